@@ -1,0 +1,85 @@
+# `make` lists the words. Each does its own set-up in .venv.
+
+PYTHON := python3
+PORT := 8000
+INTO := ..
+BUILD := build
+WORKERS := auto
+GOALS := check
+SERVICE := {{cookiecutter.project_slug}}
+# The service's own words, run where the template keeps it; its caches stay out of what is baked.
+CACHE := $(CURDIR)/.cache
+IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/mypy' 'RUFF_CACHE_DIR=$(CACHE)/ruff' \
+	'COVERAGE_FILE=$(CACHE)/coverage' 'HYPOTHESIS_STORAGE_DIRECTORY=$(CACHE)/hypothesis' \
+	PYTEST_ADDOPTS='-p no:cacheprovider' \
+	$(MAKE) --no-print-directory -C '$(SERVICE)' BIN=../.venv/bin SERVICE= TOOLS=
+
+# The variable is common in containers; without bytecode every start takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo new test check service template bench format pins clean
+
+help: ## List these words
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/bake ## Bake a service into build/ and start it; CHECK=1 tries it and stops, PORT=8000
+	@.venv/bin/python -m scripts.demo $(if $(CHECK),--check) --port $(PORT) --into '$(BUILD)'
+
+new: .venv/bake ## Answer the questions and bake your own service into INTO=..
+	@.venv/bin/python -m scripts.bake --into '$(INTO)'
+
+test: check service template ## Everything: these checks, the service's own, then what is baked
+
+check: .venv/tools ## Lint and types of the template's own Python
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+service: .venv/tools ## The service's `make check`, run in place
+	@$(IN_PLACE) $(GOALS)
+
+template: .venv/tools ## Bake every choice, refuse every bad answer, run what was baked
+	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow' $(ARGS)
+	@.venv/bin/python -m pytest -m slow $(ARGS)
+
+bench: .bench/here/ready .bench/apart/ready ## What a dispatch costs, beside its floor and its peers; ARGS=--quick
+	@PYTHONPATH='$(SERVICE)' .bench/here/bin/python -m benchmarks.dispatch --apart .bench/apart/bin/python $(ARGS)
+
+format: .venv/tools ## Format, and mend what the linter can, here and in the service
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+	@$(IN_PLACE) format
+
+pins: .venv/tools ## Renew the exact versions, the service's and these
+	@rm -rf build/pins
+	@.venv/bin/python -m scripts.bake --defaults --into build/pins
+	@$(MAKE) --no-print-directory -C build/pins/* pins BIN=../../../.venv/bin TOOLS=
+	@cp build/pins/*/constraints.txt '$(SERVICE)/constraints.txt'
+	@.venv/bin/uv pip compile --group dev --constraint '$(SERVICE)/constraints.txt' --upgrade --universal \
+		--python-version 3.11 --quiet --no-emit-index-url --no-header --no-annotate --output-file constraints.txt
+
+clean: ## Remove .venv, caches and build/
+	rm -rf .venv .bench .cache .mypy_cache .pytest_cache .ruff_cache build
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"This is Python %d.%d; the template needs 3.11 or newer. Try: make PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+.venv/bake: pyproject.toml constraints.txt | .venv/bin/uv
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --constraint constraints.txt --group bake
+	@touch $@
+
+.venv/tools: pyproject.toml constraints.txt $(SERVICE)/constraints.txt | .venv/bin/uv
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --constraint constraints.txt --group dev \
+		--requirement '$(SERVICE)/constraints.txt'
+	@touch $@ .venv/bake
+
+.bench/here/ready: benchmarks/requirements.txt $(SERVICE)/constraints.txt | .venv/bin/uv
+.bench/apart/ready: benchmarks/requirements-apart.txt | .venv/bin/uv
+.bench/here/ready .bench/apart/ready:
+	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python $(@D)
+	@.venv/bin/uv pip install --quiet --python $(@D)/bin/python --requirement $<
+	@touch $@

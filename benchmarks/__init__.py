@@ -1,0 +1,1 @@
+"""What the template costs, each beside its floor and its peers: `dispatch`."""

@@ -1,0 +1,66 @@
+"""Keep only what was chosen, make it a git repository, and say what to do next."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+# Question and answer -> the files and folders that only this answer needs. With any other answer they are deleted.
+MANIFEST: dict[tuple[str, str], tuple[str, ...]] = {
+    ("sample", "pizzeria"): (),
+    ("sample", "none"): (),
+}
+
+
+def unwanted(answers: dict[str, str]) -> list[Path]:
+    """The files of answers that were not given."""
+    return [
+        Path(file) for (question, answer), files in MANIFEST.items() if answers[question] != answer for file in files
+    ]
+
+
+def delete(path: Path) -> None:
+    """Delete a file or a folder, and the folders that this leaves empty."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    for folder in path.parents[:-1]:
+        if folder.exists() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def git(*words: str) -> bool:
+    """Run git in silence; a machine without it is no reason to lose the project."""
+    try:
+        return subprocess.run(["git", *words], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def start_repository() -> None:
+    """Make the folder a repository of its own, unless it already stands in one that would keep it."""
+    if git("rev-parse", "--is-inside-work-tree") and not git("check-ignore", "--quiet", "."):
+        return
+    if not git("init", "--quiet", "--initial-branch", "main"):
+        print("git init did not work: run it yourself, when git is there.")
+
+
+def main() -> None:
+    """Delete, initialise, and take leave."""
+    answers = json.loads(r"""{{ cookiecutter | tojson }}""")
+    for path in unwanted(answers):
+        delete(path)
+    start_repository()
+    print(f"""
+{answers["project_name"]} is ready. Next:
+
+    cd {answers["project_slug"]}
+    make run      installs it, migrates its database and starts it
+    make test     runs its tests
+    make          lists the other words
+""")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Bake a service from the files that git knows or would add; caches and other leftovers stay out."""
+
+import argparse
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cookiecutter.exceptions import CookiecutterException
+from cookiecutter.main import cookiecutter
+from jinja2 import TemplateError
+
+ROOT = Path(__file__).resolve().parents[1]
+SERVICE = "{{cookiecutter.project_slug}}"
+
+
+def template_files() -> list[Path]:
+    """The template repository's files, relative to its root."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    return sorted({Path(name) for name in names if name and (ROOT / name).is_file()})
+
+
+def copy_template(target: Path) -> Path:
+    """Copy what a bake reads, so that nothing else is rendered."""
+    for file in template_files():
+        if file.parts[0] in {"cookiecutter.json", "hooks", "templates", SERVICE}:
+            (target / file.parent).mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, target / file)
+    return target
+
+
+def bake_from(template: Path, into: Path, **answers: str) -> Path:
+    """Bake one service, with the default for each question left out; the user's own defaults do not count."""
+    config = template.parent / "cookiecutter.yaml"
+    config.write_text(f"replay_dir: {template.parent / 'replay'}\ncookiecutters_dir: {template.parent}\n")
+    return Path(
+        cookiecutter(str(template), no_input=True, extra_context=answers, output_dir=str(into), config_file=str(config))
+    )
+
+
+def bake(into: Path, **answers: str) -> Path:
+    """Bake one service from a fresh copy of the template."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return bake_from(copy_template(Path(scratch, "template")), into, **answers)
+
+
+def ask(into: Path) -> None:
+    """Ask the questions and bake; a refusal is the hook's own sentence, without a traceback."""
+    logging.disable()
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            cookiecutter(str(copy_template(Path(scratch, "template"))), output_dir=str(into))
+        except (CookiecutterException, TemplateError) as error:
+            sys.exit(f"Nothing was baked: {error}")
+
+
+def main() -> None:
+    """Bake a service, with the default answers or with yours."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--into", type=Path, default=Path("build"), help="the folder that gets the service's folder")
+    parser.add_argument("--defaults", action="store_true", help="ask nothing")
+    arguments = parser.parse_args()
+    if arguments.defaults:
+        bake(arguments.into)
+    else:
+        ask(arguments.into)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What the tests share: a baked service, and the hooks' own tables."""
+
+import json
+import os
+import runpy
+import subprocess
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.bake import ROOT
+
+
+@dataclass(frozen=True)
+class BakedProject:
+    """A service fresh from the template."""
+
+    path: Path
+
+    def files(self) -> dict[str, bytes]:
+        """Every file and its bytes, git's own left out."""
+        paths = (path for path in self.path.rglob("*") if path.is_file())
+        names = {path.relative_to(self.path).as_posix(): path for path in paths}
+        return {name: path.read_bytes() for name, path in sorted(names.items()) if not name.startswith(".git/")}
+
+    def text(self, name: str) -> str:
+        """One file's text."""
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def project(self) -> dict[str, Any]:
+        """The `project` table of pyproject.toml."""
+        project: dict[str, Any] = tomllib.loads(self.text("pyproject.toml"))["project"]
+        return project
+
+    def make(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run some of the service's own words, as from a fresh terminal."""
+        return run("make", *words, cwd=self.path)
+
+
+Bake = Callable[..., BakedProject]
+
+
+def run(*command: str, cwd: Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command and keep what it says, without what an outer make left in the environment."""
+    outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "PYTHONPYCACHEPREFIX"}
+    inherited = {name: value for name, value in os.environ.items() if name not in outer}
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=inherited | environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def hook(name: str) -> dict[str, Any]:
+    """The names that a hook defines; its main() does not run."""
+    return runpy.run_path(str(ROOT / "hooks" / f"{name}.py"))
+
+
+def questions() -> dict[str, Any]:
+    """cookiecutter.json."""
+    contents: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    return contents

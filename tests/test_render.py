@@ -1,0 +1,101 @@
+"""What rendering leaves alone, what it fills in, and what it costs."""
+
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.bake import ROOT, SERVICE, template_files
+from tests.support import Bake, BakedProject, run
+
+TEMPLATE_FILES = [file.relative_to(SERVICE) for file in template_files() if file.parts[0] == SERVICE]
+COPIED = {".py", ".mako"}
+SECONDS_TO_RENDER = 1.0
+
+NO_NETWORK = """
+import socket
+
+def refuse(*args, **kwargs):
+    raise AssertionError("rendering used the network")
+
+socket.getaddrinfo = socket.create_connection = socket.socket.connect = socket.socket.connect_ex = refuse
+"""
+
+
+def test_every_python_file_is_the_templates_byte_for_byte(default: BakedProject) -> None:
+    rendered = {name: contents for name, contents in default.files().items() if name.endswith(".py")}
+    kept = {file.as_posix(): (ROOT / SERVICE / file).read_bytes() for file in TEMPLATE_FILES if file.suffix == ".py"}
+    assert rendered == kept
+    assert rendered != {}
+
+
+def test_every_file_of_the_template_is_baked(default: BakedProject) -> None:
+    assert sorted(default.files()) == sorted(file.as_posix() for file in TEMPLATE_FILES)
+
+
+def test_no_python_file_holds_jinja() -> None:
+    files = [file for file in TEMPLATE_FILES if file.suffix == ".py"]
+    texts = {file: (ROOT / SERVICE / file).read_text(encoding="utf-8") for file in files}
+    assert [file for file, text in texts.items() if "{%" in text or "cookiecutter" in text] == []
+
+
+def test_no_jinja_is_left(default: BakedProject) -> None:
+    copied = {name for name in default.files() if Path(name).suffix in COPIED or name.startswith(".github/workflows/")}
+    texts = {name: default.text(name) for name in default.files() if name not in copied}
+    left = [name for name, text in texts.items() if "{{" in text or "{%" in text or "{#" in text]
+    assert left == []
+    assert [name for name, text in texts.items() if "cookiecutter." in text] == []
+
+
+def test_same_answers_same_bytes(bake: Bake) -> None:
+    answers = {"project_name": "Ünïcode", "license": "Apache-2.0", "sample": "none"}
+    assert bake(**answers).files() == bake(**answers).files()
+
+
+def test_the_answers_are_filled_in(bake: Bake) -> None:
+    service = bake(
+        project_name="Luigi's",
+        description="Bakes & delivers; 100% on time.",
+        author_name="Luigi O'Neil",
+        author_email="luigi@example.com",
+    )
+
+    assert service.project()["description"] == "Bakes & delivers; 100% on time."
+    assert service.project()["authors"] == [{"name": "Luigi O'Neil", "email": "luigi@example.com"}]
+    assert service.text("README.md").startswith("# Luigi's\n")
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".yaml", ".yml"])
+def test_data_files_parse_before_and_after_rendering(suffix: str, default: BakedProject) -> None:
+    parse = tomllib.loads if suffix == ".toml" else yaml.safe_load
+    files = [file for file in TEMPLATE_FILES if file.suffix == suffix]
+    for file in files:
+        assert parse((ROOT / SERVICE / file).read_text(encoding="utf-8"))
+        assert parse(default.text(file.as_posix()))
+
+
+def test_rendering_is_quick(bake: Bake) -> None:
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        bake()
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) <= SECONDS_TO_RENDER
+
+
+def test_rendering_needs_no_network(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NO_NETWORK)
+    probe = run(
+        sys.executable, "-c", "import socket; socket.create_connection(('localhost', 9))",
+        cwd=tmp_path, PYTHONPATH=str(tmp_path),
+    )  # fmt: skip
+    assert "rendering used the network" in probe.stderr
+
+    words = ["-m", "scripts.bake", "--defaults", "--into", str(tmp_path / "out")]
+    baked = run(sys.executable, *words, cwd=ROOT, PYTHONPATH=str(tmp_path))
+
+    assert baked.returncode == 0, baked.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 1

@@ -1,0 +1,77 @@
+"""A cache in the memory of this process."""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import NamedTuple
+
+from cachetools import LRUCache
+
+from app.core.config import Settings
+from app.core.cqrs import Cache, CacheEntry
+
+
+@asynccontextmanager
+async def open_cache(settings: Settings) -> AsyncIterator[Cache]:
+    """The cache of `memory://`."""
+    yield MemoryCache(settings.cache_max_entries)
+
+
+class Stored(NamedTuple):
+    """A value, until when it is good, and as of when."""
+
+    value: bytes
+    expires_at: float
+    tags: tuple[str, ...]
+    generation: int
+
+
+class MemoryCache:
+    """Keeps the values used last. Invalidations are numbered: a value older than one of its tags' is stale.
+
+    Args:
+        max_entries: how many values are kept at most, and of how many tags the invalidation is remembered.
+        now: seconds on a clock that only goes forward.
+    """
+
+    def __init__(self, max_entries: int, now: Callable[[], float] = monotonic) -> None:
+        self._max_tags = max_entries
+        self._now = now
+        self._entries: LRUCache[str, Stored] = LRUCache(max_entries)
+        self._invalidated: OrderedDict[str, int] = OrderedDict()
+        self._floor = 0
+        """The number of the latest invalidation that was forgotten; it stands for all that were."""
+        self._generation = 0
+
+    async def get(self, key: str) -> CacheEntry | None:
+        """The entry of this key, if there is a good one."""
+        stored = self._entries.get(key)
+        if stored is None:
+            return None
+        remaining = stored.expires_at - self._now()
+        if remaining <= 0 or self._is_stale(stored.tags, stored.generation):
+            del self._entries[key]
+            return None
+        return CacheEntry(stored.value, remaining, "memory")
+
+    async def generation(self, tags: Collection[str]) -> int:
+        """A mark of now; what is stored with it is as old as this."""
+        return self._generation
+
+    async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: int) -> None:
+        """Store a value, unless one of its tags was invalidated since the mark."""
+        if not self._is_stale(tags, generation):
+            self._entries[key] = Stored(value, self._now() + ttl_seconds, tuple(tags), generation)
+
+    async def invalidate(self, tags: Collection[str]) -> None:
+        """Make every value with one of these tags stale."""
+        self._generation += 1
+        for tag in tags:
+            self._invalidated[tag] = self._generation
+            self._invalidated.move_to_end(tag)
+        while len(self._invalidated) > self._max_tags:
+            _, self._floor = self._invalidated.popitem(last=False)
+
+    def _is_stale(self, tags: Collection[str], generation: int) -> bool:
+        return any(self._invalidated.get(tag, self._floor) > generation for tag in tags)

@@ -1,0 +1,27 @@
+"""Notifications as rows of a table, where users find them."""
+
+from dataclasses import asdict
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.cqrs import Clock
+from app.domain.ports import Notification
+from app.persistence.insert import insert_if_new
+from app.persistence.tables import notifications
+
+logger = structlog.get_logger(__name__)
+
+
+class TableNotifications:
+    """Stores notifications together with what they are about, and logs that it did."""
+
+    def __init__(self, session: AsyncSession, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+
+    async def send(self, notification: Notification) -> None:
+        """Store it, unless it is there already."""
+        row = {**asdict(notification), "sent_at": self._clock.now()}
+        if await insert_if_new(self._session, notifications, row):
+            logger.info("notification_sent", kind=notification.kind, user_id=str(notification.user_id))

@@ -1,0 +1,49 @@
+"""Access tokens as JSON Web Tokens, signed with HMAC SHA-256."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import jwt
+
+from app.core.config import Settings
+from app.core.cqrs import AuthenticationError, Clock
+from app.domain.ports import AccessToken
+
+ALGORITHM = "HS256"
+
+
+class JwtAccessTokens:
+    """Issues and reads tokens with a user (`sub`) and a session (`sid`)."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.lifetime_seconds = settings.access_token_seconds
+        self._key = settings.key_for("access tokens")
+        self._clock = clock
+
+    def issue(self, user_id: UUID, session_id: UUID) -> str:
+        """A token that is good from now on, for `lifetime_seconds`."""
+        now = self._clock.now()
+        claims = {
+            "sub": str(user_id),
+            "sid": str(session_id),
+            "iat": now,
+            "exp": now + timedelta(seconds=self.lifetime_seconds),
+        }
+        return jwt.encode(claims, self._key, ALGORITHM)
+
+    def read(self, token: str) -> AccessToken:
+        """What a token says.
+
+        Raises:
+            AuthenticationError: it is not one of ours, or has expired.
+        """
+        # The expiry is compared here, by the clock of the service.
+        options = {"require": ["sub", "sid", "exp"], "verify_exp": False, "verify_iat": False}
+        try:
+            claims = jwt.decode(token, self._key, [ALGORITHM], options=options)  # type: ignore[arg-type]
+            read = AccessToken(UUID(claims["sub"]), UUID(claims["sid"]), datetime.fromtimestamp(claims["exp"], UTC))
+        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
+            raise AuthenticationError("This access token is not valid: log in again.") from error
+        if read.expires_at <= self._clock.now():
+            raise AuthenticationError("This access token has expired: refresh it, or log in again.")
+        return read

@@ -1,0 +1,151 @@
+"""From results and errors to HTTP: the only table of status codes, and who answers which error."""
+
+from collections.abc import Callable, Iterable, Mapping
+from math import ceil
+from typing import Any, TypeVar
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from app.api.problems import problem
+from app.core.cqrs import CQRSError, OperationResult, OperationStatus, ValidationError
+
+T = TypeVar("T")
+
+HTTP: Mapping[OperationStatus, tuple[int, str]] = {
+    OperationStatus.SUCCESS: (200, "Done"),
+    OperationStatus.CREATED: (201, "Created"),
+    OperationStatus.ACCEPTED: (202, "Accepted"),
+    OperationStatus.NO_CONTENT: (204, "Done"),
+    OperationStatus.BAD_REQUEST: (400, "The request makes no sense"),
+    OperationStatus.VALIDATION_ERROR: (422, "Some fields are not valid"),
+    OperationStatus.UNAUTHENTICATED: (401, "Sign in first"),
+    OperationStatus.UNAUTHORIZED: (403, "You may not do this"),
+    OperationStatus.NOT_FOUND: (404, "Not found"),
+    OperationStatus.CONFLICT: (409, "It contradicts what is stored"),
+    OperationStatus.BUSINESS_RULE: (422, "A rule forbids this"),
+    OperationStatus.RATE_LIMITED: (429, "Too many requests"),
+    OperationStatus.TIMEOUT: (504, "It took too long"),
+    OperationStatus.UNAVAILABLE: (503, "Not available now"),
+    OperationStatus.FAILED: (500, "Something went wrong"),
+}
+"""The HTTP status of each outcome, and the title of its problem."""
+
+FAILED_SENTENCE = "Something went wrong on our side; it is in the logs, under the id given here."
+SENTENCES = {404: "There is nothing at this address.", 405: "This address does not take this method."}
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+MOST_ERRORS = 50
+LONGEST_FIELD = 100
+logger = structlog.get_logger(__name__)
+
+
+def answer(result: OperationResult[T], make: Callable[[T], object] | None = None, **headers: str) -> Response:
+    """A result as the answer to a request; `make` shapes the data first.
+
+    Raises:
+        CQRSError: the operation failed; it is answered with a problem document.
+    """
+    data = result.unwrap()
+    status, _ = HTTP[result.status]
+    if result.status is OperationStatus.NO_CONTENT:
+        return Response(status_code=status, headers=headers)
+    return Response(to_json(make(data) if make else data), status, headers, "application/json")
+
+
+def error_problem(scope: Scope, error: CQRSError) -> Response:
+    """An error of the tree as a problem document; one that nobody expected tells only where to look."""
+    failed = error.status is OperationStatus.FAILED
+    status, title = HTTP[error.status]
+    return problem(
+        scope,
+        status,
+        FAILED_SENTENCE if failed else error.message,
+        kind=f"urn:problem:{error.status.value}",
+        title=title,
+        errors=None if failed else _fields(error.details),
+        operation_id=error.operation_id,
+        headers=_headers(error),
+    )
+
+
+def unexpected_problem(scope: Scope) -> Response:
+    """The answer to a bug."""
+    return error_problem(scope, CQRSError(FAILED_SENTENCE))
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Let the app answer errors with problem documents; what nobody expects is left to the edge."""
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(CQRSError, _operation_error)
+
+
+def _fields(details: Mapping[str, Any]) -> dict[str, str]:
+    return {str(field): _text(message) for field, message in details.items() if field != "retry_after"}
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else str(value)
+
+
+def _headers(error: CQRSError) -> dict[str, str]:
+    match error.status:
+        case OperationStatus.UNAUTHENTICATED:
+            return {"WWW-Authenticate": "Bearer"}
+        case OperationStatus.RATE_LIMITED | OperationStatus.UNAVAILABLE:
+            return {"Retry-After": str(max(1, ceil(error.details.get("retry_after", 1))))}
+        case _:
+            return {}
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = SENTENCES.get(error.status_code, error.detail)
+    return problem(request.scope, error.status_code, detail, headers=error.headers)
+
+
+async def _operation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, CQRSError)
+    # The bus has logged what went wrong in an operation of its own.
+    if error.status is OperationStatus.FAILED and error.operation_id is None:
+        logger.error("request_failed", exc_info=error)
+    return error_problem(request.scope, error)
+
+
+async def _invalid_request(request: Request, error: Exception) -> Response:
+    """Tell which fields are wrong, and never what was sent: a body without its e-mail still has its password."""
+    assert isinstance(error, RequestValidationError)
+    if wanted := _wanted_content_type(request, error.body):
+        return problem(request.scope, 415, f"Send the body as {wanted}, and say so in Content-Type.")
+    found = error.errors()
+    if any(each["type"] == "json_invalid" for each in found):
+        return problem(request.scope, 400, "The body is not JSON.")
+    return error_problem(request.scope, ValidationError("Some fields are not valid.", details=_errors(found)))
+
+
+def _wanted_content_type(request: Request, body: object) -> str | None:
+    """What a body that nobody could read should have been sent as; None: it was read."""
+    if isinstance(body, bytes):
+        return "application/json"
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return FORMS[0] if isinstance(body, FormData) and sent not in FORMS else None
+
+
+def _errors(found: Iterable[Any]) -> dict[str, str]:
+    errors: dict[str, str] = {}
+    for each in found:
+        if len(errors) < MOST_ERRORS:
+            errors.setdefault(_field(each["loc"]), each["msg"].removeprefix("Value error, "))
+    return errors
+
+
+def _field(location: tuple[Any, ...]) -> str:
+    """The place of an error: `("body", "users", 0, "email")` is `users.0.email`."""
+    return ".".join(map(str, location[1:] or location))[:LONGEST_FIELD]

@@ -1,0 +1,79 @@
+"""Problem documents (RFC 9457): the one shape of everything that goes wrong."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+from starlette.types import Scope
+
+MEDIA_TYPE = "application/problem+json"
+REFERENCE = {"schema": {"$ref": "#/components/schemas/Problem"}}
+
+
+class Problem(BaseModel):
+    """What went wrong with a request (RFC 9457)."""
+
+    type: str = Field(description="Which kind of problem this is.", examples=["urn:problem:not_found"])
+    title: str = Field(description="The kind of problem in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What happened this time.")
+    instance: str = Field(description="The path that was asked for.")
+    errors: dict[str, str] = Field({}, description="Field -> what is wrong with it.")
+    operation_id: str = Field("", description="The operation, as the logs name it.")
+    request_id: str = Field("", description="The request, as the logs name it.")
+
+
+def problem(
+    scope: Scope,
+    status: int,
+    detail: str,
+    *,
+    kind: str = "about:blank",
+    title: str | None = None,
+    errors: Mapping[str, str] | None = None,
+    operation_id: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer to a request that went wrong; what is not known is left out."""
+    members = {
+        "type": kind,
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": scope["path"],
+        "errors": errors,
+        "operation_id": operation_id,
+        "request_id": scope.get("state", {}).get("request_id"),
+    }
+    # Plain ASCII: an answer that names a broken character must not break on it itself.
+    body = json.dumps({name: value for name, value in members.items() if value}, ensure_ascii=True).encode()
+    return Response(body, status, headers, MEDIA_TYPE)
+
+
+def document_problems(app: FastAPI) -> None:
+    """Say in the app's OpenAPI document that every operation may answer with a problem."""
+    make = app.openapi
+
+    def with_problems() -> dict[str, object]:
+        if app.openapi_schema is None:
+            _add_problems(make())
+        return make()
+
+    app.openapi = with_problems  # type: ignore[method-assign]  # FastAPI's own way to extend it
+
+
+def _add_problems(document: dict[str, dict[str, dict[str, object]]]) -> None:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema()
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which nobody gets to see
+        schemas.pop(name, None)
+
+
+CLIENT_AND_SERVER_PROBLEMS: dict[int | str, dict[str, object]] = {
+    "4XX": {"description": "The request cannot be answered as it is.", "content": {MEDIA_TYPE: REFERENCE}},
+    "5XX": {"description": "The service cannot answer it now.", "content": {MEDIA_TYPE: REFERENCE}},
+}
+"""The answers that every endpoint has in common."""

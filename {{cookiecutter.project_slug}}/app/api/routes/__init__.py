@@ -1,0 +1,1 @@
+"""Endpoints. Every module here with a `router` is served; nobody lists them."""

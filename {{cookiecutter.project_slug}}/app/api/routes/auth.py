@@ -1,0 +1,47 @@
+"""Logging in, staying logged in, logging out."""
+
+from inspect import getdoc
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.api.errors import answer
+from app.api.models import Body, Text
+from app.dependencies import AnonymousBus
+from app.handlers.user.login_handler import LoginCommand, LoginHandler
+from app.handlers.user.logout_handler import LogoutCommand, LogoutHandler
+from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand, RefreshTokensHandler
+from app.read_models.token_views import TokensView
+
+router = APIRouter(prefix="/api/auth", tags=["auth"])
+
+
+class LoginForm(BaseModel):
+    """The password form of OAuth2; what else it may hold means nothing here."""
+
+    username: Text
+    """The e-mail address or the username."""
+    password: Text
+
+
+class RefreshToken(Body):
+    """The token that a login or the last refresh gave."""
+
+    refresh_token: Text
+
+
+@router.post("/login", response_model=TokensView, description=getdoc(LoginHandler))
+async def login(form: Annotated[LoginForm, Form()], bus: AnonymousBus) -> Response:
+    return answer(await bus.execute_command(LoginCommand(form.username, form.password)))
+
+
+@router.post("/refresh", response_model=TokensView, description=getdoc(RefreshTokensHandler))
+async def refresh(body: RefreshToken, bus: AnonymousBus) -> Response:
+    return answer(await bus.execute_command(RefreshTokensCommand(body.refresh_token)))
+
+
+@router.post("/logout", status_code=204, description=getdoc(LogoutHandler))
+async def logout(body: RefreshToken, bus: AnonymousBus) -> Response:
+    return answer(await bus.execute_command(LogoutCommand(body.refresh_token)))

@@ -1,0 +1,177 @@
+"""Settings: from the environment and `.env`. Every backing service is a URL, and its scheme picks the adapter."""
+
+import hmac
+import secrets
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_FILE = Path(".env")
+SHORTEST_SECRET_BYTES = 32
+PLACEHOLDERS = ("change", "example", "placeholder", "insecure", "your-secret")
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+"""Scheme of a database URL -> the same with the driver that this service uses."""
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the sentence names the variable and the cure, and echoes no value."""
+
+
+class Settings(BaseSettings):
+    """All settings, each named like its environment variable. Immutable."""
+
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    environment: Literal["development", "test", "production"] = "development"
+    secret_key: SecretStr = SecretStr("")
+    """Signs tokens and fingerprints; the first start in development makes one."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    cors_origins: str = ""
+    """Web pages that may call the API from a browser: `https://shop.example`, more than one with commas between."""
+    max_body_bytes: int = Field(1024 * 1024, ge=1)
+    body_timeout_seconds: float = Field(15.0, gt=0)
+    """How long the body of a request may take to arrive."""
+
+    database_url: str = Field("sqlite:///./app.db", repr=False, validate_default=True)
+    read_database_url: str | None = Field(None, repr=False)
+    """A replica that queries read from; None: `database_url`."""
+    database_pool_size: int = Field(10, ge=1, le=1000)
+    """Connections at most, for writing and for reading each; SQLite has one writer."""
+    database_pool_timeout_seconds: float = Field(10.0, gt=0)
+    """How long an operation waits for a connection."""
+    database_lock_timeout_seconds: float = Field(10.0, gt=0)
+    database_statement_timeout_seconds: float = Field(30.0, gt=0)
+    """PostgreSQL only, like the next one: SQLite has no such thing."""
+    database_idle_transaction_timeout_seconds: float = Field(60.0, gt=0)
+
+    cache_url: str = Field("memory://", repr=False)
+    cache_max_entries: int = Field(10_000, ge=1)
+
+    access_token_seconds: int = Field(15 * 60, ge=1)
+    refresh_token_seconds: int = Field(30 * 24 * 3600, ge=1)
+    login_attempts: int = Field(10, ge=1)
+    """Failed logins of one account before it has to wait, within `login_window_seconds`."""
+    login_window_seconds: int = Field(300, ge=1)
+
+    password_time_cost: int = Field(3, ge=1)
+    password_memory_kib: int = Field(65_536, ge=8)
+    password_hashes_at_once: int = Field(2, ge=1)
+    """Each takes `password_memory_kib` of memory while it is made."""
+
+    @field_validator("database_url", "read_database_url")
+    @classmethod
+    def _with_driver(cls, url: str | None) -> str | None:
+        return None if url is None else _with_driver(url)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_secret(self.secret_key.get_secret_value(), self.environment)
+        if self.environment == "production" and (self.password_time_cost < 2 or self.password_memory_kib < 19_456):
+            raise ValueError(
+                "PASSWORD_TIME_COST and PASSWORD_MEMORY_KIB are too low for production: give at least 2 and 19456."
+            )
+        if self.read_database_url and _scheme(self.read_database_url) != _scheme(self.database_url):
+            raise ValueError(
+                "READ_DATABASE_URL and DATABASE_URL are different databases: give both the same scheme, "
+                "because one is the copy of the other."
+            )
+        return self
+
+    def key_for(self, purpose: str) -> bytes:
+        """A key of its own for each purpose, so that what is made for one is worth nothing for another.
+
+        Raises:
+            SettingsError: there is no SECRET_KEY.
+        """
+        secret = self.secret_key.get_secret_value().encode()
+        if not secret:
+            raise SettingsError(_MISSING_SECRET)
+        return hmac.digest(secret, purpose.encode(), "sha256")
+
+
+_MISSING_SECRET = (
+    "SECRET_KEY is missing: set it to at least 32 random bytes, "
+    "for example with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
+)
+
+
+def load_settings() -> Settings:
+    """The settings of this process. The first start in development writes its own SECRET_KEY to `.env`.
+
+    Raises:
+        SettingsError: one of them is missing or wrong.
+    """
+    settings = checked_settings()
+    if settings.secret_key.get_secret_value():
+        return settings
+    _write_secret(ENV_FILE)
+    return checked_settings()
+
+
+def checked_settings(**values: Any) -> Settings:
+    """Settings, with these values in place of what the environment says.
+
+    Raises:
+        SettingsError: one of them is missing or wrong.
+    """
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(" ".join(_sentence(wrong) for wrong in error.errors())) from None
+
+
+def _sentence(wrong: Any) -> str:
+    """What is wrong with one setting. pydantic's own words never contain the value."""
+    said = str(wrong["msg"]).removeprefix("Value error, ")
+    if not wrong["loc"]:
+        return said
+    return f"{str(wrong['loc'][0]).upper()} is not valid: {said[:1].lower()}{said[1:].rstrip('.')}."
+
+
+def _check_secret(secret: str, environment: str) -> None:
+    if not secret:
+        if environment != "development":
+            raise ValueError(_MISSING_SECRET)
+        return
+    if len(secret.encode()) < SHORTEST_SECRET_BYTES:
+        raise ValueError(f"SECRET_KEY is too short: give it at least {SHORTEST_SECRET_BYTES} random bytes.")
+    guessable = any(word in secret.lower() for word in PLACEHOLDERS) or len(set(secret)) < 8
+    if environment == "production" and guessable:
+        raise ValueError("SECRET_KEY can be guessed, it looks like a placeholder: give it 32 or more random bytes.")
+
+
+def _write_secret(file: Path) -> None:
+    try:
+        with file.open("a") as env:
+            if file.stat().st_size and not file.read_bytes().endswith(b"\n"):
+                env.write("\n")
+            env.write(f"SECRET_KEY={secrets.token_urlsafe(48)}\n")
+        file.chmod(0o600)
+    except OSError as error:
+        raise SettingsError(
+            f"SECRET_KEY is missing, and {file} cannot be written ({error.strerror}): set SECRET_KEY yourself."
+        ) from error
+
+
+def _with_driver(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in DRIVERS:
+        raise ValueError("it does not start with a database this service knows: sqlite:/// or postgresql://.")
+    if scheme.startswith("sqlite") and rest.partition("?")[0] in ("", "/", "/:memory:"):
+        raise ValueError("a SQLite database needs a file, such as sqlite:///./app.db; in memory it has one connection.")
+    return f"{DRIVERS[scheme]}://{rest}"
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0]

@@ -1,0 +1,128 @@
+"""The composition root: settings -> adapters -> request scopes -> the bus. Only this module knows everybody."""
+
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from dishka import AsyncContainer, Provider, Scope, make_async_container
+from dishka.exceptions import NoFactoryError
+
+from app.adapters.provider import AdaptersProvider
+from app.core.config import Settings
+from app.core.cqrs import (
+    AccessPolicy,
+    Cache,
+    Clock,
+    ConfigurationError,
+    CQRSBus,
+    UnitsOfWork,
+    shutdown_cqrs_bus,
+    use_cqrs_bus,
+)
+from app.core.cqrs.middleware.logging import log_outcome
+from app.core.cqrs.middleware.metrics import measure
+from app.core.discovery import Discovered, discover
+from app.core.scopes import RequestScopes
+from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
+from app.persistence.database import Database
+from app.persistence.migrate import require_migrated
+from app.persistence.provider import PersistenceProvider
+
+HANDLERS = "app.handlers"
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service that is put together and started."""
+
+    settings: Settings
+    container: AsyncContainer
+    bus: CQRSBus
+
+
+@asynccontextmanager
+async def running_service(settings: Settings, handlers: Iterable[str] = (HANDLERS,)) -> AsyncIterator[RunningService]:
+    """Start the service, and end it: running operations and reactions are finished first.
+
+    Args:
+        settings: which adapters it is made of, and how they behave.
+        handlers: the packages that handlers are found in.
+
+    Raises:
+        ConfigurationError: something is missing or makes no sense; the sentence says what and what to do.
+    """
+    found = [discover(package) for package in handlers]
+    container = make_container(settings, found)
+    try:
+        await require_migrated(await container.get(Database))
+        async with await make_bus(container, found) as bus:
+            use_cqrs_bus(bus)
+            counts = bus.get_handler_count()
+            logger.info("service_started", environment=settings.environment, **counts)
+            if settings.environment == "development":
+                await seed_administrator(bus)
+            try:
+                yield RunningService(settings, container, bus)
+            finally:
+                shutdown_cqrs_bus()
+    finally:
+        await container.close()
+
+
+def make_container(settings: Settings, found: Iterable[Discovered]) -> AsyncContainer:
+    """What builds everything, checked as a whole.
+
+    Raises:
+        ConfigurationError: something that is needed is not there.
+    """
+    wiring = Provider()
+    wiring.from_context(Settings, scope=Scope.APP)
+    for discovered in found:
+        for handler in discovered.handlers:
+            wiring.provide(handler, scope=Scope.REQUEST, cache=False)
+        for behavior in discovered.behaviors:
+            wiring.provide(behavior, scope=Scope.APP)
+    try:
+        return make_async_container(PersistenceProvider(), AdaptersProvider(), wiring, context={Settings: settings})
+    except NoFactoryError as error:
+        raise ConfigurationError(missing_dependency(error)) from error
+
+
+async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQRSBus:
+    """The bus on its real parts, with every handler and behaviour that was found."""
+    bus = CQRSBus(
+        scope=RequestScopes(container),
+        unit_of_work=await container.get(UnitsOfWork),
+        cache=await container.get(Cache),
+        access=await container.get(AccessPolicy),
+        clock=await container.get(Clock),
+    )
+    bus.add_middleware(measure)
+    bus.add_middleware(log_outcome)
+    for discovered in found:
+        for behavior in discovered.behaviors:
+            bus.add_middleware(behavior)
+        for handler in discovered.handlers:
+            bus.register(handler)
+    return bus
+
+
+def missing_dependency(error: NoFactoryError) -> str:
+    """Who needs what, and who could provide it."""
+    missing = error.requested.type_hint
+    name = getattr(missing, "__qualname__", str(missing))
+    needed_by = error.path[-1].provides.type_hint.__qualname__ if error.path else "The service"
+    return (
+        f"{needed_by} needs {name}, which nobody provides: add it to a Provider "
+        "in app/adapters/provider.py or app/persistence/provider.py, or correct the annotation."
+    )
+
+
+async def seed_administrator(bus: CQRSBus) -> None:
+    """Let the first start in development have an administrator; the password is shown here and nowhere else."""
+    seeded = (await bus.execute_command(SeedAdministratorCommand())).unwrap()
+    if seeded is not None:
+        sys.stderr.write(f"Administrator: {seeded.email} with the password {seeded.password}\n")

@@ -1,0 +1,140 @@
+"""Commands, queries and events: one bus, and everything around a handler said by decorators.
+
+Read it in this order:
+
+messages, metadata         what is sent, and who asked for it
+status, errors, results    what comes back
+handlers, injected         where the work is done, and where its dependencies come from
+registry                   @command_handler, @query_handler, @event_handler
+policies/                  one decorator each: @transactional, @authorize, @cached_query, ...
+middleware/                around every message: logging, metrics, tracing, audit, and your own
+plan, pipeline, attempt    the fixed order of the steps, compiled once for each type of message
+dispatch, work             the message that is being handled, and what one attempt of it shares
+aggregate, events          what happened: raised, stored with the state, delivered after the commit
+registrations, bus         the bus itself
+ports                      what the bus needs from outside
+testing                    for the tests of your handlers
+"""
+
+from app.core.cqrs.aggregate import AggregateRoot, EventRecord, RaisedEvent
+from app.core.cqrs.bus import CQRSBus
+from app.core.cqrs.errors import (
+    AuthenticationError,
+    AuthorizationError,
+    BadRequestError,
+    BusinessRuleViolationError,
+    CommandHandlerNotFoundError,
+    CommandValidationError,
+    ConcurrencyError,
+    ConfigurationError,
+    ConflictError,
+    CQRSError,
+    DiscoveryError,
+    DuplicateHandlerError,
+    HandlerNotFoundError,
+    HandlerTimeoutError,
+    PolicyError,
+    QueryHandlerNotFoundError,
+    QueryValidationError,
+    RateLimitedError,
+    ResourceNotFoundError,
+    ServiceUnavailableError,
+    TransientError,
+    ValidationError,
+)
+from app.core.cqrs.handlers import BaseCommandHandler, BaseEventHandler, BaseQueryHandler
+from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
+from app.core.cqrs.metadata import OperationMetadata
+from app.core.cqrs.middleware.behavior import Middleware, NextHandler, PipelineBehavior
+from app.core.cqrs.policies.authorize import authorize
+from app.core.cqrs.policies.cached_query import cached_query
+from app.core.cqrs.policies.idempotent import idempotent
+from app.core.cqrs.policies.invalidates import invalidates
+from app.core.cqrs.policies.retry_on_failure import retry_on_failure
+from app.core.cqrs.policies.transactional import transactional
+from app.core.cqrs.policies.validate_input import validate_input
+from app.core.cqrs.ports import (
+    AccessPolicy,
+    Cache,
+    CacheEntry,
+    Claim,
+    Clock,
+    Grants,
+    Resolver,
+    Scope,
+    UnitOfWork,
+    UnitsOfWork,
+)
+from app.core.cqrs.process_bus import get_cqrs_bus, initialize_cqrs_bus, shutdown_cqrs_bus, use_cqrs_bus
+from app.core.cqrs.registry import command_handler, event_handler, query_handler
+from app.core.cqrs.results import CacheInfo, CommandResult, OperationResult, Pagination, QueryResult
+from app.core.cqrs.status import OperationStatus
+
+__all__ = [
+    "AccessPolicy",
+    "AggregateRoot",
+    "AuthenticationError",
+    "AuthorizationError",
+    "BadRequestError",
+    "BaseCommandHandler",
+    "BaseEventHandler",
+    "BaseQueryHandler",
+    "BusinessRuleViolationError",
+    "CQRSBus",
+    "CQRSError",
+    "Cache",
+    "CacheEntry",
+    "CacheInfo",
+    "Claim",
+    "Clock",
+    "CommandHandlerNotFoundError",
+    "CommandResult",
+    "CommandValidationError",
+    "ConcurrencyError",
+    "ConfigurationError",
+    "ConflictError",
+    "DiscoveryError",
+    "DomainEvent",
+    "DuplicateHandlerError",
+    "EventRecord",
+    "Grants",
+    "HandlerNotFoundError",
+    "HandlerTimeoutError",
+    "ICommand",
+    "IQuery",
+    "Middleware",
+    "NextHandler",
+    "OperationMetadata",
+    "OperationResult",
+    "OperationStatus",
+    "Pagination",
+    "PipelineBehavior",
+    "PolicyError",
+    "QueryHandlerNotFoundError",
+    "QueryResult",
+    "QueryValidationError",
+    "RaisedEvent",
+    "RateLimitedError",
+    "Resolver",
+    "ResourceNotFoundError",
+    "Scope",
+    "ServiceUnavailableError",
+    "TransientError",
+    "UnitOfWork",
+    "UnitsOfWork",
+    "ValidationError",
+    "authorize",
+    "cached_query",
+    "command_handler",
+    "event_handler",
+    "get_cqrs_bus",
+    "idempotent",
+    "initialize_cqrs_bus",
+    "invalidates",
+    "query_handler",
+    "retry_on_failure",
+    "shutdown_cqrs_bus",
+    "transactional",
+    "use_cqrs_bus",
+    "validate_input",
+]

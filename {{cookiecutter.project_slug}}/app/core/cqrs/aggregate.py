@@ -1,0 +1,58 @@
+"""The base of aggregates: they raise events, and the unit of work stores both together."""
+
+from typing import Any, NamedTuple
+
+from app.core.cqrs.messages import DomainEvent, Message
+from app.core.cqrs.metadata import OperationMetadata
+
+
+class RaisedEvent(NamedTuple):
+    """An event and the aggregate that raised it; `version` is the event's number in the aggregate's stream."""
+
+    event: DomainEvent
+    aggregate_type: str | None = None
+    aggregate_id: str | None = None
+    version: int | None = None
+
+
+class EventRecord(Message):
+    """An event as the event log keeps it: with the aggregate that raised it and the operation it happened in."""
+
+    __slots__ = ("raised",)
+
+    def __init__(self, raised: RaisedEvent, metadata: OperationMetadata | None = None) -> None:
+        self.raised = raised
+        if metadata is not None:
+            self._metadata = metadata
+
+    @property
+    def event(self) -> DomainEvent:
+        """What happened."""
+        return self.raised.event
+
+    @property
+    def event_type(self) -> str:
+        """Its name on the wire."""
+        return self.event.event_type
+
+
+class AggregateRoot:
+    """A thing with an identity that changes only through its own methods.
+
+    A subclass has an `id`. Its state changes are methods that check the rules and raise events.
+    """
+
+    id: Any
+    version: int = 0
+    """The sequence number of its last event; 0 before the first."""
+
+    def raise_event(self, event: DomainEvent) -> None:
+        """Note that something happened; it is stored and published with the next commit."""
+        self.version = (self.version or 0) + 1
+        raised = RaisedEvent(event, type(self).__name__, str(self.id), self.version)
+        self.__dict__.setdefault("_raised_events", []).append(raised)
+
+    def take_events(self) -> list[RaisedEvent]:
+        """The events raised since the last call."""
+        raised: list[RaisedEvent] = self.__dict__.pop("_raised_events", [])
+        return raised

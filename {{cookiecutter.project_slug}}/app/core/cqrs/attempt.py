@@ -1,0 +1,152 @@
+"""One attempt: a scope and a handler of its own, and what follows when its work is committed."""
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from app.core.cqrs.dispatch import current
+from app.core.cqrs.errors import CQRSError
+from app.core.cqrs.plan import Kind, Plan, Step
+from app.core.cqrs.policies.invalidates import Invalidates
+from app.core.cqrs.policies.transactional import Transactional
+from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, as_result
+from app.core.cqrs.work import Work, current_work, work_of
+
+logger = structlog.get_logger(__name__)
+
+
+def attempt(plan: Plan, proceed: Step) -> Step:
+    """Give each attempt new work; inside another dispatch, join the work there where there is some to join."""
+    scope = plan.ports.scope if plan.is_class else None
+    opens_unit = plan.policy(Transactional) is not None and plan.ports.units is not None
+    if scope is None and not opens_unit and plan.policy(Invalidates) is None:
+        return proceed
+
+    async def with_work(message: Any) -> Any:
+        dispatch = current.get()
+        assert dispatch is not None, "a pipeline only runs inside a dispatch"
+        outer_work = work_of(dispatch) if plan.nested else None
+        if outer_work is not None and _can_join(outer_work):
+            outer_work.join(plan.message_type.__name__)
+            return await proceed(message)
+        work = dispatch._work = Work()
+        try:
+            return await _in_scope(work, message)
+        finally:
+            dispatch._work = outer_work
+            if work.stored or work.stale_tags:
+                await _follow_up(work, plan)
+
+    def _can_join(work: Work) -> bool:
+        return (work.resolver is not None or scope is None) and (work.unit is not None or not opens_unit)
+
+    async def _in_scope(work: Work, message: Any) -> Any:
+        if scope is None:
+            answer = await proceed(message)
+        else:
+            async with scope() as work.resolver:
+                answer = await proceed(message)
+        if work.unit is None:
+            work.may_have_committed = True
+        return answer
+
+    return with_work
+
+
+async def _follow_up(work: Work, plan: Plan) -> None:
+    """After the commit: drop stale cache entries, then let the world know. Never fails what is done already."""
+    if not work.may_have_committed:
+        return
+    try:
+        if work.stale_tags and plan.ports.cache is not None:
+            await asyncio.shield(plan.ports.cache.invalidate(work.stale_tags))
+    except Exception:
+        logger.exception("cache_invalidation_failed", tags=sorted(work.stale_tags))
+    finally:
+        plan.bus.deliver(work.stored)
+
+
+def handling(plan: Plan, proceed: Step) -> Step:
+    """The handler itself, with its hooks. An instance that has none is called directly."""
+    if not plan.is_class and not plan.needs_result and plan.kind is not Kind.EVENT:
+        return plan.handler._handle  # type: ignore[no-any-return]
+    affected = plan.overrides("_get_affected_entities")
+    pagination = plan.overrides("_get_pagination_info")
+    caches_itself = plan.kind is Kind.QUERY and plan.cache_enabled and plan.caches_itself
+
+    async def handle(message: Any) -> Any:
+        handler = await _built(plan)
+        if plan.kind is Kind.EVENT:
+            return await handler._handle(message.event)
+        if caches_itself and (found := await handler._get_cached_result(message)) is not None:
+            return as_result(found, plan.result_type, message)
+        result = as_result(await handler._handle(message), plan.result_type, message)
+        _raise_failure(result)
+        if affected:
+            result = await _told_by(handler._get_affected_entities, message, result, "affected_entities")
+        if pagination:
+            result = await _told_by(handler._get_pagination_info, message, result, "pagination")
+        if caches_itself:
+            await handler._cache_result(message, result)
+        return result
+
+    return handle
+
+
+async def _built(plan: Plan) -> Any:
+    """The handler: the instance, or a new one."""
+    if not plan.is_class:
+        return plan.handler
+    work = current_work()
+    if work is None or work.resolver is None:
+        return plan.handler()
+    return await work.resolver.get(plan.handler)
+
+
+def _raise_failure(result: OperationResult[Any]) -> None:
+    """Let a failed result act like a raised error, for the steps around the handler."""
+    if result._outcome is not SUCCEEDED and result.is_failure:
+        error = result.to_error()
+        error.returned, error.must_roll_back = result, True
+        raise error
+
+
+async def _told_by(hook: Any, message: Any, result: OperationResult[Any], part: str) -> OperationResult[Any]:
+    """What a hook tells about a result; one that fails never turns done work into a failure."""
+    try:
+        return result.with_outcome(**{part: await hook(message, result.data)})
+    except Exception:
+        logger.exception("hook_failed", hook=hook.__name__, operation_id=message.metadata.operation_id)
+        return result
+
+
+def answering(plan: Plan, proceed: Step) -> Step:
+    """Give the middleware around a result to look at, a failed one too if the handler returned one."""
+    if not plan.middlewares:
+        return proceed
+
+    result_type = plan.result_type
+
+    async def give_result(message: Any) -> Any:
+        try:
+            answer = await proceed(message)
+        except CQRSError as error:
+            if (returned := returned_by(error, message)) is not None:
+                return returned
+            raise
+        if answer.__class__ in RESULTS:
+            return as_result(answer, result_type, message)
+        result = result_type()
+        result._data = answer
+        result._message = message
+        result._outcome = SUCCEEDED
+        return result
+
+    return give_result
+
+
+def returned_by(error: CQRSError, message: Any) -> OperationResult[Any] | None:
+    """The failed result that the handler of this very message returned, if that is what the error stands for."""
+    result = error.returned
+    return result if isinstance(result, OperationResult) and result._message is message else None

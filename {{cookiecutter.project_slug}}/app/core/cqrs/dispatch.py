@@ -1,0 +1,82 @@
+"""The message that is being handled, found through a context variable."""
+
+from contextvars import ContextVar, Token
+from typing import Any
+
+
+class Lease:
+    """Says which bus runs a dispatch, for as long as it runs. A bus that ends waits until nobody holds its lease."""
+
+    def __init__(self, bus: Any) -> None:
+        self.bus = bus
+
+
+class Dispatch:
+    """One message on its way through its pipeline; when it has arrived, it is the result.
+
+    That is one object for both, in which what is not set costs nothing: a second one would cost as much as all
+    the nesting detection.
+    """
+
+    __slots__ = ("_lease", "_message", "_parent", "_token", "_work")
+
+    _lease: Lease | None
+    _message: Any
+    _parent: "Dispatch"
+    _token: "Token[Dispatch | None] | None"
+    _work: Any
+
+    def _is_running_here(self) -> bool:
+        """Whether this dispatch is still open and the caller belongs to the task that opened it.
+
+        A context variable takes back a token only in the context that gave it, and every task has a context of
+        its own. That tells tasks apart without asking the event loop, which would cost more than the dispatch.
+        """
+        if self._token is None:
+            return False
+        try:
+            current.reset(self._token)
+        except ValueError:
+            return False
+        self._token = current.set(self)
+        return True
+
+    def _open(self, lease: Lease, message: Any) -> None:
+        """Make this the current dispatch."""
+        self._lease, self._message = lease, message
+        self._token = current.set(self)
+
+    def _close(self) -> None:
+        """End this dispatch; what was current before it is current again."""
+        token, self._token, self._lease, self._work = self._token, None, None, None
+        if token is not None:
+            current.reset(token)
+
+
+current: ContextVar[Dispatch | None] = ContextVar("current_dispatch", default=None)
+"""The innermost dispatch; in a task that a handler started, the one that started it, open or not."""
+
+_get_current = current.get
+
+
+def parent_of(dispatch: Dispatch) -> Dispatch | None:
+    """The dispatch that this one was sent from, if any."""
+    return getattr(dispatch, "_parent", None)
+
+
+def running() -> Dispatch | None:
+    """The dispatch that the calling task is in, if any."""
+    dispatch = current.get()
+    return dispatch if dispatch is not None and dispatch._is_running_here() else None
+
+
+def current_message() -> Any:
+    """The message that the calling task is handling; None if it handles none."""
+    dispatch = running()
+    return None if dispatch is None else dispatch._message
+
+
+def current_bus() -> Any:
+    """The bus that runs the message which is being handled, also for tasks that its handler started; or None."""
+    dispatch = _get_current()
+    return None if dispatch is None or dispatch._lease is None else dispatch._lease.bus

@@ -1,0 +1,94 @@
+"""Events: in-transaction reactions before the commit, all others after it, in the order in which they were raised."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+
+from app.core.cqrs.aggregate import EventRecord
+from app.core.cqrs.dispatch import Dispatch, Lease, current
+from app.core.cqrs.errors import ConfigurationError
+from app.core.cqrs.messages import DomainEvent
+from app.core.cqrs.pipeline import compile_steps
+from app.core.cqrs.plan import Plan
+from app.core.cqrs.work import Work, work_of
+
+MOST_ROUNDS = 100
+"""How often in-transaction reactions may raise events in turn before that counts as going round in circles."""
+
+logger = structlog.get_logger(__name__)
+Reaction = Callable[[EventRecord], Coroutine[Any, Any, None]]
+
+
+def compile_reaction(plan: Plan) -> Reaction:
+    """What runs one handler for one event; it raises what the handler raises."""
+    run, _ = compile_steps(plan)
+
+    async def react(record: EventRecord) -> None:
+        outer, dispatch = current.get(), Dispatch()
+        if outer is not None:
+            dispatch._parent = outer
+            dispatch._work = work_of(outer) if plan.nested else None
+        dispatch._open(Lease(plan.bus), record)
+        try:
+            await run(record)
+        finally:
+            dispatch._close()
+
+    return react
+
+
+async def commit(work: Work, reactions_inside: Callable[[type[DomainEvent]], Sequence[Reaction]]) -> None:
+    """Run the in-transaction reactions, write the events to the event log, and commit it all."""
+    unit, dispatch = work.unit, current.get()
+    assert unit is not None and dispatch is not None, "only work in a transaction is committed"
+    metadata = dispatch._message.metadata
+    records: list[EventRecord] = []
+    for _ in range(MOST_ROUNDS):
+        raised = [EventRecord(event, metadata) for event in (*unit.collect_events(), *work.take_published())]
+        if not raised:
+            break
+        records += raised
+        for record in raised:
+            for react in reactions_inside(type(record.event)):
+                await react(record)
+    else:
+        raise ConfigurationError(
+            f"In-transaction reactions raised events {MOST_ROUNDS} times over, last {raised[-1].event.event_type}: "
+            "they go round in circles. Let one of them react after the commit."
+        )
+    if records:
+        await unit.record(records)
+    work.may_have_committed = True
+    await unit.commit()
+    work.stored = records
+
+
+class Delivery:
+    """Runs after-commit reactions in this process, one event after the other, behind the back of the command.
+
+    Nothing of it exists while there is nothing to deliver, so it belongs to no event loop.
+    """
+
+    def __init__(self, deliver: Callable[[EventRecord], Awaitable[None]]) -> None:
+        self._deliver = deliver
+        self._waiting: deque[EventRecord] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    def add(self, records: Sequence[EventRecord]) -> None:
+        """Deliver these after what is waiting already."""
+        self._waiting.extend(records)
+        if self._waiting and (self._worker is None or self._worker.done()):
+            self._worker = asyncio.create_task(self._work(), name="event-delivery")
+
+    async def idle(self) -> None:
+        """Wait until everything is delivered."""
+        while self._worker is not None and not self._worker.done():
+            await asyncio.wait([self._worker])
+
+    async def _work(self) -> None:
+        current.set(None)  # not part of the operation that happened to start it
+        while self._waiting:
+            await self._deliver(self._waiting.popleft())

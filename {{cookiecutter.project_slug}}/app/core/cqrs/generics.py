@@ -1,0 +1,43 @@
+"""What a class says in the brackets behind its base: the `UUID` of `class CreateUser(ICommand[UUID])`."""
+
+import sys
+from typing import Any, ForwardRef, TypeVar, get_args, get_origin
+
+
+def type_arguments(cls: type, base: type) -> tuple[Any, ...]:
+    """The arguments that `cls` gives to its generic `base`, followed through the classes between; () if none."""
+    for written in getattr(cls, "__orig_bases__", ()):
+        origin = get_origin(written) or written
+        given = tuple(_resolved(argument, cls) for argument in get_args(written))
+        if origin is base:
+            return given
+        if isinstance(origin, type) and issubclass(origin, base):
+            parameters = getattr(origin, "__parameters__", ())
+            known = dict(zip(parameters, given, strict=False))
+            return tuple(_filled(argument, known) for argument in type_arguments(origin, base))
+    for parent in cls.__bases__:
+        if parent is not base and issubclass(parent, base) and "__orig_bases__" not in cls.__dict__:
+            return type_arguments(parent, base)
+    return ()
+
+
+def type_argument(cls: type, base: type) -> Any:
+    """The first of `type_arguments`; Any if there is none."""
+    return next(iter(type_arguments(cls, base)), Any)
+
+
+def _resolved(argument: Any, cls: type) -> Any:
+    """A name in quotes, looked up in the module of the class."""
+    if isinstance(argument, ForwardRef):
+        return eval(argument.__forward_arg__, vars(sys.modules[cls.__module__]))
+    return argument
+
+
+def _filled(argument: Any, known: dict[Any, Any]) -> Any:
+    """The argument with type variables replaced by what a subclass says they are."""
+    if isinstance(argument, TypeVar):
+        return known.get(argument, Any)
+    parameters = getattr(argument, "__parameters__", ())
+    if parameters and not isinstance(argument, type):
+        return argument[tuple(known.get(parameter, Any) for parameter in parameters)]
+    return argument

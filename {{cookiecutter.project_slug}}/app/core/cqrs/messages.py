@@ -1,0 +1,160 @@
+"""Messages: commands order, queries ask, events tell what happened. `R` is the type of the answer."""
+
+from collections.abc import Awaitable, Iterator
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Generic, Self
+from uuid import UUID
+
+from typing_extensions import TypeVar
+
+from app.core.cqrs.dispatch import current, parent_of
+from app.core.cqrs.generics import type_argument
+from app.core.cqrs.ids import uuid7
+from app.core.cqrs.metadata import OperationMetadata
+
+R_co = TypeVar("R_co", covariant=True, default=Any)
+
+
+class Message:
+    """What commands and queries have in common.
+
+    A dataclass never calls the `__init__` of its base, and may be frozen or have slots. So nothing is set up
+    here: the metadata is made when it is first read, in a slot beside the fields.
+    """
+
+    __slots__ = ("__weakref__", "_metadata")
+
+    _metadata: OperationMetadata
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "metadata" in cls.__dict__.get("__annotations__", {}) or "metadata" in cls.__dict__:
+            raise TypeError(
+                f"{cls.__name__} has a field called metadata, which every message has already: name it otherwise."
+            )
+
+    @property
+    def metadata(self) -> OperationMetadata:
+        """Who asked, when and why; made on first use, and may be assigned to.
+
+        A message made while another is being handled has the same caller and correlation, and names the other
+        as its cause.
+        """
+        try:
+            return self._metadata
+        except AttributeError:
+            metadata = self._made_metadata()
+            metadata.correlation_id = metadata.correlation_id or metadata.operation_id
+            object.__setattr__(self, "_metadata", metadata)
+            return metadata
+
+    def _made_metadata(self) -> OperationMetadata:
+        innermost = own = current.get()
+        while own is not None and own._message is not self:
+            own = parent_of(own)
+        cause = innermost if own is None else parent_of(own)
+        metadata = OperationMetadata() if cause is None else cause._message.metadata.caused()
+        clock = None if innermost is None or innermost._lease is None else innermost._lease.bus.ports.clock
+        if clock is not None:
+            metadata.timestamp = clock.now()
+        return metadata
+
+    def validate(self) -> "dict[str, Any] | Awaitable[dict[str, Any]] | Any":
+        """Field -> message for everything that is wrong with the message itself; empty when it is valid.
+
+        Pure: it looks at nothing but the fields. May be `async def`, and may return an object with `errors`.
+        """
+        return {}
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return type(self).restored, (dict(_state(self)), getattr(self, "_metadata", None))
+
+    @classmethod
+    def restored(cls, state: dict[str, Any], metadata: OperationMetadata | None) -> Self:
+        """The message with these fields and a copy of this metadata: what `copy` and `pickle` make."""
+        message = cls.__new__(cls)
+        for name, value in state.items():
+            object.__setattr__(message, name, value)
+        if metadata is not None:
+            object.__setattr__(message, "_metadata", copy(metadata))
+        return message
+
+
+def _state(message: Message) -> Iterator[tuple[str, Any]]:
+    yield from getattr(message, "__dict__", {}).items()
+    for cls in type(message).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in Message.__slots__ and hasattr(message, name):
+                yield name, getattr(message, name)
+
+
+class ICommand(Message, Generic[R_co]):
+    """An order to change something, answered with an `R`: an id or a DTO, never an aggregate."""
+
+    __slots__ = ()
+
+    @classmethod
+    def answer_type(cls) -> type[R_co]:
+        """The declared type of the answer; Any when none was declared."""
+        return type_argument(cls, ICommand)  # type: ignore[no-any-return]
+
+    def get_command_name(self) -> str:
+        """The name of the command in logs and spans."""
+        return type(self).__name__
+
+    def get_aggregate_id(self) -> str | None:
+        """The id of the aggregate this command is about, for logs, spans and audit; None if it has none."""
+        return None
+
+
+class IQuery(Message, Generic[R_co]):
+    """A question, answered with an `R`; it changes nothing."""
+
+    __slots__ = ()
+
+    @classmethod
+    def answer_type(cls) -> type[R_co]:
+        """The declared type of the answer; Any when none was declared."""
+        return type_argument(cls, IQuery)  # type: ignore[no-any-return]
+
+    def get_query_name(self) -> str:
+        """The name of the query in logs and spans."""
+        return type(self).__name__
+
+    def get_cache_key(self) -> str | None:
+        """What tells this query's answer from others of its class in the cache; None: its fields do."""
+        return None
+
+    def get_cache_ttl(self) -> int | None:
+        """How many seconds the answer may be kept; wins over the decorator's. None: the decorator's."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainEvent:
+    """Something that happened. Events carry ids and values, never entities, and survive JSON."""
+
+    event_id: UUID = field(default_factory=uuid7)
+    occurred_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    event_type: ClassVar[str] = "DomainEvent"
+    """The name on the wire and in the event log: the class's, unless the class sets another that outlives it."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "event_type" not in cls.__dict__:
+            cls.event_type = cls.__name__
+
+
+def name_of(message: object) -> str:
+    """The name of a message in logs and spans."""
+    match message:
+        case ICommand():
+            return message.get_command_name()
+        case IQuery():
+            return message.get_query_name()
+        case _:
+            return getattr(message, "event_type", None) or type(message).__name__

@@ -1,0 +1,170 @@
+"""The order of the steps, and the fold that makes one pipeline of them. Compiled once for each message type."""
+
+from collections.abc import Callable, Coroutine
+from types import FunctionType, MethodType
+from typing import Any
+
+import structlog
+
+from app.core.cqrs.attempt import answering, attempt, handling, returned_by
+from app.core.cqrs.dispatch import Dispatch, Lease, current
+from app.core.cqrs.errors import ConfigurationError, CQRSError
+from app.core.cqrs.messages import IQuery, name_of
+from app.core.cqrs.plan import Kind, Plan, Step
+from app.core.cqrs.policies.authorize import authentication, authorisation
+from app.core.cqrs.policies.cached_query import caching
+from app.core.cqrs.policies.deadline import deadline
+from app.core.cqrs.policies.idempotent import idempotency
+from app.core.cqrs.policies.invalidates import invalidation
+from app.core.cqrs.policies.retry_on_failure import retry
+from app.core.cqrs.policies.transactional import transaction
+from app.core.cqrs.policies.validate_input import validation
+from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, Outcome, as_result
+from app.core.cqrs.status import OperationStatus
+from app.core.cqrs.work import work_of
+
+logger = structlog.get_logger(__name__)
+
+
+def middleware(plan: Plan, proceed: Step) -> Step:
+    """What the team put around every message, outermost first; each is handed the rest as `next_handler`."""
+    for wrapper in reversed(plan.middlewares):
+        proceed = _surrounded(wrapper, proceed)
+    return proceed
+
+
+def _surrounded(wrapper: Any, proceed: Step) -> Step:
+    """The wrapper around the rest; `next_handler` is the rest with its message bound, the cheapest callable of all."""
+    return lambda message: wrapper(message, MethodType(proceed, message))
+
+
+ORDER: tuple[Callable[[Plan, Step], Step], ...] = (
+    middleware,
+    answering,
+    deadline,
+    authentication,
+    validation,
+    authorisation,
+    caching,
+    retry,
+    attempt,
+    transaction,
+    idempotency,
+    invalidation,
+    handling,
+)
+"""The steps, outermost first, inside the error boundary. Each returns the rest as it is where it has nothing to do,
+so that a policy nobody declared costs nothing. docs/decisions tells why each stands where it stands."""
+
+
+def compile_steps(plan: Plan) -> tuple[Step, list[str]]:
+    """The pipeline of a plan, and the names of the steps in it, outermost first."""
+    step: Step = _nothing
+    names: list[str] = []
+    for wrap in reversed(ORDER):
+        wrapped = wrap(plan, step)
+        if wrapped is not step:
+            names.insert(0, wrap.__name__)
+        step = wrapped
+    return step, names
+
+
+async def _nothing(message: Any) -> Any:
+    """What is inside the handler."""
+
+
+def compile_dispatch(plan: Plan) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+    """What the bus runs for each message of the plan's type: the pipeline inside the error boundary.
+
+    At the outermost dispatch every outcome is a result. Inside another dispatch a failure is raised, so that an
+    outer transaction cannot commit a half.
+    """
+    run, _ = compile_steps(plan)
+    run_inside, _ = compile_steps(plan.inside())
+    bus, result_type, expects_result = plan.bus, plan.result_type, bool(plan.middlewares)
+    get_current, set_current, reset_current = current.get, current.set, current.reset
+
+    async def dispatch(message: Any) -> Any:
+        outer = get_current()
+        if outer is not None:
+            if outer._is_running_here():
+                return await dispatch_inside(plan, run_inside, message, outer)
+            message.metadata  # noqa: B018  # made while the dispatch that started this task is current: it is the cause
+        result = result_type()
+        result._message = message
+        result._lease = bus.lease
+        result._token = set_current(result)
+        try:
+            answer = await run(message)
+        except Exception as error:
+            return failure(plan, message, error)
+        finally:
+            reset_current(result._token)
+            result._token = result._lease = None
+        if answer.__class__ in RESULTS:
+            return answer if answer._message is message else as_result(answer, result_type, message)
+        if expects_result:
+            return failure(plan, message, _no_result(plan, answer))
+        result._data = answer
+        result._outcome = SUCCEEDED
+        return result
+
+    return _specialised(dispatch, plan)  # type: ignore[arg-type]
+
+
+def _specialised(function: FunctionType, plan: Plan) -> Step:
+    """The function with a code object of its own.
+
+    CPython's interpreter adapts the code object to the types it meets. Shared by all messages, it would meet too
+    many, and each dispatch would be slower the more types of messages there are. The name is for tracebacks.
+    """
+    code = function.__code__.replace(co_name=f"dispatch_{plan.message_type.__name__}")
+    return FunctionType(code, function.__globals__, code.co_name, None, function.__closure__)
+
+
+async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Dispatch) -> OperationResult[Any]:
+    """A dispatch by a handler: it joins the work of the outer one, and raises what goes wrong."""
+    if plan.kind is Kind.COMMAND and isinstance(outer._message, IQuery):
+        raise ConfigurationError(
+            f"{type(outer._message).__name__} is a query and dispatched {plan.message_type.__name__}: a query changes "
+            "nothing. Dispatch the command after it, or make the query a command."
+        )
+    inner = Dispatch()
+    inner._parent, inner._work = outer, work_of(outer)
+    inner._open(outer._lease or Lease(plan.bus), message)
+    try:
+        result = as_result(await run(message), plan.result_type, message)
+    finally:
+        inner._close()
+    if result.is_failure:
+        raise result.to_error()
+    return result
+
+
+def failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
+    """The result that an error becomes. What is not meant for callers goes to the log, in full, and nowhere else."""
+    operation_id = message.metadata.operation_id
+    if isinstance(error, CQRSError):
+        error.operation_id = operation_id
+        if (returned := returned_by(error, message)) is not None:
+            return returned
+        if error.status is not OperationStatus.FAILED:
+            return plan.result_type.of(None, message, Outcome(error.status, error.details, error.message))
+    logger.error(
+        "operation_failed",
+        message_name=name_of(message),
+        operation_id=operation_id,
+        error_type=type(error).__name__,
+        exc_info=error,
+    )
+    sentence = f"Something went wrong on our side. Please tell us the operation id: {operation_id}."
+    if isinstance(error, ConfigurationError):
+        sentence = error.message
+    return plan.result_type.of(None, message, Outcome(OperationStatus.FAILED, {}, sentence))
+
+
+def _no_result(plan: Plan, answer: Any) -> ConfigurationError:
+    return ConfigurationError(
+        f"A middleware around {plan.message_type.__name__} returned {answer!r}: "
+        "it has to return what next_handler() gives it, or a result of its own."
+    )

@@ -1,0 +1,108 @@
+"""`@authorize`: who may do this. Permissions are read on the server, never from the caller."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from app.core.cqrs.errors import AuthenticationError, AuthorizationError
+from app.core.cqrs.messages import name_of
+from app.core.cqrs.plan import Kind, Plan, Step
+from app.core.cqrs.policies.policy import K, Policy, record, refuse, require_fields
+from app.core.cqrs.ports import AccessPolicy, Grants
+
+OWN = ":own"
+audit_log = structlog.get_logger("audit")
+
+
+@dataclass(frozen=True)
+class Authorize(Policy):
+    """Recorded by `authorize`."""
+
+    permissions: tuple[str, ...]
+    resource_id_field: str | None
+    allow_admin_override: bool
+
+    def check(self, plan: Plan) -> None:
+        if plan.kind is Kind.EVENT:
+            raise refuse(plan, "@authorize is for commands and queries: nobody asks for an event.")
+        if not self.permissions:
+            raise refuse(plan, "permissions=[] would let nobody in or everybody; name at least one permission.")
+        if self.resource_id_field is not None:
+            require_fields(plan, (self.resource_id_field,), "resource_id_field")
+        elif any(permission.endswith(OWN) for permission in self.permissions):
+            raise refuse(plan, "a permission that ends with :own needs a resource_id_field to tell whose it is.")
+
+
+def authorize(
+    permissions: Sequence[str], resource_id_field: str | None = None, allow_admin_override: bool = True
+) -> Callable[[K], K]:
+    """Let only callers in who have all these permissions.
+
+    Args:
+        permissions: `user:update` lets its holders touch any resource; holders of `user:update:own` only their own.
+        resource_id_field: the field of the message that tells whose resource it is about, as a user id.
+        allow_admin_override: let administrators in without the permission; the audit log says so.
+    """
+    named = (permissions,) if isinstance(permissions, str) else tuple(permissions)
+    return lambda handler: record(handler, Authorize(named, resource_id_field, allow_admin_override))
+
+
+def authentication(plan: Plan, proceed: Step) -> Step:
+    """Refuse callers that nobody knows, before they learn what is wrong with their message."""
+    if plan.policy(Authorize) is None:
+        return proceed
+
+    def require_caller(message: Any) -> Any:
+        if message.metadata.user_id is None:
+            raise AuthenticationError("Log in to do this.")
+        return proceed(message)
+
+    return require_caller
+
+
+def authorisation(plan: Plan, proceed: Step) -> Step:
+    """Refuse callers who may not do this, before any stored answer can be seen."""
+    policy = plan.policy(Authorize)
+    if policy is None:
+        return proceed
+    access = plan.ports.access
+
+    async def require_permission(message: Any) -> Any:
+        grants = await _grants(access, message.metadata.user_id)
+        missing = [needed for needed in policy.permissions if not _granted(needed, grants, policy, message)]
+        if missing:
+            if not (policy.allow_admin_override and grants.is_admin):
+                raise AuthorizationError("You may not do this.", details={"missing_permissions": missing})
+            audit_log.info(
+                "admin_override",
+                message_name=name_of(message),
+                user_id=str(message.metadata.user_id),
+                operation_id=message.metadata.operation_id,
+                permissions=missing,
+            )
+        return await proceed(message)
+
+    return require_permission
+
+
+async def _grants(access: AccessPolicy | None, user_id: Any) -> Grants:
+    if access is None:
+        raise AuthorizationError(
+            "Nobody may do this, because the bus does not know what callers may do: make it with CQRSBus(access=...)."
+        )
+    grants = await access.grants_of(str(user_id))
+    if grants is None:
+        raise AuthenticationError("This account does not exist or is not active.")
+    return grants
+
+
+def _granted(needed: str, grants: Grants, policy: Authorize, message: Any) -> bool:
+    permission = needed.removesuffix(OWN)
+    if permission in grants.permissions:
+        return True
+    if policy.resource_id_field is None or permission + OWN not in grants.permissions:
+        return False
+    owner = getattr(message, policy.resource_id_field)
+    return owner is not None and str(owner) == str(message.metadata.user_id)

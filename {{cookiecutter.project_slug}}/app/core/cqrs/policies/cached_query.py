@@ -1,0 +1,156 @@
+"""`@cached_query`: the answer of a query, kept for a while."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import structlog
+
+from app.core.cqrs.plan import Kind, Plan, Step
+from app.core.cqrs.policies.invalidates import check_tags, filled_tags
+from app.core.cqrs.policies.policy import K, Policy, record, refuse, require_fields
+from app.core.cqrs.policies.single_flight import SingleFlight
+from app.core.cqrs.ports import Cache
+from app.core.cqrs.results import CacheInfo, OperationResult, QueryResult, as_result
+from app.core.cqrs.wire import answer_codec, canonical_json
+from app.core.cqrs.work import current_work
+
+DEFAULT_TTL_SECONDS = 300.0
+Scope = Literal["principal", "public"]
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class CachedQuery(Policy):
+    """Recorded by `cached_query`."""
+
+    ttl_seconds: float
+    cache_null_results: bool
+    vary_by: tuple[str, ...] | None
+    cache_key_prefix: str
+    tags: tuple[str, ...]
+    scope: Scope
+
+    def check(self, plan: Plan) -> None:
+        if plan.kind is not Kind.QUERY:
+            raise refuse(plan, "@cached_query is for queries: anything else must happen every time.")
+        if self.ttl_seconds <= 0:
+            raise refuse(plan, f"ttl_seconds={self.ttl_seconds:g} would keep nothing; give a positive number.")
+        if self.scope not in ("principal", "public"):
+            raise refuse(plan, f"scope={self.scope!r} is unknown; it is 'principal' or 'public'.")
+        if plan.answer_type is Any:
+            raise refuse(plan, "@cached_query stores the answer, so the query must declare it: IQuery[UserView].")
+        require_fields(plan, self.vary_by or (), "vary_by")
+        check_tags(plan, self.tags)
+
+    def key_of(self, query: Any) -> str:
+        """The key of this query's answer: a hash, so that it tells nothing and has no bad length or letter."""
+        own = query.get_cache_key()
+        varying = canonical_json(query, self.vary_by) if own is None else own.encode()
+        caller = "*" if self.scope == "public" else f"={query.metadata.user_id or ''}"
+        parts = (type(query).__module__.encode(), caller.encode(), varying)
+        return f"{self.cache_key_prefix}{type(query).__qualname__}:{hashlib.sha256(b'|'.join(parts)).hexdigest()}"
+
+    def ttl_of(self, query: Any) -> float:
+        """For how many seconds this query's answer is kept."""
+        own = query.get_cache_ttl()
+        return self.ttl_seconds if own is None else float(own)
+
+
+def cached_query(
+    ttl_seconds: float | None = None,
+    ttl_delta: timedelta | None = None,
+    cache_null_results: bool = False,
+    vary_by: Sequence[str] | None = None,
+    cache_key_prefix: str | None = None,
+    tags: Sequence[str] = (),
+    scope: Scope = "principal",
+) -> Callable[[K], K]:
+    """Keep successful answers, apart for each caller.
+
+    Args:
+        ttl_seconds: for how many seconds; None: `ttl_delta`, else 300.
+        ttl_delta: the same as a timedelta.
+        cache_null_results: keep an answer of None too.
+        vary_by: the fields that tell one answer from another; None: all of them.
+        cache_key_prefix: put before every key.
+        tags: names that `invalidates` drops the answer by; `"user:{user_id}"` is filled from the query's fields.
+        scope: "public" shares an answer between all callers; permissions are still checked first.
+
+    Raises:
+        ValueError: both lifetimes were given.
+    """
+    if ttl_seconds is not None and ttl_delta is not None:
+        raise ValueError("Give ttl_seconds or ttl_delta, not both.")
+    ttl = ttl_delta.total_seconds() if ttl_delta is not None else ttl_seconds
+    policy = CachedQuery(
+        ttl_seconds=DEFAULT_TTL_SECONDS if ttl is None else ttl,
+        cache_null_results=cache_null_results,
+        vary_by=None if vary_by is None else tuple(vary_by),
+        cache_key_prefix=cache_key_prefix or "",
+        tags=(tags,) if isinstance(tags, str) else tuple(tags),
+        scope=scope,
+    )
+    return lambda handler: record(handler, policy)
+
+
+def caching(plan: Plan, proceed: Step) -> Step:
+    """Answer from the cache; on a miss, one caller of each key loads and the others wait for it."""
+    policy = plan.policy(CachedQuery)
+    if policy is None or not plan.cache_enabled or plan.caches_itself:
+        return proceed
+    cache, codec = plan.ports.cache, answer_codec(plan.answer_type)
+    flights: SingleFlight[bytes] = SingleFlight()
+
+    async def cached(query: Any) -> Any:
+        if cache is None or _sees_uncommitted_work():
+            return as_result(await proceed(query), QueryResult, query).with_outcome(cache_info=NOT_CACHED)
+        key = policy.key_of(query)
+        found = await _look_up(cache, key, query, plan)
+        if found is not None:
+            return found
+
+        async def load() -> bytes:
+            return await _load(cache, key, query, policy, plan, proceed)
+
+        stored = await flights.fly(key, load)
+        info = CacheInfo(hit=False, key=key, ttl_seconds=policy.ttl_of(query), level=None)
+        return codec.read(stored, QueryResult, query).with_outcome(cache_info=info)
+
+    return cached
+
+
+NOT_CACHED = CacheInfo(hit=False, key=None, ttl_seconds=None, level=None)
+
+
+async def _look_up(cache: Cache, key: str, query: Any, plan: Plan) -> OperationResult[Any] | None:
+    entry = await cache.get(key)
+    if entry is None:
+        return None
+    try:
+        result = answer_codec(plan.answer_type).read(entry.value, QueryResult, query)
+    except ValueError:
+        logger.warning("cache_entry_unreadable", key=key)
+        return None
+    info = CacheInfo(hit=True, key=key, ttl_seconds=entry.ttl_seconds, level=entry.level)
+    return result.with_outcome(cache_info=info)
+
+
+async def _load(cache: Cache, key: str, query: Any, policy: CachedQuery, plan: Plan, proceed: Step) -> bytes:
+    """Ask the handler, and store what it answers unless that became stale in the meantime."""
+    tags = filled_tags(policy.tags, query)
+    generation = await cache.generation(tags)
+    result = as_result(await proceed(query), QueryResult, query)
+    stored = answer_codec(plan.answer_type).write(result)
+    ttl = policy.ttl_of(query)
+    if ttl > 0 and (result.data is not None or policy.cache_null_results):
+        await cache.set(key, stored, ttl, tags, generation)
+    return stored
+
+
+def _sees_uncommitted_work() -> bool:
+    """Whether the query runs inside a transaction: its answer is that transaction's own."""
+    work = current_work()
+    return work is not None and work.unit is not None

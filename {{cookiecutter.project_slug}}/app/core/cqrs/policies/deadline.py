@@ -1,0 +1,59 @@
+"""`timeout_seconds`: one absolute deadline for everything an operation does, COMMIT included."""
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from time import monotonic
+from types import coroutine
+from typing import Any
+
+from app.core.cqrs.errors import HandlerTimeoutError
+from app.core.cqrs.plan import Plan, Step
+
+
+def deadline(plan: Plan, proceed: Step) -> Step:
+    """Arm a timer when the operation first suspends: one that never does cannot be interrupted anyway."""
+    seconds = plan.timeout_seconds
+    if seconds is None:
+        return proceed
+
+    async def within(message: Any) -> Any:
+        started = monotonic()
+        work = proceed(message)
+        try:
+            awaited = work.send(None)
+        except StopIteration as finished:
+            return finished.value
+        return await _limited(work, awaited, started + seconds - monotonic(), plan)
+
+    return within
+
+
+async def _limited(work: Coroutine[Any, Any, Any], awaited: Any, remaining: float, plan: Plan) -> Any:
+    try:
+        async with asyncio.timeout(remaining) as limit:
+            return await _resume(work, awaited)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise HandlerTimeoutError(
+            f"{plan.message_type.__name__} was not done within {plan.timeout_seconds:g} s."
+        ) from error
+
+
+@coroutine
+def _resume(work: Coroutine[Any, Any, Any], awaited: Any) -> Generator[Any, Any, Any]:
+    """Go on with a coroutine that has run as far as its first `await`, as `yield from` would."""
+    while True:
+        thrown: BaseException | None = None
+        sent = None
+        try:
+            sent = yield awaited
+        except GeneratorExit:
+            work.close()
+            raise
+        except BaseException as error:
+            thrown = error
+        try:
+            awaited = work.send(sent) if thrown is None else work.throw(thrown)
+        except StopIteration as finished:
+            return finished.value

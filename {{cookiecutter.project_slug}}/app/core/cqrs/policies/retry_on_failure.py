@@ -1,0 +1,98 @@
+"""`@retry_on_failure`: a new attempt, with a new scope, transaction and handler, where that may help."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import stamina
+
+from app.core.cqrs.errors import TransientError
+from app.core.cqrs.plan import Plan, Step
+from app.core.cqrs.policies.policy import K, Policy, record, refuse
+
+LONGEST_WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class RetryOnFailure(Policy):
+    """Recorded by `retry_on_failure`."""
+
+    max_attempts: int
+    delay_seconds: float
+    backoff_multiplier: float
+    retry_on: tuple[type[Exception], ...]
+
+    def check(self, plan: Plan) -> None:
+        if self.max_attempts < 1:
+            raise refuse(plan, f"max_attempts={self.max_attempts} would never try; give 1 or more.")
+        if self.delay_seconds < 0 or self.backoff_multiplier < 1:
+            raise refuse(plan, "delay_seconds must not be negative, and backoff_multiplier must be at least 1.")
+        if not self.retry_on:
+            raise refuse(plan, "retry_on=[] would never try again; name errors, or leave it out.")
+        for error in self.retry_on:
+            if error is Exception or not issubclass(error, Exception):
+                reason = f"retry_on contains {error.__name__}, which would repeat bugs or cancellations too"
+                raise refuse(plan, f"{reason}; name the errors that pass.")
+
+    def longest_wait(self, failures: int) -> float:
+        """The most seconds to wait after so many failed attempts."""
+        try:
+            wait = self.delay_seconds * self.backoff_multiplier ** (failures - 1)
+        except OverflowError:
+            return LONGEST_WAIT_SECONDS
+        return min(wait, LONGEST_WAIT_SECONDS)
+
+
+def retry_on_failure(
+    max_attempts: int = 3,
+    delay_seconds: float = 1.0,
+    backoff_multiplier: float = 2.0,
+    retry_on: Sequence[type[Exception]] | None = None,
+) -> Callable[[K], K]:
+    """Try again after errors that may pass.
+
+    The wait is drawn evenly between 0 and the back-off ("full jitter", M. Brooker, "Exponential Backoff and
+    Jitter", AWS Architecture Blog, 2015), so that callers who collided once do not collide again. It is never more
+    than 30 s, and the deadline of the operation bounds all attempts together.
+
+    Args:
+        max_attempts: how often it is tried in all, the first time included.
+        delay_seconds: the longest wait after the first failure.
+        backoff_multiplier: how many times longer the longest wait gets with each failure.
+        retry_on: the errors to try again after; None: `TransientError` only.
+    """
+    errors = (TransientError,) if retry_on is None else tuple(retry_on)
+    return lambda handler: record(handler, RetryOnFailure(max_attempts, delay_seconds, backoff_multiplier, errors))
+
+
+def retry(plan: Plan, proceed: Step) -> Step:
+    """Run the first attempt bare; stamina enters after a failure. Inside another dispatch, that one retries."""
+    policy = plan.policy(RetryOnFailure)
+    if policy is None or plan.nested or policy.max_attempts == 1:
+        return proceed
+
+    async def attempt_repeatedly(message: Any) -> Any:
+        try:
+            return await proceed(message)
+        except policy.retry_on as error:
+            failed = error
+        return await _again(message, proceed, policy, failed)
+
+    return attempt_repeatedly
+
+
+async def _again(message: Any, proceed: Step, policy: RetryOnFailure, failed: Exception) -> Any:
+    """Go on after a first failure, which stamina is shown as the failure of its own first attempt."""
+    failures = 0
+
+    def wait_after(error: Exception) -> bool | float:
+        nonlocal failures
+        failures += 1
+        return isinstance(error, policy.retry_on) and random.uniform(0, policy.longest_wait(failures))
+
+    async for attempt in stamina.retry_context(on=wait_after, attempts=policy.max_attempts, timeout=None):
+        with attempt:
+            if attempt.num == 1:
+                raise failed
+            return await proceed(message)

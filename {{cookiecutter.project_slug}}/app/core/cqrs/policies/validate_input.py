@@ -1,0 +1,103 @@
+"""`validate()` of the message, and `@validate_input` for checks beside it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic import ValidationError as SchemaError
+
+from app.core.cqrs.errors import CommandValidationError, QueryValidationError
+from app.core.cqrs.messages import Message
+from app.core.cqrs.plan import Kind, Plan, Step
+from app.core.cqrs.policies.policy import K, Policy, record, refuse
+
+Validator = Callable[[Any], "dict[str, Any] | Awaitable[dict[str, Any]] | Any"]
+"""Takes the message; returns field -> message, an object with `errors`, or None when all is well."""
+
+
+@dataclass(frozen=True)
+class ValidateInput(Policy):
+    """Recorded by `validate_input`."""
+
+    validator_func: Validator | None
+    schema_class: type[BaseModel] | None
+    strict: bool
+
+    def check(self, plan: Plan) -> None:
+        if self.validator_func is None and self.schema_class is None:
+            raise refuse(plan, "@validate_input needs a validator_func or a schema_class.")
+        if plan.kind is Kind.EVENT:
+            raise refuse(plan, "@validate_input is for commands and queries: an event has happened already.")
+
+
+def validate_input(
+    validator_func: Validator | None = None, schema_class: type[BaseModel] | None = None, strict: bool = True
+) -> Callable[[K], K]:
+    """Check the message further, before anything is read or written.
+
+    Args:
+        validator_func: takes the message and returns what is wrong; may be `async def`.
+        schema_class: a pydantic model that the message's fields must satisfy.
+        strict: pydantic's strict mode, which converts nothing.
+    """
+    return lambda handler: record(handler, ValidateInput(validator_func, schema_class, strict))
+
+
+def validation(plan: Plan, proceed: Step) -> Step:
+    """Refuse a message that is not valid. Sync checks cost no coroutine of their own."""
+    error = CommandValidationError if plan.kind is Kind.COMMAND else QueryValidationError
+
+    def refuse_if(errors: dict[str, Any]) -> None:
+        if errors:
+            raise error("Some fields are not valid.", details=errors)
+
+    for check in reversed(_checks(plan)):
+        proceed = _checked(check, refuse_if, proceed)
+    return proceed
+
+
+def _checked(check: Validator, refuse_if: Callable[[dict[str, Any]], None], proceed: Step) -> Step:
+    async def wait_for(found: Awaitable[Any], message: Any) -> Any:
+        refuse_if(_errors(await found))
+        return await proceed(message)
+
+    def check_first(message: Any) -> Any:
+        if found := check(message):
+            if isinstance(found, Awaitable):
+                return wait_for(found, message)
+            refuse_if(_errors(found))
+        return proceed(message)
+
+    return check_first
+
+
+def _checks(plan: Plan) -> list[Validator]:
+    checks: list[Validator] = []
+    own = getattr(plan.message_type, "validate", None)
+    if own is not None and own is not Message.validate:
+        checks.append(own)
+    policy = plan.policy(ValidateInput)
+    if policy is not None and policy.schema_class is not None:
+        checks.append(_schema_check(policy.schema_class, policy.strict))
+    if policy is not None and policy.validator_func is not None:
+        checks.append(policy.validator_func)
+    return checks
+
+
+def _errors(found: Any) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return dict(found if isinstance(found, dict) else found.errors)
+
+
+def _schema_check(schema: type[BaseModel], strict: bool) -> Validator:
+    def check(message: Any) -> dict[str, Any]:
+        values = {field.name: getattr(message, field.name) for field in fields(message)}
+        try:
+            schema.model_validate(values, strict=strict)
+        except SchemaError as error:
+            return {".".join(map(str, wrong["loc"])) or "message": wrong["msg"] for wrong in error.errors()}
+        return {}
+
+    return check

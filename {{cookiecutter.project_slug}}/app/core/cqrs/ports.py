@@ -1,0 +1,141 @@
+"""What the bus needs from outside. Each port is a plain noun; adapters say what they are made of."""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from app.core.cqrs.aggregate import EventRecord, RaisedEvent
+
+T = TypeVar("T")
+
+
+class Resolver(Protocol):
+    """Builds objects with their dependencies."""
+
+    async def get(self, dependency_type: type[T], /) -> T:
+        """An object of this type."""
+
+
+class Scope(Resolver, Protocol):
+    """A container: builds what lives as long as the service, and opens a scope for each attempt of an operation."""
+
+    def __call__(self) -> AbstractAsyncContextManager[Resolver]:
+        """A new scope; what it built is closed with it."""
+
+
+class Claim(NamedTuple):
+    """An idempotency key as its owner uses it.
+
+    `content` tells one message from another under the same key. It may hold a password: store an HMAC of it.
+    """
+
+    caller: str
+    message_type: str
+    key: str
+    content: bytes
+
+
+class UnitOfWork(Protocol):
+    """One transaction, opened lazily. Everything done in it is stored, or nothing is."""
+
+    def collect_events(self) -> Sequence[RaisedEvent]:
+        """The events that aggregates of this unit raised since the last call."""
+
+    async def record(self, events: Sequence[EventRecord]) -> None:
+        """Write events to the event log.
+
+        Raises:
+            ConcurrencyError: somebody else stored an event of the same aggregate and version.
+        """
+
+    async def claim(self, claim: Claim) -> bytes | None:
+        """Claim an idempotency key; the answer stored under it, if it was claimed before.
+
+        Raises:
+            CommandValidationError: the key was used for another message.
+        """
+
+    async def keep_answer(self, claim: Claim, answer: bytes) -> None:
+        """Store the answer of a claimed key, for later claims of it."""
+
+    async def commit(self) -> None:
+        """Make everything permanent."""
+
+    async def rollback(self) -> None:
+        """Undo everything."""
+
+    async def close(self) -> None:
+        """Give the connection back, whatever happened; undo what was not committed."""
+
+
+class UnitsOfWork(Protocol):
+    """Opens units of work."""
+
+    def open(self, isolation_level: str | None) -> UnitOfWork:
+        """A new unit of work; the level is in force before its first statement. None: the database's default."""
+
+    def check(self, isolation_level: str) -> None:
+        """Refuse a level this database does not have.
+
+        Raises:
+            PolicyError: it says which levels there are.
+        """
+
+
+class CacheEntry(NamedTuple):
+    """A stored value, how long it is still good for in seconds, and the level it was found on."""
+
+    value: bytes
+    ttl_seconds: float
+    level: str
+
+
+class Cache(Protocol):
+    """Keeps values for a while. A cache that is down is slow or empty; it never fails an operation."""
+
+    async def get(self, key: str) -> CacheEntry | None:
+        """The entry of this key, if there is one."""
+
+    async def generation(self, tags: Collection[str]) -> Any:
+        """A mark of now, to be taken before a value is loaded and given to `set`."""
+
+    async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Any) -> None:
+        """Store a value, unless one of its tags was invalidated since the mark: then it may be stale."""
+
+    async def invalidate(self, tags: Collection[str]) -> None:
+        """Drop every entry that has one of these tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What a user may do."""
+
+    permissions: frozenset[str] = frozenset()
+    is_admin: bool = False
+
+
+class AccessPolicy(Protocol):
+    """Knows on the server what each user may do."""
+
+    async def grants_of(self, user_id: str) -> Grants | None:
+        """What this user may do; None when there is no such active user."""
+
+
+class Clock(Protocol):
+    """Tells the time, so that tests can set it."""
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside of a bus; what is None is not there."""
+
+    scope: Scope | None = None
+    units: UnitsOfWork | None = None
+    cache: Cache | None = None
+    access: AccessPolicy | None = None
+    clock: Clock | None = None

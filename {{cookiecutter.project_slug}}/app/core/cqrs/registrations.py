@@ -1,0 +1,203 @@
+"""The handlers and middleware of one bus, and the checks they pass before they are taken."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from types import UnionType
+from typing import Any, Self, Union, get_args, get_origin
+
+from app.core.cqrs.errors import DuplicateHandlerError, PolicyError
+from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
+from app.core.cqrs.middleware.behavior import PipelineBehavior
+from app.core.cqrs.plan import Kind, Plan
+from app.core.cqrs.policies.policy import policies_of
+from app.core.cqrs.ports import Ports
+from app.core.cqrs.registry import (
+    DEFAULT_COMMAND_TIMEOUT_SECONDS,
+    DEFAULT_QUERY_TIMEOUT_SECONDS,
+    Declaration,
+    declarations_of,
+)
+
+BASES: Mapping[Kind, type] = {Kind.COMMAND: ICommand, Kind.QUERY: IQuery, Kind.EVENT: DomainEvent}
+TIMEOUTS: Mapping[Kind, float | None] = {
+    Kind.COMMAND: DEFAULT_COMMAND_TIMEOUT_SECONDS,
+    Kind.QUERY: DEFAULT_QUERY_TIMEOUT_SECONDS,
+    Kind.EVENT: None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A handler, a class or an instance, and what it was registered for."""
+
+    handler: Any
+    declaration: Declaration
+
+    @classmethod
+    def checked(cls, kind: Kind, message_type: type, handler: Any) -> Self:
+        """A handler for a message.
+
+        Raises:
+            PolicyError: the message or the handler is not of this kind, or they do not fit each other.
+        """
+        registered = cls(handler, _declaration(kind, message_type, handler))
+        _check_fit(registered)
+        return registered
+
+    @property
+    def name(self) -> str:
+        """The name of the handler's class."""
+        return class_of(self.handler).__name__
+
+    def plan(self, ports: Ports, bus: Any, middlewares: tuple[Any, ...] = ()) -> Plan:
+        """How this handler handles its message."""
+        declaration = self.declaration
+        return Plan(
+            kind=declaration.kind,
+            message_type=declaration.message_type,
+            handler=self.handler,
+            timeout_seconds=declaration.timeout_seconds,
+            policies=policies_of(class_of(self.handler)),
+            ports=ports,
+            bus=bus,
+            middlewares=middlewares,
+            cache_enabled=declaration.cache_enabled,
+            nested=declaration.in_transaction,
+        )
+
+
+def class_of(handler: Any) -> type:
+    """The class of a handler that may be given as a class or as an instance."""
+    return handler if isinstance(handler, type) else type(handler)
+
+
+class Handlers:
+    """Who handles what: one handler for each command and query, many for each event."""
+
+    def __init__(self, allow_override: bool) -> None:
+        self.allow_override = allow_override
+        self.answering: dict[type, Registered] = {}
+        self.reacting: list[Registered] = []
+
+    def add(self, registered: Registered) -> None:
+        """Take a handler.
+
+        Raises:
+            DuplicateHandlerError: the message has one, and this bus allows no override.
+        """
+        message_type = registered.declaration.message_type
+        if registered.declaration.kind is Kind.EVENT:
+            self.reacting.append(registered)
+            return
+        earlier = self.answering.get(message_type)
+        if earlier is not None and not self.allow_override:
+            raise DuplicateHandlerError(
+                f"{message_type.__name__} is handled by {earlier.name} and by {registered.name}: remove one of them, "
+                "or make the bus with allow_handler_override=True to let the later one win."
+            )
+        self.answering[message_type] = registered
+
+    def of_kind(self, kind: Kind) -> dict[type, Registered]:
+        """Message type -> handler, of commands or of queries."""
+        return {message: found for message, found in self.answering.items() if found.declaration.kind is kind}
+
+    def reactions_to(self, event_type: type) -> list[Registered]:
+        """The handlers of an event and of its bases, in the order of their registration."""
+        return [found for found in self.reacting if issubclass(event_type, found.declaration.message_type)]
+
+
+def _declaration(kind: Kind, message_type: type, handler: Any) -> Declaration:
+    """What the handler's decorator said about this message, or the defaults."""
+    for declaration in declarations_of(class_of(handler)):
+        if declaration.kind is kind and declaration.message_type is message_type:
+            return declaration
+    return Declaration(kind, message_type, timeout_seconds=TIMEOUTS[kind])
+
+
+def _check_fit(registered: Registered) -> None:
+    declaration, handler = registered.declaration, class_of(registered.handler)
+    message, base = declaration.message_type, BASES[declaration.kind]
+    if not isinstance(message, type) or not issubclass(message, base):
+        raise PolicyError(f"{handler.__name__}: {message!r} is no {declaration.kind.value}, it has no {base.__name__}.")
+    if not iscoroutinefunction(getattr(handler, "_handle", None)):
+        raise PolicyError(f"{handler.__name__} needs an `async def _handle(self, {declaration.kind.value})`.")
+    said: tuple[Any, ...] = handler.handled_types() if hasattr(handler, "handled_types") else ()
+    if said and isinstance(said[0], type) and not issubclass(message, said[0]):
+        raise PolicyError(f"{handler.__name__} handles {said[0].__name__}, but is registered for {message.__name__}.")
+    if declaration.kind is not Kind.EVENT and len(said) == 2:
+        _check_answer(handler, said[1], message)
+
+
+def _check_answer(handler: type, answer: Any, message: Any) -> None:
+    declared = message.answer_type()
+    if not _may_answer(answer, declared):
+        raise PolicyError(
+            f"{handler.__name__} answers {_shown(answer)}, but {message.__name__} is answered with "
+            f"{_shown(declared)}: make them the same."
+        )
+
+
+def _may_answer(answer: Any, declared: Any) -> bool:
+    if answer is Any or declared is Any or answer == declared:
+        return True
+    if get_origin(declared) in (Union, UnionType):
+        mine = get_args(answer) if get_origin(answer) in (Union, UnionType) else (answer,)
+        return all(any(_may_answer(one, other) for other in get_args(declared)) for one in mine)
+    return isinstance(answer, type) and isinstance(declared, type) and issubclass(answer, declared)
+
+
+def _shown(answer: Any) -> str:
+    return answer.__name__ if isinstance(answer, type) and not get_args(answer) else str(answer)
+
+
+class Middlewares:
+    """The middleware of one bus, in the order in which it was added."""
+
+    def __init__(self) -> None:
+        self._added: list[tuple[frozenset[Kind], Any]] = []
+        self._built: dict[type, PipelineBehavior[Any]] = {}
+
+    def add(self, kinds: Iterable[Kind], middleware: Any) -> None:
+        """Take a callable, or a `PipelineBehavior` as a class or an instance.
+
+        Raises:
+            PolicyError: it is neither.
+        """
+        if not callable(middleware) and not isinstance(middleware, PipelineBehavior):
+            raise PolicyError(
+                f"{middleware!r} is no middleware: give an `async def (operation, next_handler)` or a PipelineBehavior."
+            )
+        self._added.append((frozenset(kinds), middleware))
+
+    async def build(self, ports: Ports) -> None:
+        """Build the behaviours that were given as classes, once."""
+        for _, middleware in self._added:
+            if isinstance(middleware, type) and middleware not in self._built:
+                self._built[middleware] = middleware() if ports.scope is None else await ports.scope.get(middleware)
+
+    def around(self, kind: Kind, message_type: type, ports: Ports) -> tuple[Any, ...]:
+        """The middleware for messages of this type, outermost first."""
+        return tuple(
+            self._callable(middleware, ports)
+            for kinds, middleware in self._added
+            if kind in kinds and _is_for(middleware, message_type)
+        )
+
+    def _callable(self, middleware: Any, ports: Ports) -> Any:
+        if isinstance(middleware, type):
+            if middleware not in self._built and ports.scope is not None:
+                raise PolicyError(f"{middleware.__name__} is not built yet: use the bus with `async with bus:`.")
+            middleware = self._built.get(middleware) or self._built.setdefault(middleware, middleware())
+        return middleware.handle if isinstance(middleware, PipelineBehavior) else middleware
+
+
+def _is_for(middleware: Any, message_type: type) -> bool:
+    behavior = class_of(middleware)
+    if not issubclass(behavior, PipelineBehavior):
+        return True
+    wanted = behavior.message_type()
+    if wanted is Any:
+        return True
+    choices = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (get_origin(wanted) or wanted,)
+    return issubclass(message_type, tuple(get_origin(choice) or choice for choice in choices))

@@ -1,0 +1,216 @@
+"""What an operation answers: `CommandResult` and `QueryResult`, both an `OperationResult`."""
+
+from collections.abc import Mapping
+from typing import Any, Generic, NamedTuple, Self
+
+from typing_extensions import TypedDict, TypeVar  # pydantic refuses that of `typing` before Python 3.12
+
+from app.core.cqrs.dispatch import Dispatch
+from app.core.cqrs.errors import ERROR_OF_STATUS, CQRSError
+from app.core.cqrs.messages import Message
+from app.core.cqrs.metadata import OperationMetadata
+from app.core.cqrs.status import OperationStatus
+
+T_co = TypeVar("T_co", covariant=True, default=Any)
+
+
+class Pagination(TypedDict):
+    """Where a page stands in the whole list."""
+
+    page: int
+    page_size: int
+    total_count: int
+    total_pages: int
+    has_next: bool
+    has_previous: bool
+
+
+class CacheInfo(TypedDict):
+    """Where the answer of a cached query came from; `level` is memory, redis or None."""
+
+    hit: bool
+    key: str | None
+    ttl_seconds: float | None
+    level: str | None
+
+
+class Outcome(NamedTuple):
+    """Everything about a result but its data; successful operations share one."""
+
+    status: OperationStatus = OperationStatus.SUCCESS
+    errors: Mapping[str, Any] = {}
+    error_message: str | None = None
+    affected_entities: Any = None
+    pagination: Pagination | None = None
+    cache_info: CacheInfo | None = None
+
+
+SUCCEEDED = Outcome()
+
+
+class OperationResult(Dispatch, Generic[T_co]):
+    """The outcome of an operation; immutable.
+
+    It has no `__init__` of its own, because a call of one would cost more than all the pipeline around it:
+    make one with `success` or `failure`.
+    """
+
+    __slots__ = ("_data", "_outcome")
+
+    _data: T_co | None
+    _message: Message | None
+    _outcome: Outcome
+
+    @classmethod
+    def of(cls, data: Any, message: Message | None, outcome: Outcome) -> Self:
+        """A result with all its parts."""
+        result = cls()
+        result._data = data
+        result._message = message
+        result._outcome = outcome
+        return result
+
+    @classmethod
+    def success(cls, data: Any = None, status: OperationStatus = OperationStatus.SUCCESS) -> Self:
+        """A successful result with this data.
+
+        Raises:
+            ValueError: `status` is that of a failure.
+        """
+        if not status.is_success:
+            raise ValueError(f"{status.name} is not a success: use failure().")
+        return cls.of(data, None, Outcome(status))
+
+    @classmethod
+    def failure(
+        cls, status: OperationStatus, errors: Mapping[str, Any] | None = None, error_message: str | None = None
+    ) -> Self:
+        """A failed result: its status, field -> message, and one sentence for the caller.
+
+        Raises:
+            ValueError: `status` is that of a success.
+        """
+        if status.is_success:
+            raise ValueError(f"{status.name} is not a failure: use success().")
+        return cls.of(None, None, Outcome(status, dict(errors or {}), error_message))
+
+    @classmethod
+    def validation_error(cls, errors: Mapping[str, Any], message: str = "Some fields are not valid.") -> Self:
+        """A failed result that tells which fields are wrong."""
+        return cls.failure(OperationStatus.VALIDATION_ERROR, errors, message)
+
+    @classmethod
+    def not_found(cls, message: str) -> Self:
+        """A failed result for something that does not exist."""
+        return cls.failure(OperationStatus.NOT_FOUND, error_message=message)
+
+    @property
+    def data(self) -> T_co | None:
+        """The answer; None when the operation failed or answered nothing."""
+        return self._data
+
+    @property
+    def status(self) -> OperationStatus:
+        """How the operation ended."""
+        return self._outcome.status
+
+    @property
+    def errors(self) -> dict[str, Any]:
+        """Field -> message, of a failed operation."""
+        return dict(self._outcome.errors)
+
+    @property
+    def error_message(self) -> str | None:
+        """One sentence for the caller of a failed operation."""
+        return self._outcome.error_message
+
+    @property
+    def metadata(self) -> OperationMetadata | None:
+        """The metadata of the message that was answered; None for a result made by hand."""
+        return None if self._message is None else self._message.metadata
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the operation did what it was asked to do."""
+        return self._outcome.status.is_success
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the operation did not do what it was asked to do."""
+        return not self.is_success
+
+    def unwrap(self) -> T_co:
+        """The data.
+
+        Raises:
+            CQRSError: the operation failed; the class is that of its status.
+        """
+        if self.is_failure:
+            raise self.to_error()
+        return self._data  # type: ignore[return-value]  # None is an answer too where T allows it
+
+    def with_outcome(self, **changes: Any) -> Self:
+        """The same result with another status, pagination, ..."""
+        return self.of(self._data, self._message, self._outcome._replace(**changes))
+
+    def to_error(self) -> CQRSError:
+        """The failed result as the error that would have led to it."""
+        status = self._outcome.status
+        error = ERROR_OF_STATUS[status](
+            self._outcome.error_message or f"The operation ended as {status.value}.", details=self._outcome.errors
+        )
+        error.operation_id = None if self._message is None else self._message.metadata.operation_id
+        return error
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return (self._data, self._outcome) == (other._data, other._outcome)
+
+    __hash__ = None  # type: ignore[assignment]  # it may carry data that cannot be hashed
+
+    def __repr__(self) -> str:
+        said = f"data={self._data!r}" if self.is_success else f"{self.error_message!r}, errors={self.errors!r}"
+        return f"{type(self).__name__}({self.status.name}, {said})"
+
+
+class CommandResult(OperationResult[T_co]):
+    """The answer to a command."""
+
+    __slots__ = ()
+
+    @property
+    def affected_entities(self) -> Any:
+        """What the command changed, as the handler's `_get_affected_entities` tells it."""
+        return self._outcome.affected_entities
+
+
+class QueryResult(OperationResult[T_co]):
+    """The answer to a query."""
+
+    __slots__ = ()
+
+    @property
+    def pagination(self) -> Pagination | None:
+        """Where the page stands in the whole list, as the handler's `_get_pagination_info` tells it."""
+        return self._outcome.pagination
+
+    @property
+    def cache_info(self) -> CacheInfo | None:
+        """Where the answer came from; there whenever the handler has `@cached_query`."""
+        return self._outcome.cache_info
+
+
+RESULTS = frozenset({OperationResult, CommandResult, QueryResult})
+"""All classes of results: to look a class up here is cheaper than `isinstance`."""
+
+
+def as_result(answer: Any, result_type: type[OperationResult[Any]], message: Message) -> OperationResult[Any]:
+    """What a handler returned, a plain value or a result, as the result of this message."""
+    if isinstance(answer, OperationResult):
+        return result_type.of(answer._data, message, answer._outcome)
+    result = result_type()
+    result._data = answer
+    result._message = message
+    result._outcome = SUCCEEDED
+    return result

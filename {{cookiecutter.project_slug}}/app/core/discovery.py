@@ -1,0 +1,182 @@
+"""Finds what is there by walking a package: present means active. What cannot work is told at once, all of it."""
+
+import importlib
+from abc import ABC
+from collections.abc import Iterator
+from dataclasses import dataclass, field, is_dataclass
+from inspect import isabstract
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, get_type_hints
+
+from app.core.cqrs import DiscoveryError, ICommand, IQuery, PipelineBehavior
+from app.core.cqrs.plan import Kind
+from app.core.cqrs.registry import declarations_of
+
+
+@dataclass
+class Discovered:
+    """What was found in a package, in the order of its modules' names, and what is wrong with it."""
+
+    modules: list[ModuleType] = field(default_factory=list)
+    handlers: list[type] = field(default_factory=list)
+    behaviors: list[type[PipelineBehavior[Any]]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def discover(package: str, on_error: Literal["raise", "report"] = "raise") -> Discovered:
+    """Import every module of a package and collect the handlers and behaviours in it.
+
+    Args:
+        package: the dotted name; that of a single module will do too.
+        on_error: "raise" refuses a package with anything wrong in it. "report" goes on past what is broken and
+            lists it in `problems`.
+
+    Raises:
+        DiscoveryError: it lists every culprit with its cure.
+    """
+    found = Discovered()
+    root = _imported(package, found.problems)
+    if root is not None:
+        found.modules = [root, *_walk(root, found.problems)]
+    for module in found.modules:
+        _collect(module, found)
+    _check_answering(found)
+    if on_error == "raise":
+        _refuse(package, found.problems)
+    return found
+
+
+def modules_of(package: ModuleType) -> list[ModuleType]:
+    """Every module below a package, imported, in the order of their names.
+
+    Raises:
+        DiscoveryError: one of them does not import.
+    """
+    problems: list[str] = []
+    modules = list(_walk(package, problems))
+    _refuse(package.__name__, problems)
+    return modules
+
+
+def _refuse(package: str, problems: list[str]) -> None:
+    if problems:
+        raise DiscoveryError("\n".join([f"{package} cannot be used as it is:", *(f"- {p}" for p in problems)]))
+
+
+def _walk(package: ModuleType, problems: list[str]) -> Iterator[ModuleType]:
+    """All modules below a package, nested ones too, with or without an `__init__.py`."""
+    for name, path in _children(package):
+        if not name.isidentifier():
+            problems.append(f"{path} cannot be imported: rename it to letters, digits and underscores.")
+            continue
+        module = _imported(f"{package.__name__}.{name}", problems)
+        if module is not None:
+            yield module
+            if path.is_dir():
+                yield from _walk(module, problems)
+
+
+def _children(package: ModuleType) -> list[tuple[str, Path]]:
+    inside = [child for folder in getattr(package, "__path__", ()) for child in Path(folder).iterdir()]
+    modules = [(child.stem, child) for child in inside if child.suffix == ".py" and child.stem != "__init__"]
+    folders = [(child.name, child) for child in inside if child.is_dir() and next(child.rglob("*.py"), None)]
+    return sorted(modules + [(name, child) for name, child in folders if not name.startswith((".", "__"))])
+
+
+def _imported(name: str, problems: list[str]) -> ModuleType | None:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        problems.append(
+            f"{name} does not import{_line(error)}: {type(error).__name__}: {error}. Mend it, or remove it."
+        )
+        return None
+
+
+def _line(error: BaseException) -> str:
+    """Where the import broke, as far as it is our code and not the import system's."""
+    trace, where = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith("<frozen") and file != __file__ and file != importlib.__file__:
+            where = f" ({Path(file).name}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return where
+
+
+def _collect(module: ModuleType, found: Discovered) -> None:
+    """What is declared in this very module; what it only imports is found where it is from."""
+    for cls in _classes_of(module):
+        registrable = any(declaration.auto_register for declaration in declarations_of(cls))
+        behavior = issubclass(cls, PipelineBehavior) and not isabstract(cls)
+        if not registrable and not behavior:
+            continue
+        problem = _incomplete(cls)
+        if problem is not None:
+            found.problems.append(problem)
+        elif registrable:
+            found.handlers.append(cls)
+        else:
+            found.behaviors.append(cls)
+
+
+def _classes_of(module: ModuleType) -> list[type]:
+    return [
+        member
+        for member in dict.fromkeys(value for value in vars(module).values() if isinstance(value, type))
+        if member.__module__ == module.__name__
+    ]
+
+
+def _incomplete(cls: Any) -> str | None:
+    """Why a handler or behaviour cannot be built, as far as it can be told without the container."""
+    if isabstract(cls):
+        return f"{_name(cls)} is abstract: implement {', '.join(sorted(cls.__abstractmethods__))}."
+    try:
+        get_type_hints(cls.__init__)
+    except NameError as error:
+        return (
+            f"{_name(cls)} has a dependency that cannot be resolved, {error.name}: import it in that module, "
+            "and not under TYPE_CHECKING, because the container reads annotations at run time."
+        )
+    return None
+
+
+def _check_answering(found: Discovered) -> None:
+    """Each command and query has one handler."""
+    answering: dict[type, list[type]] = {}
+    for module in found.modules:
+        for cls in _classes_of(module):
+            for declaration in declarations_of(cls):
+                if declaration.kind is not Kind.EVENT:
+                    answering.setdefault(declaration.message_type, []).append(cls)
+    for message, handlers in answering.items():
+        automatic = [handler for handler in handlers if _auto(handler, message)]
+        if len(automatic) > 1:
+            named = " and by ".join(map(_name, automatic))
+            found.problems.append(f"{_name(message)} is handled by {named}: remove all but one of them.")
+    for module in found.modules:
+        for message in filter(_is_message, _classes_of(module)):
+            if message not in answering:
+                found.problems.append(
+                    f"{_name(message)} has no handler: declare one with @{_kind(message)}_handler({message.__name__}), "
+                    "or remove the message. A base of messages derives from ABC."
+                )
+
+
+def _auto(handler: type, message: type) -> bool:
+    return any(one.auto_register and one.message_type is message for one in declarations_of(handler))
+
+
+def _is_message(cls: type) -> bool:
+    is_base = ABC in cls.__bases__ or isabstract(cls)
+    return not is_base and issubclass(cls, (ICommand, IQuery)) and is_dataclass(cls)
+
+
+def _kind(message: type) -> str:
+    return "command" if issubclass(message, ICommand) else "query"
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

@@ -1,0 +1,127 @@
+"""Logs: readable lines in development, JSON in production, and never a secret.
+
+Everything goes to standard error through one handler, what uvicorn, Alembic and other libraries log too.
+"""
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+from structlog.types import EventDict, Processor
+
+SECRET_NAME = re.compile(r"passw|secret|token|authorization|cookie|api_?key|credential|signature", re.IGNORECASE)
+SECRET_TEXT = re.compile(
+    r"(?P<url>\w://[^\s:/@]*:)[^\s/@]+(?=@)"  # the password in the address of a server
+    r"|(?P<bearer>\bbearer\s+)[^\s\"',]+"
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*",  # a token of ours, wherever it stands
+    re.IGNORECASE,
+)
+HIDDEN = "***"
+DEEPEST = 4
+CHATTY = ("httpx", "httpx2", "httpcore", "asyncio", "aiosqlite", "sqlalchemy", "app.persistence.errors.ConnectionPool")
+UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
+
+
+def hide_secrets(_: Any, __: str, event: EventDict) -> EventDict:
+    """Blank what has the name or the look of a secret."""
+    return {key: HIDDEN if _is_secret(key, value) else _without_secrets(value) for key, value in event.items()}
+
+
+def _is_secret(key: object, value: object) -> bool:
+    # A number or a flag called `token_count` or `has_password` gives nothing away.
+    return isinstance(key, str) and not isinstance(value, bool | int | float) and bool(SECRET_NAME.search(key))
+
+
+def _without_secrets(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, str):
+        return SECRET_TEXT.sub(_blank, value)
+    if isinstance(value, dict) and depth < DEEPEST:
+        return {k: HIDDEN if _is_secret(k, v) else _without_secrets(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, list | tuple) and depth < DEEPEST:
+        return [_without_secrets(item, depth + 1) for item in value]
+    return value
+
+
+def _blank(found: re.Match[str]) -> str:
+    return f"{found['url'] or found['bearer'] or ''}{HIDDEN}"
+
+
+# The list itself is the configuration: a test that captures logs changes it in place.
+PROCESSORS: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.UnicodeDecoder(),
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+OF_LIBRARIES: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+class ServiceHandler(logging.Handler):
+    """The one handler of the process. It asks for standard error each time, because tests and tools replace that."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except Exception:
+            self.handleError(record)
+
+
+def configure_logging(*, json: bool = False, level: str = "INFO") -> None:
+    """Send every log of the process to standard error, for people or as JSON; may be called again."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=PROCESSORS,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    _install(_handler(json), threshold)
+
+
+def _handler(json: bool) -> ServiceHandler:
+    handler = ServiceHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=OF_LIBRARIES,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # As text, so that the look of a secret is found there too; the values of variables never are.
+                structlog.processors.format_exc_info,
+                hide_secrets,
+                _renderer(json),
+            ],
+        )
+    )
+    return handler
+
+
+def _renderer(json: bool) -> Processor:
+    if json:
+        return structlog.processors.JSONRenderer(default=str)
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+def _install(handler: ServiceHandler, threshold: int) -> None:
+    root = logging.getLogger()
+    for old in [handler for handler in root.handlers if isinstance(handler, ServiceHandler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(threshold)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+    for name in UVICORN:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True

@@ -1,0 +1,155 @@
+"""The user: who may log in, under which names, and in which roles."""
+
+import re
+from datetime import datetime
+from uuid import UUID
+
+from app.core.cqrs import AggregateRoot, BusinessRuleViolationError
+from app.domain.text import folded, line_problem, text_problem
+from app.domain.user_events import (
+    PasswordChanged,
+    RoleAssigned,
+    RoleRevoked,
+    UserActivated,
+    UserCreated,
+    UserDeactivated,
+    UserDeleted,
+    UserUpdated,
+)
+
+ADMIN = "admin"
+MEMBER = "member"
+"""The role of everybody who registers."""
+
+LONGEST_EMAIL_BYTES = 254
+EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+USERNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
+def email_problem(email: str) -> str | None:
+    """What is wrong with an e-mail address, if anything."""
+    problem = line_problem(email, LONGEST_EMAIL_BYTES)
+    if problem is not None:
+        return problem
+    if len(email.encode()) > LONGEST_EMAIL_BYTES:
+        return f"must have at most {LONGEST_EMAIL_BYTES} bytes"
+    return None if EMAIL.fullmatch(email) else "is not an e-mail address"
+
+
+def username_problem(username: str) -> str | None:
+    """What is wrong with a username, if anything; it never looks like an e-mail address."""
+    problem = line_problem(username, longest=50, shortest=3)
+    if problem is not None:
+        return problem
+    if USERNAME.fullmatch(username) is None:
+        return "may have letters, digits, and . _ - between them"
+    return None
+
+
+def full_name_problem(full_name: str) -> str | None:
+    """What is wrong with a full name, if anything."""
+    return line_problem(full_name, longest=200)
+
+
+def password_problem(password: str) -> str | None:
+    """What is wrong with a new password, if anything."""
+    return text_problem(password, longest=128, shortest=8)
+
+
+def role_problem(role: str) -> str | None:
+    """What is wrong with the name of a role, if anything."""
+    return line_problem(role, longest=50)
+
+
+class User(AggregateRoot):
+    """Somebody who may log in. E-mail addresses and usernames are compared without regard to case."""
+
+    id: UUID
+    email: str
+    email_key: str
+    username: str
+    username_key: str
+    full_name: str
+    password_hash: str
+    is_active: bool
+    roles: set[str]
+    created_at: datetime
+
+    def __init__(
+        self, *, id: UUID, email: str, username: str, full_name: str, password_hash: str, created_at: datetime
+    ) -> None:
+        self.id = id
+        self._rename(email)
+        self.username = username
+        self.username_key = folded(username)
+        self.full_name = full_name
+        self.password_hash = password_hash
+        self.is_active = True
+        self.roles = {MEMBER}
+        self.created_at = created_at
+        self.raise_event(UserCreated(user_id=id, email=email, username=username, full_name=full_name))
+
+    def update(self, *, email: str | None = None, full_name: str | None = None) -> tuple[str, ...]:
+        """Change what is given; the names of what is different now."""
+        changed: list[str] = []
+        if email is not None and email != self.email:
+            self._rename(email)
+            changed.append("email")
+        if full_name is not None and full_name != self.full_name:
+            self.full_name = full_name
+            changed.append("full_name")
+        if changed:
+            self.raise_event(UserUpdated(user_id=self.id, changed=tuple(changed)))
+        return tuple(changed)
+
+    def change_password(self, password_hash: str) -> None:
+        """Take another password, as its hash."""
+        self.password_hash = password_hash
+        self.raise_event(PasswordChanged(user_id=self.id))
+
+    def deactivate(self) -> None:
+        """Keep the user from logging in.
+
+        Raises:
+            BusinessRuleViolationError: the user is not active.
+        """
+        if not self.is_active:
+            raise BusinessRuleViolationError("This user is not active already.")
+        self.is_active = False
+        self.raise_event(UserDeactivated(user_id=self.id))
+
+    def reactivate(self) -> None:
+        """Let the user log in again.
+
+        Raises:
+            BusinessRuleViolationError: the user is active.
+        """
+        if self.is_active:
+            raise BusinessRuleViolationError("This user is active already.")
+        self.is_active = True
+        self.raise_event(UserActivated(user_id=self.id))
+
+    def assign_role(self, role: str) -> None:
+        """Give the user a role; one that the user has already stays as it is."""
+        if role not in self.roles:
+            self.roles.add(role)
+            self.raise_event(RoleAssigned(user_id=self.id, role=role))
+
+    def revoke_role(self, role: str) -> None:
+        """Take a role from the user.
+
+        Raises:
+            BusinessRuleViolationError: the user does not have it.
+        """
+        if role not in self.roles:
+            raise BusinessRuleViolationError("This user does not have this role.", details={"role": "is not assigned"})
+        self.roles.remove(role)
+        self.raise_event(RoleRevoked(user_id=self.id, role=role))
+
+    def delete(self) -> None:
+        """Say that the user is gone; the repository removes the rest."""
+        self.raise_event(UserDeleted(user_id=self.id))
+
+    def _rename(self, email: str) -> None:
+        self.email = email
+        self.email_key = folded(email)

@@ -1,0 +1,45 @@
+"""Give a user a role."""
+
+from dataclasses import dataclass
+
+from app.core.cqrs import (
+    BaseCommandHandler,
+    CommandValidationError,
+    OperationResult,
+    authorize,
+    command_handler,
+    invalidates,
+    transactional,
+)
+from app.domain.user import role_problem
+from app.handlers.user.user_command import UserCommand
+from app.persistence.repositories.user_repository import UserRepository
+
+
+@dataclass(frozen=True)
+class AssignRoleCommand(UserCommand[None]):
+    """Give a user a role."""
+
+    role: str
+
+    def validate(self) -> dict[str, str]:
+        """The rules for a role's name."""
+        problem = role_problem(self.role)
+        return {} if problem is None else {"role": problem}
+
+
+@command_handler(AssignRoleCommand)
+@transactional()
+@authorize(permissions=["role:assign"])
+@invalidates("user:{user_id}", "users", "access:{user_id}")
+class AssignRoleHandler(BaseCommandHandler[AssignRoleCommand, None]):
+    """Give a user a role; one that the user has already stays. It is in force at once."""
+
+    users: UserRepository
+
+    async def _handle(self, command: AssignRoleCommand) -> OperationResult[None]:
+        if not await self.users.role_exists(command.role):
+            raise CommandValidationError("There is no such role.", details={"role": "does not exist"})
+        user = await self.users.locked(command.user_id)
+        user.assign_role(command.role)
+        return self.no_content()

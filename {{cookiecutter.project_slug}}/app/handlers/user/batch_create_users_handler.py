@@ -1,0 +1,65 @@
+"""Register many users at once."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.core.cqrs import (
+    BaseCommandHandler,
+    Clock,
+    ICommand,
+    OperationResult,
+    authorize,
+    command_handler,
+    invalidates,
+    transactional,
+)
+from app.domain.ports import PasswordHasher
+from app.domain.registration import NewUser
+from app.domain.text import folded
+from app.persistence.repositories.user_repository import UserRepository
+
+MOST_USERS = 100
+CHUNK = 10
+
+
+@dataclass(frozen=True)
+class BatchCreateUsersCommand(ICommand[list[UUID]]):
+    """Register 1 to 100 users; the answer is their ids, in the same order."""
+
+    users: tuple[NewUser, ...]
+
+    def validate(self) -> dict[str, str]:
+        """The rules for each user, as `users.3.email`, and that none is there twice."""
+        if not 1 <= len(self.users) <= MOST_USERS:
+            return {"users": f"must be 1 to {MOST_USERS}"}
+        problems: dict[str, str] = {}
+        seen: set[tuple[str, str]] = set()
+        for index, user in enumerate(self.users):
+            for name in ("email", "username"):
+                value = (name, folded(getattr(user, name)))
+                if value in seen:
+                    problems[f"users.{index}.{name}"] = "is there twice"
+                seen.add(value)
+            problems |= {f"users.{index}.{name}": problem for name, problem in user.problems().items()}
+        return problems
+
+
+@command_handler(BatchCreateUsersCommand, timeout_seconds=120.0)
+@transactional()
+@authorize(permissions=["user:create"])
+@invalidates("users")
+class BatchCreateUsersHandler(BaseCommandHandler[BatchCreateUsersCommand, list[UUID]]):
+    """Register many users: all of them, or none. What is taken is refused: 409 names the field."""
+
+    users: UserRepository
+    hasher: PasswordHasher
+    clock: Clock
+
+    async def _handle(self, command: BatchCreateUsersCommand) -> OperationResult[list[UUID]]:
+        now = self.clock.now()
+        # All hashes are made before the transaction begins, with the first statement.
+        users = await asyncio.gather(*(new.register(self.hasher, now) for new in command.users))
+        for first in range(0, len(users), CHUNK):
+            await self.users.add(*users[first : first + CHUNK])
+        return self.created([user.id for user in users])

@@ -1,0 +1,55 @@
+"""Read a user's dashboard."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+
+from app.core.cqrs import BaseQueryHandler, IQuery, OperationStatus, QueryResult, authorize, cached_query, query_handler
+from app.handlers.user.get_unread_notifications_handler import GetUnreadNotificationsQuery
+from app.handlers.user.get_user_handler import GetUserQuery
+from app.handlers.user.get_user_stats_handler import GetUserStatsQuery
+from app.read_models.dashboard_views import DashboardPart, UserDashboardView
+from app.read_models.user_views import UserStatsView
+
+
+@dataclass(frozen=True)
+class GetUserDashboardQuery(IQuery[UserDashboardView]):
+    """Read a user's dashboard."""
+
+    user_id: UUID
+
+
+@query_handler(GetUserDashboardQuery)
+@authorize(permissions=["user:read:own"], resource_id_field="user_id")
+@cached_query(ttl_seconds=300, tags=["user:{user_id}"])
+class GetUserDashboardHandler(BaseQueryHandler[GetUserDashboardQuery, UserDashboardView]):
+    """Read a user with unread notifications, statistics where the caller may see them, and parts of other features.
+
+    All are read at once, each on a connection of its own.
+    """
+
+    async def _handle(self, query: GetUserDashboardQuery) -> UserDashboardView:
+        part_types = self._part_types()
+        user, unread, counted, *parts = await asyncio.gather(
+            self.bus.execute_query(GetUserQuery(query.user_id)),
+            self.bus.execute_query(GetUnreadNotificationsQuery(query.user_id)),
+            self.bus.execute_query(GetUserStatsQuery()),
+            *(self.bus.execute_query(part_type(query.user_id)) for part_type in part_types),
+        )
+        return UserDashboardView(
+            user=user.unwrap(),
+            unread_notifications=unread.unwrap(),
+            stats=_if_allowed(counted),
+            parts={one.part: to_jsonable_python(read.unwrap()) for one, read in zip(part_types, parts, strict=True)},
+        )
+
+    def _part_types(self) -> list[type[DashboardPart[Any]]]:
+        queries = self.bus.get_registered_handlers()["queries"]
+        return [query for query in queries if issubclass(query, DashboardPart)]
+
+
+def _if_allowed(read: QueryResult[UserStatsView]) -> UserStatsView | None:
+    return None if read.status is OperationStatus.UNAUTHORIZED else read.unwrap()

@@ -1,0 +1,64 @@
+"""Log in."""
+
+from dataclasses import dataclass, field
+
+from app.core.cqrs import (
+    AuthenticationError,
+    BaseCommandHandler,
+    ICommand,
+    command_handler,
+    retry_on_failure,
+    transactional,
+)
+from app.domain.ports import AccessTokens, PasswordHasher, Throttle
+from app.domain.text import folded, only_problems, text_problem
+from app.domain.user import LONGEST_EMAIL_BYTES
+from app.persistence.credentials import Credentials
+from app.persistence.repositories.login_sessions import LoginSessions
+from app.read_models.token_views import TokensView, token_pair
+
+
+@dataclass(frozen=True)
+class LoginCommand(ICommand[TokensView]):
+    """Log in, by e-mail address or username."""
+
+    login: str
+    password: str = field(repr=False)
+
+    def validate(self) -> dict[str, str]:
+        """Only what could never be a login."""
+        return only_problems(
+            {
+                "login": text_problem(self.login, LONGEST_EMAIL_BYTES, shortest=1),
+                "password": text_problem(self.password, longest=128, shortest=1),
+            }
+        )
+
+
+@command_handler(LoginCommand)
+@transactional()
+@retry_on_failure(max_attempts=3, delay_seconds=0.1)
+class LoginHandler(BaseCommandHandler[LoginCommand, TokensView]):
+    """Log in, by e-mail address or username, and get an access token and a refresh token.
+
+    A wrong password and an unknown user get the same answer after the same time. Who tries too often waits: 429.
+    """
+
+    credentials: Credentials
+    hasher: PasswordHasher
+    throttle: Throttle
+    sessions: LoginSessions
+    tokens: AccessTokens
+
+    async def _handle(self, command: LoginCommand) -> TokensView:
+        tries = f"login:{folded(command.login)}"
+        # Counted before the password is checked: guesses made all at once are counted too.
+        await self.throttle.count(tries)
+        credential = await self.credentials.of_login(command.login)
+        stored = None if credential is None else credential.password_hash
+        matches = await self.hasher.verify(command.password, stored)
+        if credential is None or not matches or not credential.is_active:
+            raise AuthenticationError("The login or the password is wrong.")
+        await self.throttle.forgive(tries)
+        session_id, refresh_token = await self.sessions.begin(credential.user_id)
+        return token_pair(self.tokens, credential.user_id, session_id, refresh_token)

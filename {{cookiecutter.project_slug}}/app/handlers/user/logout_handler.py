@@ -1,0 +1,31 @@
+"""Log out."""
+
+from dataclasses import dataclass, field
+
+from app.core.cqrs import BaseCommandHandler, ICommand, OperationResult, command_handler, transactional
+from app.domain.text import text_problem
+from app.persistence.repositories.login_sessions import LONGEST_TOKEN, LoginSessions
+
+
+@dataclass(frozen=True)
+class LogoutCommand(ICommand[None]):
+    """End the session of a refresh token."""
+
+    refresh_token: str = field(repr=False)
+
+    def validate(self) -> dict[str, str]:
+        """Only what could never be a token."""
+        problem = text_problem(self.refresh_token, LONGEST_TOKEN, shortest=1)
+        return {} if problem is None else {"refresh_token": problem}
+
+
+@command_handler(LogoutCommand)
+@transactional()
+class LogoutHandler(BaseCommandHandler[LogoutCommand, None]):
+    """End the session of a refresh token; who holds the token may. To log out twice is no error."""
+
+    sessions: LoginSessions
+
+    async def _handle(self, command: LogoutCommand) -> OperationResult[None]:
+        await self.sessions.end_by(command.refresh_token)
+        return self.no_content()

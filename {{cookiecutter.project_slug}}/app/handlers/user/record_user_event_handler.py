@@ -1,0 +1,28 @@
+"""Keep the audit log of users."""
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.cqrs import BaseEventHandler, event_handler
+from app.core.cqrs.dispatch import current_message
+from app.domain.user_events import UserEvent
+from app.persistence.tables import audit_log
+
+
+@event_handler(UserEvent, in_transaction=True)
+class RecordUserEventHandler(BaseEventHandler[UserEvent]):
+    """Write down what happened to a user, and who did it. In the same transaction: nothing happens unrecorded."""
+
+    session: AsyncSession
+
+    async def _handle(self, event: UserEvent) -> None:
+        operation = current_message().metadata
+        entry = {
+            "event_id": event.event_id,
+            "happened": event.event_type,
+            "user_id": event.user_id,
+            "done_by": operation.user_id,
+            "operation_id": operation.operation_id,
+            "occurred_at": event.occurred_at,
+        }
+        await self.session.execute(insert(audit_log).values(entry))

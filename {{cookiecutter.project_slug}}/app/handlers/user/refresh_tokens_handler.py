@@ -1,0 +1,38 @@
+"""Get the next pair of tokens."""
+
+from dataclasses import dataclass, field
+
+from app.core.cqrs import BaseCommandHandler, ICommand, command_handler, transactional
+from app.domain.ports import AccessTokens
+from app.domain.text import text_problem
+from app.persistence.repositories.login_sessions import LONGEST_TOKEN, LoginSessions
+from app.read_models.token_views import TokensView, token_pair
+
+
+@dataclass(frozen=True)
+class RefreshTokensCommand(ICommand[TokensView]):
+    """Exchange a refresh token for the next pair of tokens."""
+
+    refresh_token: str = field(repr=False)
+
+    def validate(self) -> dict[str, str]:
+        """Only what could never be a token."""
+        problem = text_problem(self.refresh_token, LONGEST_TOKEN, shortest=1)
+        return {} if problem is None else {"refresh_token": problem}
+
+
+@command_handler(RefreshTokensCommand)
+@transactional(rollback_on=())
+class RefreshTokensHandler(BaseCommandHandler[RefreshTokensCommand, TokensView]):
+    """Exchange a refresh token for the next pair. Each is good for one use.
+
+    One that is used again was stolen from somebody: its session ends, for the thief and for the user. That is
+    stored although the answer is an error, hence `rollback_on=()`.
+    """
+
+    sessions: LoginSessions
+    tokens: AccessTokens
+
+    async def _handle(self, command: RefreshTokensCommand) -> TokensView:
+        user_id, session_id, next_token = await self.sessions.go_on(command.refresh_token)
+        return token_pair(self.tokens, user_id, session_id, next_token)

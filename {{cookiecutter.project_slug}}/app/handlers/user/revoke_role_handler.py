@@ -1,0 +1,42 @@
+"""Take a role from a user."""
+
+from dataclasses import dataclass
+
+from app.core.cqrs import (
+    BaseCommandHandler,
+    OperationResult,
+    authorize,
+    command_handler,
+    invalidates,
+    transactional,
+)
+from app.domain.user import role_problem
+from app.handlers.user.user_command import UserCommand
+from app.persistence.repositories.user_repository import UserRepository
+
+
+@dataclass(frozen=True)
+class RevokeRoleCommand(UserCommand[None]):
+    """Take a role from a user."""
+
+    role: str
+
+    def validate(self) -> dict[str, str]:
+        """The rules for a role's name."""
+        problem = role_problem(self.role)
+        return {} if problem is None else {"role": problem}
+
+
+@command_handler(RevokeRoleCommand)
+@transactional()
+@authorize(permissions=["role:assign"])
+@invalidates("user:{user_id}", "users", "access:{user_id}")
+class RevokeRoleHandler(BaseCommandHandler[RevokeRoleCommand, None]):
+    """Take a role from a user. It is gone at once; one that the user does not have: 422."""
+
+    users: UserRepository
+
+    async def _handle(self, command: RevokeRoleCommand) -> OperationResult[None]:
+        user = await self.users.locked(command.user_id)
+        user.revoke_role(command.role)
+        return self.no_content()

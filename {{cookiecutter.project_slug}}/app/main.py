@@ -1,0 +1,69 @@
+"""The service over HTTP: `app run`, or `uvicorn --factory app.main:create_app`."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.edge import protect
+from app.api.errors import answer_errors
+from app.api.problems import CLIENT_AND_SERVER_PROBLEMS, document_problems
+from app.core.config import Settings, SettingsError, load_settings
+from app.core.container import running_service
+from app.core.cqrs import CQRSError
+from app.core.discovery import discover
+from app.core.logging import configure_logging
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The web application; it opens the service when it starts, and closes it when it ends."""
+    settings = settings or load_settings()
+    production = settings.environment == "production"
+    configure_logging(json=production, level=settings.log_level)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running_service(settings) as service:
+            app.state.service = service
+            yield
+
+    app = FastAPI(title="Service", lifespan=lifespan, redirect_slashes=False)
+    for router in found_routers():
+        app.include_router(router, responses=CLIENT_AND_SERVER_PROBLEMS)
+    answer_errors(app)
+    document_problems(app)
+    protect(
+        app,
+        max_body_bytes=settings.max_body_bytes,
+        body_timeout_seconds=settings.body_timeout_seconds,
+        cors_origins=[origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()],
+        https_only=production,
+    )
+    app.add_middleware(TellWhy)
+    return app
+
+
+def found_routers() -> list[APIRouter]:
+    """The `router` of every module under `app.api.routes`."""
+    modules = discover("app.api.routes").modules
+    return [module.router for module in modules if isinstance(getattr(module, "router", None), APIRouter)]
+
+
+class TellWhy:
+    """Says in a sentence why the service does not start, where the server would print a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on, and look only at the start."""
+
+        async def send_sentence(message: Message) -> None:
+            error = sys.exc_info()[1]
+            if message["type"] == "lifespan.startup.failed" and isinstance(error, CQRSError | SettingsError | OSError):
+                message = {**message, "message": str(error)}
+            await send(message)
+
+        await self.app(scope, receive, send_sentence if scope["type"] == "lifespan" else send)

@@ -1,0 +1,41 @@
+"""What a login is checked against, read in a short session: checking takes long, and needs no connection."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+
+from app.domain.text import folded
+from app.persistence.database import Database
+from app.persistence.tables import users
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user who may be logging in."""
+
+    user_id: UUID
+    password_hash: str = field(repr=False)
+    is_active: bool
+
+
+class Credentials:
+    """The credentials of all users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_login(self, login: str) -> Credential | None:
+        """Those of the user with this e-mail address or username."""
+        key = folded(login)
+        return await self._first(or_(users.c.email_key == key, users.c.username_key == key))
+
+    async def of_user(self, user_id: UUID) -> Credential | None:
+        """Those of the user with this id."""
+        return await self._first(users.c.id == user_id)
+
+    async def _first(self, condition: ColumnElement[bool]) -> Credential | None:
+        wanted = select(users.c.id, users.c.password_hash, users.c.is_active).where(condition)
+        async with self._database.reading() as session:
+            found = (await session.execute(wanted)).first()
+        return None if found is None else Credential(*found)

@@ -1,0 +1,57 @@
+"""The database of the service: an engine that writes, one that only reads, and sessions on them."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.core.config import Settings
+from app.core.cqrs import PolicyError
+from app.persistence import postgresql, sqlite
+from app.persistence.mapping import map_aggregates
+from app.persistence.sessions import ReadSession, UnitSession, session_on
+
+LEVELS_OF_POSTGRESQL = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+
+
+class Database:
+    """The engines of one service. Connections are opened when they are first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        map_aggregates()
+        self.is_sqlite = settings.database_url.startswith("sqlite")
+        dialect = sqlite if self.is_sqlite else postgresql
+        self.writing_engine: AsyncEngine = dialect.writing_engine(settings)
+        self.reading_engine: AsyncEngine = dialect.reading_engine(settings)
+        self._at_level: dict[str, AsyncEngine] = {}
+
+    def writing(self, isolation_level: str | None = None) -> AsyncSession:
+        """A session of a unit of work; nothing is opened yet."""
+        return session_on(self._engine_at(isolation_level), UnitSession)
+
+    def reading(self) -> AsyncSession:
+        """A session that can only read; use it with `async with`."""
+        return session_on(self.reading_engine, ReadSession)
+
+    def check_level(self, isolation_level: str) -> None:
+        """Refuse an isolation level that this database does not have. SQLite's is stronger than all of them.
+
+        Raises:
+            PolicyError: it has no such level.
+        """
+        if not self.is_sqlite and isolation_level not in LEVELS_OF_POSTGRESQL:
+            raise PolicyError(
+                f"PostgreSQL has no isolation level {isolation_level}; it has {', '.join(LEVELS_OF_POSTGRESQL)}."
+            )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.writing_engine.dispose()
+        await self.reading_engine.dispose()
+
+    def _engine_at(self, isolation_level: str | None) -> AsyncEngine:
+        # Set on the engine, because after a transaction's first statement it is ignored. SQLite's driver
+        # refuses the names of weaker levels, and has nothing weaker to offer.
+        if isolation_level is None or self.is_sqlite:
+            return self.writing_engine
+        if isolation_level not in self._at_level:
+            engine = self.writing_engine.execution_options(isolation_level=isolation_level)
+            self._at_level[isolation_level] = engine
+        return self._at_level[isolation_level]

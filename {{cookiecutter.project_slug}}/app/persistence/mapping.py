@@ -1,0 +1,41 @@
+"""Which aggregate is made of which rows. The domain does not know; importing this tells SQLAlchemy."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.associationproxy import association_proxy
+from sqlalchemy.orm import registry, relationship
+
+from app.domain.user import User
+from app.persistence.tables import metadata, user_roles, users
+
+mapper_registry = registry(metadata=metadata)
+
+
+class RoleOfUser:
+    """A row of `user_roles`; the aggregate only sees the role's name."""
+
+    user_id: UUID
+    role: str
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+
+
+def map_aggregates() -> None:
+    """Tell SQLAlchemy; a second call does nothing."""
+    if hasattr(User, "__mapper__"):
+        return
+    mapper_registry.map_imperatively(RoleOfUser, user_roles)
+    mapper_registry.map_imperatively(
+        User,
+        users,
+        # The aggregate counts its own versions; an update of a row that has another one by now finds nothing.
+        version_id_col=users.c.version,
+        version_id_generator=False,
+        properties={
+            "_roles": relationship(
+                RoleOfUser, collection_class=set, cascade="all, delete-orphan", lazy="selectin", passive_deletes=True
+            )
+        },
+    )
+    User.roles = association_proxy("_roles", "role")  # type: ignore[assignment]  # acts as the set it stands for

@@ -1,0 +1,83 @@
+"""PostgreSQL: connections with limits, so that nothing a client abandons runs or locks for ever."""
+
+from typing import Any
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.core.config import Settings
+from app.core.cqrs import ConflictError, CQRSError, ServiceUnavailableError, TransientError
+from app.persistence.errors import ConnectionPool, lost_connection, read_only, taken, translate_errors
+from app.persistence.tables import metadata
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+
+TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
+"""Serialisation failure, deadlock, lock timeout, too many connections."""
+
+LOST = frozenset({"57P01", "57P02", "57P03", "25P03"})
+"""The server is shutting down or starting, or it ended a transaction that stood idle; 08xxx too."""
+
+
+def writing_engine(settings: Settings) -> AsyncEngine:
+    """The engine of units of work."""
+    return _engine(settings, settings.database_url, _limits(settings))
+
+
+def reading_engine(settings: Settings) -> AsyncEngine:
+    """The engine of queries: its transactions are READ ONLY."""
+    engine = _engine(settings, settings.read_database_url or settings.database_url, _limits(settings))
+    return engine.execution_options(postgresql_readonly=True)
+
+
+def migrating_engine(settings: Settings) -> AsyncEngine:
+    """The engine of migrations: they may take long."""
+    return _engine(settings, settings.database_url, {"application_name": "app-migrations"})
+
+
+def _engine(settings: Settings, url: str, server_settings: dict[str, str]) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        poolclass=ConnectionPool,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.database_pool_timeout_seconds,
+        pool_pre_ping=True,
+        connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, "server_settings": server_settings},
+    )
+    translate_errors(engine, classify)
+    return engine
+
+
+def _limits(settings: Settings) -> dict[str, str]:
+    seconds = {
+        "statement_timeout": settings.database_statement_timeout_seconds,
+        "lock_timeout": settings.database_lock_timeout_seconds,
+        "idle_in_transaction_session_timeout": settings.database_idle_transaction_timeout_seconds,
+    }
+    return {name: f"{round(value * 1000)}ms" for name, value in seconds.items()} | {"application_name": "app"}
+
+
+def classify(error: BaseException) -> CQRSError | None:
+    """PostgreSQL's error in the words of the bus, by its SQLSTATE: the classes of drivers say less."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    if state in TRANSIENT:
+        return TransientError("The service is busy, try again in a moment.")
+    if state in LOST or state.startswith("08"):
+        return lost_connection()
+    if state == "57014":
+        return ServiceUnavailableError("The database took too long.")
+    if state == "23505":
+        return taken(*_violated(error.__cause__))
+    if state == "23503":
+        return ConflictError("This refers to something that does not exist, or is still referred to.")
+    return read_only() if state == "25006" else None
+
+
+def _violated(error: Any) -> tuple[str, list[str]]:
+    """The table and columns of the constraint that asyncpg's error names."""
+    table = metadata.tables.get(error.table_name or "")
+    for constraint in () if table is None else table.constraints:
+        if isinstance(constraint, UniqueConstraint) and constraint.name == error.constraint_name:
+            return error.table_name, [column.name for column in constraint.columns]
+    return error.table_name or "", ["id"]

@@ -1,0 +1,49 @@
+"""Persistence, for the container."""
+
+from collections.abc import AsyncIterator
+
+from dishka import Provider, Scope, provide
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import Settings
+from app.core.cqrs import AccessPolicy, UnitsOfWork
+from app.persistence.access import DatabaseAccess
+from app.persistence.credentials import Credentials
+from app.persistence.database import Database
+from app.persistence.repositories.login_sessions import LoginSessions
+from app.persistence.repositories.user_repository import UserRepository
+from app.persistence.sessions import ReadSession
+from app.persistence.unit_of_work import SqlUnitsOfWork, current_unit, finished
+
+
+class PersistenceProvider(Provider):
+    """The database, for the whole service, and a session and repositories for each attempt of an operation."""
+
+    access = provide(DatabaseAccess, scope=Scope.APP, provides=AccessPolicy)
+    units = provide(SqlUnitsOfWork, scope=Scope.APP, provides=UnitsOfWork)
+    credentials = provide(Credentials, scope=Scope.APP)
+
+    users = provide(UserRepository, scope=Scope.REQUEST)
+    login_sessions = provide(LoginSessions, scope=Scope.REQUEST)
+
+    @provide(scope=Scope.APP)
+    async def database(self, settings: Settings) -> AsyncIterator[Database]:
+        """The engines, closed with the service."""
+        database = Database(settings)
+        yield database
+        await database.close()
+
+    @provide(scope=Scope.REQUEST)
+    async def session(self, database: Database) -> AsyncIterator[AsyncSession]:
+        """The session of the `@transactional` operation, or one that can only read where there is none."""
+        unit = current_unit()
+        if unit is not None:
+            yield unit.session  # which the unit closes
+            return
+        session = database.reading()
+        failed: BaseException | None = yield session
+        try:
+            if failed is None and isinstance(session.sync_session, ReadSession):
+                session.sync_session.refuse_changes()
+        finally:
+            await finished(session.close())

@@ -1,0 +1,85 @@
+"""SQLite: one writer, which waits for nobody in this process, and readers that see what is committed."""
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.core.config import Settings
+from app.core.cqrs import ConflictError, CQRSError, TransientError
+from app.persistence.errors import ConnectionPool, read_only, taken, translate_errors
+
+WRITER = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
+READER = ("PRAGMA query_only=ON",)
+BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+UNIQUE = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
+
+
+def writing_engine(settings: Settings) -> AsyncEngine:
+    """The engine of units of work.
+
+    SQLite's own lock is unfair: under load some writer never gets it. Here writers queue for one connection.
+    BEGIN IMMEDIATE takes the lock first, so that nothing read in the transaction can be out of date.
+    """
+    return _engine(settings, settings.database_url, 1, WRITER, "BEGIN IMMEDIATE")
+
+
+def reading_engine(settings: Settings) -> AsyncEngine:
+    """The engine of queries: it cannot write, and does not wait for who does."""
+    url = settings.read_database_url or settings.database_url
+    return _engine(settings, url, settings.database_pool_size, READER, "BEGIN")
+
+
+def migrating_engine(settings: Settings) -> AsyncEngine:
+    """The engine of migrations: it checks no foreign keys, because to change a table is to drop and copy it."""
+    return _engine(settings, settings.database_url, 1, ("PRAGMA journal_mode=WAL",), "BEGIN IMMEDIATE")
+
+
+def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], begin: str) -> AsyncEngine:
+    # The driver begins transactions by itself, too late and too weak, unless isolation_level is None.
+    engine = create_async_engine(
+        url,
+        poolclass=ConnectionPool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=settings.database_pool_timeout_seconds,
+        connect_args={"isolation_level": None, "timeout": settings.database_lock_timeout_seconds},
+    )
+
+    def prepare(connection: Any, record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "begin", begin_transaction)
+    translate_errors(engine, classify)
+    return engine
+
+
+def classify(error: BaseException) -> CQRSError | None:
+    """SQLite's error in the words of the bus, by its code."""
+    if not isinstance(error, sqlite3.Error):
+        return None
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code in UNIQUE:
+        return taken(*_violated(str(error)))
+    if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+        return ConflictError("This refers to something that does not exist, or is still referred to.")
+    if code & 0xFF in BUSY:
+        return TransientError("The service is busy, try again in a moment.")
+    return read_only() if code & 0xFF == sqlite3.SQLITE_READONLY else None
+
+
+def _violated(message: str) -> tuple[str, list[str]]:
+    """The table and columns of "UNIQUE constraint failed: users.email_key"."""
+    named: Mapping[str, None] = dict.fromkeys(re.findall(r"(\w+\.\w+)", message))
+    columns = [name.partition(".")[2] for name in named]
+    return next(iter(named), "").partition(".")[0], columns

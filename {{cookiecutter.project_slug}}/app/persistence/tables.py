@@ -1,0 +1,178 @@
+"""The tables. Text has no length here: the domain bounds it, and both databases then agree."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Moments: aware and in UTC on both sides, also on SQLite, which knows no time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database; a naive time raises, because nobody knows which moment it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone cannot be stored: use datetime.now(UTC).")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        if value is None:
+            return None
+        moment: datetime = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return moment
+
+
+def _id() -> Column[UUID]:
+    return Column("id", Uuid, primary_key=True)
+
+
+def _user_id(**options: Any) -> Column[UUID]:
+    return Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), **options)
+
+
+users = Table(
+    "users",
+    metadata,
+    _id(),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False, unique=True, info={"field": "email"}),
+    Column("username", Text, nullable=False),
+    Column("username_key", Text, nullable=False, unique=True, info={"field": "username"}),
+    Column("full_name", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index(None, "created_at", "id"),
+)
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("is_admin", Boolean, nullable=False),
+)
+
+role_permissions = Table(
+    "role_permissions",
+    metadata,
+    Column("role", Text, ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True),
+    Column("permission", Text, primary_key=True),
+)
+
+user_roles = Table(
+    "user_roles",
+    metadata,
+    _user_id(primary_key=True),
+    Column("role", Text, ForeignKey("roles.name"), primary_key=True, index=True),
+)
+
+login_sessions = Table(
+    "login_sessions",
+    metadata,
+    _id(),
+    _user_id(nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("session_id", Uuid, ForeignKey("login_sessions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("issued_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+)
+
+event_log = Table(
+    "event_log",
+    metadata,
+    _id(),
+    Column("aggregate_type", Text),
+    Column("aggregate_id", Text),
+    Column("version", Integer),
+    Column("event_type", Text, nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    UniqueConstraint("aggregate_type", "aggregate_id", "version"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("answer", LargeBinary),
+    Column("claimed_at", UtcDateTime, nullable=False, index=True),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("happened", Text, nullable=False),
+    Column("user_id", Uuid, nullable=False, index=True),
+    Column("done_by", Text),
+    Column("operation_id", Text, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    _id(),
+    _user_id(nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("sent_at", UtcDateTime, nullable=False),
+    Column("read_at", UtcDateTime),
+    Index(None, "user_id", "sent_at"),
+)
+
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("registered_at", UtcDateTime, nullable=False, index=True),
+)

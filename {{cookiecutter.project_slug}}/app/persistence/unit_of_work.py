@@ -1,0 +1,113 @@
+"""The unit of work: one session, one transaction, and the events of its aggregates."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, cast
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import Settings
+from app.core.cqrs import Claim, EventRecord, RaisedEvent, ServiceUnavailableError
+from app.core.cqrs.work import current_work
+from app.persistence.database import Database
+from app.persistence.errors import LostConnectionError, final
+from app.persistence.event_log import append
+from app.persistence.idempotency import IdempotencyKeys
+from app.persistence.sessions import UnitSession
+
+
+class SqlUnitOfWork:
+    """One transaction. Its session is made on first use, and its connection with the first statement."""
+
+    def __init__(self, make_session: Callable[[], AsyncSession], keys: IdempotencyKeys) -> None:
+        self._make_session = make_session
+        self._keys = keys
+        self._session: AsyncSession | None = None
+
+    @property
+    def session(self) -> AsyncSession:
+        """The session of everything done in this unit."""
+        if self._session is None:
+            self._session = self._make_session()
+        return self._session
+
+    def collect_events(self) -> Sequence[RaisedEvent]:
+        """The events raised since the last call, in the order in which they were raised."""
+        if self._session is None:
+            return ()
+        aggregates = cast(UnitSession, self._session.sync_session).aggregates.values()
+        raised = [event for aggregate in list(aggregates) for event in aggregate.take_events()]
+        return sorted(raised, key=lambda one: one.event.event_id)
+
+    async def record(self, events: Sequence[EventRecord]) -> None:
+        """Write events to the event log."""
+        await append(self.session, events)
+
+    async def claim(self, claim: Claim) -> bytes | None:
+        """Claim an idempotency key; the answer stored under it, if it was claimed before."""
+        return await self._keys.claim(self.session, claim)
+
+    async def keep_answer(self, claim: Claim, answer: bytes) -> None:
+        """Store the answer of a claimed key."""
+        await self._keys.keep_answer(self.session, claim, answer)
+
+    async def commit(self) -> None:
+        """Make everything permanent.
+
+        Raises:
+            ServiceUnavailableError: the connection broke during the COMMIT, which may have happened or not: to do
+                it all again could do it twice.
+        """
+        if self._session is None:
+            return
+        await self._session.flush()
+        try:
+            await self._session.commit()
+        except LostConnectionError as error:
+            raise final(
+                ServiceUnavailableError("The database was lost at the last moment: check whether this was done.")
+            ) from error
+
+    async def rollback(self) -> None:
+        """Undo everything."""
+        if self._session is not None:
+            await self._session.rollback()
+
+    async def close(self) -> None:
+        """Give the connection back, also while the caller is being cancelled."""
+        session, self._session = self._session, None
+        if session is not None:
+            await finished(session.close())
+
+
+class SqlUnitsOfWork:
+    """Opens units of work on the database."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._keys = IdempotencyKeys(settings.key_for("idempotency keys"))
+
+    def open(self, isolation_level: str | None) -> SqlUnitOfWork:
+        """A new unit of work at this isolation level; None: the database's default."""
+        return SqlUnitOfWork(lambda: self._database.writing(isolation_level), self._keys)
+
+    def check(self, isolation_level: str) -> None:
+        """Refuse a level that the database does not have."""
+        self._database.check_level(isolation_level)
+
+
+def current_unit() -> SqlUnitOfWork | None:
+    """The unit of work that the calling task is in, if any."""
+    work = current_work()
+    unit = None if work is None else work.unit
+    return unit if isinstance(unit, SqlUnitOfWork) else None
+
+
+async def finished(work: Coroutine[Any, Any, Any]) -> None:
+    """Await work that must be finished; a cancellation is passed on when it is."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -1,0 +1,28 @@
+"""How Alembic sees this service; `app.persistence.migrate` calls it with a connection."""
+
+from typing import Any, Literal
+
+from alembic import context
+
+from app.persistence.tables import Json, UtcDateTime, metadata
+
+
+def plain_types(kind: str, item: Any, _: Any) -> str | Literal[False]:
+    """Write our own types as what they are in the database: a migration must not change when the code does."""
+    if kind != "type":
+        return False
+    if isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    if repr(item) == repr(Json):
+        return 'sa.JSON().with_variant(sa.dialects.postgresql.JSONB(), "postgresql")'
+    return False
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,  # SQLite cannot change a table; Alembic copies it
+    render_item=plain_types,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,29 @@
+"""Whether the service is alive and ready."""
+
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import text
+
+from app.core.config import Settings
+from app.persistence.database import Database
+
+
+async def test_it_is_alive_and_ready(client: AsyncClient) -> None:
+    live, ready = await client.get("/health/live"), await client.get("/health/ready")
+
+    assert (live.status_code, live.json()) == (200, {"status": "alive"})
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+
+
+async def test_without_its_tables_it_is_alive_and_not_ready(
+    client: AsyncClient, app: FastAPI, settings: Settings
+) -> None:
+    database = await app.state.service.container.get(Database)
+    async with database.writing_engine.begin() as connection:
+        await connection.execute(text("DROP TABLE alembic_version"))
+
+    live, ready = await client.get("/health/live"), await client.get("/health/ready")
+
+    assert live.status_code == 200
+    assert (ready.status_code, ready.headers["retry-after"]) == (503, "1")
+    assert ready.json()["detail"] == "The database does not answer, or was never migrated."

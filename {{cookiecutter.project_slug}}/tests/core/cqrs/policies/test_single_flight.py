@@ -1,0 +1,81 @@
+import asyncio
+
+import pytest
+
+from app.core.cqrs.policies.single_flight import SingleFlight
+from tests.core.cqrs.support import forever, together, within_patience
+
+
+class Load:
+    """A load that lasts until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.started, self.may_end = asyncio.Event(), asyncio.Event()
+        self.times = 0
+
+    async def __call__(self) -> str:
+        self.times += 1
+        self.started.set()
+        await asyncio.sleep(0)
+        await self.may_end.wait()
+        return f"load {self.times}"
+
+
+async def test_of_many_at_once_one_loads() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    load = Load()
+    load.may_end.set()
+    assert await together(*(flights.fly("key", load) for _ in range(200))) == ["load 1"] * 200
+    assert await flights.fly("key", load) == "load 2", "nothing is kept"
+
+
+async def test_each_key_flies_alone() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    load = Load()
+    load.may_end.set()
+    await together(flights.fly("one", load), flights.fly("other", load))
+    assert load.times == 2
+
+
+async def test_a_failure_is_everybodys() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+
+    async def fail() -> str:
+        await asyncio.sleep(0)
+        raise KeyError("broken")
+
+    outcomes = await within_patience(
+        asyncio.gather(*(flights.fly("key", fail) for _ in range(3)), return_exceptions=True)
+    )
+    assert [type(outcome) for outcome in outcomes] == [KeyError] * 3
+    load = Load()
+    load.may_end.set()
+    assert await flights.fly("key", load) == "load 1"
+
+
+async def test_when_the_leader_is_cancelled_somebody_who_waits_takes_over() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    load = Load()
+    leader = asyncio.create_task(flights.fly("key", load))
+    await within_patience(load.started.wait())
+    followers = [asyncio.create_task(flights.fly("key", load)) for _ in range(3)]
+    await asyncio.sleep(0)
+    leader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leader
+    load.may_end.set()
+    assert await within_patience(asyncio.gather(*followers)) == ["load 2"] * 3
+
+
+async def test_a_follower_who_is_cancelled_harms_nobody() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    load = Load()
+    leader = asyncio.create_task(flights.fly("key", load))
+    await within_patience(load.started.wait())
+    follower = asyncio.create_task(flights.fly("key", forever))  # type: ignore[arg-type]  # never called
+    await asyncio.sleep(0)
+    follower.cancel()
+    load.may_end.set()
+    assert await within_patience(leader) == "load 1"
+    with pytest.raises(asyncio.CancelledError):
+        await follower

@@ -1,0 +1,132 @@
+"""Logs: for people or as JSON, with what libraries log, and never with a secret."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+import structlog
+
+from app.core.logging import ServiceHandler, configure_logging
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+logger = structlog.get_logger("shop")
+
+
+Written = Callable[[], str]
+
+
+@pytest.fixture
+def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Written]:
+    """What is written to standard error; the logging of the process is as before afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield lambda: capsys.readouterr().err
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def json_lines(written: Written) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in written().splitlines()]
+
+
+def test_in_production_each_line_is_json(written: Written) -> None:
+    configure_logging(json=True)
+
+    logger.info("order_placed", order_id=17)
+    logger.debug("not this")
+
+    (line,) = json_lines(written)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "order_placed", "order_id": 17, "level": "info", "logger": "shop"}
+
+
+def test_in_development_a_line_is_for_people(written: Written) -> None:
+    configure_logging(level="debug")
+
+    logger.debug("order_placed", order_id=17)
+
+    line = written()
+    assert "order_placed" in line
+    assert "order_id=17" in line
+    assert not line.startswith("{")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"password": "hunter2"},
+        {"new_password": "hunter2"},
+        {"Authorization": "Basic hunter2"},
+        {"user": {"secret_key": "hunter2"}},
+        {"headers": [{"set-cookie": "hunter2"}]},
+        {"url": "postgresql+asyncpg://app:hunter2@db:5432/app"},
+        {"header": "Bearer hunter2"},
+        {"tokens": ["hunter2"]},
+    ],
+)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_secrets_are_never_written(written: Written, event: dict[str, Any], as_json: bool) -> None:
+    configure_logging(json=as_json)
+
+    logger.info("something", **event)
+
+    line = written()
+    assert "***" in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_secrets_in_an_error_are_not_written_either(written: Written, as_json: bool) -> None:
+    configure_logging(json=as_json)
+    password = "hunter2"
+
+    try:
+        raise ValueError(f"bad token {TOKEN} for redis://:{password}@cache/0")
+    except ValueError:
+        logger.exception("failed")
+
+    line = written()
+    assert "ValueError: bad token *** for redis://:***@cache/0" in line
+    assert TOKEN not in line
+    assert "hunter2" not in line
+
+
+def test_a_number_named_like_a_secret_is_written(written: Written) -> None:
+    configure_logging(json=True)
+
+    logger.info("issued", token_count=3, has_password=True)
+
+    (line,) = json_lines(written)
+    assert (line["token_count"], line["has_password"]) == (3, True)
+
+
+@pytest.mark.parametrize("name", ["uvicorn.error", "uvicorn.access", "alembic.runtime", "anything"])
+def test_libraries_log_through_the_same_handler(written: Written, name: str) -> None:
+    logging.getLogger("uvicorn").addHandler(logging.StreamHandler(StringIO()))  # uvicorn's own, from before
+    configure_logging(json=True)
+
+    logging.getLogger(name).warning("from %s", TOKEN, extra={"color_message": "pretty %s"})
+
+    (line,) = json_lines(written)
+    assert (line["event"], line["logger"]) == ("from ***", name)
+    assert "color_message" not in line
+
+
+def test_the_context_of_a_request_is_on_every_line(written: Written) -> None:
+    configure_logging(json=True)
+
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
+        logger.info("ours")
+        logging.getLogger("theirs").info("theirs")
+
+    assert [line["request_id"] for line in json_lines(written)] == ["r1", "r1"]
+
+
+def test_configured_again_there_is_still_one_handler(written: Written) -> None:
+    configure_logging()
+    configure_logging(json=True)
+
+    assert sum(isinstance(handler, ServiceHandler) for handler in logging.getLogger().handlers) == 1

@@ -1,0 +1,234 @@
+"""The command line, as commands and as a process that serves."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+
+ROOT = Path(__file__).parents[1]
+PATIENCE_SECONDS = 20.0
+Run = Callable[..., Result]
+
+
+def settings_in(folder: Path) -> dict[str, str]:
+    return {
+        "DATABASE_URL": f"sqlite:///{folder}/cli.db",
+        "SECRET_KEY": "this is long enough, and only for tests",
+        "ENVIRONMENT": "test",
+        "PASSWORD_TIME_COST": "1",
+        "PASSWORD_MEMORY_KIB": "8",
+        "BODY_TIMEOUT_SECONDS": "0.3",
+    }
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `app` with these arguments, in a folder and with a database of its own."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in settings_in(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return lambda *arguments, typed="": CliRunner().invoke(app, arguments, input=typed)
+
+
+def test_the_database_is_brought_up_to_date_and_back(run: Run) -> None:
+    assert "app db upgrade" in run("db", "check").stderr
+    assert run("db", "upgrade").stdout == "The database is up to date.\n"
+    assert run("db", "check").exit_code == 0
+    assert run("db", "downgrade", "-1").exit_code == 0
+    assert run("db", "check").exit_code == 1
+
+
+def test_an_administrator_is_made_with_a_password_from_standard_input(run: Run) -> None:
+    run("db", "upgrade")
+
+    made = run("users", "create-admin", "ada@example.com", "--password-stdin", typed="correct horse\n")
+    again = run("users", "create-admin", "ada@example.com", "--password-stdin", typed="correct horse\n")
+
+    assert (made.exit_code, len(made.stdout.strip())) == (0, 36)
+    assert (again.exit_code, again.stderr) == (1, "This email is taken. email is taken.\n")
+    assert "correct horse" not in made.output + again.output
+
+
+def test_a_password_is_asked_for_twice_at_a_terminal(run: Run) -> None:
+    run("db", "upgrade")
+
+    made = run("users", "create-admin", "ada@example.com", typed="correct horse\ncorrect horse\n")
+
+    assert made.exit_code == 0
+    assert "correct horse" not in made.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("users", "create-admin", "ada@example.com", "--password-stdin"), "app db upgrade"),
+        (("db", "downgrade", "nowhere"), "nowhere"),
+        (("run", "--host", "203.0.113.1", "--port", "0"), "Cannot listen on 203.0.113.1"),
+    ],
+)
+def test_what_does_not_work_is_told_in_a_sentence(run: Run, arguments: tuple[str, ...], told: str) -> None:
+    result = run(*arguments, typed="correct horse\n")
+
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+
+
+def test_wrong_fields_are_named(run: Run) -> None:
+    run("db", "upgrade")
+
+    result = run("users", "create-admin", "nobody", "--password-stdin", typed="short\n")
+
+    assert result.exit_code == 1
+    assert "email is not an e-mail address" in result.stderr
+    assert "password must have at least 8 characters" in result.stderr
+
+
+def test_a_missing_setting_is_told_in_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "short")
+
+    result = run("db", "upgrade")
+
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("SECRET_KEY is too short")
+
+
+def test_a_bug_is_told_in_a_sentence_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("missing\nand more")
+
+    monkeypatch.setattr("app.persistence.migrate.upgrade", broken)
+    result = run("db", "upgrade")
+
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("KeyError: 'missing")
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run("run", "--port", str(port))
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Port {port} of 127.0.0.1 is taken: end the program that uses it, or take another with --port.\n"
+    )
+
+
+class Server:
+    """`app run` in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        # Without bytecode every start takes twice as long.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app", "run", "--port", str(self.port)],
+                cwd=folder,
+                env={**inherited, "PYTHONPATH": str(ROOT), **settings_in(folder)},
+                stderr=log,
+            )
+
+    def wait_until_ready(self) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                httpx2.get(f"{self.address}/health/ready").raise_for_status()
+            except httpx2.TransportError:
+                continue
+            return
+        raise AssertionError(self.log.read_text())
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def most_memory_bytes(self) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+    def says(self, request: bytes) -> bytes:
+        """Everything it answers until it hangs up."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings_in(folder).items():
+            patch.setenv(name, value)
+        assert CliRunner().invoke(app, ["db", "upgrade"]).exit_code == 0
+    server = Server(folder)
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads what the process uses from /proc")
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_huge_body_is_not_kept_in_memory(server: Server, chunked: bool) -> None:
+    part = b"x" * 2**20
+    before = server.most_memory_bytes()
+
+    headers = {"Content-Type": "application/json"} | ({} if chunked else {"Content-Length": str(200 * 2**20)})
+    response = httpx2.post(f"{server.address}/api/users", content=(part for _ in range(200)), headers=headers)
+
+    assert (response.status_code, response.headers["content-type"]) == (413, "application/problem+json")
+    assert server.most_memory_bytes() - before < 16 * 2**20
+
+
+def test_a_body_that_trickles_in_is_cut_off(server: Server) -> None:
+    answer = server.says(b"POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in answer
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \0\r\n\r\n",
+        b"GET /\xed\xa0\x80 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_answered_with_a_problem_document_too(server: Server, request_bytes: bytes) -> None:
+    answer = server.says(request_bytes)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+
+
+def test_asked_to_end_it_ends_cleanly(server: Server) -> None:
+    server.process.send_signal(signal.SIGTERM)
+
+    assert server.process.wait(PATIENCE_SECONDS) == -signal.SIGTERM
+    assert "Application shutdown complete." in server.log.read_text()
+
+
+def test_a_service_that_cannot_start_says_why_and_exits_with_1(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+
+    assert server.process.wait(PATIENCE_SECONDS) == 1
+    assert "run `app db upgrade`" in server.log.read_text()
+    assert "Traceback" not in server.log.read_text()

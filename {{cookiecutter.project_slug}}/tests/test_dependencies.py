@@ -1,0 +1,135 @@
+"""What endpoints ask for: the bus that knows the request, the caller, the page."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+from httpx2 import ASGITransport, AsyncClient
+
+from app.core.config import Settings
+from app.core.cqrs import BaseCommandHandler, BaseQueryHandler, ICommand, IQuery
+from app.dependencies import AnonymousBus, Bus, CurrentUser, Page
+from app.domain.ports import AccessTokens
+from app.main import create_app
+from tests.databases import SqliteFiles, settings_for
+
+
+@dataclass(frozen=True)
+class Ask(IQuery[dict[str, Any]]):
+    """What does the handler see?"""
+
+
+@dataclass(frozen=True)
+class Tell(ICommand[dict[str, Any]]):
+    """What does the handler see?"""
+
+
+class AskHandler(BaseQueryHandler[Ask, dict[str, Any]]):
+    async def _handle(self, query: Ask) -> dict[str, Any]:
+        return asdict(query.metadata)
+
+
+class TellHandler(BaseCommandHandler[Tell, dict[str, Any]]):
+    async def _handle(self, command: Tell) -> dict[str, Any]:
+        return asdict(command.metadata)
+
+
+@pytest.fixture
+def settings(sqlite_files: SqliteFiles, tmp_path: Path) -> Iterator[Settings]:
+    """Nothing here depends on the kind of database."""
+    with sqlite_files.fresh(tmp_path) as url:
+        yield settings_for(url)
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(settings)
+
+    @app.post("/seen")
+    async def seen(bus: Bus) -> list[Any]:
+        return [(await bus.execute_command(Tell())).unwrap(), (await bus.execute_query(Ask())).unwrap()]
+
+    @app.post("/seen-anonymously")
+    async def seen_anonymously(bus: AnonymousBus) -> Any:
+        return (await bus.execute_command(Tell())).unwrap()
+
+    @app.get("/who")
+    async def who(user: CurrentUser) -> Any:
+        return str(user.user_id)
+
+    @app.get("/page")
+    async def page(page: Page) -> Any:
+        return [page.page, page.page_size]
+
+    async with LifespanManager(app):
+        app.state.service.bus.register_command_handler(Tell, TellHandler())
+        app.state.service.bus.register_query_handler(Ask, AskHandler())
+        yield app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+        yield client
+
+
+@pytest.fixture
+async def token(app: FastAPI) -> str:
+    tokens: AccessTokens = await app.state.service.container.get(AccessTokens)
+    return tokens.issue(UUID(int=7), UUID(int=8))
+
+
+async def test_messages_carry_who_asked_and_for_which_request(client: AsyncClient, token: str) -> None:
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "X-Request-ID": "r1",
+        "X-Correlation-ID": "c1",
+        "Idempotency-Key": "k1",
+    }
+    for seen in (await client.post("/seen", headers=headers)).json():
+        assert seen["user_id"] == "00000000-0000-0000-0000-000000000007"
+        assert seen["correlation_id"] == "c1"
+        assert seen["idempotency_key"] == "k1"
+        assert seen["source"] == "http"
+
+
+async def test_without_a_correlation_id_the_request_id_is_one(client: AsyncClient) -> None:
+    answer = await client.post("/seen", headers={"X-Request-ID": "r1", "X-Correlation-ID": "not sane"})
+
+    assert [seen["correlation_id"] for seen in answer.json()] == ["r1", "r1"]
+    assert [seen["user_id"] for seen in answer.json()] == [None, None]
+
+
+async def test_a_token_that_is_no_good_is_not_taken_for_none(client: AsyncClient) -> None:
+    headers = {"Authorization": "Bearer x"}
+
+    assert (await client.post("/seen", headers=headers)).status_code == 401
+    assert (await client.post("/seen-anonymously", headers=headers)).json()["user_id"] is None
+
+
+async def test_the_current_user_is_who_the_token_says(client: AsyncClient, token: str) -> None:
+    known = await client.get("/who", headers={"Authorization": f"Bearer {token}"})
+    unknown = await client.get("/who")
+
+    assert known.json() == "00000000-0000-0000-0000-000000000007"
+    assert (unknown.status_code, unknown.headers["www-authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [("", [1, 20]), ("?page=3&page_size=100", [3, 100]), ("?page=2147483647", [2147483647, 20])],
+)
+async def test_a_page_is_asked_for(client: AsyncClient, query: str, answer: list[int]) -> None:
+    assert (await client.get(f"/page{query}")).json() == answer
+
+
+@pytest.mark.parametrize("query", ["page=0", "page=2147483648", "page_size=0", "page_size=101", "page=x"])
+async def test_a_page_that_cannot_be_is_refused(client: AsyncClient, query: str) -> None:
+    answer = await client.get(f"/page?{query}")
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [query.partition("=")[0]])

@@ -1,0 +1,109 @@
+"""The whole application: it starts, says why it does not, and documents what it answers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgi_lifespan import LifespanManager
+from httpx2 import ASGITransport, AsyncClient
+from starlette.types import Message
+
+from app.core.config import Settings
+from app.core.cqrs import ConfigurationError
+from app.main import create_app, found_routers
+from tests.databases import SqliteFiles, settings_for
+
+
+@pytest.fixture
+def settings(sqlite_files: SqliteFiles, tmp_path: Path) -> Iterator[Settings]:
+    """Nothing here depends on the kind of database."""
+    with sqlite_files.fresh(tmp_path) as url:
+        yield settings_for(url)
+
+
+async def test_it_answers_when_it_has_started(settings: Settings) -> None:
+    app = create_app(settings)
+    async with LifespanManager(app), AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+        assert (await client.get("/health/ready")).json() == {"status": "ready"}
+
+
+async def test_two_apps_in_a_process_do_not_disturb_each_other(settings: Settings) -> None:
+    first, second = create_app(settings), create_app(settings)
+    async with LifespanManager(first):
+        async with LifespanManager(second):
+            assert first.state.service.bus is not second.state.service.bus
+        async with AsyncClient(transport=ASGITransport(first), base_url="http://service") as client:
+            assert (await client.get("/health/ready")).status_code == 200
+
+
+async def test_the_server_is_told_in_a_sentence_why_it_does_not_start() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = create_app(settings_for("sqlite:///empty.db"))
+    with pytest.raises(ConfigurationError):
+        await app({"type": "lifespan", "state": {}}, receive, send)
+
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert sent[0]["message"].endswith("run `app db upgrade`.")
+    assert "Traceback" not in sent[0]["message"]
+
+
+def test_every_module_with_a_router_is_served() -> None:
+    assert {route.path for router in found_routers() for route in router.routes} >= {  # type: ignore[attr-defined]
+        "/api/users",
+        "/api/auth/login",
+        "/health/live",
+        "/metrics",
+    }
+
+
+def test_answers_and_problems_are_documented() -> None:
+    document = create_app(settings_for("sqlite:///unused.db")).openapi()
+
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    for operation in operations:
+        assert set(operation["responses"]) >= {"4XX", "5XX"}
+        assert operation["description"]
+    assert "Problem" in document["components"]["schemas"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    assert success(document, "/api/users", "post") == {"$ref": "#/components/schemas/UserCreated"}
+    assert success(document, "/api/users", "get", "200") == {"$ref": "#/components/schemas/PageOf_UserView_"}
+    assert "409 names the field" in document["paths"]["/api/users"]["post"]["description"]
+
+
+def success(document: dict[str, Any], path: str, method: str, status: str = "201") -> Any:
+    return document["paths"][path][method]["responses"][status]["content"]["application/json"]["schema"]
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "allowed"),
+    [
+        ("", "https://shop.example", False),
+        ("https://shop.example", "https://shop.example", True),
+        ("https://a.example, https://shop.example", "https://shop.example", True),
+        ("https://shop.example", "https://evil.example", False),
+    ],
+)
+async def test_only_pages_that_settings_name_may_call_it(origins: str, origin: str, allowed: bool) -> None:
+    app = create_app(settings_for("sqlite:///unused.db", cors_origins=origins))
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+        answer = await client.get("/health/live", headers={"Origin": origin})
+
+    assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
+
+
+@pytest.mark.parametrize("environment", ["test", "production"])
+async def test_browsers_are_told_to_stay_with_https_in_production_only(environment: str) -> None:
+    quick_only_in_tests = {"password_time_cost": 2, "password_memory_kib": 19_456}
+    app = create_app(settings_for("sqlite:///unused.db", environment=environment, **quick_only_in_tests))
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+        answer = await client.get("/health/live")
+
+    assert ("strict-transport-security" in answer.headers) is (environment == "production")
