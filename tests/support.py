@@ -43,19 +43,23 @@ Bake = Callable[..., BakedProject]
 
 
 def run(*command: str, cwd: Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command and keep what it says, without what an outer make left in the environment."""
-    outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "PYTHONPYCACHEPREFIX"}
-    inherited = {name: value for name, value in os.environ.items() if name not in outer}
+    """Run a command and keep what it says."""
     return subprocess.run(
         command,
         cwd=cwd,
-        env=inherited | environment,
+        env=clean_environment() | environment,
         input=stdin,
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
     )
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment as in a fresh terminal."""
+    outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "PYTHONPYCACHEPREFIX"}
+    return {name: value for name, value in os.environ.items() if name not in outer}
 
 
 def hook(name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import pytest
 from scripts import demo
 from scripts.bake import ROOT
 from scripts.story import CREATE, LOGIN, READ, DemoError, as_shell
-from tests.support import run
+from tests.support import clean_environment, run
 
 
 def test_a_busy_port_is_named() -> None:
@@ -50,7 +50,9 @@ def test_a_service_that_ignores_ctrl_c_is_stopped_all_the_same(monkeypatch: pyte
 def shown(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """The demo as at a terminal, once it says how to stop it, and what it said."""
     words = ["make", "demo", f"PORT={demo.free_port()}", f"BUILD={tmp_path}"]
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        words, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdout is not None
     said: list[str] = []
     for line in process.stdout:
@@ -65,7 +67,7 @@ def shown(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
 @pytest.mark.slow
 def test_the_requests_shown_work_as_they_stand(shown: tuple[subprocess.Popen[str], list[str]], tmp_path: Path) -> None:
     process, said = shown
-    address = next(word for line in said for word in line.split() if word.startswith("http://"))
+    address = next(line.split()[-1] for line in said if line.startswith("The service answers at "))
     lines = [as_shell(request, address) for request in (CREATE, LOGIN, READ)]
     assert [line for line in said if "curl" in line] == lines
 

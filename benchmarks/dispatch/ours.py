@@ -65,6 +65,7 @@ def cases() -> list[Case]:
         _sent(Line.EQUAL),
         _asked(),
         _validated(),
+        _reading(),
         _sent(Line.THREE, middlewares=3),
         _published(),
         Case(Line.FIFTY_TYPES, OURS, fifty.send, fifty.make, fifty.counter, floor=one, messages=fifty.messages),
@@ -129,11 +130,24 @@ def _validated() -> Case:
     @command_handler(Checked, timeout_seconds=None)
     class Handler(BaseCommandHandler[Checked, int]):
         async def _handle(self, command: Checked) -> int:
-            counter.hits += self.bus is bus
+            counter.hits += 1
             return 1
 
     bus.register_command_handler(Checked, Handler())
     return Case(Line.VALIDATED, OURS, bus.execute_command, Checked, counter)
+
+
+def _reading() -> Case:
+    counter, bus = Counter(), CQRSBus()
+
+    @command_handler(Checked, timeout_seconds=None)
+    class Handler(BaseCommandHandler[Checked, int]):
+        async def _handle(self, command: Checked) -> int:
+            counter.hits += self.bus is bus
+            return 1
+
+    bus.register_command_handler(Checked, Handler())
+    return Case(Line.READING, OURS, bus.execute_command, Checked, counter)
 
 
 def _published() -> Case:

@@ -151,6 +151,7 @@ def check() -> None:
     from app.persistence import migrate
 
     migrate.check(quiet_settings())
+    typer.echo("The database has every migration, and the migrations every table.")
 
 
 @users.command()

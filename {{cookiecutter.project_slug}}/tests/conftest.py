@@ -11,7 +11,7 @@ import structlog
 from app.core.config import Settings
 from app.core.container import RunningService, running_service
 from app.core.cqrs import CQRSBus
-from tests.databases import SERVER, FreshDatabases, PostgresDatabases, SqliteFiles, ask_server, settings_for
+from tests.databases import SERVER, Databases, PostgresDatabases, SqliteFiles, ask_server, settings_for
 from tests.users import People
 
 
@@ -33,8 +33,11 @@ def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 def _plain_logs() -> None:
     """Log in plain lines: to paint a traceback takes longer than the test it is from."""
     structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info]
-        + [structlog.processors.KeyValueRenderer(["level", "event"])],
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(),
+        ]
     )
 
 
@@ -60,11 +63,23 @@ def postgres_databases() -> Iterator[PostgresDatabases]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A migrated database that is there for one test: every test that uses it runs on both kinds."""
-    source = "sqlite_files" if request.param == "sqlite" else "postgres_databases"
-    databases: FreshDatabases = request.getfixturevalue(source)
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Every test that uses it, or what follows, runs on both kinds of databases."""
+    found: Databases = request.getfixturevalue("sqlite_files" if request.param == "sqlite" else "postgres_databases")
+    return found
+
+
+@pytest.fixture
+def database_url(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """A migrated database in which nothing has happened yet."""
     with databases.fresh(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """A database that was never migrated."""
+    with databases.empty(tmp_path) as url:
         yield url
 
 

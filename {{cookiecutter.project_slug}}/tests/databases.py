@@ -1,4 +1,4 @@
-"""Databases for tests: each test gets a fresh copy of one that was migrated once."""
+"""Databases for tests: each test gets one that was migrated once, and in which nothing has happened yet."""
 
 import asyncio
 import os
@@ -13,14 +13,19 @@ import asyncpg
 
 from app.core.config import Settings
 from app.persistence import migrate
+from app.persistence.tables import metadata, role_permissions, roles
 
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 """A server on which the tests may create and drop databases of their own; no database of it is touched."""
+
+SEEDED = frozenset({roles.name, role_permissions.name})
+"""Tables with rows that migrations put there."""
 
 
 def settings_for(database_url: str, **values: Any) -> Settings:
     """Settings that come from nowhere else, with passwords that are hashed quickly."""
     given = {
+        "_env_file": None,
         "environment": "test",
         "secret_key": "0f8fad5b-d9cb-469f-a165-70867728950e",
         "database_url": database_url,
@@ -28,15 +33,20 @@ def settings_for(database_url: str, **values: Any) -> Settings:
         "password_memory_kib": 8,
         **values,
     }
-    return Settings(_env_file=None, **given)
+    return Settings(**given)
 
 
-class FreshDatabases(Protocol):
-    """Makes fresh databases."""
+class Databases(Protocol):
+    """Makes databases for one test each."""
 
     @contextmanager
     def fresh(self, folder: Path) -> Iterator[str]:
-        """The URL of a new, migrated database; it is gone afterwards."""
+        """The URL of a migrated database in which nothing has happened yet."""
+        yield ""
+
+    @contextmanager
+    def empty(self, folder: Path) -> Iterator[str]:
+        """The URL of a database that was never migrated."""
         yield ""
 
 
@@ -52,31 +62,48 @@ class SqliteFiles:
         """A copy in the folder of the test."""
         yield f"sqlite:///{shutil.copy(self._template, folder / 'test.db')}"
 
+    @contextmanager
+    def empty(self, folder: Path) -> Iterator[str]:
+        """A file that is not there yet."""
+        yield f"sqlite:///{folder / 'empty.db'}"
+
 
 class PostgresDatabases:
-    """Copies of one migrated database, on a real server."""
+    """One migrated database on a real server, emptied for each test: to make and drop one takes a second."""
 
     def __init__(self) -> None:
-        self._template = f"test_{os.getpid()}_{uuid4().hex[:8]}"
-        self._order(f'CREATE DATABASE "{self._template}"')
-        migrate.upgrade(settings_for(_url(self._template)))
+        self._name = f"test_{os.getpid()}_{uuid4().hex[:8]}"
+        self._make()
+
+    def _make(self) -> None:
+        _order(f'CREATE DATABASE "{self._name}"', f'ALTER DATABASE "{self._name}" SET synchronous_commit = off')
+        migrate.upgrade(settings_for(_url(self._name)))
 
     @contextmanager
     def fresh(self, folder: Path) -> Iterator[str]:
-        """A copy on the server."""
-        name = f"{self._template}_{uuid4().hex[:8]}"
-        self._order(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
+        """The database, with nothing in it but what the migrations put there."""
+        tables = [table.name for table in reversed(metadata.sorted_tables) if table.name not in SEEDED]
+        empty = [f"DELETE FROM {name}" for name in tables]
+        try:
+            _order("; ".join([*empty, "SELECT 1 / count(*) FROM alembic_version"]), database=self._name)
+        except asyncpg.PostgresError:  # the test before took something away
+            self.close()
+            self._make()
+        yield _url(self._name)
+
+    @contextmanager
+    def empty(self, folder: Path) -> Iterator[str]:
+        """A database of its own, without tables."""
+        name = f"{self._name}_{uuid4().hex[:8]}"
+        _order(f'CREATE DATABASE "{name}"')
         try:
             yield _url(name)
         finally:
-            self._order(f'DROP DATABASE "{name}" WITH (FORCE)')
+            _order(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def close(self) -> None:
-        """Drop the template."""
-        self._order(f'DROP DATABASE "{self._template}" WITH (FORCE)')
-
-    def _order(self, statement: str) -> None:
-        asyncio.run(ask_server(statement))
+        """Drop the database."""
+        _order(f'DROP DATABASE "{self._name}" WITH (FORCE)')
 
 
 def _url(database: str) -> str:
@@ -84,9 +111,14 @@ def _url(database: str) -> str:
     return f"{SERVER}/{database}?ssl=disable"
 
 
-async def ask_server(statement: str) -> None:
-    """Execute one statement outside of all test databases."""
-    connection = await asyncpg.connect(f"{SERVER}/postgres", timeout=5)
+def _order(*statements: str, database: str = "postgres") -> None:
+    for statement in statements:
+        asyncio.run(ask_server(statement, database))
+
+
+async def ask_server(statement: str, database: str = "postgres") -> None:
+    """Execute statements on the server."""
+    connection = await asyncpg.connect(f"{SERVER}/{database}", timeout=5, ssl=False)
     try:
         await connection.execute(statement)
     finally:

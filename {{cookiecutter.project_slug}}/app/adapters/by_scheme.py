@@ -18,8 +18,8 @@ def adapter_module(port: str, url: str) -> ModuleType:
     known = [
         found.name.removeprefix(prefix) for found in iter_modules(adapters.__path__) if found.name.startswith(prefix)
     ]
-    scheme = url.partition("://")[0]
-    if scheme not in known:
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in known:
         listed = ", ".join(f"{name}://" for name in known)
         raise ConfigurationError(f"{port.upper()}_URL has a scheme that nobody here understands; there are: {listed}.")
     return import_module(f"{adapters.__name__}.{prefix}{scheme}")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from dishka import Provider, Scope, provide
+from dishka import Provider, provide
 
 from app.adapters.by_scheme import adapter_module
 from app.adapters.clock_system import SystemClock
@@ -12,29 +12,30 @@ from app.adapters.throttle_memory import MemoryThrottle
 from app.adapters.tokens_jwt import JwtAccessTokens
 from app.core.config import Settings
 from app.core.cqrs import Cache, Clock
+from app.core.scopes import Lifetime
 from app.domain.ports import AccessTokens, Notifications, PasswordHasher, Throttle
 
 
 class AdaptersProvider(Provider):
     """One adapter for each port; where a URL decides, the one of its scheme."""
 
-    clock = provide(SystemClock, scope=Scope.APP, provides=Clock)
-    tokens = provide(JwtAccessTokens, scope=Scope.APP, provides=AccessTokens)
-    notifications = provide(TableNotifications, scope=Scope.REQUEST, provides=Notifications)
+    clock = provide(SystemClock, scope=Lifetime.SERVICE, provides=Clock)
+    tokens = provide(JwtAccessTokens, scope=Lifetime.SERVICE, provides=AccessTokens)
+    notifications = provide(TableNotifications, scope=Lifetime.OPERATION, provides=Notifications)
 
-    @provide(scope=Scope.APP)
+    @provide(scope=Lifetime.SERVICE)
     async def cache(self, settings: Settings) -> AsyncIterator[Cache]:
         """The cache of `CACHE_URL`."""
         async with adapter_module("cache", settings.cache_url).open_cache(settings) as cache:
             yield cache
 
-    @provide(scope=Scope.APP)
+    @provide(scope=Lifetime.SERVICE)
     async def hasher(self, settings: Settings) -> AsyncIterator[PasswordHasher]:
         """The hasher of passwords, with its threads."""
         async with open_hasher(settings) as hasher:
             yield hasher
 
-    @provide(scope=Scope.APP)
+    @provide(scope=Lifetime.SERVICE)
     def throttle(self, settings: Settings) -> Throttle:
         """Counts failed logins."""
         return MemoryThrottle(settings.login_attempts, settings.login_window_seconds)

@@ -100,9 +100,13 @@ def _headers(error: CQRSError) -> dict[str, str]:
         case OperationStatus.UNAUTHENTICATED:
             return {"WWW-Authenticate": "Bearer"}
         case OperationStatus.RATE_LIMITED | OperationStatus.UNAVAILABLE:
-            return {"Retry-After": str(max(1, ceil(error.details.get("retry_after", 1))))}
+            return {"Retry-After": _whole_seconds(error.details.get("retry_after"))}
         case _:
             return {}
+
+
+def _whole_seconds(wait: object) -> str:
+    return str(max(1, ceil(wait))) if isinstance(wait, int | float) else "1"
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -39,34 +39,34 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     cors_origins: str = ""
     """Web pages that may call the API from a browser: `https://shop.example`, more than one with commas between."""
-    max_body_bytes: int = Field(1024 * 1024, ge=1)
-    body_timeout_seconds: float = Field(15.0, gt=0)
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1)
+    body_timeout_seconds: float = Field(default=15.0, gt=0)
     """How long the body of a request may take to arrive."""
 
-    database_url: str = Field("sqlite:///./app.db", repr=False, validate_default=True)
-    read_database_url: str | None = Field(None, repr=False)
+    database_url: str = Field(default="sqlite:///./app.db", repr=False, validate_default=True)
+    read_database_url: str | None = Field(default=None, repr=False)
     """A replica that queries read from; None: `database_url`."""
-    database_pool_size: int = Field(10, ge=1, le=1000)
+    database_pool_size: int = Field(default=10, ge=1, le=1000)
     """Connections at most, for writing and for reading each; SQLite has one writer."""
-    database_pool_timeout_seconds: float = Field(10.0, gt=0)
+    database_pool_timeout_seconds: float = Field(default=10.0, gt=0)
     """How long an operation waits for a connection."""
-    database_lock_timeout_seconds: float = Field(10.0, gt=0)
-    database_statement_timeout_seconds: float = Field(30.0, gt=0)
+    database_lock_timeout_seconds: float = Field(default=10.0, gt=0)
+    database_statement_timeout_seconds: float = Field(default=30.0, gt=0)
     """PostgreSQL only, like the next one: SQLite has no such thing."""
-    database_idle_transaction_timeout_seconds: float = Field(60.0, gt=0)
+    database_idle_transaction_timeout_seconds: float = Field(default=60.0, gt=0)
 
-    cache_url: str = Field("memory://", repr=False)
-    cache_max_entries: int = Field(10_000, ge=1)
+    cache_url: str = Field(default="memory://", repr=False)
+    cache_max_entries: int = Field(default=10_000, ge=1)
 
-    access_token_seconds: int = Field(15 * 60, ge=1)
-    refresh_token_seconds: int = Field(30 * 24 * 3600, ge=1)
-    login_attempts: int = Field(10, ge=1)
+    access_token_seconds: int = Field(default=15 * 60, ge=1)
+    refresh_token_seconds: int = Field(default=30 * 24 * 3600, ge=1)
+    login_attempts: int = Field(default=10, ge=1)
     """Failed logins of one account before it has to wait, within `login_window_seconds`."""
-    login_window_seconds: int = Field(300, ge=1)
+    login_window_seconds: int = Field(default=300, ge=1)
 
-    password_time_cost: int = Field(3, ge=1)
-    password_memory_kib: int = Field(65_536, ge=8)
-    password_hashes_at_once: int = Field(2, ge=1)
+    password_time_cost: int = Field(default=3, ge=1)
+    password_memory_kib: int = Field(default=65_536, ge=8)
+    password_hashes_at_once: int = Field(default=2, ge=1)
     """Each takes `password_memory_kib` of memory while it is made."""
 
     @field_validator("database_url", "read_database_url")
@@ -153,11 +153,12 @@ def _check_secret(secret: str, environment: str) -> None:
 
 def _write_secret(file: Path) -> None:
     try:
+        file.touch(mode=0o600)
+        file.chmod(0o600)
         with file.open("a") as env:
             if file.stat().st_size and not file.read_bytes().endswith(b"\n"):
                 env.write("\n")
             env.write(f"SECRET_KEY={secrets.token_urlsafe(48)}\n")
-        file.chmod(0o600)
     except OSError as error:
         raise SettingsError(
             f"SECRET_KEY is missing, and {file} cannot be written ({error.strerror}): set SECRET_KEY yourself."

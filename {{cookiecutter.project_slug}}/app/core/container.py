@@ -1,4 +1,4 @@
-"""The composition root: settings -> adapters -> request scopes -> the bus. Only this module knows everybody."""
+"""The composition root: settings -> adapters -> operation scopes -> the bus. Only this module knows everybody."""
 
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
-from dishka import AsyncContainer, Provider, Scope, make_async_container
+from dishka import AsyncContainer, Provider, make_async_container
 from dishka.exceptions import NoFactoryError
 
 from app.adapters.provider import AdaptersProvider
@@ -18,13 +18,12 @@ from app.core.cqrs import (
     ConfigurationError,
     CQRSBus,
     UnitsOfWork,
-    shutdown_cqrs_bus,
-    use_cqrs_bus,
 )
 from app.core.cqrs.middleware.logging import log_outcome
 from app.core.cqrs.middleware.metrics import measure
+from app.core.cqrs.process_bus import lent_cqrs_bus
 from app.core.discovery import Discovered, discover
-from app.core.scopes import RequestScopes
+from app.core.scopes import Lifetime, OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
 from app.persistence.database import Database
 from app.persistence.migrate import require_migrated
@@ -59,15 +58,11 @@ async def running_service(settings: Settings, handlers: Iterable[str] = (HANDLER
     try:
         await require_migrated(await container.get(Database))
         async with await make_bus(container, found) as bus:
-            use_cqrs_bus(bus)
-            counts = bus.get_handler_count()
-            logger.info("service_started", environment=settings.environment, **counts)
+            logger.info("service_started", environment=settings.environment, **bus.get_handler_count())
             if settings.environment == "development":
                 await seed_administrator(bus)
-            try:
+            with lent_cqrs_bus(bus):
                 yield RunningService(settings, container, bus)
-            finally:
-                shutdown_cqrs_bus()
     finally:
         await container.close()
 
@@ -79,14 +74,16 @@ def make_container(settings: Settings, found: Iterable[Discovered]) -> AsyncCont
         ConfigurationError: something that is needed is not there.
     """
     wiring = Provider()
-    wiring.from_context(Settings, scope=Scope.APP)
+    wiring.from_context(Settings, scope=Lifetime.SERVICE)
     for discovered in found:
         for handler in discovered.handlers:
-            wiring.provide(handler, scope=Scope.REQUEST, cache=False)
+            wiring.provide(handler, scope=Lifetime.OPERATION, cache=False)
         for behavior in discovered.behaviors:
-            wiring.provide(behavior, scope=Scope.APP)
+            wiring.provide(behavior, scope=Lifetime.SERVICE)
     try:
-        return make_async_container(PersistenceProvider(), AdaptersProvider(), wiring, context={Settings: settings})
+        return make_async_container(
+            PersistenceProvider(), AdaptersProvider(), wiring, scopes=Lifetime, context={Settings: settings}
+        )
     except NoFactoryError as error:
         raise ConfigurationError(missing_dependency(error)) from error
 
@@ -94,7 +91,7 @@ def make_container(settings: Settings, found: Iterable[Discovered]) -> AsyncCont
 async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQRSBus:
     """The bus on its real parts, with every handler and behaviour that was found."""
     bus = CQRSBus(
-        scope=RequestScopes(container),
+        scope=OperationScopes(container),
         unit_of_work=await container.get(UnitsOfWork),
         cache=await container.get(Cache),
         access=await container.get(AccessPolicy),
@@ -123,6 +120,8 @@ def missing_dependency(error: NoFactoryError) -> str:
 
 async def seed_administrator(bus: CQRSBus) -> None:
     """Let the first start in development have an administrator; the password is shown here and nowhere else."""
-    seeded = (await bus.execute_command(SeedAdministratorCommand())).unwrap()
-    if seeded is not None:
+    result = await bus.execute_command(SeedAdministratorCommand())
+    if result.is_failure:
+        logger.warning("administrator_not_made", reason=result.error_message)
+    elif (seeded := result.unwrap()) is not None:
         sys.stderr.write(f"Administrator: {seeded.email} with the password {seeded.password}\n")

@@ -1,15 +1,24 @@
-"""Request scopes of the container, as the bus uses them."""
+"""How long the container keeps what it builds, and the scopes of operations as the bus uses them."""
 
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from dishka import AsyncContainer
+from dishka import AsyncContainer, BaseScope, new_scope
 from dishka.exceptions import ExitError
 
 T = TypeVar("T")
 
 
-class RequestScopes:
+class Lifetime(BaseScope):
+    """How long something lives. dishka's own scopes have two more between these, and each costs every operation."""
+
+    SERVICE = new_scope("SERVICE")
+    """From the start of the service to its end."""
+    OPERATION = new_scope("OPERATION")
+    """One attempt of an operation, with everything it dispatches."""
+
+
+class OperationScopes:
     """Opens a scope for each attempt of an operation.
 
     It is the container itself, but for one thing: what goes wrong while a scope is closed is raised as it is, and
@@ -23,27 +32,26 @@ class RequestScopes:
         """An object that lives as long as the service."""
         return await self._container.get(dependency_type)
 
-    def __call__(self) -> "RequestScope":
+    def __call__(self) -> "OperationScope":
         """A new scope."""
-        return RequestScope(self._container())
+        return OperationScope(self._container())
 
 
-class RequestScope:
+class OperationScope:
     """One scope, to be used with `async with`."""
 
-    __slots__ = ("_scope",)
+    __slots__ = ("_container",)
 
-    def __init__(self, scope: Any) -> None:
-        self._scope = scope
+    def __init__(self, container: AsyncContainer) -> None:
+        self._container = container
 
     async def __aenter__(self) -> AsyncContainer:
-        container: AsyncContainer = await self._scope.__aenter__()
-        return container
+        return self._container
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         try:
-            await self._scope.__aexit__(kind, error, at)
+            await self._container.__aexit__(kind, error, at)
         except ExitError as wrapper:
             raise wrapper.exceptions[0] from error

@@ -11,9 +11,11 @@ class PasswordHasher(Protocol):
 
     async def hash(self, password: str) -> str:
         """The form to store."""
+        ...
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
         """Whether this is the password of that hash. For no hash it takes as long, and it is not."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class AccessTokens(Protocol):
 
     def issue(self, user_id: UUID, session_id: UUID) -> str:
         """A token for a user in a session."""
+        ...
 
     def read(self, token: str) -> AccessToken:
         """What a token says.
@@ -39,6 +42,7 @@ class AccessTokens(Protocol):
         Raises:
             AuthenticationError: it is not one of ours, or has expired.
         """
+        ...
 
 
 class Throttle(Protocol):

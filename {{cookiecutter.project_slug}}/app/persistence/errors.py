@@ -77,10 +77,17 @@ def taken(table: str, columns: list[str]) -> ConflictError:
     found = metadata.tables.get(table)
     known = {} if found is None else {column.name: column.info.get("field", column.name) for column in found.columns}
     fields = [str(known.get(name, name)) for name in columns]
-    named = " and ".join(f"this {field}" for field in fields)
+    named = " and ".join(f"this {field}" for field in fields) or "this"
     return ConflictError(
-        f"{named[:1].upper()}{named[1:]} {'is' if len(fields) == 1 else 'are'} taken.",
+        f"{named[:1].upper()}{named[1:]} {'is' if len(fields) < 2 else 'are'} taken.",
         details=dict.fromkeys(fields, "is taken"),
+    )
+
+
+def unusable() -> ConfigurationError:
+    """The error for a database that is not there, is none, or does not let us in."""
+    return ConfigurationError(
+        "The database cannot be opened: check the name, the folder or host, and the password in DATABASE_URL."
     )
 
 

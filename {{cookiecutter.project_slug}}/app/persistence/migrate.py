@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import structlog
 from sqlalchemy import Connection, column, inspect, select, table, text
 
 from app.core.config import Settings
-from app.core.cqrs import ConfigurationError
+from app.core.cqrs import ConfigurationError, TransientError
 from app.persistence import postgresql, sqlite
 from app.persistence.database import Database
+from app.persistence.errors import unusable
 from app.persistence.mapping import map_aggregates
 
 # Alembic takes longer to import than all the rest, and a running service does not need it.
@@ -69,8 +71,11 @@ async def require_migrated(database: Database) -> None:
     Raises:
         ConfigurationError: it is not.
     """
-    async with database.reading_engine.connect() as connection:
-        version = await connection.run_sync(_version)
+    try:
+        async with database.reading_engine.connect() as connection:
+            version = await connection.run_sync(_version)
+    except TransientError as error:
+        raise unusable() from error
     newest, known = newest_revision()
     if version is not None and version not in known:
         # While a release is rolled out, the old one may be started once more on the new schema.
@@ -121,6 +126,8 @@ def _run(settings: Settings, command: str, **options: Any) -> Any:
 
     try:
         return asyncio.run(_connected(settings, command, options))
+    except TransientError as error:
+        raise unusable() from error
     except CommandError as error:
         raise ConfigurationError(f"{str(error).rstrip('.')}: see `app db upgrade` and `app db revision`.") from error
 
@@ -142,7 +149,8 @@ def _command(connection: Connection, command: str, options: dict[str, Any]) -> A
     from alembic import command as commands
     from alembic.config import Config
 
-    config = Config(attributes={"connection": connection})
+    # What there is to say, `app db` says; Alembic would write to the standard output of when it was imported.
+    config = Config(stdout=StringIO(), attributes={"connection": connection})
     for name, value in {
         "script_location": SCRIPTS,
         "path_separator": "os",

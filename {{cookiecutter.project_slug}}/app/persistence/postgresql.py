@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
 from app.core.cqrs import ConflictError, CQRSError, ServiceUnavailableError, TransientError
-from app.persistence.errors import ConnectionPool, lost_connection, read_only, taken, translate_errors
+from app.persistence.errors import ConnectionPool, lost_connection, read_only, taken, translate_errors, unusable
 from app.persistence.tables import metadata
 
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -71,13 +71,15 @@ def classify(error: BaseException) -> CQRSError | None:
         return taken(*_violated(error.__cause__))
     if state == "23503":
         return ConflictError("This refers to something that does not exist, or is still referred to.")
+    if state == "3D000" or state.startswith("28"):
+        return unusable()
     return read_only() if state == "25006" else None
 
 
 def _violated(error: Any) -> tuple[str, list[str]]:
     """The table and columns of the constraint that asyncpg's error names."""
     table = metadata.tables.get(error.table_name or "")
-    for constraint in () if table is None else table.constraints:
-        if isinstance(constraint, UniqueConstraint) and constraint.name == error.constraint_name:
-            return error.table_name, [column.name for column in constraint.columns]
-    return error.table_name or "", ["id"]
+    for unique in () if table is None else (*table.constraints, *table.indexes):
+        if isinstance(unique, (PrimaryKeyConstraint, UniqueConstraint, Index)) and unique.name == error.constraint_name:
+            return error.table_name, [column.name for column in unique.columns]
+    return error.table_name or "", []

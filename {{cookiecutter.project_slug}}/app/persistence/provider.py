@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 
-from dishka import Provider, Scope, provide
+from dishka import Provider, provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, UnitsOfWork
+from app.core.scopes import Lifetime
 from app.persistence.access import DatabaseAccess
 from app.persistence.credentials import Credentials
 from app.persistence.database import Database
@@ -19,21 +20,21 @@ from app.persistence.unit_of_work import SqlUnitsOfWork, current_unit, finished
 class PersistenceProvider(Provider):
     """The database, for the whole service, and a session and repositories for each attempt of an operation."""
 
-    access = provide(DatabaseAccess, scope=Scope.APP, provides=AccessPolicy)
-    units = provide(SqlUnitsOfWork, scope=Scope.APP, provides=UnitsOfWork)
-    credentials = provide(Credentials, scope=Scope.APP)
+    access = provide(DatabaseAccess, scope=Lifetime.SERVICE, provides=AccessPolicy)
+    units = provide(SqlUnitsOfWork, scope=Lifetime.SERVICE, provides=UnitsOfWork)
+    credentials = provide(Credentials, scope=Lifetime.SERVICE)
 
-    users = provide(UserRepository, scope=Scope.REQUEST)
-    login_sessions = provide(LoginSessions, scope=Scope.REQUEST)
+    users = provide(UserRepository, scope=Lifetime.OPERATION)
+    login_sessions = provide(LoginSessions, scope=Lifetime.OPERATION)
 
-    @provide(scope=Scope.APP)
+    @provide(scope=Lifetime.SERVICE)
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
         """The engines, closed with the service."""
         database = Database(settings)
         yield database
         await database.close()
 
-    @provide(scope=Scope.REQUEST)
+    @provide(scope=Lifetime.OPERATION)
     async def session(self, database: Database) -> AsyncIterator[AsyncSession]:
         """The session of the `@transactional` operation, or one that can only read where there is none."""
         unit = current_unit()

@@ -3,17 +3,19 @@
 import re
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
-from app.core.cqrs import ConflictError, CQRSError, TransientError
-from app.persistence.errors import ConnectionPool, read_only, taken, translate_errors
+from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, TransientError
+from app.persistence.errors import ConnectionPool, read_only, taken, translate_errors, unusable
 
 WRITER = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
 READER = ("PRAGMA query_only=ON",)
+UNUSABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB})
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 UNIQUE = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 
@@ -39,6 +41,7 @@ def migrating_engine(settings: Settings) -> AsyncEngine:
 
 
 def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], begin: str) -> AsyncEngine:
+    _require_usable(url)
     # The driver begins transactions by itself, too late and too weak, unless isolation_level is None.
     engine = create_async_engine(
         url,
@@ -50,10 +53,12 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
     )
 
     def prepare(connection: Any, record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
-        cursor.close()
+        try:
+            for pragma in pragmas:
+                connection.execute(pragma)
+        except BaseException:
+            connection.close()  # nobody else would, and its thread would go on
+            raise
 
     def begin_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
@@ -62,6 +67,22 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
     event.listen(engine.sync_engine, "begin", begin_transaction)
     translate_errors(engine, classify)
     return engine
+
+
+def _require_usable(url: str) -> None:
+    """Open the file once, here: where the driver fails to, it leaves a thread behind that fails in turn.
+
+    Raises:
+        ConfigurationError: the file cannot be opened, or is no database.
+    """
+    file = make_url(url).database or ""
+    try:
+        with closing(sqlite3.connect(file, timeout=0, uri=file.startswith("file:"))) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        known = classify(error)
+        if isinstance(known, ConfigurationError):
+            raise known from error
 
 
 def classify(error: BaseException) -> CQRSError | None:
@@ -75,6 +96,8 @@ def classify(error: BaseException) -> CQRSError | None:
         return ConflictError("This refers to something that does not exist, or is still referred to.")
     if code & 0xFF in BUSY:
         return TransientError("The service is busy, try again in a moment.")
+    if code & 0xFF in UNUSABLE:
+        return unusable()
     return read_only() if code & 0xFF == sqlite3.SQLITE_READONLY else None
 
 

@@ -59,7 +59,7 @@ SELECT_USERS = select(
 )
 
 
-async def views(session: AsyncSession, wanted: Select[Any]) -> list[UserView]:
+async def views(session: AsyncSession, wanted: Select[*tuple[Any, ...]]) -> list[UserView]:
     """The users that a selection of `SELECT_USERS` finds, each with its roles."""
     found = (await session.execute(wanted)).all()
     roles: dict[UUID, list[str]] = {row.id: [] for row in found}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 from httpx2 import ASGITransport, AsyncClient
+from starlette.responses import StreamingResponse
 
 from app.api.edge import protect
 from app.api.errors import answer_errors
@@ -27,6 +28,14 @@ def small_app() -> FastAPI:
     @app.get("/fails")
     async def fails() -> None:
         raise RuntimeError("the password is hunter2")
+
+    @app.get("/breaks-off")
+    async def breaks_off() -> StreamingResponse:
+        async def half() -> AsyncIterator[bytes]:
+            yield b"half"
+            raise RuntimeError("the other half is missing")
+
+        return StreamingResponse(half())
 
     @app.get("/open/{name}")
     async def opened(name: str, q: str = "") -> str:
@@ -100,6 +109,11 @@ async def test_a_bug_is_answered_with_a_sentence_and_nothing_else(client: AsyncC
         "instance": "/fails",
         "request_id": "r1",
     }
+
+
+async def test_half_an_answer_is_broken_off_rather_than_completed(client: AsyncClient) -> None:
+    with pytest.raises(RuntimeError, match="the other half is missing"):
+        await client.get("/breaks-off")
 
 
 async def test_browsers_of_other_origins_are_told_nothing(client: AsyncClient) -> None:

@@ -140,7 +140,10 @@ async def test_a_problem_names_the_operation_and_the_request(client: AsyncClient
 
 
 @pytest.mark.parametrize("error", [RateLimitedError, ServiceUnavailableError])
-@pytest.mark.parametrize(("given", "header"), [({}, "1"), ({"retry_after": 2.1}, "3"), ({"retry_after": 0}, "1")])
+@pytest.mark.parametrize(
+    ("given", "header"),
+    [({}, "1"), ({"retry_after": 2.1}, "3"), ({"retry_after": 0}, "1"), ({"retry_after": "soon"}, "1")],
+)
 async def test_a_refusal_for_now_tells_when_to_come_back(
     client: AsyncClient, error: type[RateLimitedError], given: dict[str, Any], header: str
 ) -> None:
@@ -209,7 +212,7 @@ JSON = {"Content-Type": "application/json"}
         (b'[{"name": "\xff"}]', JSON, 400),
         (b"9" * 5000, JSON, 400),
         (b"[" * 50_000, JSON, 400),
-        (b"[" * 900 + b"]" * 900, JSON, 422),
+        (b"[" * 200 + b"]" * 200, JSON, 422),
         (b'[{"name": NaN, "password": Infinity}]', JSON, 422),
         (b'[{"name": "\\ud800", "password": "\\u0000"}]', JSON, 422),
         (b'{"\\ud800": 1}', JSON, 422),

@@ -21,7 +21,7 @@ from tests.persistence import commands as send
 from tests.rows import rows_of
 from tests.users import People
 
-ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+ON_POSTGRESQL = pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ async def test_a_server_that_is_not_there_is_a_lost_connection() -> None:
     await database.close()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 async def test_a_database_that_another_process_writes_to_is_busy(settings: Settings) -> None:
     impatient = settings.model_copy(update={"database_lock_timeout_seconds": 0.05})
     ours, theirs = Database(impatient), Database(impatient)
@@ -142,6 +142,23 @@ async def test_a_value_that_is_taken_names_its_columns(database: Database) -> No
     assert set(raised.value.details) == {"aggregate_type", "aggregate_id", "version"}
 
 
+async def test_a_key_that_is_taken_names_its_column(database: Database) -> None:
+    row = {"event_id": uuid7(), "registered_at": datetime.now(UTC)}
+    async with database.writing() as session:
+        await session.execute(insert(registrations).values(row))
+        with pytest.raises(ConflictError, match=r"This event_id is taken\.") as raised:
+            await session.execute(insert(registrations).values(row))
+    assert raised.value.details == {"event_id": "is taken"}
+
+
+async def test_what_is_unique_in_a_table_of_somebody_else_is_taken_too(database: Database) -> None:
+    async with database.writing() as session:
+        await session.execute(text("CREATE TEMP TABLE strangers (a int UNIQUE)"))
+        await session.execute(text("INSERT INTO strangers VALUES (1)"))
+        with pytest.raises(ConflictError):
+            await session.execute(text("INSERT INTO strangers VALUES (1)"))
+
+
 async def test_a_reference_to_nothing_is_a_conflict(database: Database, people: People) -> None:
     ada = await people.member()
     async with database.writing() as session:
@@ -161,6 +178,13 @@ async def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
         await writer.execute(insert(registrations).values(event_id=uuid7(), registered_at=datetime.now(UTC)))
         async with asyncio.timeout(5):
             assert (await reader.execute(registrations.select())).all() == []
+
+
+@pytest.mark.parametrize("state", ["57P01", "57P03", "25P03", "08006"])
+def test_a_server_that_goes_away_is_lost(state: str) -> None:
+    error = RuntimeError()
+    error.sqlstate = state  # type: ignore[attr-defined]
+    assert isinstance(postgresql.classify(error), LostConnectionError)
 
 
 def test_a_driver_that_says_nothing_is_not_classified() -> None:

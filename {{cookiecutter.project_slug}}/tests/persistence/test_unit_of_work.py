@@ -1,6 +1,8 @@
 """Units of work on real databases: what is kept, what is undone, and what many at once do to each other."""
 
 import asyncio
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,18 +12,25 @@ from app.core.container import RunningService
 from app.core.cqrs import (
     AuthenticationError,
     BusinessRuleViolationError,
+    ConcurrencyError,
     CQRSBus,
+    EventRecord,
+    OperationMetadata,
     OperationResult,
     OperationStatus,
     PolicyError,
+    RaisedEvent,
     ServiceUnavailableError,
     TransientError,
     UnitsOfWork,
 )
+from app.core.cqrs.ids import uuid7
+from app.domain.user import User
+from app.domain.user_events import UserDeactivated
 from app.persistence.database import Database
 from app.persistence.errors import LostConnectionError
 from app.persistence.tables import event_log, registrations, users
-from app.persistence.unit_of_work import SqlUnitOfWork
+from app.persistence.unit_of_work import SqlUnitOfWork, finished
 from tests.persistence import commands as send
 from tests.rows import rows_of
 from tests.users import People
@@ -97,6 +106,17 @@ async def test_a_cancelled_command_leaves_nothing_behind(service: RunningService
     assert (await service.bus.execute_command(send.WriteThen())).is_success
 
 
+async def test_a_cancelled_query_leaves_no_connection_behind(service: RunningService) -> None:
+    query = send.Sleep(asyncio.Event(), asyncio.Event())
+    task = asyncio.create_task(service.bus.execute_query(query))
+    await asyncio.wait_for(query.connected.wait(), 10)
+    assert await _connections_in_use(service) == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await _connections_in_use(service) == 0
+
+
 async def test_cancelling_at_any_moment_leaks_no_connection(service: RunningService, people: People) -> None:
     ada = await people.member()
     for steps in range(40):
@@ -140,6 +160,57 @@ async def test_a_unit_that_nobody_used_opens_no_connection(service: RunningServi
     await unit.rollback()
     await unit.close()
     assert await _connections_in_use(service) == 0
+
+
+async def test_what_is_rolled_back_is_gone(service: RunningService) -> None:
+    unit = (await service.container.get(UnitsOfWork)).open(None)
+    assert isinstance(unit, SqlUnitOfWork)
+    await unit.session.execute(registrations.insert().values(event_id=uuid7(), registered_at=datetime.now(UTC)))
+    await unit.rollback()
+    await unit.commit()
+    await unit.close()
+    assert await rows_of(service, registrations) == []
+
+
+async def test_an_event_of_a_version_that_is_there_already_is_refused(service: RunningService) -> None:
+    unit = (await service.container.get(UnitsOfWork)).open(None)
+    for outcome in (nullcontext(), pytest.raises(ConcurrencyError)):
+        event = RaisedEvent(UserDeactivated(user_id=uuid7()), "User", "1", 1)
+        with outcome:
+            await unit.record([EventRecord(event, OperationMetadata())])
+    await unit.close()
+
+
+async def test_a_row_that_somebody_else_changed_meanwhile_is_not_overwritten(
+    service: RunningService, people: People
+) -> None:
+    ada = await people.member()
+    unit = (await service.container.get(UnitsOfWork)).open(None)
+    assert isinstance(unit, SqlUnitOfWork)
+    user = await unit.session.get_one(User, ada.id)
+    await unit.session.execute(users.update().values(version=5))
+    user.update(full_name="changed")
+    with pytest.raises(ConcurrencyError) as raised:
+        await unit.commit()
+    assert raised.value.must_roll_back
+    await unit.close()
+
+
+async def test_a_connection_is_given_back_before_a_cancellation_goes_on(service: RunningService) -> None:
+    begun, may_end, ended = asyncio.Event(), asyncio.Event(), []
+
+    async def close() -> None:
+        begun.set()
+        await may_end.wait()
+        ended.append(True)
+
+    task = asyncio.create_task(finished(close()))
+    await begun.wait()
+    task.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == [True]
 
 
 async def test_a_level_that_the_database_lacks_is_refused(service: RunningService) -> None:

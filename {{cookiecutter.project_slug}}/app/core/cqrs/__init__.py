@@ -4,14 +4,16 @@ Read it in this order:
 
 messages, metadata         what is sent, and who asked for it
 status, errors, results    what comes back
-handlers, injected         where the work is done, and where its dependencies come from
+handlers, answers          where the work is done, and the helpers that make results
+injected                   where a handler's dependencies come from
 registry                   @command_handler, @query_handler, @event_handler
 policies/                  one decorator each: @transactional, @authorize, @cached_query, ...
-middleware/                around every message: logging, metrics, tracing, audit, and your own
+middleware/                around every message: logging, metrics, audit, and your own
 plan, pipeline, attempt    the fixed order of the steps, compiled once for each type of message
 dispatch, work             the message that is being handled, and what one attempt of it shares
 aggregate, events          what happened: raised, stored with the state, delivered after the commit
-registrations, bus         the bus itself
+registrations              who handles what on one bus, and the checks before
+compiled, registering, bus the bus itself
 ports                      what the bus needs from outside
 testing                    for the tests of your handlers
 """

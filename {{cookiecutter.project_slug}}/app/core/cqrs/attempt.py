@@ -8,6 +8,7 @@ import structlog
 from app.core.cqrs.dispatch import current
 from app.core.cqrs.errors import CQRSError
 from app.core.cqrs.plan import Kind, Plan, Step
+from app.core.cqrs.policies.cached_query import HIT_BY_HOOK, NOT_CACHED
 from app.core.cqrs.policies.invalidates import Invalidates
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, as_result
@@ -80,7 +81,7 @@ def handling(plan: Plan, proceed: Step) -> Step:
         if plan.kind is Kind.EVENT:
             return await handler._handle(message.event)
         if caches_itself and (found := await handler._get_cached_result(message)) is not None:
-            return as_result(found, plan.result_type, message)
+            return as_result(found, plan.result_type, message).with_outcome(cache_info=HIT_BY_HOOK)
         result = as_result(await handler._handle(message), plan.result_type, message)
         _raise_failure(result)
         if affected:
@@ -89,6 +90,7 @@ def handling(plan: Plan, proceed: Step) -> Step:
             result = await _told_by(handler._get_pagination_info, message, result, "pagination")
         if caches_itself:
             await handler._cache_result(message, result)
+            result = result.with_outcome(cache_info=NOT_CACHED)
         return result
 
     return handle

@@ -9,10 +9,11 @@ import structlog
 
 from app.core.cqrs.aggregate import EventRecord
 from app.core.cqrs.dispatch import Dispatch, Lease, current
-from app.core.cqrs.errors import ConfigurationError
+from app.core.cqrs.errors import ConfigurationError, TransientError
 from app.core.cqrs.messages import DomainEvent
 from app.core.cqrs.pipeline import compile_steps
 from app.core.cqrs.plan import Plan
+from app.core.cqrs.ports import UnitOfWork
 from app.core.cqrs.work import Work, work_of
 
 MOST_ROUNDS = 100
@@ -42,28 +43,41 @@ def compile_reaction(plan: Plan) -> Reaction:
 
 async def commit(work: Work, reactions_inside: Callable[[type[DomainEvent]], Sequence[Reaction]]) -> None:
     """Run the in-transaction reactions, write the events to the event log, and commit it all."""
-    unit, dispatch = work.unit, current.get()
-    assert unit is not None and dispatch is not None, "only work in a transaction is committed"
-    metadata = dispatch._message.metadata
+    unit = work.unit
+    assert unit is not None, "only work in a transaction is committed"
+    records = await _react_inside(work, unit, reactions_inside)
+    if records:
+        await unit.record(records)
+    work.may_have_committed = True
+    try:
+        await unit.commit()
+    except TransientError:
+        work.may_have_committed = False  # what may be tried again has certainly not happened
+        raise
+    work.stored = records
+
+
+async def _react_inside(
+    work: Work, unit: UnitOfWork, reactions_inside: Callable[[type[DomainEvent]], Sequence[Reaction]]
+) -> list[EventRecord]:
+    """Run the in-transaction reactions to every event of the unit, those they raise included."""
+    dispatch = current.get()
+    assert dispatch is not None, "only work in a transaction is committed"
     records: list[EventRecord] = []
     for _ in range(MOST_ROUNDS):
-        raised = [EventRecord(event, metadata) for event in (*unit.collect_events(), *work.take_published())]
+        raised = [
+            EventRecord(event, dispatch._message.metadata) for event in (*unit.collect_events(), *work.take_published())
+        ]
         if not raised:
-            break
+            return records
         records += raised
         for record in raised:
             for react in reactions_inside(type(record.event)):
                 await react(record)
-    else:
-        raise ConfigurationError(
-            f"In-transaction reactions raised events {MOST_ROUNDS} times over, last {raised[-1].event.event_type}: "
-            "they go round in circles. Let one of them react after the commit."
-        )
-    if records:
-        await unit.record(records)
-    work.may_have_committed = True
-    await unit.commit()
-    work.stored = records
+    raise ConfigurationError(
+        f"In-transaction reactions raised events {MOST_ROUNDS} times over, last {records[-1].event.event_type}: "
+        "they go round in circles. Let one of them react after the commit."
+    )
 
 
 class Delivery:

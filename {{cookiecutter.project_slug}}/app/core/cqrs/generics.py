@@ -3,6 +3,8 @@
 import sys
 from typing import Any, ForwardRef, TypeVar, get_args, get_origin
 
+from typing_extensions import evaluate_forward_ref
+
 
 def type_arguments(cls: type, base: type) -> tuple[Any, ...]:
     """The arguments that `cls` gives to its generic `base`, followed through the classes between; () if none."""
@@ -29,7 +31,7 @@ def type_argument(cls: type, base: type) -> Any:
 def _resolved(argument: Any, cls: type) -> Any:
     """A name in quotes, looked up in the module of the class."""
     if isinstance(argument, ForwardRef):
-        return eval(argument.__forward_arg__, vars(sys.modules[cls.__module__]))
+        return evaluate_forward_ref(argument, globals=vars(sys.modules[cls.__module__]))
     return argument
 
 

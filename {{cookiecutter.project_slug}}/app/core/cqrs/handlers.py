@@ -1,14 +1,14 @@
 """The bases of handlers. Implement `_handle`; everything around it is said by decorators."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, Self
 
 import structlog
 from typing_extensions import TypeVar
 
+from app.core.cqrs.answers import Answers
 from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.dispatch import Dispatch, Lease, current_bus, current_message
+from app.core.cqrs.dispatch import Dispatch, Lease, current, current_bus, current_message
 from app.core.cqrs.errors import ConfigurationError
 from app.core.cqrs.generics import type_arguments
 from app.core.cqrs.injected import Injected
@@ -17,16 +17,15 @@ from app.core.cqrs.metadata import OperationMetadata
 from app.core.cqrs.plan import unset_hook
 from app.core.cqrs.registry import Declaration, declare
 from app.core.cqrs.results import CommandResult, OperationResult, Pagination, QueryResult
-from app.core.cqrs.status import OperationStatus
 
 C = TypeVar("C", bound=ICommand[Any], default=Any, contravariant=True)
 Q = TypeVar("Q", bound=IQuery[Any], default=Any, contravariant=True)
 E = TypeVar("E", bound=DomainEvent, default=Any, contravariant=True)
 R = TypeVar("R", default=Any)
-T = TypeVar("T")
 
-Errors = Mapping[str, Any] | None
-"""Field -> message."""
+_get_current = current.get
+
+_get_current = current.get
 
 
 class Handler(Injected):
@@ -71,62 +70,10 @@ class Handler(Injected):
         Raises:
             ConfigurationError: nothing is being handled now.
         """
-        bus: CQRSBus | None = current_bus()
-        if bus is None:
-            raise ConfigurationError(f"{type(self).__name__}.bus is there while the handler runs, only then.")
-        return bus
-
-
-class Answers:
-    """Results by name: return one of these, or a plain value, or raise an error of the tree."""
-
-    def ok(self, data: T) -> OperationResult[T]:
-        """It is done; here is the answer."""
-        return OperationResult.success(data)
-
-    def created(self, data: T) -> OperationResult[T]:
-        """Something new exists; the answer tells what."""
-        return OperationResult.success(data, OperationStatus.CREATED)
-
-    def accepted(self, data: T) -> OperationResult[T]:
-        """It will be done later."""
-        return OperationResult.success(data, OperationStatus.ACCEPTED)
-
-    def no_content(self) -> OperationResult[Any]:
-        """It is done; there is nothing to say."""
-        return OperationResult.success(None, OperationStatus.NO_CONTENT)
-
-    def bad_request(self, message: str, errors: Errors = None) -> OperationResult[Any]:
-        """The request makes no sense as it stands."""
-        return OperationResult.failure(OperationStatus.BAD_REQUEST, errors, message)
-
-    def unauthorized(self, message: str, errors: Errors = None) -> OperationResult[Any]:
-        """Nobody known is asking; HTTP's 401 of that name."""
-        return OperationResult.failure(OperationStatus.UNAUTHENTICATED, errors, message)
-
-    def forbidden(self, message: str, errors: Errors = None) -> OperationResult[Any]:
-        """The caller is known and may not do this."""
-        return OperationResult.failure(OperationStatus.UNAUTHORIZED, errors, message)
-
-    def not_found(self, message: str, errors: Errors = None) -> OperationResult[Any]:
-        """The thing asked for does not exist."""
-        return OperationResult.failure(OperationStatus.NOT_FOUND, errors, message)
-
-    def conflict(self, message: str, errors: Errors = None) -> OperationResult[Any]:
-        """The change contradicts what is stored."""
-        return OperationResult.failure(OperationStatus.CONFLICT, errors, message)
-
-    def unprocessable_entity(self, message: str, errors: Errors = None) -> OperationResult[Any]:
-        """Fields of the message are wrong, as only the handler could tell."""
-        return OperationResult.failure(OperationStatus.VALIDATION_ERROR, errors, message)
-
-    def internal_server_error(self, message: str, errors: Errors = None) -> OperationResult[Any]:
-        """It failed on our side. The caller sees the message: tell nothing internal."""
-        return OperationResult.failure(OperationStatus.FAILED, errors, message)
-
-    def service_unavailable(self, message: str, errors: Errors = None) -> OperationResult[Any]:
-        """Something this operation needs does not work now."""
-        return OperationResult.failure(OperationStatus.UNAVAILABLE, errors, message)
+        try:
+            return _get_current()._lease.bus  # type: ignore[union-attr, no-any-return]
+        except AttributeError:  # no dispatch, or one that is over
+            raise ConfigurationError(f"{type(self).__name__}.bus is there while the handler runs, only then.") from None
 
 
 class BaseCommandHandler(Handler, Answers, ABC, Generic[C, R]):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, Self
 from uuid import UUID
 
-from typing_extensions import TypeVar
+from typing_extensions import Format, TypeVar, get_annotations
 
 from app.core.cqrs.dispatch import current, parent_of
 from app.core.cqrs.generics import type_argument
@@ -30,7 +30,7 @@ class Message:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "metadata" in cls.__dict__.get("__annotations__", {}) or "metadata" in cls.__dict__:
+        if "metadata" in get_annotations(cls, format=Format.FORWARDREF) or "metadata" in cls.__dict__:
             raise TypeError(
                 f"{cls.__name__} has a field called metadata, which every message has already: name it otherwise."
             )
@@ -51,10 +51,11 @@ class Message:
             return metadata
 
     def _made_metadata(self) -> OperationMetadata:
-        innermost = own = current.get()
-        while own is not None and own._message is not self:
-            own = parent_of(own)
-        cause = innermost if own is None else parent_of(own)
+        innermost = cause = around = current.get()
+        while around is not None:
+            message, around = around._message, parent_of(around)
+            if message is self:  # it is being handled already: it was made further out
+                cause = around
         metadata = OperationMetadata() if cause is None else cause._message.metadata.caused()
         clock = None if innermost is None or innermost._lease is None else innermost._lease.bus.ports.clock
         if clock is not None:

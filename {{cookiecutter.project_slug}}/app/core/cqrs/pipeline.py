@@ -19,7 +19,7 @@ from app.core.cqrs.policies.invalidates import invalidation
 from app.core.cqrs.policies.retry_on_failure import retry
 from app.core.cqrs.policies.transactional import transaction
 from app.core.cqrs.policies.validate_input import validation
-from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, Outcome, as_result
+from app.core.cqrs.results import SUCCEEDED, CommandResult, OperationResult, Outcome, QueryResult, as_result
 from app.core.cqrs.status import OperationStatus
 from app.core.cqrs.work import work_of
 
@@ -29,7 +29,7 @@ logger = structlog.get_logger(__name__)
 def middleware(plan: Plan, proceed: Step) -> Step:
     """What the team put around every message, outermost first; each is handed the rest as `next_handler`."""
     for wrapper in reversed(plan.middlewares):
-        proceed = _surrounded(wrapper, proceed)
+        proceed = _with_own_code(_surrounded(wrapper, proceed))
     return proceed
 
 
@@ -65,7 +65,7 @@ def compile_steps(plan: Plan) -> tuple[Step, list[str]]:
         wrapped = wrap(plan, step)
         if wrapped is not step:
             names.insert(0, wrap.__name__)
-        step = wrapped
+            step = _with_own_code(wrapped)
     return step, names
 
 
@@ -101,7 +101,8 @@ def compile_dispatch(plan: Plan) -> Callable[[Any], Coroutine[Any, Any, Any]]:
         finally:
             reset_current(result._token)
             result._token = result._lease = None
-        if answer.__class__ in RESULTS:
+        answered = answer.__class__
+        if answered is CommandResult or answered is QueryResult or answered is OperationResult:
             return answer if answer._message is message else as_result(answer, result_type, message)
         if expects_result:
             return failure(plan, message, _no_result(plan, answer))
@@ -109,17 +110,19 @@ def compile_dispatch(plan: Plan) -> Callable[[Any], Coroutine[Any, Any, Any]]:
         result._outcome = SUCCEEDED
         return result
 
-    return _specialised(dispatch, plan)  # type: ignore[arg-type]
+    return _with_own_code(dispatch)
 
 
-def _specialised(function: FunctionType, plan: Plan) -> Step:
-    """The function with a code object of its own.
+def _with_own_code(step: Step) -> Step:
+    """The step with a code object of its own.
 
-    CPython's interpreter adapts the code object to the types it meets. Shared by all messages, it would meet too
-    many, and each dispatch would be slower the more types of messages there are. The name is for tracebacks.
+    CPython's interpreter adapts a code object to the types it meets. Shared by all messages, it would meet too many,
+    and each dispatch would be slower the more types of messages there are.
     """
-    code = function.__code__.replace(co_name=f"dispatch_{plan.message_type.__name__}")
-    return FunctionType(code, function.__globals__, code.co_name, None, function.__closure__)
+    if not isinstance(step, FunctionType):
+        return step
+    own: Any = FunctionType(step.__code__.replace(), step.__globals__, step.__name__, None, step.__closure__)
+    return own  # type: ignore[no-any-return]
 
 
 async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Dispatch) -> OperationResult[Any]:
@@ -133,9 +136,12 @@ async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Dispatch) 
     inner._parent, inner._work = outer, work_of(outer)
     inner._open(outer._lease or Lease(plan.bus), message)
     try:
-        result = as_result(await run(message), plan.result_type, message)
+        answer = await run(message)
     finally:
         inner._close()
+    if plan.middlewares and not isinstance(answer, OperationResult):
+        raise _no_result(plan, answer)
+    result = as_result(answer, plan.result_type, message)
     if result.is_failure:
         raise result.to_error()
     return result

@@ -16,6 +16,7 @@ class Resolver(Protocol):
 
     async def get(self, dependency_type: type[T], /) -> T:
         """An object of this type."""
+        ...
 
 
 class Scope(Resolver, Protocol):
@@ -23,6 +24,7 @@ class Scope(Resolver, Protocol):
 
     def __call__(self) -> AbstractAsyncContextManager[Resolver]:
         """A new scope; what it built is closed with it."""
+        ...
 
 
 class Claim(NamedTuple):
@@ -42,6 +44,7 @@ class UnitOfWork(Protocol):
 
     def collect_events(self) -> Sequence[RaisedEvent]:
         """The events that aggregates of this unit raised since the last call."""
+        ...
 
     async def record(self, events: Sequence[EventRecord]) -> None:
         """Write events to the event log.
@@ -56,6 +59,7 @@ class UnitOfWork(Protocol):
         Raises:
             CommandValidationError: the key was used for another message.
         """
+        ...
 
     async def keep_answer(self, claim: Claim, answer: bytes) -> None:
         """Store the answer of a claimed key, for later claims of it."""
@@ -75,6 +79,7 @@ class UnitsOfWork(Protocol):
 
     def open(self, isolation_level: str | None) -> UnitOfWork:
         """A new unit of work; the level is in force before its first statement. None: the database's default."""
+        ...
 
     def check(self, isolation_level: str) -> None:
         """Refuse a level this database does not have.
@@ -97,9 +102,11 @@ class Cache(Protocol):
 
     async def get(self, key: str) -> CacheEntry | None:
         """The entry of this key, if there is one."""
+        ...
 
     async def generation(self, tags: Collection[str]) -> Any:
-        """A mark of now, to be taken before a value is loaded and given to `set`."""
+        """A mark of now as plain data, to be taken before a value is loaded and given to `set`."""
+        ...
 
     async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Any) -> None:
         """Store a value, unless one of its tags was invalidated since the mark: then it may be stale."""
@@ -121,6 +128,7 @@ class AccessPolicy(Protocol):
 
     async def grants_of(self, user_id: str) -> Grants | None:
         """What this user may do; None when there is no such active user."""
+        ...
 
 
 class Clock(Protocol):
@@ -128,6 +136,7 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The time, aware, in UTC."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,13 @@
 """The bus of the process, for code that has no better way to get one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from app.core.cqrs.bus import CQRSBus
 from app.core.cqrs.registry import declared_handlers
 
 _bus: CQRSBus | None = None
+_lent: list[CQRSBus] = []
 
 
 def get_cqrs_bus() -> CQRSBus:
@@ -31,6 +35,23 @@ def use_cqrs_bus(bus: CQRSBus) -> CQRSBus:
         _bus.shutdown()
     _bus = bus
     return bus
+
+
+@contextmanager
+def lent_cqrs_bus(bus: CQRSBus) -> Iterator[None]:
+    """Let the bus of a service be the one of the process while the service runs.
+
+    Of several services in a process it is that of the latest one. None is shut down here: each ends its own.
+    """
+    global _bus
+    _lent.append(bus)
+    _bus = bus
+    try:
+        yield
+    finally:
+        _lent.remove(bus)
+        if _bus is bus:
+            _bus = _lent[-1] if _lent else None
 
 
 def shutdown_cqrs_bus() -> None:

@@ -16,7 +16,7 @@ def canonical_json(message: Any, names: tuple[str, ...] | None = None) -> bytes:
     """The fields of a message as JSON that is equal for equal values, in every process."""
     chosen = names if names is not None else tuple(field.name for field in fields(message))
     values = {name: _ordered(getattr(message, name)) for name in chosen}
-    plain = to_jsonable_python(values, inf_nan_mode="strings")
+    plain = to_jsonable_python(values, inf_nan_mode="strings", bytes_mode="hex")
     return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -58,7 +58,10 @@ class AnswerCodec:
             ValueError: what is stored is not an answer of this type, or not any more.
         """
         head, data = stored.split(b"\n", 1)
-        status, affected, pagination = json.loads(head)
+        parts = json.loads(head)
+        if not isinstance(parts, list):
+            raise ValueError("There is no status in front of the data.")  # it is as it says above
+        status, affected, pagination = parts
         outcome = Outcome(OperationStatus(status), affected_entities=affected, pagination=pagination)
         return result_type.of(self._data.validate_json(data), message, outcome)
 

@@ -27,12 +27,12 @@ class CreateAdminCommand(ICommand[UUID]):
     username: str = field(default_factory=lambda: f"admin-{uuid4().hex[:8]}")
 
     def validate(self) -> dict[str, str]:
-        """The rules for each field."""
+        """The rules for every new user."""
         return self.new_user.problems()
 
     @property
     def new_user(self) -> NewUser:
-        """Who is to be registered."""
+        """The administrator to be."""
         return NewUser(self.email, self.username, self.password, "Administrator")
 
 

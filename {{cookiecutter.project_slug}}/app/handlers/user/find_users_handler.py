@@ -52,7 +52,7 @@ class FindUsersHandler(BaseQueryHandler[FindUsersQuery, list[UserView]]):
         return page_info(query.page, query.page_size, total or 0)
 
 
-def _filtered(wanted: Select[Any], query: FindUsersQuery) -> Select[Any]:
+def _filtered(wanted: Select[*tuple[Any, ...]], query: FindUsersQuery) -> Select[*tuple[Any, ...]]:
     if query.email_contains:
         wanted = wanted.where(users.c.email_key.contains(folded(query.email_contains), autoescape=True))
     if query.role is not None:

@@ -7,7 +7,16 @@ from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
-from app.core.cqrs import BaseQueryHandler, IQuery, OperationStatus, QueryResult, authorize, cached_query, query_handler
+from app.core.cqrs import (
+    BaseQueryHandler,
+    CQRSBus,
+    IQuery,
+    OperationStatus,
+    QueryResult,
+    authorize,
+    cached_query,
+    query_handler,
+)
 from app.handlers.user.get_unread_notifications_handler import GetUnreadNotificationsQuery
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.get_user_stats_handler import GetUserStatsQuery
@@ -32,23 +41,26 @@ class GetUserDashboardHandler(BaseQueryHandler[GetUserDashboardQuery, UserDashbo
     """
 
     async def _handle(self, query: GetUserDashboardQuery) -> UserDashboardView:
-        part_types = self._part_types()
-        user, unread, counted, *parts = await asyncio.gather(
+        user, unread, counted, parts = await asyncio.gather(
             self.bus.execute_query(GetUserQuery(query.user_id)),
             self.bus.execute_query(GetUnreadNotificationsQuery(query.user_id)),
             self.bus.execute_query(GetUserStatsQuery()),
-            *(self.bus.execute_query(part_type(query.user_id)) for part_type in part_types),
+            _read_parts(self.bus, query.user_id),
         )
         return UserDashboardView(
             user=user.unwrap(),
             unread_notifications=unread.unwrap(),
             stats=_if_allowed(counted),
-            parts={one.part: to_jsonable_python(read.unwrap()) for one, read in zip(part_types, parts, strict=True)},
+            parts=parts,
         )
 
-    def _part_types(self) -> list[type[DashboardPart[Any]]]:
-        queries = self.bus.get_registered_handlers()["queries"]
-        return [query for query in queries if issubclass(query, DashboardPart)]
+
+async def _read_parts(bus: CQRSBus, user_id: UUID) -> dict[str, Any]:
+    """What other features add: every part that has a handler on this bus."""
+    queries = bus.get_registered_handlers()["queries"]
+    parts = [query(user_id) for query in queries if issubclass(query, DashboardPart)]
+    answers = await asyncio.gather(*map(bus.execute_query, parts))
+    return {one.part: to_jsonable_python(answer.unwrap()) for one, answer in zip(parts, answers, strict=True)}
 
 
 def _if_allowed(read: QueryResult[UserStatsView]) -> UserStatsView | None:

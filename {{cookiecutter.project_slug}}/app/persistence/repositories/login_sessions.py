@@ -82,7 +82,7 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
-def _token_with_session(digest: bytes) -> Select[Any]:
+def _token_with_session(digest: bytes) -> Select[*tuple[Any, ...]]:
     """A token, locked: of two who use it at once, the second sees that it was used."""
     return (
         select(refresh_tokens.c.used_at, refresh_tokens.c.session_id, *_OF_SESSION)

@@ -8,11 +8,6 @@ from app.core.cqrs import registry
 from app.core.cqrs.testing import MemoryBus
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(autouse=True)
 def _declarations_of_the_test_alone() -> Iterator[None]:
     """What a test declares is forgotten after it: the process's own bus would take every handler ever declared."""

@@ -37,8 +37,6 @@ class NestedClosed(Nested[int]):
     pass
 
 
-
-
 class Mixin:
     pass
 

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from app.core.cqrs import (
     query_handler,
     transactional,
 )
+from app.core.cqrs.dispatch import running
 from app.core.cqrs.testing import MemoryBus, MemoryUnitsOfWork
 from tests.core.cqrs.support import Ask, Do, Happened, forever, handler_of, raising, sent_by, within_patience
 
@@ -71,6 +73,7 @@ async def test_a_query_handler_made_by_hand_too() -> None:
     result = await handler.handle(Ask("x"))
     assert type(result) is QueryResult
     assert result.unwrap() == "x"
+    assert result.cache_info is not None
     assert result.cache_info["hit"] is False
 
 
@@ -292,7 +295,8 @@ def test_there_is_no_bus_outside_of_an_operation() -> None:
         _ = Worker(units=MemoryUnitsOfWork()).bus
 
 
-async def test_an_event_handler_has_the_bus_too() -> None:
+@pytest.mark.parametrize("as_instance", [False, True])
+async def test_an_event_handler_has_the_bus_too(as_instance: bool) -> None:
     class React(BaseEventHandler[Happened]):
         async def _handle(self, event: Happened) -> None:
             await self.bus.execute_command(Do(event.what))
@@ -300,9 +304,63 @@ async def test_an_event_handler_has_the_bus_too() -> None:
     did: list[str] = []
     bus = CQRSBus()
     bus.register_command_handler(Do, handler_of(Do, lambda command: did.append(command.what)))
-    bus.register_event_handler(Happened, React)
+    for _ in range(2):
+        bus.register_event_handler(Happened, React() if as_instance else React)
     await bus.publish_event(Happened(what="dishes"))
-    assert did == ["dishes"]
+    assert did == ["dishes"] * 2
+    assert running() is None
+
+
+async def test_the_bus_is_there_for_the_tasks_of_a_handler_while_it_runs() -> None:
+    tasks: list[asyncio.Task[Any]] = []
+    may_go = asyncio.Event()
+
+    class Parallel(BaseCommandHandler[Do, str]):
+        async def ask(self) -> str | None:
+            return (await self.bus.execute_query(Ask())).unwrap()
+
+        async def late(self) -> str | None:
+            await may_go.wait()
+            return await self.ask()
+
+        async def _handle(self, command: Do) -> str:
+            tasks.append(asyncio.create_task(self.late()))
+            return " ".join(map(str, await asyncio.gather(self.ask(), self.ask())))
+
+    bus = MemoryBus(handler_of(Ask, lambda _: "answer"))
+    bus.register_command_handler(Do, Parallel)
+    assert (await bus.execute_command(Do())).unwrap() == "answer answer"
+    may_go.set()
+    with pytest.raises(ConfigurationError, match="while the handler runs"):
+        await within_patience(tasks[0])
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+async def test_a_handler_knows_the_metadata_of_what_it_handles(in_transaction: bool) -> None:
+    seen: list[Any] = []
+
+    @event_handler(Happened, in_transaction=in_transaction)
+    class React(BaseEventHandler[Happened]):
+        """Notes who did it."""
+
+        async def _handle(self, event: Happened) -> None:
+            seen.append(self.metadata.user_id)
+
+    bus = MemoryBus(React, handler_of(Do, lambda _: bus.publish_event(Happened()), transactional()))
+    await bus.execute_command(sent_by("ada", Do()))
+    await bus.settled()
+    assert seen == ["ada"]
+    with pytest.raises(ConfigurationError, match=r"React\.metadata is there while the handler runs"):
+        _ = React().metadata
+
+
+async def test_hooks_that_are_not_written_say_nothing() -> None:
+    worker: Any = Worker(units=MemoryUnitsOfWork())
+    assert await worker._get_affected_entities(Do(), "done") is None
+    asker = handler_of(Ask, lambda _: "x")()
+    assert await asker._get_pagination_info(Ask(), "x") is None
+    assert await asker._get_cached_result(Ask()) is None
+    assert await asker._cache_result(Ask(), None) is None
 
 
 async def test_a_class_is_built_anew_for_each_call_and_an_instance_is_used_as_it_is() -> None:

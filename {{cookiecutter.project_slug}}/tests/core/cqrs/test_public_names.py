@@ -44,5 +44,7 @@ def test_the_map_names_every_module_and_no_other() -> None:
 
 
 def test_every_public_thing_says_what_it_is() -> None:
-    silent = [name for name in cqrs.__all__ if isinstance(getattr(cqrs, name), type) and not getattr(cqrs, name).__doc__]
+    silent = [
+        name for name in cqrs.__all__ if isinstance(getattr(cqrs, name), type) and not getattr(cqrs, name).__doc__
+    ]
     assert silent == []

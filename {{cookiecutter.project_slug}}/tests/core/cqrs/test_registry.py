@@ -38,7 +38,7 @@ class Reactor(BaseEventHandler[DomainEvent]):
         pass
 
 
-def fresh(base: type[Any]) -> type[Any]:
+def fresh(base: type[Any]) -> Any:
     return type(base.__name__, (base,), {})
 
 
@@ -96,7 +96,9 @@ async def test_what_is_passed_over_can_be_registered_by_hand_with_what_it_declar
 
 
 @pytest.mark.parametrize(("message", "seconds"), [(Do, 30.0), (Ask, 15.0)])
-async def test_an_undeclared_handler_has_the_default_deadline(message: type, seconds: float, cqrs_bus: MemoryBus) -> None:
+async def test_an_undeclared_handler_has_the_default_deadline(
+    message: type, seconds: float, cqrs_bus: MemoryBus
+) -> None:
     (cqrs_bus.register_command_handler if message is Do else cqrs_bus.register_query_handler)(
         message, Worker if message is Do else Answerer
     )

@@ -48,10 +48,10 @@ class CachedQuery(Policy):
     def key_of(self, query: Any) -> str:
         """The key of this query's answer: a hash, so that it tells nothing and has no bad length or letter."""
         own = query.get_cache_key()
-        varying = canonical_json(query, self.vary_by) if own is None else own.encode()
+        varying = canonical_json(query, self.vary_by) if own is None else own
         caller = "*" if self.scope == "public" else f"={query.metadata.user_id or ''}"
-        parts = (type(query).__module__.encode(), caller.encode(), varying)
-        return f"{self.cache_key_prefix}{type(query).__qualname__}:{hashlib.sha256(b'|'.join(parts)).hexdigest()}"
+        parts = repr((type(query).__module__, caller, varying)).encode()
+        return f"{self.cache_key_prefix}{type(query).__qualname__}:{hashlib.sha256(parts).hexdigest()}"
 
     def ttl_of(self, query: Any) -> float:
         """For how many seconds this query's answer is kept."""
@@ -99,23 +99,35 @@ def cached_query(
 def caching(plan: Plan, proceed: Step) -> Step:
     """Answer from the cache; on a miss, one caller of each key loads and the others wait for it."""
     policy = plan.policy(CachedQuery)
-    if policy is None or not plan.cache_enabled or plan.caches_itself:
+    if policy is None or plan.caches_itself:
         return proceed
     cache, codec = plan.ports.cache, answer_codec(plan.answer_type)
     flights: SingleFlight[bytes] = SingleFlight()
 
+    async def uncached(query: Any) -> Any:
+        return as_result(await proceed(query), QueryResult, query).with_outcome(cache_info=NOT_CACHED)
+
+    if cache is None or not plan.cache_enabled:
+        return uncached
+
     async def cached(query: Any) -> Any:
-        if cache is None or _sees_uncommitted_work():
-            return as_result(await proceed(query), QueryResult, query).with_outcome(cache_info=NOT_CACHED)
+        if _sees_uncommitted_work():
+            return await uncached(query)
         key = policy.key_of(query)
         found = await _look_up(cache, key, query, plan)
         if found is not None:
             return found
+        tags = filled_tags(policy.tags, query)
+        generation = await cache.generation(tags)
 
         async def load() -> bytes:
-            return await _load(cache, key, query, policy, plan, proceed)
+            stored, keep = await _load(query, policy, plan, proceed)
+            if keep:
+                await cache.set(key, stored, policy.ttl_of(query), tags, generation)
+            return stored
 
-        stored = await flights.fly(key, load)
+        # Who comes after a change does not join a load that began before it.
+        stored = await flights.fly(f"{key} {generation!r}", load)
         info = CacheInfo(hit=False, key=key, ttl_seconds=policy.ttl_of(query), level=None)
         return codec.read(stored, QueryResult, query).with_outcome(cache_info=info)
 
@@ -123,6 +135,7 @@ def caching(plan: Plan, proceed: Step) -> Step:
 
 
 NOT_CACHED = CacheInfo(hit=False, key=None, ttl_seconds=None, level=None)
+HIT_BY_HOOK = CacheInfo(hit=True, key=None, ttl_seconds=None, level=None)
 
 
 async def _look_up(cache: Cache, key: str, query: Any, plan: Plan) -> OperationResult[Any] | None:
@@ -138,16 +151,11 @@ async def _look_up(cache: Cache, key: str, query: Any, plan: Plan) -> OperationR
     return result.with_outcome(cache_info=info)
 
 
-async def _load(cache: Cache, key: str, query: Any, policy: CachedQuery, plan: Plan, proceed: Step) -> bytes:
-    """Ask the handler, and store what it answers unless that became stale in the meantime."""
-    tags = filled_tags(policy.tags, query)
-    generation = await cache.generation(tags)
+async def _load(query: Any, policy: CachedQuery, plan: Plan, proceed: Step) -> tuple[bytes, bool]:
+    """What the handler answers, as it is stored, and whether it is to be."""
     result = as_result(await proceed(query), QueryResult, query)
-    stored = answer_codec(plan.answer_type).write(result)
-    ttl = policy.ttl_of(query)
-    if ttl > 0 and (result.data is not None or policy.cache_null_results):
-        await cache.set(key, stored, ttl, tags, generation)
-    return stored
+    keep = policy.ttl_of(query) > 0 and (result.data is not None or policy.cache_null_results)
+    return answer_codec(plan.answer_type).write(result), keep
 
 
 def _sees_uncommitted_work() -> bool:

@@ -29,8 +29,9 @@ def deadline(plan: Plan, proceed: Step) -> Step:
 
 
 async def _limited(work: Coroutine[Any, Any, Any], awaited: Any, remaining: float, plan: Plan) -> Any:
+    limit = asyncio.timeout(remaining)
     try:
-        async with asyncio.timeout(remaining) as limit:
+        async with limit:
             return await _resume(work, awaited)
     except TimeoutError as error:
         if not limit.expired():

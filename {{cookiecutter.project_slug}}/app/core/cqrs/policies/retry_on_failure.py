@@ -89,7 +89,8 @@ async def _again(message: Any, proceed: Step, policy: RetryOnFailure, failed: Ex
     def wait_after(error: Exception) -> bool | float:
         nonlocal failures
         failures += 1
-        return isinstance(error, policy.retry_on) and random.uniform(0, policy.longest_wait(failures))
+        jittered = random.uniform(0, policy.longest_wait(failures))  # noqa: S311  # no secret
+        return isinstance(error, policy.retry_on) and jittered
 
     async for attempt in stamina.retry_context(on=wait_after, attempts=policy.max_attempts, timeout=None):
         with attempt:

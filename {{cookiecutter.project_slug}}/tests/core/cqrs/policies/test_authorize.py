@@ -9,7 +9,7 @@ from app.core.cqrs import ICommand, OperationStatus, PolicyError, authorize
 from app.core.cqrs.testing import MemoryBus
 from tests.core.cqrs.support import Ask, Do, DoMore, Happened, handler_of, may, sent_by
 
-OWNED = {"resource_id_field": "owner"}
+OWNED: dict[str, Any] = {"resource_id_field": "owner"}
 
 
 def bus_with(*decorators: Any, message: type = Do, **grants: Any) -> MemoryBus:
@@ -95,7 +95,9 @@ async def test_an_administrator_may_and_the_audit_log_says_so(logs: list[Mutable
 
 
 async def test_an_administrator_with_the_permission_overrides_nothing(logs: list[MutableMapping[str, Any]]) -> None:
-    assert (await bus_with(authorize(["a:b"]), root=may("a:b", is_admin=True)).execute(sent_by("root", Do()))).is_success
+    assert (
+        await bus_with(authorize(["a:b"]), root=may("a:b", is_admin=True)).execute(sent_by("root", Do()))
+    ).is_success
     assert logs == []
 
 

@@ -234,7 +234,7 @@ async def test_the_commit_is_bound_too() -> None:
     unit = bus.units.open(None)
     bus.units.journal.clear()
     unit.commit = forever  # type: ignore[method-assign]  # a commit that hangs
-    bus.units.open = lambda _: unit  # type: ignore[method-assign]
+    bus.units.open = lambda isolation_level: unit  # type: ignore[method-assign]
     assert (await run(bus)).status is OperationStatus.TIMEOUT
     assert bus.units.journal == ["rollback"]
 

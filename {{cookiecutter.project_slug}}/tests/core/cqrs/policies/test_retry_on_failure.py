@@ -19,7 +19,7 @@ from app.core.cqrs.testing import MemoryBus, SimpleScope
 from tests.core.cqrs.support import Ask, Do, DoMore, Happened, handler_of, raising, within_patience
 
 BUSY = TransientError("Busy.")
-AT_ONCE = {"delay_seconds": 0}
+AT_ONCE: dict[str, Any] = {"delay_seconds": 0}
 
 
 def failing(times: int, error: Exception = BUSY) -> Any:

@@ -89,7 +89,7 @@ OWN_CHECKS: list[Any] = [_slowly, wrong, wrong_as_object, wrong_or_none]
 @pytest.mark.parametrize("validate", OWN_CHECKS)
 @pytest.mark.parametrize("base", [ICommand, IQuery])
 async def test_a_message_checks_itself(base: Any, validate: Any) -> None:
-    message = dataclass(type("Checked", (base,), {"__annotations__": {"what": str}, "validate": validate}))
+    message: Any = dataclass(type("Checked", (base,), {"__annotations__": {"what": str}, "validate": validate}))
     did: list[Any] = []
     bus = MemoryBus(handler_of(message, did.append))
     result: Any = await bus.execute(message("wrong"))
@@ -157,7 +157,9 @@ async def test_function_and_schema_may_be_given_both() -> None:
 
 
 async def test_queries_are_checked_too() -> None:
-    bus = MemoryBus(handler_of(Ask, lambda _: "x", validate_input(lambda query: {"page": "is odd"} if query.page % 2 else {})))
+    bus = MemoryBus(
+        handler_of(Ask, lambda _: "x", validate_input(lambda query: {"page": "is odd"} if query.page % 2 else {}))
+    )
     assert (await bus.execute_query(Ask(page=1))).errors == {"page": "is odd"}
     assert (await bus.execute_query(Ask(page=2))).is_success
 

@@ -1,0 +1,116 @@
+"""What a request may be: how long its address, headers and body, and how long it may take to come."""
+
+import asyncio
+from urllib.parse import unquote_to_bytes
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+
+MOST_HEADERS = 100
+LONGEST_HEADERS = 32 * 1024
+LONGEST_ADDRESS = 8 * 1024
+
+
+def refuse_request(scope: Scope, max_body_bytes: int) -> None:
+    """Look at what came before the body.
+
+    Raises:
+        HTTPException: it is too large, or no text.
+    """
+    headers, path, query = scope["headers"], _raw_path(scope), scope["query_string"]
+    if len(path) + len(query) > LONGEST_ADDRESS:
+        raise HTTPException(414, f"The address is longer than {LONGEST_ADDRESS} bytes.")
+    if not (_is_text(path) and _is_text(query)):
+        raise HTTPException(400, "The address is not UTF-8 text.")
+    if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > LONGEST_HEADERS:
+        raise HTTPException(431, f"There are more than {MOST_HEADERS} headers, or {LONGEST_HEADERS} bytes of them.")
+    if any(b"\0" in value for _, value in headers):
+        raise HTTPException(400, "A header holds a character that no header may hold.")
+    length = dict(headers).get(b"content-length", b"0")
+    if not length.isdigit():
+        raise HTTPException(400, "Content-Length is no number.")
+    if len(length) > 18 or int(length) > max_body_bytes:
+        raise _too_large(max_body_bytes)
+
+
+def _raw_path(scope: Scope) -> bytes:
+    return scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")  # type: ignore[no-any-return]
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        return "\0" not in (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"The body is longer than {most} bytes.")
+
+
+class Exchange:
+    """One request and its answer: counts the body as it comes, and waits for it only so long.
+
+    An answer to a body that has not come completely closes the connection, but not before the client had
+    the time to read it: a client that is still sending would see its connection break instead.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int, timeout_seconds: float) -> None:
+        self.answering = False
+        self._receive = receive
+        self._send = send
+        self._most = most
+        self._size = 0
+        self._deadline = asyncio.get_running_loop().time() + timeout_seconds
+        self._complete = False
+        self._announced = any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in scope["headers"]
+        )
+
+    async def receive(self) -> Message:
+        """Receive the next part of the body.
+
+        Raises:
+            HTTPException: it is too large or too slow.
+        """
+        if self._complete:
+            return await self._receive()
+        try:
+            message = await self._next()
+        except TimeoutError:
+            raise HTTPException(408, "The body took too long to come.") from None
+        if self._size > self._most:
+            raise _too_large(self._most)
+        return message
+
+    async def _next(self) -> Message:
+        async with asyncio.timeout_at(self._deadline):
+            message = await self._receive()
+        self._size += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        return message
+
+    @property
+    def _is_open(self) -> bool:
+        return self._announced and not self._complete
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.answering = True
+            if self._is_open:
+                MutableHeaders(scope=message)["Connection"] = "close"
+        elif self._is_open and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._discard_rest()
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+    async def _discard_rest(self) -> None:
+        try:
+            while not self._complete:
+                await self._next()
+        except TimeoutError:
+            self._complete = True

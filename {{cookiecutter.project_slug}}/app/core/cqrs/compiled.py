@@ -1,0 +1,129 @@
+"""What runs each type of message on one bus: compiled when first asked for, and again when something is registered."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from app.core.cqrs.aggregate import EventRecord, RaisedEvent
+from app.core.cqrs.dispatch import running
+from app.core.cqrs.errors import CommandHandlerNotFoundError, QueryHandlerNotFoundError, ServiceUnavailableError
+from app.core.cqrs.events import Reaction, compile_reaction
+from app.core.cqrs.pipeline import compile_dispatch
+from app.core.cqrs.plan import Kind
+from app.core.cqrs.ports import Ports
+from app.core.cqrs.registrations import Handlers, Middlewares, Registered
+from app.core.cqrs.results import CommandResult, OperationResult, Outcome, QueryResult
+from app.core.cqrs.status import OperationStatus
+
+Run = Callable[[Any], Coroutine[Any, Any, Any]]
+"""Takes a message, and does everything there is to do for it."""
+
+
+class Reactions(dict[type, list[Reaction]]):
+    """Event type -> the reactions to it."""
+
+    def __init__(self, compile_for: Callable[[type], list[Reaction]]) -> None:
+        self._compile_for = compile_for
+
+    def __missing__(self, event_type: type) -> list[Reaction]:
+        compiled = self[event_type] = self._compile_for(event_type)
+        return compiled
+
+
+class Pipelines:
+    """The compiled pipelines of one bus. The dicts stay the same objects: the bus looks messages up in them itself."""
+
+    def __init__(self, handlers: Handlers, middlewares: Middlewares, ports: Ports, bus: Any) -> None:
+        self._handlers = handlers
+        self._middlewares = middlewares
+        self._ports = ports
+        self._bus = bus
+        self.closed = False
+        self.commands: dict[type, Run] = {}
+        self.queries: dict[type, Run] = {}
+        self.published: dict[type, list[Run]] = {}
+        self.inside = Reactions(lambda event_type: self._reactions(event_type, in_transaction=True))
+        self.after = Reactions(lambda event_type: self._reactions(event_type, in_transaction=False))
+
+    def forget(self) -> None:
+        """Compile everything anew."""
+        for compiled in (self.commands, self.queries, self.published, self.inside, self.after):
+            compiled.clear()
+
+    def close(self) -> None:
+        """From now on, finish operations and begin none."""
+        self.closed = True
+        self.forget()
+
+    def compile(self, message_type: type, kind: Kind) -> Run:
+        """The pipeline of a command or query.
+
+        Raises:
+            HandlerNotFoundError: nobody handles it.
+        """
+        found = self._handlers.answering.get(message_type)
+        if found is None or found.declaration.kind is not kind:
+            raise _not_found(message_type, kind)
+        run = compile_dispatch(found.plan(self._ports, self._bus, self.around(found)))
+        if self.closed:
+            run = _only_inside(run, kind)
+        (self.commands if kind is Kind.COMMAND else self.queries)[message_type] = run
+        return run
+
+    def compile_all(self) -> None:
+        """Compile the pipelines of all commands and queries, so that what cannot work is refused now."""
+        self.forget()
+        for message_type, found in self._handlers.answering.items():
+            self.compile(message_type, found.declaration.kind)
+
+    def compile_published(self, event_type: type) -> list[Run]:
+        """All reactions for an event outside of a unit of work. A plain instance is called without detours.
+
+        Raises:
+            ServiceUnavailableError: the bus is closed.
+        """
+        if self.closed and running() is None:
+            raise ServiceUnavailableError("The bus takes no more events: it is shut down.")
+        runs = [self._direct(found) for found in self._handlers.reactions_to(event_type)]
+        if not self.closed:
+            self.published[event_type] = runs
+        return runs
+
+    def around(self, found: Registered) -> tuple[Any, ...]:
+        """The middleware around a handler."""
+        return self._middlewares.around(found.declaration.kind, found.declaration.message_type, self._ports)
+
+    def _reactions(self, event_type: type, in_transaction: bool) -> list[Reaction]:
+        return [
+            compile_reaction(found.plan(self._ports, self._bus))
+            for found in self._handlers.reactions_to(event_type)
+            if found.declaration.in_transaction is in_transaction
+        ]
+
+    def _direct(self, found: Registered) -> Run:
+        plan = found.plan(self._ports, self._bus)
+        if not plan.is_class and not plan.policies:
+            return plan.handler._handle  # type: ignore[no-any-return]
+        react = compile_reaction(plan)
+        return lambda event: react(EventRecord(RaisedEvent(event)))
+
+
+def _only_inside(run: Run, kind: Kind) -> Run:
+    """The pipeline of a closed bus: it runs for operations that are open, and refuses new ones."""
+
+    async def refuse_new(message: Any) -> OperationResult[Any]:
+        if running() is not None:
+            return await run(message)  # type: ignore[no-any-return]
+        result_type = CommandResult if kind is Kind.COMMAND else QueryResult
+        sentence = "The service is shutting down: send this again, to another instance or a little later."
+        return result_type.of(None, message, Outcome(OperationStatus.UNAVAILABLE, {}, sentence))
+
+    return refuse_new
+
+
+def _not_found(message_type: type, kind: Kind) -> CommandHandlerNotFoundError | QueryHandlerNotFoundError:
+    command = kind is Kind.COMMAND
+    error = CommandHandlerNotFoundError if command else QueryHandlerNotFoundError
+    return error(
+        f"Nobody handles {message_type.__name__} as a {kind.value}: declare a handler with "
+        f"@{kind.value}_handler({message_type.__name__}) in a module under app/handlers, or register one on this bus."
+    )

@@ -1,0 +1,128 @@
+"""The half of the bus that is told, and tells, who handles what."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from app.core.cqrs.compiled import Pipelines
+from app.core.cqrs.pipeline import compile_steps
+from app.core.cqrs.plan import Kind
+from app.core.cqrs.ports import Ports
+from app.core.cqrs.registrations import Handlers, Middlewares, Registered, class_of
+from app.core.cqrs.registry import declarations_of
+
+
+class Registering:
+    """Takes handlers and middleware, and describes what it has."""
+
+    def __init__(self, allow_handler_override: bool, ports: Ports) -> None:
+        self.ports = ports
+        self._handlers = Handlers(allow_handler_override)
+        self._middlewares = Middlewares()
+        self._pipelines = Pipelines(self._handlers, self._middlewares, ports, self)
+
+    def register(self, handler: type) -> None:
+        """Register a handler for everything its decorators declared.
+
+        Raises:
+            DuplicateHandlerError: one of its messages has a handler.
+            PolicyError: a policy on it cannot work.
+        """
+        for declaration in declarations_of(handler):
+            if declaration.auto_register:
+                self._register(declaration.kind, declaration.message_type, handler)
+
+    def register_command_handler(self, command_type: type, handler: Any) -> None:
+        """Register a handler, as a class that is built anew for each attempt, or as an instance used as it is."""
+        self._register(Kind.COMMAND, command_type, handler)
+
+    def register_command_handlers(self, handlers: Mapping[type, Any]) -> None:
+        """Register several: command type -> handler."""
+        for command_type, handler in handlers.items():
+            self.register_command_handler(command_type, handler)
+
+    def register_query_handler(self, query_type: type, handler: Any) -> None:
+        """Register a handler, as a class that is built anew for each attempt, or as an instance used as it is."""
+        self._register(Kind.QUERY, query_type, handler)
+
+    def register_query_handlers(self, handlers: Mapping[type, Any]) -> None:
+        """Register several: query type -> handler."""
+        for query_type, handler in handlers.items():
+            self.register_query_handler(query_type, handler)
+
+    def register_event_handler(self, event_type: type, handler: Any) -> None:
+        """Register one more handler of an event and its subclasses."""
+        self._register(Kind.EVENT, event_type, handler)
+
+    def register_event_handlers(self, handlers: Mapping[type, Any]) -> None:
+        """Register several: event type -> handler, or a list of them."""
+        for event_type, given in handlers.items():
+            for handler in given if isinstance(given, (list, tuple)) else (given,):
+                self.register_event_handler(event_type, handler)
+
+    def add_middleware(self, middleware: Any) -> None:
+        """Put a middleware around all commands and queries, inside of those added before."""
+        self._add_middleware((Kind.COMMAND, Kind.QUERY), middleware)
+
+    def add_command_middleware(self, middleware: Any) -> None:
+        """Put a middleware around all commands, inside of those added before."""
+        self._add_middleware((Kind.COMMAND,), middleware)
+
+    def add_query_middleware(self, middleware: Any) -> None:
+        """Put a middleware around all queries, inside of those added before."""
+        self._add_middleware((Kind.QUERY,), middleware)
+
+    def _add_middleware(self, kinds: tuple[Kind, ...], middleware: Any) -> None:
+        self._middlewares.add(kinds, middleware)
+        self._pipelines.forget()
+
+    def _register(self, kind: Kind, message_type: type, handler: Any) -> None:
+        registered = Registered.checked(kind, message_type, handler)
+        plan = registered.plan(self.ports, self)
+        for policy in plan.policies.values():
+            policy.check(plan)
+        self._handlers.add(registered)
+        if kind is Kind.EVENT and not isinstance(handler, type):
+            handler.registered_on = self
+        self._pipelines.forget()
+
+    def get_registered_handlers(self) -> dict[str, dict[type, Any]]:
+        """Message type -> handler class, for `commands` and `queries`; for `events`, a list of them."""
+        events: dict[type, list[type]] = {}
+        for registered in self._handlers.reacting:
+            events.setdefault(registered.declaration.message_type, []).append(class_of(registered.handler))
+        return {
+            "commands": {t: class_of(found.handler) for t, found in self._handlers.of_kind(Kind.COMMAND).items()},
+            "queries": {t: class_of(found.handler) for t, found in self._handlers.of_kind(Kind.QUERY).items()},
+            "events": dict(events),
+        }
+
+    def get_handler_count(self) -> dict[str, int]:
+        """How many handlers there are: `commands`, `queries`, `events` and `total`."""
+        commands, queries = (len(self._handlers.of_kind(kind)) for kind in (Kind.COMMAND, Kind.QUERY))
+        events = len(self._handlers.reacting)
+        return {"commands": commands, "queries": queries, "events": events, "total": commands + queries + events}
+
+    def describe(self) -> dict[str, Any]:
+        """The whole bus as plain data: per message its handler, policies and steps; per event its reactions."""
+        answering = {Kind.COMMAND: {}, Kind.QUERY: {}}  # type: dict[Kind, dict[str, Any]]
+        for message_type, found in self._handlers.answering.items():
+            plan = found.plan(self.ports, self, self._pipelines.around(found))
+            described, name = answering[found.declaration.kind], message_type.__name__
+            described[f"{message_type.__module__}.{name}" if name in described else name] = {
+                "handler": found.name,
+                "timeout_seconds": found.declaration.timeout_seconds,
+                "policies": {type(policy).__name__: _plain(policy) for policy in plan.policies.values()},
+                "steps": compile_steps(plan)[1],
+            }
+        reactions: dict[str, Any] = {}
+        for found in self._handlers.reacting:
+            event = reactions.setdefault(found.declaration.message_type.__name__, [])
+            event.append({"handler": found.name, "in_transaction": found.declaration.in_transaction})
+        return {"commands": answering[Kind.COMMAND], "queries": answering[Kind.QUERY], "events": reactions}
+
+
+def _plain(policy: Any) -> Any:
+    """What a policy says, as plain data; classes and functions by their names."""
+    return to_jsonable_python(policy, fallback=lambda value: getattr(value, "__qualname__", repr(value)))

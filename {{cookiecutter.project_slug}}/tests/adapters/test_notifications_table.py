@@ -1,0 +1,23 @@
+from uuid import uuid4
+
+from app.adapters.clock_system import SystemClock
+from app.adapters.notifications_table import TableNotifications
+from app.core.container import RunningService
+from app.domain.ports import Notification
+from app.persistence.database import Database
+from app.persistence.tables import notifications
+from tests.rows import rows_of
+from tests.users import People
+
+
+async def test_a_notification_is_sent_once(service: RunningService, people: People) -> None:
+    ada = await people.member()
+    await service.bus.settled()
+    database = await service.container.get(Database)
+    hello = Notification(id=uuid4(), user_id=ada.id, kind="hello", subject="Hello", body="How are you?")
+    async with database.writing() as session:
+        for _ in range(2):
+            await TableNotifications(session, SystemClock()).send(hello)
+        await session.commit()
+    sent = [row for row in await rows_of(service, notifications) if row.kind == "hello"]
+    assert [(row.id, row.user_id, row.read_at) for row in sent] == [(hello.id, ada.id, None)]

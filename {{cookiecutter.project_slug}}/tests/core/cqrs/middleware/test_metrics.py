@@ -1,0 +1,37 @@
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from app.core.cqrs import CommandResult, ConflictError, ICommand
+from app.core.cqrs.middleware.metrics import measure
+from app.core.cqrs.testing import MemoryBus
+from tests.core.cqrs.support import handler_of, raising
+
+
+def counted(message: str, status: str) -> float:
+    labels = {"message": message, "status": status}
+    return REGISTRY.get_sample_value("cqrs_operation_duration_seconds_count", labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("work", "status"),
+    [
+        (lambda _: "done", "success"),
+        (lambda _: CommandResult[str].not_found("No."), "not_found"),
+        (raising(ConflictError("No.")), "conflict"),
+        (raising(ZeroDivisionError()), "failed"),
+    ],
+)
+async def test_operations_are_counted_by_message_and_outcome(work: Any, status: str) -> None:
+    @dataclass
+    class Measured(ICommand[str]):
+        pass
+
+    bus = MemoryBus(handler_of(Measured, work))
+    bus.add_middleware(measure)
+    before = counted("Measured", status)
+    for _ in range(2):
+        await bus.execute_command(Measured())
+    assert counted("Measured", status) == before + 2

@@ -1,0 +1,249 @@
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.core.cqrs import (
+    BaseCommandHandler,
+    BusinessRuleViolationError,
+    CommandResult,
+    CQRSBus,
+    ICommand,
+    OperationStatus,
+    PolicyError,
+    authorize,
+    command_handler,
+    idempotent,
+    invalidates,
+    retry_on_failure,
+    transactional,
+)
+from app.core.cqrs.testing import MemoryBus
+from tests.core.cqrs.support import Ask, Do, DoMore, Thing, handler_of, may, sent_by, together
+
+
+class Working:
+    """Work that counts its effects, and fails while it is told to."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.effects = 0
+        self.failures = list(failures)
+
+    async def __call__(self, message: Any) -> str:
+        self.effects += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return f"effect {self.effects}"
+
+
+def bus_with(work: Any, *decorators: Any, message: Any = Do, required: bool = False) -> MemoryBus:
+    return MemoryBus(handler_of(message, work, transactional(), idempotent(required), *decorators))
+
+
+def keyed(message: Any = None, key: str | None = "key", user: str | None = None) -> Any:
+    return sent_by(user, message or Do(), idempotency_key=key)
+
+
+async def test_the_same_key_has_one_effect_and_one_answer() -> None:
+    work = Working()
+    bus = bus_with(work)
+    assert [(await bus.execute_command(keyed())).unwrap() for _ in range(3)] == ["effect 1"] * 3
+    assert work.effects == 1
+
+
+async def test_the_claim_is_the_first_write_and_the_answer_is_stored_with_the_effect() -> None:
+    def work(_: Do) -> str:
+        bus.units.track(Thing("1")).change()
+        return "done"
+
+    bus: MemoryBus = bus_with(work)
+    await bus.execute_command(keyed())
+    await bus.execute_command(keyed())
+    assert bus.units.journal == ["begin", "claim key", "record Happened", "commit", "begin", "claim key", "commit"]
+    assert len(bus.units.events) == 1
+
+
+async def test_of_many_at_once_one_has_an_effect() -> None:
+    work = Working()
+    bus = bus_with(work)
+    results = await together(*(bus.execute_command(keyed()) for _ in range(50)))
+    assert {result.unwrap() for result in results} == {"effect 1"}
+
+
+async def test_without_a_key_each_has_its_effect() -> None:
+    work = Working()
+    bus = bus_with(work)
+    await bus.execute_command(Do())
+    await bus.execute_command(Do())
+    assert work.effects == 2
+    assert "claim key" not in bus.units.journal
+
+
+async def test_a_key_may_be_required() -> None:
+    work = Working()
+    bus = bus_with(work, required=True)
+    result = await bus.execute_command(Do())
+    assert result.status is OperationStatus.VALIDATION_ERROR
+    assert list(result.errors) == ["idempotency_key"]
+    assert (await bus.execute_command(keyed())).unwrap() == "effect 1"
+
+
+async def test_keys_callers_and_types_of_messages_are_kept_apart() -> None:
+    work = Working()
+    bus = bus_with(work)
+    bus.register(handler_of(DoMore, work, transactional(), idempotent()))
+    for _ in range(2):
+        for message in (
+            keyed(),
+            keyed(key="other"),
+            keyed(user="ada"),
+            keyed(user="bob"),
+            keyed(DoMore("this")),
+        ):
+            assert (await bus.execute(message)).is_success
+    assert work.effects == 5
+
+
+async def test_another_message_under_the_same_key_is_refused() -> None:
+    work = Working()
+    bus = bus_with(work)
+    await bus.execute_command(keyed(Do("one")))
+    result = await bus.execute_command(keyed(Do("other")))
+    assert result.status is OperationStatus.VALIDATION_ERROR
+    assert list(result.errors) == ["idempotency_key"]
+    assert work.effects == 1
+
+
+async def test_only_a_success_is_replayed() -> None:
+    work = Working(BusinessRuleViolationError("Not now."), ZeroDivisionError())
+    bus = bus_with(work)
+    statuses = [(await bus.execute_command(keyed())).status.name for _ in range(4)]
+    assert statuses == ["BUSINESS_RULE", "FAILED", "SUCCESS", "SUCCESS"]
+    assert work.effects == 3
+
+
+async def test_a_failed_result_is_not_replayed_either() -> None:
+    answers = [CommandResult[str].not_found("No."), "done", "never"]
+    bus = bus_with(lambda _: answers.pop(0))
+    assert [(await bus.execute_command(keyed())).is_success for _ in range(3)] == [False, True, True]
+
+
+async def test_what_commits_despite_an_error_may_be_tried_again() -> None:
+    work = Working(BusinessRuleViolationError("Not now."))
+    bus = MemoryBus(handler_of(Do, work, idempotent(), transactional(rollback_on=[])))
+    assert [(await bus.execute_command(keyed())).is_success for _ in range(3)] == [False, True, True]
+    assert work.effects == 2
+
+
+async def test_status_and_affected_entities_are_replayed() -> None:
+    @dataclass
+    class Create(ICommand[UUID]):
+        name: str
+
+    @command_handler(Create)
+    @transactional()
+    @idempotent()
+    class CreateHandler(BaseCommandHandler[Create, UUID]):
+        """Creates something."""
+
+        async def _handle(self, command: Create) -> Any:
+            return self.created(UUID(int=7))
+
+        async def _get_affected_entities(self, command: Create, result: UUID) -> dict[str, Any]:
+            return {"id": str(result)}
+
+    bus = MemoryBus(CreateHandler)
+    for _ in range(2):
+        command = keyed(Create("x"))
+        result = await bus.execute_command(command)
+        assert (result.status, result.data) == (OperationStatus.CREATED, UUID(int=7))
+        assert result.affected_entities == {"id": str(UUID(int=7))}
+        assert result.metadata is command.metadata
+
+
+async def test_a_revoked_caller_gets_no_replay() -> None:
+    bus = bus_with(Working(), authorize(["a:b"]))
+    bus.access.grants["ada"] = may("a:b")
+    assert (await bus.execute_command(keyed(user="ada"))).is_success
+    bus.access.grants["ada"] = may()
+    assert (await bus.execute_command(keyed(user="ada"))).status is OperationStatus.UNAUTHORIZED
+
+
+async def test_each_attempt_claims_anew() -> None:
+    bus = bus_with(Working(), retry_on_failure(delay_seconds=0))
+    bus.units.fail_commits()
+    assert (await bus.execute_command(keyed())).unwrap() == "effect 2"
+    assert bus.units.journal == ["begin", "claim key", "rollback", "begin", "claim key", "commit"]
+
+
+async def test_a_replay_makes_nothing_stale() -> None:
+    bus = bus_with(Working(), invalidates("users"))
+    dropped: list[Any] = []
+
+    async def invalidate(tags: Any) -> None:
+        dropped.append(tags)
+
+    bus.cache.invalidate = invalidate  # type: ignore[method-assign]  # notes it only
+    await bus.execute_command(keyed())
+    await bus.execute_command(keyed())
+    assert dropped == [{"users"}]
+
+
+async def test_inside_another_operation_it_passes_through(cqrs_bus: MemoryBus) -> None:
+    work = Working()
+
+    async def outer(_: Do) -> str:
+        await cqrs_bus.execute_command(keyed(DoMore()))
+        return str((await cqrs_bus.execute_command(keyed(DoMore()))).unwrap())
+
+    cqrs_bus.register(handler_of(Do, outer, transactional()))
+    cqrs_bus.register(handler_of(DoMore, work, transactional(), idempotent(required=True)))
+    assert (await cqrs_bus.execute_command(Do())).unwrap() == "effect 2"
+
+
+async def test_a_key_of_the_outer_operation_is_not_that_of_what_it_sends(cqrs_bus: MemoryBus) -> None:
+    seen: list[Any] = []
+
+    async def outer(_: Do) -> str:
+        return (await cqrs_bus.execute_command(DoMore())).unwrap()
+
+    cqrs_bus.register(handler_of(Do, outer))
+    cqrs_bus.register(handler_of(DoMore, lambda command: seen.append(command.metadata.idempotency_key)))
+    await cqrs_bus.execute_command(keyed())
+    assert seen == [None]
+
+
+@pytest.mark.parametrize("as_instance", [False, True])
+async def test_without_a_database_a_key_is_refused_with_a_sentence(as_instance: bool) -> None:
+    handler = handler_of(Do, Working(), transactional(), idempotent())
+    bus = CQRSBus()
+    bus.register_command_handler(Do, handler() if as_instance else handler)
+    result = await bus.execute_command(keyed())
+    assert result.status is OperationStatus.UNAVAILABLE
+    assert "unit_of_work=" in str(result.error_message)
+    assert (await bus.execute_command(Do())).unwrap() == "effect 1"
+
+
+async def test_an_answer_of_another_type_is_a_bug_and_keeps_nothing() -> None:
+    bus = bus_with(lambda _: 7)
+    assert (await bus.execute_command(keyed())).status is OperationStatus.FAILED
+    assert bus.units.journal == ["begin", "claim key", "rollback"]
+
+
+@dataclass
+class Untyped(ICommand):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("decorators", "message", "sentence"),
+    [
+        ((idempotent(),), Do, "DoHandler: @idempotent needs @transactional"),
+        ((idempotent(),), Ask, "@idempotent is for commands"),
+        ((idempotent(), transactional()), Untyped, "the command must declare it"),
+    ],
+)
+def test_what_cannot_work_is_refused(decorators: Any, message: type, sentence: str) -> None:
+    with pytest.raises(PolicyError, match=sentence):
+        MemoryBus(handler_of(message, lambda _: None, *decorators))

@@ -1,0 +1,137 @@
+"""What is refused when a handler is registered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from app.core.cqrs import (
+    BaseCommandHandler,
+    BaseEventHandler,
+    BaseQueryHandler,
+    CQRSBus,
+    DomainEvent,
+    ICommand,
+    PolicyError,
+)
+from tests.core.cqrs.support import Ask, Do, DoMore, Happened, handler_of
+
+
+@dataclass
+class Make(ICommand[int | None]):
+    pass
+
+
+@dataclass
+class MakeAny(ICommand):
+    pass
+
+
+def answering(answer: Any, message: Any = Make) -> Any:
+    class Answering(BaseCommandHandler[message, answer]):
+        async def _handle(self, command: Any) -> Any:
+            return None
+
+    return Answering
+
+
+class NotAsync(BaseCommandHandler[Do, str]):
+    def _handle(self, command: Do) -> str:  # type: ignore[override]  # that is the point
+        return "done"
+
+
+class Nothing:
+    pass
+
+
+WRONG: dict[str, tuple[Callable[[CQRSBus], Any], str]] = {
+    "a query as a command": (
+        lambda bus: bus.register_command_handler(Ask, handler_of(Ask, lambda _: "x")),
+        "is no command, it has no ICommand",
+    ),
+    "a command as a query": (
+        lambda bus: bus.register_query_handler(Do, handler_of(Do, lambda _: "x")),
+        "is no query, it has no IQuery",
+    ),
+    "a command as an event": (
+        lambda bus: bus.register_event_handler(Do, handler_of(Do, lambda _: "x")),
+        "is no event, it has no DomainEvent",
+    ),
+    "no class": (lambda bus: bus.register_command_handler("Do", NotAsync), "'Do' is no command"),  # type: ignore[arg-type]
+    "no async": (lambda bus: bus.register_command_handler(Do, NotAsync), "needs an `async def _handle"),
+    "no handler": (lambda bus: bus.register_command_handler(Do, Nothing), "Nothing needs an `async def _handle"),
+    "another message": (
+        lambda bus: bus.register_command_handler(DoMore, handler_of(Do, lambda _: "x")),
+        "",
+    ),
+    "another answer": (
+        lambda bus: bus.register_command_handler(Make, answering(str)),
+        r"Answering answers str, but Make is answered with int \| None: make them the same",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", [case for case in WRONG if case != "another message"])
+def test_what_does_not_fit_is_refused_with_a_sentence(case: str) -> None:
+    register, sentence = WRONG[case]
+    with pytest.raises(PolicyError, match=sentence):
+        register(CQRSBus())
+
+
+def test_the_handler_of_another_message_is_refused() -> None:
+    class DoHandler(BaseCommandHandler[Do, str]):
+        async def _handle(self, command: Do) -> str:
+            return "done"
+
+    class AskHandler(BaseQueryHandler[Ask, str]):
+        async def _handle(self, query: Ask) -> str:
+            return "answer"
+
+    class HappenedHandler(BaseEventHandler[Happened]):
+        async def _handle(self, event: Happened) -> None:
+            pass
+
+    @dataclass(frozen=True)
+    class Else(DomainEvent):
+        pass
+
+    bus = CQRSBus()
+    with pytest.raises(PolicyError, match="DoHandler handles Do, but is registered for DoMore"):
+        bus.register_command_handler(DoMore, DoHandler)
+    with pytest.raises(PolicyError, match="HappenedHandler handles Happened, but is registered for Else"):
+        bus.register_event_handler(Else, HappenedHandler)
+    bus.register_query_handler(Ask, AskHandler())
+    assert bus.get_handler_count()["total"] == 1
+
+
+@pytest.mark.parametrize("answer", [int, bool, int | None, None, bool | None, Any])
+def test_an_answer_may_be_narrower_than_declared(answer: Any) -> None:
+    CQRSBus().register_command_handler(Make, answering(answer))
+
+
+@pytest.mark.parametrize("answer", [str, object, int | str, list[int]])
+def test_and_not_wider(answer: Any) -> None:
+    with pytest.raises(PolicyError):
+        CQRSBus().register_command_handler(Make, answering(answer))
+
+
+def test_undeclared_answers_fit_all() -> None:
+    CQRSBus().register_command_handler(MakeAny, answering(str, MakeAny))
+
+
+def test_a_failed_registration_leaves_the_bus_as_it_was() -> None:
+    bus = CQRSBus()
+    with pytest.raises(PolicyError):
+        bus.register_command_handler(Make, answering(str))
+    assert bus.get_handler_count()["total"] == 0
+
+
+async def test_a_handler_needs_no_base() -> None:
+    class Duck:
+        async def _handle(self, command: Do) -> str:
+            return f"quack {command.what}"
+
+    bus = CQRSBus()
+    bus.register_command_handler(Do, Duck())
+    assert (await bus.execute_command(Do())).unwrap() == "quack this"

@@ -1,0 +1,75 @@
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel
+
+from app.core.cqrs import CommandResult, OperationStatus, QueryResult
+from app.core.cqrs.wire import answer_codec, canonical_json
+from tests.core.cqrs.support import Ask, Do
+
+
+class Model(BaseModel):
+    number: int
+
+
+@dataclass
+class Plain:
+    number: Decimal
+
+
+def test_messages_as_canonical_json() -> None:
+    assert canonical_json(Do("x")) == b'{"owner":null,"what":"x"}'
+    assert canonical_json(Ask("x", 2), ("page",)) == b'{"page":2}'
+    assert canonical_json(Ask(), ()) == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("answer_type", "data"),
+    [
+        (int, 7),
+        (str, "ü"),
+        (UUID, UUID(int=7)),
+        (Model, Model(number=1)),
+        (list[Plain], [Plain(Decimal("1.10"))]),
+        (dict[str, datetime], {"at": datetime(2026, 1, 1, tzinfo=UTC)}),
+        (int | None, None),
+        (type(None), None),
+        (Any, {"a": [1]}),
+        (bytes, b"raw"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("status", ["SUCCESS", "CREATED"])
+def test_an_answer_comes_back_as_it_went(answer_type: Any, data: Any, status: str) -> None:
+    codec, message = answer_codec(answer_type), Do()
+    result = CommandResult[Any].success(data, OperationStatus[status])
+    read = codec.read(codec.write(result), CommandResult, message)
+    assert (read.data, type(read.data), read.status) == (data, type(data), OperationStatus[status])
+    assert read.metadata is message.metadata
+
+
+def test_what_goes_with_an_answer() -> None:
+    codec = answer_codec(str)
+    changed = CommandResult[str].success("x").with_outcome(affected_entities={"id": UUID(int=7)})
+    assert codec.read(codec.write(changed), CommandResult, Do()).affected_entities == {"id": str(UUID(int=7))}  # type: ignore[attr-defined]
+
+
+def test_an_answer_of_another_type_is_not_written() -> None:
+    with pytest.raises(ValueError, match="serializ"):
+        answer_codec(int).write(QueryResult[Any].success("seven"))
+
+
+@pytest.mark.parametrize(
+    "stored", [b"", b"x", b"[]\n1", b'["success",null]\n1', b"null\n1", b"{}\n1", b'["no",null,null]\n1']
+)
+def test_what_is_no_answer_is_a_value_error(stored: bytes) -> None:
+    with pytest.raises(ValueError, match="."):
+        answer_codec(int).read(stored, QueryResult, Ask())
+
+
+def test_a_codec_is_made_once() -> None:
+    assert answer_codec(list[int]) is answer_codec(list[int])

@@ -1,0 +1,34 @@
+from uuid import uuid4
+
+from app.core.container import RunningService
+from app.core.cqrs import OperationStatus
+from app.handlers.user.assign_role_handler import AssignRoleCommand
+from app.handlers.user.find_users_handler import FindUsersQuery
+from app.handlers.user.get_user_handler import GetUserQuery
+from app.persistence.tables import event_log
+from tests.rows import rows_of
+from tests.users import People
+
+
+async def test_a_role_is_in_force_with_the_next_message(service: RunningService, people: People) -> None:
+    ada, root = await people.member(), await people.administrator()
+    assert (await ada.query(FindUsersQuery())).status is OperationStatus.UNAUTHORIZED
+    for _ in range(2):
+        assigned = await root.command(AssignRoleCommand(ada.id, "admin"))
+        assert assigned.status is OperationStatus.NO_CONTENT
+    assert (await ada.query(FindUsersQuery())).is_success
+    assert (await ada.query(GetUserQuery(ada.id))).unwrap().roles == ("admin", "member")
+    events = [row for row in await rows_of(service, event_log) if row.aggregate_id == str(ada.id)]
+    assert [(row.event_type, row.payload.get("role")) for row in events][1:] == [("RoleAssigned", "admin")]
+    assert events[1].metadata["user_id"] == str(root.id)
+
+
+async def test_what_cannot_be_assigned_is_refused(people: People) -> None:
+    ada, root = await people.member(), await people.administrator()
+    for command, status in (
+        (AssignRoleCommand(ada.id, "unheard of"), OperationStatus.VALIDATION_ERROR),
+        (AssignRoleCommand(ada.id, "nul\x00"), OperationStatus.VALIDATION_ERROR),
+        (AssignRoleCommand(uuid4(), "admin"), OperationStatus.NOT_FOUND),
+    ):
+        assert (await root.command(command)).status is status
+    assert (await ada.command(AssignRoleCommand(ada.id, "admin"))).status is OperationStatus.UNAUTHORIZED

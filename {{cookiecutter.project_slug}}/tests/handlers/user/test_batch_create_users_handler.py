@@ -1,0 +1,51 @@
+import pytest
+
+from app.core.container import RunningService
+from app.core.cqrs import OperationStatus
+from app.domain.registration import NewUser
+from app.handlers.user.batch_create_users_handler import BatchCreateUsersCommand
+from app.persistence.tables import event_log, users
+from tests.rows import rows_of
+from tests.users import PASSWORD, People
+
+
+def batch(*numbers: int) -> BatchCreateUsersCommand:
+    return BatchCreateUsersCommand(
+        tuple(NewUser(f"user{number}@example.org", f"user{number}", PASSWORD, f"User {number}") for number in numbers)
+    )
+
+
+async def test_all_are_created_in_the_order_given(service: RunningService, people: People) -> None:
+    root = await people.administrator()
+    result = await root.command(batch(*range(25)))
+    assert result.status is OperationStatus.CREATED
+    names = {row.id: row.username for row in await rows_of(service, users)}
+    assert [names[user_id] for user_id in result.unwrap()] == [f"user{number}" for number in range(25)]
+
+
+async def test_all_or_nothing(service: RunningService, people: People) -> None:
+    root = await people.administrator()
+    await people.member(email="USER15@example.org", username="somebody")
+    before = len(await rows_of(service, event_log))
+    result = await root.command(batch(*range(20)))
+    assert (result.status, result.errors) == (OperationStatus.CONFLICT, {"email": "is taken"})
+    assert len(await rows_of(service, users)) == 2
+    assert len(await rows_of(service, event_log)) == before
+
+
+async def test_members_may_not(people: People) -> None:
+    assert (await (await people.member()).command(batch(1))).status is OperationStatus.UNAUTHORIZED
+
+
+@pytest.mark.parametrize(
+    ("numbers", "named"),
+    [((), {"users"}), (range(101), {"users"}), ((1, 2, 1), {"users.2.email", "users.2.username"})],
+)
+def test_what_is_wrong_is_named_with_its_place(numbers: range, named: set[str]) -> None:
+    assert set(batch(*numbers).validate()) == named
+
+
+async def test_each_user_has_the_rules_of_a_single_one(people: People) -> None:
+    wrong = NewUser("nowhere", "x", "short", "")
+    result = await (await people.administrator()).command(BatchCreateUsersCommand((*batch(1).users, wrong)))
+    assert set(result.errors) == {f"users.1.{name}" for name in ("email", "username", "password", "full_name")}

@@ -1,0 +1,33 @@
+from app.core.container import RunningService
+from app.core.cqrs import OperationStatus
+from app.handlers.user.delete_user_handler import DeleteUserCommand
+from app.handlers.user.get_user_handler import GetUserQuery
+from app.persistence.tables import audit_log, event_log, login_sessions, notifications, user_roles, users
+from tests.rows import rows_of
+from tests.users import People
+
+
+async def test_a_deleted_user_leaves_only_what_happened(service: RunningService, people: People) -> None:
+    ada = await people.member()
+    (await ada.login()).unwrap()
+    await service.bus.settled()
+    assert (await ada.command(DeleteUserCommand(ada.id))).status is OperationStatus.NO_CONTENT
+    for table in (users, user_roles, login_sessions, notifications):
+        assert await rows_of(service, table) == []
+    assert [row.event_type for row in await rows_of(service, event_log)] == ["UserCreated", "UserDeleted"]
+    assert [row.happened for row in await rows_of(service, audit_log)] == ["UserCreated", "UserDeleted"]
+
+
+async def test_the_name_is_free_again(people: People) -> None:
+    ada = await people.member(email="ada@example.org", username="ada")
+    (await ada.command(DeleteUserCommand(ada.id))).unwrap()
+    again = await people.member(email="ada@example.org", username="ada")
+    assert again.id != ada.id
+
+
+async def test_members_delete_themselves_and_administrators_everybody(people: People) -> None:
+    ada, bob, root = await people.member(), await people.member(), await people.administrator()
+    assert (await bob.command(DeleteUserCommand(ada.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await root.command(DeleteUserCommand(ada.id))).is_success
+    assert (await root.command(DeleteUserCommand(ada.id))).status is OperationStatus.NOT_FOUND
+    assert (await ada.query(GetUserQuery(ada.id))).status is OperationStatus.UNAUTHENTICATED

@@ -1,0 +1,81 @@
+from typing import Any
+
+import pytest
+
+from app.core.cqrs import OperationStatus
+from app.handlers.user.deactivate_user_handler import DeactivateUserCommand
+from app.handlers.user.find_users_handler import FindUsersQuery
+from tests.users import People, Person
+
+
+async def found(asker: Person, **filters: Any) -> set[str]:
+    return {user.username for user in (await asker.query(FindUsersQuery(**filters))).unwrap()}
+
+
+async def test_filters_narrow_the_list(people: People) -> None:
+    root = await people.administrator()
+    ada = await people.member(email="Ada_1@example.org", username="ada")
+    await people.member(email="bob@Example.com", username="bob")
+    (await root.command(DeactivateUserCommand(ada.id))).unwrap()
+    assert await found(root) == {root.username, "ada", "bob"}
+    assert await found(root, email_contains="ADA") == {"ada"}
+    assert await found(root, email_contains="a_1") == {"ada"}
+    assert await found(root, email_contains="%") == set()
+    assert await found(root, email_contains="_", is_active=True) == set()
+    assert await found(root, role="admin") == {root.username}
+    assert await found(root, role="unheard of") == set()
+    assert await found(root, is_active=False) == {"ada"}
+    assert await found(root, is_active=True, email_contains="example.com") == {"bob"}
+
+
+async def test_pages_add_up_to_the_whole_the_newest_first(people: People) -> None:
+    root = await people.administrator()
+    members = [await people.member() for _ in range(4)]
+    pages = [await root.query(FindUsersQuery(page=page, page_size=2)) for page in (1, 2, 3, 4)]
+    names = [user.username for page in pages for user in page.unwrap()]
+    assert names == [person.username for person in reversed([root, *members])]
+    assert pages[1].pagination == {
+        "page": 2,
+        "page_size": 2,
+        "total_count": 5,
+        "total_pages": 3,
+        "has_next": True,
+        "has_previous": True,
+    }
+    assert [page.pagination["has_next"] for page in pages if page.pagination] == [True, True, False, False]
+
+
+async def test_the_list_is_kept_with_its_pages_until_a_user_changes(people: People) -> None:
+    root = await people.administrator()
+    first, second = [await root.query(FindUsersQuery()) for _ in range(2)]
+    assert second.cache_info is not None
+    assert second.cache_info["hit"]
+    assert second.pagination == first.pagination
+    assert second.unwrap() == first.unwrap()
+    await people.member()
+    assert len((await root.query(FindUsersQuery())).unwrap()) == 2
+
+
+@pytest.mark.parametrize(
+    ("filters", "named"),
+    [
+        ({"page": 0}, "page"),
+        ({"page": 2**31}, "page"),
+        ({"page_size": 0}, "page_size"),
+        ({"page_size": 101}, "page_size"),
+        ({"email_contains": "\x00"}, "email_contains"),
+        ({"role": "\ud800"}, "role"),
+    ],
+)
+def test_what_is_not_valid_is_named(filters: dict[str, Any], named: str) -> None:
+    assert list(FindUsersQuery(**filters).validate()) == [named]
+
+
+async def test_the_largest_page_is_empty_and_there_is_no_larger(people: People) -> None:
+    root = await people.administrator()
+    assert (await root.query(FindUsersQuery(page=2**31 - 1, page_size=100))).unwrap() == []
+    assert (await root.query(FindUsersQuery(page=2**31))).status is OperationStatus.VALIDATION_ERROR
+
+
+async def test_members_may_not(people: People) -> None:
+    assert (await (await people.member()).query(FindUsersQuery())).status is OperationStatus.UNAUTHORIZED

@@ -1,0 +1,43 @@
+from uuid import uuid4
+
+from app.core.config import Settings
+from app.core.container import running_service
+from app.core.cqrs import CQRSBus, OperationStatus
+from app.handlers.user.get_user_dashboard_handler import GetUserDashboardQuery
+from tests.users import People
+
+
+async def test_members_see_themselves_and_what_is_new(bus: CQRSBus, people: People) -> None:
+    ada = await people.member()
+    await bus.settled()
+    dashboard = (await ada.query(GetUserDashboardQuery(ada.id))).unwrap()
+    assert dashboard.user.id == ada.id
+    assert [notification.kind for notification in dashboard.unread_notifications] == ["welcome"]
+    assert dashboard.stats is None
+    assert dashboard.parts == {}
+
+
+async def test_administrators_see_the_statistics_too(people: People) -> None:
+    ada, root = await people.member(), await people.administrator()
+    dashboard = (await root.query(GetUserDashboardQuery(ada.id))).unwrap()
+    assert dashboard.stats is not None
+    assert dashboard.stats.total == 2
+
+
+async def test_nobody_sees_somebody_elses(people: People) -> None:
+    ada, bob, root = await people.member(), await people.member(), await people.administrator()
+    assert (await bob.query(GetUserDashboardQuery(ada.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await root.query(GetUserDashboardQuery(uuid4()))).status is OperationStatus.NOT_FOUND
+
+
+async def test_another_feature_adds_a_part_by_being_there(settings: Settings) -> None:
+    packages = ("app.handlers", "tests.handlers.user.dashboard_part")
+    async with running_service(settings.model_copy(update={"database_pool_size": 2}), packages) as service:
+        ada = await People(service.bus).member()
+        for hit in (False, True):
+            read = await ada.query(GetUserDashboardQuery(ada.id))
+            assert read.unwrap().parts == {
+                "horoscope": {"of": str(ada.id), "made": "2026-01-01T00:00:00Z", "asked_by": str(ada.id)}
+            }
+            assert read.cache_info is not None
+            assert read.cache_info["hit"] is hit

@@ -1,0 +1,57 @@
+import asyncio
+from time import time
+
+import time_machine
+
+from app.core.container import RunningService
+from app.core.cqrs import CommandResult, CQRSBus, OperationStatus
+from app.domain.ports import AccessTokens
+from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
+from app.persistence.tables import login_sessions
+from app.read_models.token_views import TokensView
+from tests.rows import rows_of
+from tests.users import People
+
+
+async def refresh(bus: CQRSBus, token: str) -> CommandResult[TokensView]:
+    return await bus.execute_command(RefreshTokensCommand(token))
+
+
+async def test_each_token_is_good_for_the_next_pair(service: RunningService, people: People) -> None:
+    ada = await people.member()
+    tokens = await service.container.get(AccessTokens)
+    pair = first = (await ada.login()).unwrap()
+    for _ in range(3):
+        pair = (await refresh(service.bus, pair.refresh_token)).unwrap()
+        read = tokens.read(pair.access_token)
+        assert (read.user_id, read.session_id) == (ada.id, tokens.read(first.access_token).session_id)
+
+
+async def test_a_token_used_twice_ends_the_session_for_good(service: RunningService, people: People) -> None:
+    ada = await people.member()
+    first, other = (await ada.login()).unwrap(), (await ada.login()).unwrap()
+    second = (await refresh(service.bus, first.refresh_token)).unwrap()
+    assert (await refresh(service.bus, first.refresh_token)).status is OperationStatus.UNAUTHENTICATED
+    assert (await refresh(service.bus, second.refresh_token)).status is OperationStatus.UNAUTHENTICATED
+    assert sum(row.revoked_at is not None for row in await rows_of(service, login_sessions)) == 1
+    assert (await refresh(service.bus, other.refresh_token)).is_success
+
+
+async def test_of_many_who_use_a_token_at_once_at_most_one_gets_the_next(bus: CQRSBus, people: People) -> None:
+    pair = (await (await people.member()).login()).unwrap()
+    results = await asyncio.gather(*(refresh(bus, pair.refresh_token) for _ in range(10)))
+    (won,) = [result for result in results if result.is_success]
+    assert (await refresh(bus, won.unwrap().refresh_token)).status is OperationStatus.UNAUTHENTICATED
+
+
+async def test_a_session_ends_by_itself(service: RunningService, people: People) -> None:
+    pair = (await (await people.member()).login()).unwrap()
+    with time_machine.travel(time() + service.settings.refresh_token_seconds, tick=False):
+        assert (await refresh(service.bus, pair.refresh_token)).status is OperationStatus.UNAUTHENTICATED
+
+
+async def test_what_is_no_token_is_refused(bus: CQRSBus) -> None:
+    assert (await refresh(bus, "garbage")).status is OperationStatus.UNAUTHENTICATED
+    for token in ("", "x" * 201, "\ud800", "\x00"):
+        assert (await refresh(bus, token)).status is OperationStatus.VALIDATION_ERROR
+    assert "garbage" not in repr(RefreshTokensCommand("garbage"))

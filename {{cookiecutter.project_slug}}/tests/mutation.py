@@ -1,0 +1,529 @@
+"""Does a test notice when a parameter is taken and ignored? `make mutation` asks for each of them.
+
+Each mutation takes the effect of one parameter, or of one fact about the pipeline, out of a copy of the service.
+A mutation that no test notices, or whose text is not in the source any more, makes this fail.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+SERVICE = Path(__file__).parents[1]
+AT_A_TIME = 2
+
+
+class Mutation(NamedTuple):
+    """In `file`, `old` becomes `new`; `tests` have to notice. All paths are those below `core/cqrs`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+def policy(name: str, file: str, old: str, new: str, tests: str | None = None) -> Mutation:
+    """A mutation of a policy, which the tests of that policy have to notice."""
+    return Mutation(name, f"policies/{file}.py", old, new, tests or f"policies/test_{file}.py")
+
+
+MUTATIONS = [
+    # command_handler, query_handler, event_handler
+    Mutation(
+        "command_handler(auto_register)",
+        "registry.py",
+        "Declaration(Kind.COMMAND, command, auto_register, timeout_seconds)",
+        "Declaration(Kind.COMMAND, command, True, timeout_seconds)",
+        "test_registry.py",
+    ),
+    Mutation(
+        "command_handler(timeout_seconds)",
+        "registry.py",
+        "Declaration(Kind.COMMAND, command, auto_register, timeout_seconds)",
+        "Declaration(Kind.COMMAND, command, auto_register, 30.0)",
+        "policies/test_deadline.py",
+    ),
+    Mutation(
+        "query_handler(auto_register)",
+        "registry.py",
+        "Declaration(Kind.QUERY, query, auto_register, timeout_seconds, cache_enabled)",
+        "Declaration(Kind.QUERY, query, True, timeout_seconds, cache_enabled)",
+        "test_registry.py",
+    ),
+    Mutation(
+        "query_handler(timeout_seconds)",
+        "registry.py",
+        "Declaration(Kind.QUERY, query, auto_register, timeout_seconds, cache_enabled)",
+        "Declaration(Kind.QUERY, query, auto_register, 15.0, cache_enabled)",
+        "policies/test_deadline.py",
+    ),
+    Mutation(
+        "query_handler(cache_enabled)",
+        "registry.py",
+        "Declaration(Kind.QUERY, query, auto_register, timeout_seconds, cache_enabled)",
+        "Declaration(Kind.QUERY, query, auto_register, timeout_seconds, True)",
+        "policies/test_cached_query.py",
+    ),
+    Mutation(
+        "event_handler(in_transaction)",
+        "registry.py",
+        "Declaration(Kind.EVENT, event, in_transaction=in_transaction)",
+        "Declaration(Kind.EVENT, event)",
+        "test_events.py",
+    ),
+    # transactional
+    policy(
+        "transactional(isolation_level)",
+        "transactional",
+        "units.open(policy.isolation_level)",
+        "units.open(None)",
+    ),
+    policy(
+        "transactional(isolation_level), inside another",
+        "transactional",
+        "            _require_level(plan, policy, work)\n",
+        "",
+    ),
+    policy(
+        "transactional(rollback_on) listed",
+        "transactional",
+        "(*self.rollback_on, *ALWAYS_ROLLED_BACK)",
+        "ALWAYS_ROLLED_BACK",
+    ),
+    policy(
+        "transactional(rollback_on) not listed",
+        "transactional",
+        "            self.rollback_on is not None\n",
+        "            False\n            and self.rollback_on is not None\n",
+    ),
+    policy(
+        "transactional: always rolled back",
+        "transactional",
+        "(*self.rollback_on, *ALWAYS_ROLLED_BACK)",
+        "self.rollback_on",
+    ),
+    policy(
+        "transactional: database errors roll back",
+        "transactional",
+        "            and not error.must_roll_back\n",
+        "",
+    ),
+    policy(
+        "transactional(commit_on_success)",
+        "transactional",
+        "            if policy.commit_on_success:\n",
+        "            if True:\n",
+    ),
+    policy(
+        "transactional(commit_on_success), on an error",
+        "transactional",
+        "if policy.commit_on_success and policy.commits_despite(error)",
+        "if policy.commits_despite(error)",
+    ),
+    # authorize
+    policy(
+        "authorize(permissions)",
+        "authorize",
+        "if permission in grants.permissions:",
+        "if True:",
+    ),
+    policy(
+        "authorize(resource_id_field)",
+        "authorize",
+        "return owner is not None and str(owner) == str(message.metadata.user_id)",
+        "return True",
+    ),
+    policy(
+        "authorize(allow_admin_override)",
+        "authorize",
+        "(policy.allow_admin_override and grants.is_admin)",
+        "grants.is_admin",
+    ),
+    policy(
+        "authorize: the override is audited",
+        "authorize",
+        "            audit_log.info(",
+        "            str and dict(event=",
+    ),
+    policy(
+        "authorize: nobody is unauthenticated",
+        "authorize",
+        "if message.metadata.user_id is None:",
+        "if False:",
+    ),
+    # cached_query
+    policy(
+        "cached_query(ttl_seconds)",
+        "cached_query",
+        "if ttl_delta is not None else ttl_seconds\n",
+        "if ttl_delta is not None else None\n",
+    ),
+    policy(
+        "cached_query(ttl_delta)",
+        "cached_query",
+        "ttl_delta.total_seconds() if ttl_delta is not None else ttl_seconds\n",
+        "ttl_seconds\n",
+    ),
+    policy(
+        "cached_query(cache_null_results)",
+        "cached_query",
+        "(result.data is not None or policy.cache_null_results)",
+        "result.data is not None",
+    ),
+    policy(
+        "cached_query(cache_null_results), off",
+        "cached_query",
+        "(result.data is not None or policy.cache_null_results)",
+        "True",
+    ),
+    policy(
+        "cached_query(vary_by)",
+        "cached_query",
+        "canonical_json(query, self.vary_by)",
+        "canonical_json(query)",
+    ),
+    policy(
+        "cached_query(cache_key_prefix)",
+        "cached_query",
+        "{self.cache_key_prefix}{type(query)",
+        "{type(query)",
+    ),
+    policy(
+        "cached_query(tags)",
+        "cached_query",
+        "tags = filled_tags(policy.tags, query)",
+        "tags: set[str] = set()",
+    ),
+    policy(
+        "cached_query(scope='public')",
+        "cached_query",
+        '"*" if self.scope == "public" else ',
+        "",
+    ),
+    policy(
+        "cached_query(scope='principal')",
+        "cached_query",
+        '"*" if self.scope == "public" else f"={query.metadata.user_id or \'\'}"',
+        '"*"',
+    ),
+    policy(
+        "cached_query: one of many loads",
+        "cached_query",
+        'await flights.fly(f"{key} {generation!r}", load)',
+        "await load()",
+    ),
+    policy(
+        "cached_query: no load from before a change is joined",
+        "cached_query",
+        'f"{key} {generation!r}"',
+        "key",
+    ),
+    policy(
+        "cached_query: nothing stale is stored",
+        "cached_query",
+        "await cache.set(key, stored, policy.ttl_of(query), tags, generation)",
+        "await cache.set(key, stored, policy.ttl_of(query), tags, await cache.generation(tags))",
+    ),
+    policy(
+        "cached_query: get_cache_ttl wins",
+        "cached_query",
+        "return self.ttl_seconds if own is None else float(own)",
+        "return self.ttl_seconds",
+    ),
+    policy(
+        "cached_query: get_cache_key replaces the fields",
+        "cached_query",
+        "canonical_json(query, self.vary_by) if own is None else own",
+        "canonical_json(query, self.vary_by)",
+    ),
+    policy(
+        "cached_query: no stored answer inside a transaction",
+        "cached_query",
+        "if _sees_uncommitted_work():",
+        "if False:",
+    ),
+    policy(
+        "cached_query: an unreadable entry is a miss",
+        "cached_query",
+        "    except ValueError:",
+        "    except ZeroDivisionError:",
+    ),
+    # invalidates, retry_on_failure, idempotent, validate_input
+    policy(
+        "invalidates(*tags)",
+        "invalidates",
+        "work.stale_tags |= filled_tags(policy.tags, message)",
+        "pass",
+    ),
+    policy(
+        "retry_on_failure(max_attempts)",
+        "retry_on_failure",
+        "attempts=policy.max_attempts",
+        "attempts=3",
+    ),
+    policy(
+        "retry_on_failure(delay_seconds)",
+        "retry_on_failure",
+        "wait = self.delay_seconds * ",
+        "wait = 1.0 * ",
+    ),
+    policy(
+        "retry_on_failure(backoff_multiplier)",
+        "retry_on_failure",
+        "self.backoff_multiplier ** (failures - 1)",
+        "2.0 ** (failures - 1)",
+    ),
+    policy(
+        "retry_on_failure(retry_on)",
+        "retry_on_failure",
+        "(TransientError,) if retry_on is None else tuple(retry_on)",
+        "(TransientError,)",
+    ),
+    policy(
+        "retry_on_failure(retry_on), after the first",
+        "retry_on_failure",
+        "return isinstance(error, policy.retry_on) and jittered",
+        "return jittered",
+    ),
+    policy(
+        "retry_on_failure: full jitter",
+        "retry_on_failure",
+        "random.uniform(0, policy.longest_wait(failures))",
+        "policy.longest_wait(failures)",
+    ),
+    policy(
+        "retry_on_failure: outermost only",
+        "retry_on_failure",
+        "if policy is None or plan.nested or policy.max_attempts == 1:",
+        "if policy is None or policy.max_attempts == 1:",
+    ),
+    policy(
+        "idempotent(required)",
+        "idempotent",
+        "        if policy.required:\n",
+        "        if False:\n",
+    ),
+    policy(
+        "idempotent: the answer is stored",
+        "idempotent",
+        "await work.unit.keep_answer(claim, codec.write(answer))",
+        "codec.write(answer)",
+    ),
+    policy(
+        "idempotent: callers are kept apart",
+        "idempotent",
+        "return Claim(caller, ",
+        'return Claim("", ',
+    ),
+    policy(
+        "idempotent: outermost only",
+        "idempotent",
+        "if policy is None or plan.nested:",
+        "if policy is None:",
+    ),
+    policy(
+        "validate_input(validator_func)",
+        "validate_input",
+        "checks.append(policy.validator_func)",
+        "pass",
+    ),
+    policy(
+        "validate_input(schema_class)",
+        "validate_input",
+        "checks.append(_schema_check(policy.schema_class, policy.strict))",
+        "pass",
+    ),
+    policy(
+        "validate_input(strict)",
+        "validate_input",
+        "_schema_check(policy.schema_class, policy.strict)",
+        "_schema_check(policy.schema_class, True)",
+    ),
+    policy(
+        "validate_input(strict), the default",
+        "validate_input",
+        "strict: bool = True\n",
+        "strict: bool = False\n",
+    ),
+    policy(
+        "validate()",
+        "validate_input",
+        "        checks.append(own)\n",
+        "        pass\n",
+    ),
+    # CQRSBus
+    Mutation(
+        "CQRSBus(allow_handler_override)",
+        "bus.py",
+        "super().__init__(allow_handler_override, ",
+        "super().__init__(False, ",
+        "test_bus.py",
+    ),
+    *(
+        Mutation(
+            f"CQRSBus({parameter})",
+            "bus.py",
+            "Ports(scope, unit_of_work, cache, access, clock)",
+            "Ports(scope, unit_of_work, cache, access, clock)".replace(parameter, "None"),
+            "test_bus.py",
+        )
+        for parameter in ("scope", "unit_of_work", "cache", "access", "clock")
+    ),
+    # The pipeline
+    Mutation(
+        "order: validation before authorisation",
+        "pipeline.py",
+        "    validation,\n    authorisation,\n",
+        "    authorisation,\n    validation,\n",
+        "test_stackings.py",
+    ),
+    Mutation(
+        "order: authentication before validation",
+        "pipeline.py",
+        "    authentication,\n    validation,\n",
+        "    validation,\n    authentication,\n",
+        "test_stackings.py",
+    ),
+    Mutation(
+        "order: authorisation before the cache",
+        "pipeline.py",
+        "    authorisation,\n    caching,\n",
+        "    caching,\n    authorisation,\n",
+        "test_stackings.py",
+    ),
+    Mutation(
+        "order: a transaction for each attempt",
+        "pipeline.py",
+        "    retry,\n    attempt,\n    transaction,\n",
+        "    attempt,\n    transaction,\n    retry,\n",
+        "test_stackings.py",
+    ),
+    Mutation(
+        "inside a handler a failure is raised",
+        "pipeline.py",
+        "if outer._is_running_here():",
+        "if False:",
+        "test_dispatch.py",
+    ),
+    Mutation(
+        "a task that a handler starts is outermost again",
+        "pipeline.py",
+        "if outer._is_running_here():",
+        "if True:",
+        "test_dispatch.py",
+    ),
+    Mutation(
+        "two tasks in one unit of work are refused",
+        "work.py",
+        "if self._task is not None and self._task is not current_task():",
+        "if False:",
+        "test_dispatch.py",
+    ),
+    Mutation(
+        "a failed result rolls back",
+        "attempt.py",
+        "        error.returned, error.must_roll_back = result, True\n        raise error\n",
+        "        return\n",
+        "test_handlers.py",
+    ),
+    Mutation(
+        "stale entries are dropped after the commit only",
+        "attempt.py",
+        "    if not work.may_have_committed:\n        return\n",
+        "",
+        "policies/test_invalidates.py",
+    ),
+    Mutation(
+        "events are delivered after the commit only",
+        "events.py",
+        "    work.stored = records\n",
+        "",
+        "test_events.py",
+    ),
+    Mutation(
+        "a bug is told to nobody",
+        "pipeline.py",
+        'sentence = f"Something went wrong',
+        'sentence = f"{error} Something went wrong',
+        "test_errors.py",
+    ),
+    Mutation(
+        "a timeout of the handler's own is not the deadline's",
+        "policies/deadline.py",
+        "        if not limit.expired():\n            raise\n",
+        "",
+        "policies/test_deadline.py",
+    ),
+]
+
+
+class Outcome(NamedTuple):
+    """What the tests said to a mutation."""
+
+    mutation: Mutation
+    caught_by: str | None
+
+
+def tried(mutation: Mutation) -> Outcome:
+    """Run the tests on a mutated copy of the service; the name of the first that fails, if one does."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copied(Path(folder))
+        mutate(copy, mutation)
+        pytest = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
+        process = subprocess.run(
+            [*pytest, f"tests/core/cqrs/{mutation.tests}"],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    failed = [line for line in process.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if process.returncode not in (0, 1):
+        sys.exit(f"{mutation.name}: the tests did not run.\n{process.stdout}{process.stderr}")
+    return Outcome(mutation, failed[0].split(" - ")[0].rsplit("::", 1)[-1] if failed else None)
+
+
+def copied(folder: Path) -> Path:
+    """A copy of what the tests need."""
+    for part in ("app", "tests"):
+        shutil.copytree(SERVICE / part, folder / part)
+    shutil.copy2(SERVICE / "pyproject.toml", folder)
+    return folder
+
+
+def mutate(copy: Path, mutation: Mutation) -> None:
+    """Replace the text, which has to be there exactly once."""
+    file = copy / "app/core/cqrs" / mutation.file
+    source = file.read_text()
+    if (times := source.count(mutation.old)) != 1:
+        sys.exit(f"{mutation.name}: {mutation.old!r} is {times} times in {mutation.file}, and has to be there once.")
+    file.write_text(source.replace(mutation.old, mutation.new))
+
+
+def main(wanted: str = "") -> int:
+    """Try all mutations, or those whose name has `wanted` in it, and print what caught each."""
+    chosen = [mutation for mutation in MUTATIONS if wanted in mutation.name]
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(SERVICE / "app", Path(folder, "app"))
+        original = {m.file: Path(folder, "app/core/cqrs", m.file).read_text() for m in chosen}
+        for mutation in chosen:
+            mutate(Path(folder), mutation)
+            Path(folder, "app/core/cqrs", mutation.file).write_text(original[mutation.file])
+    width = max(len(mutation.name) for mutation in chosen)
+    survivors = 0
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        for outcome in pool.map(tried, chosen):
+            survivors += outcome.caught_by is None
+            print(f"{outcome.mutation.name:{width}}  {outcome.caught_by or 'NOBODY NOTICED'}", flush=True)  # noqa: T201
+    print(f"{len(chosen)} mutations, {survivors} that nobody noticed.")  # noqa: T201
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""The migrations make exactly the tables that the code uses, and take them away again."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+
+from app.core.config import Settings
+from app.core.cqrs import ConfigurationError
+from app.persistence import migrate
+from app.persistence.database import Database
+from app.persistence.tables import metadata
+from tests.databases import settings_for
+
+
+@pytest.fixture
+def settings(empty_database_url: str) -> Settings:
+    return settings_for(empty_database_url)
+
+
+def tables(settings: Settings) -> set[str]:
+    async def read() -> set[str]:
+        database = Database(settings)
+        async with database.reading_engine.connect() as connection:
+            names = await connection.run_sync(lambda connected: inspect(connected).get_table_names())
+        await database.close()
+        return set(names) - {"alembic_version"}
+
+    return asyncio.run(read())
+
+
+def test_up_and_down_and_up_again(settings: Settings) -> None:
+    for _ in range(2):
+        migrate.upgrade(settings)
+        assert tables(settings) == set(metadata.tables)
+        migrate.check(settings)
+        migrate.downgrade(settings, "base")
+        assert tables(settings) == set()
+
+
+def test_what_is_done_already_is_not_done_again(settings: Settings) -> None:
+    migrate.upgrade(settings)
+    migrate.upgrade(settings)
+
+
+def test_a_database_that_is_behind_fails_the_check(settings: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="not up to date"):
+        migrate.check(settings)
+
+
+def test_a_table_that_no_migration_knows_fails_the_check(settings: Settings) -> None:
+    migrate.upgrade(settings)
+
+    async def drop() -> None:
+        database = Database(settings)
+        async with database.writing_engine.begin() as connection:
+            await connection.execute(text("DROP TABLE registrations"))
+        await database.close()
+
+    asyncio.run(drop())
+    with pytest.raises(ConfigurationError, match="registrations"):
+        migrate.check(settings)
+
+
+def test_a_revision_that_does_not_exist_is_told(settings: Settings) -> None:
+    migrate.upgrade(settings)
+    with pytest.raises(ConfigurationError, match="nonsense"):
+        migrate.downgrade(settings, "nonsense")
+
+
+def test_a_new_migration_is_written_from_what_changed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scripts = tmp_path / "migrations"
+    (scripts / "versions").mkdir(parents=True)
+    for name in ("env.py", "script.py.mako"):
+        (scripts / name).write_text((migrate.SCRIPTS / name).read_text())
+    monkeypatch.setattr(migrate, "SCRIPTS", scripts)
+    with pytest.raises(ConfigurationError, match="one last migration"):
+        migrate.newest_revision()
+    written = migrate.create_revision(settings, "All at once")
+    assert written.name == "0001_all_at_once.py"
+    assert "app." not in written.read_text(), "a migration must not change when the code does"
+    assert migrate.newest_revision() == ("0001", {"0001"})
+    migrate.upgrade(settings)
+    migrate.check(settings)
+    assert tables(settings) == set(metadata.tables)
+
+
+def test_two_migrations_that_follow_the_same_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    for name in ("a", "b"):
+        (versions / f"{name}.py").write_text(f'revision = "{name}"\ndown_revision = None\n')
+    monkeypatch.setattr(migrate, "SCRIPTS", tmp_path)
+    with pytest.raises(ConfigurationError, match=r"one last migration in .*, but there is: a, b\. Let one"):
+        migrate.newest_revision()

@@ -1,0 +1,49 @@
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import insert, select
+
+from app.core.container import RunningService
+from app.core.cqrs.ids import uuid7
+from app.persistence.database import Database
+from app.persistence.tables import event_log, notifications, registrations
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2026, 3, 29, 1, 59, 59, 999999, tzinfo=UTC),
+        datetime(2026, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=14))),
+        datetime(1, 1, 2, tzinfo=UTC),
+        datetime(9999, 12, 30, tzinfo=UTC),
+    ],
+)
+async def test_moments_come_back_aware_and_the_same(service: RunningService, moment: datetime) -> None:
+    database = await service.container.get(Database)
+    async with database.writing() as session:
+        await session.execute(insert(registrations).values(event_id=uuid7(), registered_at=moment))
+        stored = await session.scalar(select(registrations.c.registered_at))
+        found = await session.scalar(select(registrations.c.event_id).where(registrations.c.registered_at <= moment))
+    assert stored is not None
+    assert (stored, stored.tzinfo) == (moment, UTC)
+    assert found is not None
+
+
+async def test_a_time_without_a_zone_is_refused(service: RunningService) -> None:
+    database = await service.container.get(Database)
+    async with database.writing() as session:
+        with pytest.raises(Exception, match="without a zone"):
+            await session.execute(
+                insert(registrations).values(event_id=uuid7(), registered_at=datetime(2026, 1, 1))  # noqa: DTZ001
+            )
+
+
+async def test_no_time_is_no_time_and_json_is_json(service: RunningService) -> None:
+    database = await service.container.get(Database)
+    payload = {"text": "ü 😀", "list": [1, 2.5, None, True], "nested": {"a": {}}}
+    row = {"event_type": "x", "payload": payload, "metadata": {}, "occurred_at": datetime.now(UTC)}
+    async with database.writing() as session:
+        await session.execute(insert(event_log).values(id=uuid4(), **row))
+        assert await session.scalar(select(event_log.c.payload)) == payload
+        assert (await session.execute(select(notifications.c.read_at))).all() == []
