@@ -32,3 +32,15 @@ class Operation:
 
 
 current: ContextVar[Operation | None] = ContextVar("current_operation", default=None)
+
+
+async def pass_on(request: Any, handle: Any) -> Any:
+    """A behaviour that does nothing, as diator and python-cqrs take them."""
+    return await handle(request)
+
+
+async def guard(request: Any, handle: Any) -> Any:
+    """The behaviour that gives them what our bus does."""
+    with Operation() as operation:
+        operation.data = await handle(request)
+    return operation

@@ -287,14 +287,20 @@ MUTATIONS = [
     policy(
         "retry_on_failure(retry_on), after the first",
         "retry_on_failure",
-        "return isinstance(error, policy.retry_on) and jittered",
-        "return jittered",
+        "return isinstance(error, policy.retry_on) and ",
+        "return ",
     ),
     policy(
         "retry_on_failure: full jitter",
         "retry_on_failure",
         "random.uniform(0, policy.longest_wait(failures))",
         "policy.longest_wait(failures)",
+    ),
+    policy(
+        "retry_on_failure: nothing is committed twice",
+        "retry_on_failure",
+        "    error.is_final = True",
+        "    error.is_final = False",
     ),
     policy(
         "retry_on_failure: outermost only",

@@ -11,8 +11,8 @@ from diator.mediator import Mediator
 from diator.middlewares import MiddlewareChain
 from diator.requests import Request, RequestHandler, RequestMap
 
-from benchmarks.dispatch.byhand import Operation
-from benchmarks.dispatch.case import Case, Counter
+from benchmarks.dispatch import byhand
+from benchmarks.dispatch.case import Case, Counter, own_code
 from benchmarks.dispatch.lines import Line
 
 NAME = "diator"
@@ -44,14 +44,7 @@ class Handling(RequestHandler[Ping, None]):
         return self._events
 
 
-async def pass_on(request: Any, handle: Any) -> Any:
-    return await handle(request)
-
-
-async def guard(request: Any, handle: Any) -> Any:
-    with Operation() as operation:
-        operation.data = await handle(request)
-    return operation
+pass_on, guard = own_code(byhand.pass_on), own_code(byhand.guard)
 
 
 async def cases(stack: AsyncExitStack) -> list[Case]:

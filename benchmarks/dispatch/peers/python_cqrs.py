@@ -11,8 +11,8 @@ from cqrs.middlewares import MiddlewareChain
 from dependency_injector import containers, providers
 from di.dependent import Dependent
 
-from benchmarks.dispatch.byhand import Operation
-from benchmarks.dispatch.case import Case, Counter
+from benchmarks.dispatch import byhand
+from benchmarks.dispatch.case import Case, Counter, own_code
 from benchmarks.dispatch.lines import Line
 
 NAME = "python-cqrs"
@@ -31,14 +31,7 @@ class Repository:
     """The one dependency."""
 
 
-async def pass_on(request: Any, handle: Any) -> Any:
-    return await handle(request)
-
-
-async def guard(request: Any, handle: Any) -> Any:
-    with Operation() as operation:
-        operation.data = await handle(request)
-    return operation
+pass_on, guard = own_code(byhand.pass_on), own_code(byhand.guard)
 
 
 async def cases(stack: AsyncExitStack) -> list[Case]:

@@ -11,14 +11,7 @@ from dishka.exceptions import NoFactoryError
 
 from app.adapters.provider import AdaptersProvider
 from app.core.config import Settings
-from app.core.cqrs import (
-    AccessPolicy,
-    Cache,
-    Clock,
-    ConfigurationError,
-    CQRSBus,
-    UnitsOfWork,
-)
+from app.core.cqrs import AccessPolicy, Cache, Clock, ConfigurationError, CQRSBus, UnitsOfWork
 from app.core.cqrs.middleware.logging import log_outcome
 from app.core.cqrs.middleware.metrics import measure
 from app.core.cqrs.process_bus import lent_cqrs_bus

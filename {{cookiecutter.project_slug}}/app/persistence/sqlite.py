@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
@@ -63,7 +63,14 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
     def begin_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
+    def undo(connection: Any, record: Any, error: BaseException | None) -> None:
+        # A connection that is closed with a statement half read, as after a cancellation, would keep its lock until
+        # that statement is garbage.
+        with suppress(sqlite3.Error):
+            connection.rollback()
+
     event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "invalidate", undo)
     event.listen(engine.sync_engine, "begin", begin_transaction)
     translate_errors(engine, classify)
     return engine

@@ -10,6 +10,7 @@ from app.core.cqrs.errors import CQRSError
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.cached_query import HIT_BY_HOOK, NOT_CACHED
 from app.core.cqrs.policies.invalidates import Invalidates
+from app.core.cqrs.policies.retry_on_failure import mark_final
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, as_result
 from app.core.cqrs.work import Work, current_work, work_of
@@ -34,6 +35,10 @@ def attempt(plan: Plan, proceed: Step) -> Step:
         work = dispatch._work = Work()
         try:
             return await _in_scope(work, message)
+        except Exception as error:
+            if work.may_have_committed:
+                mark_final(error)
+            raise
         finally:
             dispatch._work = outer_work
             if work.stored or work.stale_tags:

@@ -15,7 +15,7 @@ CQRSError                           FAILED
 ├── HandlerTimeoutError             TIMEOUT
 ├── ServiceUnavailableError         UNAVAILABLE
 │   └── TransientError              tried again by @retry_on_failure
-└── ConfigurationError              the program is put together wrongly: raised to the caller, never a result
+└── ConfigurationError              the program is put together wrongly: refused at the start, or FAILED and told
     ├── PolicyError
     ├── DuplicateHandlerError
     ├── HandlerNotFoundError

@@ -120,6 +120,9 @@ def _check_fit(registered: Registered) -> None:
     message, base = declaration.message_type, BASES[declaration.kind]
     if not isinstance(message, type) or not issubclass(message, base):
         raise PolicyError(f"{handler.__name__}: {message!r} is no {declaration.kind.value}, it has no {base.__name__}.")
+    seconds = declaration.timeout_seconds
+    if seconds is not None and not seconds > 0:
+        raise PolicyError(f"{handler.__name__}: timeout_seconds={seconds:g} leaves no time; None means no deadline.")
     if not iscoroutinefunction(getattr(handler, "_handle", None)):
         raise PolicyError(f"{handler.__name__} needs an `async def _handle(self, {declaration.kind.value})`.")
     said: tuple[Any, ...] = handler.handled_types() if hasattr(handler, "handled_types") else ()

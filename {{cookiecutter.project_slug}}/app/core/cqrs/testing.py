@@ -14,12 +14,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from app.core.cqrs.aggregate import AggregateRoot, EventRecord, RaisedEvent
 from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.errors import (
-    CommandValidationError,
-    ConcurrencyError,
-    ConfigurationError,
-    TransientError,
-)
+from app.core.cqrs.errors import CommandValidationError, ConcurrencyError, ConfigurationError, TransientError
 from app.core.cqrs.messages import DomainEvent
 from app.core.cqrs.ports import CacheEntry, Claim, Grants
 from app.core.cqrs.work import current_work

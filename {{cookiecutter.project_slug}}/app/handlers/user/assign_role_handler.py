@@ -11,21 +11,13 @@ from app.core.cqrs import (
     invalidates,
     transactional,
 )
-from app.domain.user import role_problem
-from app.handlers.user.user_command import UserCommand
+from app.handlers.user.user_command import UserRoleCommand
 from app.persistence.repositories.user_repository import UserRepository
 
 
 @dataclass(frozen=True)
-class AssignRoleCommand(UserCommand[None]):
+class AssignRoleCommand(UserRoleCommand):
     """Give a user a role."""
-
-    role: str
-
-    def validate(self) -> dict[str, str]:
-        """The rules for a role's name."""
-        problem = role_problem(self.role)
-        return {} if problem is None else {"role": problem}
 
 
 @command_handler(AssignRoleCommand)

@@ -2,14 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.core.cqrs import (
-    BaseCommandHandler,
-    OperationResult,
-    authorize,
-    command_handler,
-    invalidates,
-    transactional,
-)
+from app.core.cqrs import BaseCommandHandler, OperationResult, authorize, command_handler, invalidates, transactional
 from app.handlers.user.user_command import UserCommand
 from app.persistence.repositories.user_repository import UserRepository
 

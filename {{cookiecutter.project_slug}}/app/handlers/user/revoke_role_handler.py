@@ -2,29 +2,14 @@
 
 from dataclasses import dataclass
 
-from app.core.cqrs import (
-    BaseCommandHandler,
-    OperationResult,
-    authorize,
-    command_handler,
-    invalidates,
-    transactional,
-)
-from app.domain.user import role_problem
-from app.handlers.user.user_command import UserCommand
+from app.core.cqrs import BaseCommandHandler, OperationResult, authorize, command_handler, invalidates, transactional
+from app.handlers.user.user_command import UserRoleCommand
 from app.persistence.repositories.user_repository import UserRepository
 
 
 @dataclass(frozen=True)
-class RevokeRoleCommand(UserCommand[None]):
+class RevokeRoleCommand(UserRoleCommand):
     """Take a role from a user."""
-
-    role: str
-
-    def validate(self) -> dict[str, str]:
-        """The rules for a role's name."""
-        problem = role_problem(self.role)
-        return {} if problem is None else {"role": problem}
 
 
 @command_handler(RevokeRoleCommand)

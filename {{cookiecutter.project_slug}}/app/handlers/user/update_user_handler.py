@@ -3,14 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.cqrs import (
-    BaseCommandHandler,
-    authorize,
-    command_handler,
-    invalidates,
-    retry_on_failure,
-    transactional,
-)
+from app.core.cqrs import BaseCommandHandler, authorize, command_handler, invalidates, retry_on_failure, transactional
 from app.domain.text import only_problems
 from app.domain.user import email_problem, full_name_problem
 from app.handlers.user.user_command import UserCommand

@@ -8,6 +8,7 @@ from uuid import UUID
 from typing_extensions import TypeVar
 
 from app.core.cqrs import ICommand
+from app.domain.user import role_problem
 
 R_co = TypeVar("R_co", covariant=True, default=Any)
 
@@ -21,3 +22,15 @@ class UserCommand(ICommand[R_co], ABC, Generic[R_co]):
     def get_aggregate_id(self) -> str:
         """The user's id."""
         return str(self.user_id)
+
+
+@dataclass(frozen=True)
+class UserRoleCommand(UserCommand[None], ABC):
+    """A command about one user and one role."""
+
+    role: str
+
+    def validate(self) -> dict[str, str]:
+        """The rules for a role's name."""
+        problem = role_problem(self.role)
+        return {} if problem is None else {"role": problem}

@@ -8,6 +8,12 @@ from app.core.cqrs import registry
 from app.core.cqrs.testing import MemoryBus
 
 
+def pytest_collection_finish() -> None:
+    """Forget the handlers that test modules declared: several of them are for the same message."""
+    service = [handler for handler in registry.declared_handlers if not handler.__module__.startswith("tests.")]
+    registry.declared_handlers[:] = service
+
+
 @pytest.fixture(autouse=True)
 def _declarations_of_the_test_alone() -> Iterator[None]:
     """What a test declares is forgotten after it: the process's own bus would take every handler ever declared."""

@@ -20,17 +20,7 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.dispatch import current, running
 from app.core.cqrs.testing import MemoryBus, MemoryUnit
-from tests.core.cqrs.support import (
-    Ask,
-    Do,
-    DoMore,
-    forever,
-    handler_of,
-    raising,
-    sent_by,
-    together,
-    within_patience,
-)
+from tests.core.cqrs.support import Ask, Do, DoMore, forever, handler_of, raising, sent_by, together, within_patience
 
 
 def nesting(outer: Any, inner: Any = lambda _: "done", *decorators: Any) -> MemoryBus:
@@ -285,6 +275,13 @@ async def test_a_message_nobody_handles_is_raised_with_what_to_do(method: str, m
     bus = CQRSBus()
     with pytest.raises(error, match=f"Nobody handles {type(message).__name__}.*@(command|query)_handler"):
         await getattr(bus, method)(message)
+
+
+async def test_inside_a_handler_the_sentence_comes_through() -> None:
+    bus: MemoryBus = MemoryBus(handler_of(Do, lambda _: bus.execute_command(DoMore())))
+    result = await bus.execute_command(Do())
+    assert result.status is OperationStatus.FAILED
+    assert "Nobody handles DoMore" in str(result.error_message)
 
 
 async def test_a_command_is_no_query() -> None:

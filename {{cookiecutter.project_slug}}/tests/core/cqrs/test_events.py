@@ -19,9 +19,7 @@ from app.core.cqrs import (
     retry_on_failure,
     transactional,
 )
-from app.core.cqrs import (
-    bus as bus_module,
-)
+from app.core.cqrs import bus as bus_module
 from app.core.cqrs.testing import MemoryBus
 from tests.core.cqrs.support import (
     Do,

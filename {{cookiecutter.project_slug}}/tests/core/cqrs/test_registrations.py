@@ -14,6 +14,7 @@ from app.core.cqrs import (
     DomainEvent,
     ICommand,
     PolicyError,
+    command_handler,
 )
 from tests.core.cqrs.support import Ask, Do, DoMore, Happened, handler_of
 
@@ -77,6 +78,17 @@ def test_what_does_not_fit_is_refused_with_a_sentence(case: str) -> None:
     register, sentence = WRONG[case]
     with pytest.raises(PolicyError, match=sentence):
         register(CQRSBus())
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_a_deadline_that_leaves_no_time_is_refused(seconds: float) -> None:
+    @command_handler(Do, timeout_seconds=seconds)
+    class Hasty(BaseCommandHandler[Do, str]):
+        async def _handle(self, command: Do) -> str:
+            return "done"
+
+    with pytest.raises(PolicyError, match=r"Hasty: timeout_seconds=\S+ leaves no time"):
+        CQRSBus().register(Hasty)
 
 
 def test_the_handler_of_another_message_is_refused() -> None:

@@ -76,6 +76,8 @@ def retry(plan: Plan, proceed: Step) -> Step:
         try:
             return await proceed(message)
         except policy.retry_on as error:
+            if _is_final(error):
+                raise
             failed = error
         return await _again(message, proceed, policy, failed)
 
@@ -90,10 +92,19 @@ async def _again(message: Any, proceed: Step, policy: RetryOnFailure, failed: Ex
         nonlocal failures
         failures += 1
         jittered = random.uniform(0, policy.longest_wait(failures))  # noqa: S311  # no secret
-        return isinstance(error, policy.retry_on) and jittered
+        return isinstance(error, policy.retry_on) and not _is_final(error) and jittered
 
     async for attempt in stamina.retry_context(on=wait_after, attempts=policy.max_attempts, timeout=None):
         with attempt:
             if attempt.num == 1:
                 raise failed
             return await proceed(message)
+
+
+def mark_final(error: Exception) -> None:
+    """Note on an error that the work before it may have been committed: to try again could do it twice."""
+    error.is_final = True  # type: ignore[attr-defined]
+
+
+def _is_final(error: Exception) -> bool:
+    return getattr(error, "is_final", False)

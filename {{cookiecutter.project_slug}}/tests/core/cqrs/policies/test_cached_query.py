@@ -28,17 +28,7 @@ from app.core.cqrs import (
     transactional,
 )
 from app.core.cqrs.testing import MemoryBus
-from tests.core.cqrs.support import (
-    Ask,
-    Do,
-    Happened,
-    handler_of,
-    may,
-    raising,
-    sent_by,
-    together,
-    within_patience,
-)
+from tests.core.cqrs.support import Ask, Do, Happened, handler_of, may, raising, sent_by, together, within_patience
 
 
 class Counting:

@@ -5,12 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.core.cqrs import (
-    CQRSBus,
-    HandlerTimeoutError,
-    OperationStatus,
-    transactional,
-)
+from app.core.cqrs import CQRSBus, HandlerTimeoutError, OperationStatus, transactional
 from app.core.cqrs.testing import MemoryBus
 from tests.core.cqrs.support import Ask, Do, DoMore, forever, handler_of, within_patience
 

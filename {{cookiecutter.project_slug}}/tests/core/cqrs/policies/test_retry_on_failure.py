@@ -1,5 +1,7 @@
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from app.core.cqrs import (
     retry_on_failure,
     transactional,
 )
-from app.core.cqrs.testing import MemoryBus, SimpleScope
+from app.core.cqrs.testing import MemoryBus, MemoryUnitsOfWork, SimpleScope
 from tests.core.cqrs.support import Ask, Do, DoMore, Happened, handler_of, raising, within_patience
 
 BUSY = TransientError("Busy.")
@@ -168,6 +170,28 @@ async def test_a_commit_that_fails_is_tried_again() -> None:
     bus.units.fail_commits(2)
     assert (await bus.execute_command(Do())).data == "try 3"
     assert bus.units.journal == ["begin", "rollback", "begin", "rollback", "begin", "commit"]
+
+
+@pytest.mark.parametrize("failing_tries", [0, 1])
+async def test_what_may_have_been_committed_is_never_tried_again(failing_tries: int) -> None:
+    class Broken(SimpleScope):
+        @asynccontextmanager
+        async def __call__(self) -> AsyncIterator[Any]:
+            yield self
+            raise TransientError("The scope does not close.")
+
+    units, handle = MemoryUnitsOfWork(), failing(failing_tries)
+    bus = CQRSBus(scope=Broken(), unit_of_work=units)
+    bus.register(handler_of(Do, handle, transactional(), retry_on_failure(**AT_ONCE)))
+    assert (await bus.execute_command(Do())).status is OperationStatus.UNAVAILABLE
+    assert units.journal == [*["begin", "rollback"] * failing_tries, "begin", "commit"]
+
+
+async def test_what_was_committed_despite_an_error_is_not_tried_again() -> None:
+    decorators = (transactional(rollback_on=[]), retry_on_failure(retry_on=[ConflictError], **AT_ONCE))
+    bus = MemoryBus(handler_of(Do, raising(ConflictError("No.")), *decorators))
+    assert (await bus.execute_command(Do())).status is OperationStatus.CONFLICT
+    assert bus.units.journal == ["begin", "commit"]
 
 
 async def test_the_deadline_bounds_all_attempts_and_waits_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,17 +17,7 @@ from app.core.cqrs import (
     transactional,
 )
 from app.core.cqrs.testing import MemoryBus, MemoryUnitsOfWork
-from tests.core.cqrs.support import (
-    Ask,
-    Do,
-    DoMore,
-    Happened,
-    Thing,
-    forever,
-    handler_of,
-    raising,
-    within_patience,
-)
+from tests.core.cqrs.support import Ask, Do, DoMore, Happened, Thing, forever, handler_of, raising, within_patience
 
 
 def bus_with(handle: Any, *decorators: Any, **options: Any) -> MemoryBus:
