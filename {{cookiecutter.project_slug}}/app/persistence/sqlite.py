@@ -1,11 +1,14 @@
 """SQLite: one writer, which waits for nobody in this process, and readers that see what is committed."""
 
+import asyncio
 import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing, suppress
+from functools import partial
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -49,16 +52,12 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
         pool_size=size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout_seconds,
-        connect_args={"isolation_level": None, "timeout": settings.database_lock_timeout_seconds},
+        connect_args={
+            "isolation_level": None,
+            "timeout": settings.database_lock_timeout_seconds,
+            "async_creator_fn": partial(_connect, pragmas),
+        },
     )
-
-    def prepare(connection: Any, record: Any) -> None:
-        try:
-            for pragma in pragmas:
-                connection.execute(pragma)
-        except BaseException:
-            connection.close()  # nobody else would, and its thread would go on
-            raise
 
     def begin_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
@@ -69,7 +68,6 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
         with suppress(sqlite3.Error):
             connection.rollback()
 
-    event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "invalidate", undo)
     event.listen(engine.sync_engine, "begin", begin_transaction)
     translate_errors(engine, classify)
@@ -90,6 +88,31 @@ def _require_usable(url: str) -> None:
         known = classify(error)
         if isinstance(known, ConfigurationError):
             raise known from error
+
+
+async def _connect(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosqlite.Connection:
+    """A connection. A caller who is cancelled while it is opened leaves none behind, as the driver alone would."""
+    opening = asyncio.ensure_future(_opened(pragmas, *args, **options))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait([opening])
+        if opening.exception() is None:
+            await opening.result().close()
+        raise
+
+
+async def _opened(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosqlite.Connection:
+    connecting = aiosqlite.connect(*args, **options)
+    connecting._thread.daemon = True  # it does not keep a process alive that ends without closing its engines
+    connection = await connecting
+    try:
+        for pragma in pragmas:
+            await connection.execute_fetchall(pragma)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 def classify(error: BaseException) -> CQRSError | None:
