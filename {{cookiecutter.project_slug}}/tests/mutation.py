@@ -439,9 +439,16 @@ MUTATIONS = [
     ),
     Mutation(
         "stale entries are dropped after the commit only",
-        "attempt.py",
-        "    if not work.may_have_committed:\n        return\n",
-        "",
+        "follow_up.py",
+        "if work.may_have_committed and (work.stored",
+        "if (work.stored",
+        "policies/test_invalidates.py",
+    ),
+    Mutation(
+        "what follows the commit has no deadline",
+        "pipeline.py",
+        "    following,\n    deadline,\n",
+        "    deadline,\n    following,\n",
         "policies/test_invalidates.py",
     ),
     Mutation(

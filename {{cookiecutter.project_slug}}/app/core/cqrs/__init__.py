@@ -9,7 +9,8 @@ injected                   where a handler's dependencies come from
 registry                   @command_handler, @query_handler, @event_handler
 policies/                  one decorator each: @transactional, @authorize, @cached_query, ...
 middleware/                around every message: logging, metrics, audit, and your own
-plan, pipeline, attempt    the fixed order of the steps, compiled once for each type of message
+plan, pipeline             the fixed order of the steps, compiled once for each type of message
+attempt, follow_up         the steps around the handler, and after its commit
 dispatch, work             the message that is being handled, and what one attempt of it shares
 aggregate, events          what happened: raised, stored with the state, delivered after the commit
 registrations              who handles what on one bus, and the checks before

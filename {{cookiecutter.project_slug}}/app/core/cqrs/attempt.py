@@ -1,6 +1,5 @@
-"""One attempt: a scope and a handler of its own, and what follows when its work is committed."""
+"""One attempt: a scope and a handler of its own."""
 
-import asyncio
 from typing import Any
 
 import structlog
@@ -18,11 +17,21 @@ from app.core.cqrs.work import Work, current_work, work_of
 logger = structlog.get_logger(__name__)
 
 
+def opens_unit(plan: Plan) -> bool:
+    """Whether the handler needs a unit of work, and there is somebody to open one."""
+    return plan.policy(Transactional) is not None and plan.ports.units is not None
+
+
+def makes_work(plan: Plan) -> bool:
+    """Whether there is anything that an attempt has for itself: a scope, a unit of work, or stale tags."""
+    has_scope = plan.is_class and plan.ports.scope is not None
+    return has_scope or opens_unit(plan) or plan.policy(Invalidates) is not None
+
+
 def attempt(plan: Plan, proceed: Step) -> Step:
     """Give each attempt new work; inside another dispatch, join the work there where there is some to join."""
     scope = plan.ports.scope if plan.is_class else None
-    opens_unit = plan.policy(Transactional) is not None and plan.ports.units is not None
-    if scope is None and not opens_unit and plan.policy(Invalidates) is None:
+    if not makes_work(plan):
         return proceed
 
     async def with_work(message: Any) -> Any:
@@ -39,13 +48,9 @@ def attempt(plan: Plan, proceed: Step) -> Step:
             if work.may_have_committed:
                 mark_final(error)
             raise
-        finally:
-            dispatch._work = outer_work
-            if work.stored or work.stale_tags:
-                await _follow_up(work, plan)
 
     def _can_join(work: Work) -> bool:
-        return (work.resolver is not None or scope is None) and (work.unit is not None or not opens_unit)
+        return (work.resolver is not None or scope is None) and (work.unit is not None or not opens_unit(plan))
 
     async def _in_scope(work: Work, message: Any) -> Any:
         if scope is None:
@@ -58,19 +63,6 @@ def attempt(plan: Plan, proceed: Step) -> Step:
         return answer
 
     return with_work
-
-
-async def _follow_up(work: Work, plan: Plan) -> None:
-    """After the commit: drop stale cache entries, then let the world know. Never fails what is done already."""
-    if not work.may_have_committed:
-        return
-    try:
-        if work.stale_tags and plan.ports.cache is not None:
-            await asyncio.shield(plan.ports.cache.invalidate(work.stale_tags))
-    except Exception:
-        logger.exception("cache_invalidation_failed", tags=sorted(work.stale_tags))
-    finally:
-        plan.bus.deliver(work.stored)
 
 
 def handling(plan: Plan, proceed: Step) -> Step:

@@ -9,6 +9,7 @@ import structlog
 from app.core.cqrs.attempt import answering, attempt, handling, returned_by
 from app.core.cqrs.dispatch import Dispatch, Lease, current
 from app.core.cqrs.errors import ConfigurationError, CQRSError
+from app.core.cqrs.follow_up import following
 from app.core.cqrs.messages import IQuery, name_of
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.authorize import authentication, authorisation
@@ -41,6 +42,7 @@ def _surrounded(wrapper: Any, proceed: Step) -> Step:
 ORDER: tuple[Callable[[Plan, Step], Step], ...] = (
     middleware,
     answering,
+    following,
     deadline,
     authentication,
     validation,

@@ -172,7 +172,16 @@ async def test_the_order_of_a_query() -> None:
 
 def test_the_order_stands_in_one_list() -> None:
     assert [step.__name__ for step in ORDER] == [
-        *("middleware", "answering", "deadline", "authentication", "validation", "authorisation", "caching"),
+        *(
+            "middleware",
+            "answering",
+            "following",
+            "deadline",
+            "authentication",
+            "validation",
+            "authorisation",
+            "caching",
+        ),
         *("retry", "attempt", "transaction", "idempotency", "invalidation", "handling"),
     ]
 

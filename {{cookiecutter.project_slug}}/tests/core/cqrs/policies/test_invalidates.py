@@ -12,6 +12,7 @@ from app.core.cqrs import (
     ICommand,
     PolicyError,
     TransientError,
+    follow_up,
     invalidates,
     retry_on_failure,
     transactional,
@@ -148,6 +149,31 @@ async def test_a_cancelled_caller_leaves_no_stale_entry_behind() -> None:
         await task
     may_end.set()
     await within_patience(dropped.wait())
+
+
+async def test_a_cache_that_takes_its_time_never_makes_done_work_late() -> None:
+    bus = bus_with(handler_of(Do, lambda _: "done", transactional(), invalidates("users"), timeout_seconds=0.02))
+
+    async def outlast_the_deadline(tags: Collection[str]) -> None:
+        passed = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.1, passed.set)
+        await passed.wait()
+
+    bus.cache.invalidate = outlast_the_deadline  # type: ignore[method-assign]  # a cache that takes its time
+    assert (await bus.execute_command(Do())).data == "done"
+
+
+async def test_a_cache_that_hangs_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow_up, "LONGEST_SECONDS", 0.02)
+    bus = bus_with(handler_of(Do, lambda _: "done", transactional(), invalidates("users")))
+    hanging = asyncio.Event()
+
+    async def hang(tags: Collection[str]) -> None:
+        await hanging.wait()
+
+    bus.cache.invalidate = hang  # type: ignore[method-assign]  # a cache that hangs
+    assert (await within_patience(bus.execute_command(Do()))).data == "done"
+    hanging.set()
 
 
 async def test_a_commit_of_unknown_end_drops_to_be_sure() -> None:
