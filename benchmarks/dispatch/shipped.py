@@ -1,14 +1,15 @@
-"""Our bus as a service runs it: handlers built in a request scope by dishka, and what is around every message."""
+"""Our bus as a service runs it: handlers built by dishka for each operation, and what is around every message."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from dishka import Provider, Scope, make_async_container
+from dishka import Provider, make_async_container
 
 from app.core.cqrs import BaseCommandHandler, CQRSBus, ICommand, command_handler
 from app.core.cqrs.middleware.logging import log_outcome
 from app.core.cqrs.middleware.metrics import measure
 from app.core.logging import configure_logging
+from app.core.scopes import Lifetime, OperationScopes
 from benchmarks.dispatch.case import Case, Counter
 from benchmarks.dispatch.lines import OURS, Line
 
@@ -56,11 +57,11 @@ def _handler(counter: Counter) -> type[BaseCommandHandler[Ping, int]]:
 
 
 def _bus(stack: AsyncExitStack, handler: type[BaseCommandHandler[Ping, int]]) -> CQRSBus:
-    provider = Provider(scope=Scope.REQUEST)
+    provider = Provider(scope=Lifetime.OPERATION)
     provider.provide(Repository)
     provider.provide(handler, cache=False)
-    container = make_async_container(provider)
+    container = make_async_container(provider, scopes=Lifetime)
     stack.push_async_callback(container.close)
-    bus = CQRSBus(scope=container)
+    bus = CQRSBus(scope=OperationScopes(container))
     bus.register_command_handler(Ping, handler)
     return bus

@@ -34,10 +34,12 @@ def attempt(plan: Plan, proceed: Step) -> Step:
     if not makes_work(plan):
         return proceed
 
+    nested, get_current = plan.nested, current.get
+
     async def with_work(message: Any) -> Any:
-        dispatch = current.get()
+        dispatch = get_current()
         assert dispatch is not None, "a pipeline only runs inside a dispatch"
-        outer_work = work_of(dispatch) if plan.nested else None
+        outer_work = work_of(dispatch) if nested else None
         if outer_work is not None and _can_join(outer_work):
             outer_work.join(plan.message_type.__name__)
             return await proceed(message)

@@ -21,10 +21,12 @@ def following(plan: Plan, proceed: Step) -> Step:
     if not makes_work(plan):
         return proceed
 
+    nested, get_current = plan.nested, current.get
+
     async def follow(message: Any) -> Any:
-        dispatch = current.get()
+        dispatch = get_current()
         assert dispatch is not None, "a pipeline only runs inside a dispatch"
-        outer_work = work_of(dispatch)
+        outer_work = work_of(dispatch) if nested else None
         try:
             return await proceed(message)
         finally:
