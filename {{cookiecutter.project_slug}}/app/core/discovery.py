@@ -47,18 +47,6 @@ def discover(package: str, on_error: Literal["raise", "report"] = "raise") -> Di
     return found
 
 
-def modules_of(package: ModuleType) -> list[ModuleType]:
-    """Every module below a package, imported, in the order of their names.
-
-    Raises:
-        DiscoveryError: one of them does not import.
-    """
-    problems: list[str] = []
-    modules = list(_walk(package, problems))
-    _refuse(package.__name__, problems)
-    return modules
-
-
 def _refuse(package: str, problems: list[str]) -> None:
     if problems:
         raise DiscoveryError("\n".join([f"{package} cannot be used as it is:", *(f"- {p}" for p in problems)]))

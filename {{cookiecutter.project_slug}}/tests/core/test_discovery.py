@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from app.core.cqrs import DiscoveryError
 from app.core.cqrs.registry import declared_handlers
-from app.core.discovery import discover, modules_of
+from app.core.discovery import discover
 
 GREET = """
 from dataclasses import dataclass
@@ -157,13 +156,3 @@ def test_report_goes_on_past_what_is_broken(package: Package) -> None:
     found = discover(NAME, on_error="report")
     assert names(found.handlers) == ["GreetHandler"]
     assert len(found.problems) == 2
-
-
-def test_modules_of_imports_everything_or_nothing(package: Package) -> None:
-    package.write(a="", b__c="")
-    root = ModuleType(NAME)
-    root.__path__ = [str(package._folder)]
-    assert [module.__name__ for module in modules_of(root)] == [f"{NAME}.a", f"{NAME}.b", f"{NAME}.b.c"]
-    package.write(d="1 / 0")
-    with pytest.raises(DiscoveryError, match="ZeroDivisionError"):
-        modules_of(root)

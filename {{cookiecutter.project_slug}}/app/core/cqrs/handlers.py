@@ -25,8 +25,6 @@ R = TypeVar("R", default=Any)
 
 _get_current = current.get
 
-_get_current = current.get
-
 
 class Handler(Injected):
     """What all handlers have: their declaration, a logger, and the bus they run on."""

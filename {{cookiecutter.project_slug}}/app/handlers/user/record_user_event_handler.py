@@ -4,7 +4,6 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseEventHandler, event_handler
-from app.core.cqrs.dispatch import current_message
 from app.domain.user_events import UserEvent
 from app.persistence.tables import audit_log
 
@@ -16,13 +15,12 @@ class RecordUserEventHandler(BaseEventHandler[UserEvent]):
     session: AsyncSession
 
     async def _handle(self, event: UserEvent) -> None:
-        operation = current_message().metadata
         entry = {
             "event_id": event.event_id,
             "happened": event.event_type,
             "user_id": event.user_id,
-            "done_by": operation.user_id,
-            "operation_id": operation.operation_id,
+            "done_by": self.metadata.user_id,
+            "operation_id": self.metadata.operation_id,
             "occurred_at": event.occurred_at,
         }
         await self.session.execute(insert(audit_log).values(entry))
