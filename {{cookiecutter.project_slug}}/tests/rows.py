@@ -2,21 +2,20 @@
 
 from typing import Any
 
-from sqlalchemy import Row, Table
+from sqlalchemy import Row, Table, delete, update
 
 from app.core.container import RunningService
-from app.core.cqrs import EventRecord, RaisedEvent
-from app.domain.user_events import UserCreated
 from app.persistence.database import Database
-from app.persistence.tables import event_log
+from app.persistence.tables import event_log, inbox
 
 
 async def deliver_again(service: RunningService) -> None:
-    """Deliver what was stored once more, as a relay does that was stopped at the wrong moment."""
+    """Deliver what was stored once more, as after a crash between a reaction and the note that it ran."""
     await service.bus.settled()
-    stored = [row for row in await rows_of(service, event_log) if row.event_type == "UserCreated"]
-    events = [UserCreated(event_id=row.id, occurred_at=row.occurred_at, **row.payload) for row in stored]
-    service.bus.deliver([EventRecord(RaisedEvent(event)) for event in events])
+    database = await service.container.get(Database)
+    async with database.writing() as session, session.begin():
+        await session.execute(delete(inbox))
+        await session.execute(update(event_log).values(published_at=None))
     await service.bus.settled()
 
 

@@ -58,6 +58,15 @@ class Settings(BaseSettings):
     cache_url: str = Field(default="memory://", repr=False)
     cache_max_entries: int = Field(default=10_000, ge=1)
 
+    relay_in_service: bool = True
+    """False: this process only writes events to the log, and workers (`app worker`) deliver them."""
+    relay_poll_seconds: float = Field(default=1.0, gt=0)
+    """How often a relay looks for events without being woken by a commit."""
+    event_max_attempts: int = Field(default=10, ge=1)
+    """After so many failures an event waits for an operator: `app outbox`."""
+    event_retry_seconds: float = Field(default=1.0, ge=0)
+    """How long a failed event waits; twice as long after each further failure, up to 5 minutes."""
+
     access_token_seconds: int = Field(default=15 * 60, ge=1)
     refresh_token_seconds: int = Field(default=30 * 24 * 3600, ge=1)
     login_attempts: int = Field(default=10, ge=1)

@@ -12,9 +12,11 @@ from dishka.exceptions import NoFactoryError
 from app.adapters.provider import AdaptersProvider
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, Cache, Clock, ConfigurationError, CQRSBus, UnitsOfWork
+from app.core.cqrs.event_types import EventTypes
 from app.core.cqrs.middleware.logging import log_outcome
 from app.core.cqrs.middleware.metrics import measure
 from app.core.cqrs.process_bus import lent_cqrs_bus
+from app.core.delivery import EventDelivery
 from app.core.discovery import Discovered, discover
 from app.core.scopes import Lifetime, OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
@@ -23,6 +25,7 @@ from app.persistence.migrate import require_migrated
 from app.persistence.provider import PersistenceProvider
 
 HANDLERS = "app.handlers"
+DOMAIN = "app.domain"
 logger = structlog.get_logger(__name__)
 
 
@@ -36,21 +39,26 @@ class RunningService:
 
 
 @asynccontextmanager
-async def running_service(settings: Settings, handlers: Iterable[str] = (HANDLERS,)) -> AsyncIterator[RunningService]:
+async def running_service(
+    settings: Settings, handlers: Iterable[str] = (HANDLERS,), *, worker: bool = False
+) -> AsyncIterator[RunningService]:
     """Start the service, and end it: running operations and reactions are finished first.
 
     Args:
         settings: which adapters it is made of, and how they behave.
         handlers: the packages that handlers are found in.
+        worker: whether this process is one that delivers and receives events, and does nothing else.
 
     Raises:
         ConfigurationError: something is missing or makes no sense; the sentence says what and what to do.
     """
-    found = [discover(package) for package in handlers]
+    found = [discover(package) for package in (DOMAIN, *handlers)]
     container = make_container(settings, found)
     try:
         await require_migrated(await container.get(Database))
-        async with await make_bus(container, found) as bus:
+        bus = await make_bus(container, found)
+        delivery = await container.get(EventDelivery)
+        async with delivery.in_worker(bus) if worker else delivery.in_service(bus), bus:
             logger.info("service_started", environment=settings.environment, **bus.get_handler_count())
             if settings.environment == "development":
                 await seed_administrator(bus)
@@ -68,15 +76,17 @@ def make_container(settings: Settings, found: Iterable[Discovered]) -> AsyncCont
     """
     wiring = Provider()
     wiring.from_context(Settings, scope=Lifetime.SERVICE)
+    wiring.from_context(EventTypes, scope=Lifetime.SERVICE)
+    wiring.provide(EventDelivery, scope=Lifetime.SERVICE)
     for discovered in found:
         for handler in discovered.handlers:
             wiring.provide(handler, scope=Lifetime.OPERATION, cache=False)
         for behavior in discovered.behaviors:
             wiring.provide(behavior, scope=Lifetime.SERVICE)
+    types = EventTypes(event for discovered in found for event in discovered.events)
+    context = {Settings: settings, EventTypes: types}
     try:
-        return make_async_container(
-            PersistenceProvider(), AdaptersProvider(), wiring, scopes=Lifetime, context={Settings: settings}
-        )
+        return make_async_container(PersistenceProvider(), AdaptersProvider(), wiring, scopes=Lifetime, context=context)
     except NoFactoryError as error:
         raise ConfigurationError(missing_dependency(error)) from error
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_type_hints
 
-from app.core.cqrs import DiscoveryError, ICommand, IQuery, PipelineBehavior
+from app.core.cqrs import DiscoveryError, DomainEvent, ICommand, IQuery, PipelineBehavior
 from app.core.cqrs.plan import Kind
 from app.core.cqrs.registry import declarations_of
 
@@ -21,11 +21,12 @@ class Discovered:
     modules: list[ModuleType] = field(default_factory=list)
     handlers: list[type] = field(default_factory=list)
     behaviors: list[type[PipelineBehavior[Any]]] = field(default_factory=list)
+    events: list[type[DomainEvent]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def discover(package: str, on_error: Literal["raise", "report"] = "raise") -> Discovered:
-    """Import every module of a package and collect the handlers and behaviours in it.
+    """Import every module of a package and collect the handlers, behaviours and events in it.
 
     Args:
         package: the dotted name; that of a single module will do too.
@@ -96,6 +97,9 @@ def _line(error: BaseException) -> str:
 def _collect(module: ModuleType, found: Discovered) -> None:
     """What is declared in this very module; what it only imports is found where it is from."""
     for cls in _classes_of(module):
+        if issubclass(cls, DomainEvent):
+            found.events.append(cls)
+            continue
         registrable = any(declaration.auto_register for declaration in declarations_of(cls))
         behavior = issubclass(cls, PipelineBehavior) and not isabstract(cls)
         if not registrable and not behavior:

@@ -20,6 +20,7 @@ class Database:
         dialect = sqlite if self.is_sqlite else postgresql
         self.writing_engine: AsyncEngine = dialect.writing_engine(settings)
         self.reading_engine: AsyncEngine = dialect.reading_engine(settings)
+        self.relaying_engine = self.writing_engine if self.is_sqlite else postgresql.relaying_engine(settings)
         self._at_level: dict[str, AsyncEngine] = {}
 
     def writing(self, isolation_level: str | None = None) -> AsyncSession:
@@ -45,6 +46,7 @@ class Database:
         """Close all connections."""
         await self.writing_engine.dispose()
         await self.reading_engine.dispose()
+        await self.relaying_engine.dispose()
 
     def _engine_at(self, isolation_level: str | None) -> AsyncEngine:
         # Set on the engine, because after a transaction's first statement it is ignored. SQLite's driver

@@ -1,14 +1,15 @@
-"""The event log: what happened, stored with the state it changed. Nothing in it is ever changed."""
+"""The event log: what happened, stored with the state it changed. What an event says is never changed."""
 
 from collections.abc import Sequence
-from typing import Any
+from uuid import UUID
 
-from pydantic import TypeAdapter
-from sqlalchemy import insert
+from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.cqrs import ConcurrencyError, ConflictError, DomainEvent, EventRecord
+from app.core.cqrs import ConcurrencyError, ConflictError, EventRecord
+from app.persistence.database import Database
 from app.persistence.errors import final
+from app.persistence.stored_event import StoredEvent, columns_of, row_of
 from app.persistence.tables import event_log
 
 
@@ -20,38 +21,20 @@ async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
     """
     await session.flush()  # so that a conflict below is one of the log, not of the state
     try:
-        await session.execute(insert(event_log), [_row(record) for record in records])
+        await session.execute(insert(event_log), [row_of(record) for record in records])
     except ConflictError as error:
         raise final(ConcurrencyError("Somebody else changed this in the meantime: read it again.")) from error
 
 
-def _row(record: EventRecord) -> dict[str, Any]:
-    event, raised, metadata = record.event, record.raised, record.metadata
-    return {
-        "id": event.event_id,
-        "aggregate_type": raised.aggregate_type,
-        "aggregate_id": raised.aggregate_id,
-        "version": raised.version,
-        "event_type": event.event_type,
-        "payload": adapters[type(event)].dump_python(event, mode="json", exclude={"event_id", "occurred_at"}),
-        "metadata": {
-            "operation_id": metadata.operation_id,
-            "correlation_id": metadata.correlation_id,
-            "causation_id": metadata.causation_id,
-            "user_id": metadata.user_id,
-            "source": metadata.source,
-            "version": metadata.version,
-        },
-        "occurred_at": event.occurred_at,
-    }
+async def is_in_log(database: Database, event_id: UUID) -> bool:
+    """Whether this service wrote this event."""
+    async with database.reading() as session:
+        return bool(await session.scalar(select(exists().where(event_log.c.id == event_id))))
 
 
-class Adapters(dict[type[DomainEvent], TypeAdapter[Any]]):
-    """Event class -> what writes it as JSON, made when it is first needed."""
-
-    def __missing__(self, event_type: type[DomainEvent]) -> TypeAdapter[Any]:
-        adapter = self[event_type] = TypeAdapter(event_type)
-        return adapter
-
-
-adapters = Adapters()
+async def stream(session: AsyncSession, aggregate_type: str, aggregate_id: str) -> list[StoredEvent]:
+    """What happened to one aggregate, from the beginning."""
+    log = event_log.c
+    of_aggregate = (log.aggregate_type == aggregate_type, log.aggregate_id == aggregate_id)
+    rows = await session.execute(select(*columns_of(event_log)).where(*of_aggregate).order_by(log.version))
+    return [StoredEvent(**row) for row in rows.mappings()]

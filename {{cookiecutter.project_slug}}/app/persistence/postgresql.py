@@ -30,6 +30,11 @@ def reading_engine(settings: Settings) -> AsyncEngine:
     return engine.execution_options(postgresql_readonly=True)
 
 
+def relaying_engine(settings: Settings) -> AsyncEngine:
+    """The engine of the relay: it keeps a transaction open while events are delivered, and listens for more."""
+    return _engine(settings, settings.database_url, _limits(settings) | {"application_name": "app-relay"})
+
+
 def migrating_engine(settings: Settings) -> AsyncEngine:
     """The engine of migrations: they may take long."""
     return _engine(settings, settings.database_url, {"application_name": "app-migrations"})

@@ -3,13 +3,13 @@
 import asyncio
 import re
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
 import aiosqlite
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
@@ -72,6 +72,26 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
     event.listen(engine.sync_engine, "begin", begin_transaction)
     translate_errors(engine, classify)
     return engine
+
+
+@contextmanager
+def exclusively(engine: AsyncEngine, purpose: str) -> Iterator[bool]:
+    """Whether nobody else does this with the database now, in this process or another; so it stays inside.
+
+    The lock is one of SQLite's own, on a file beside the database, and ends with the process that holds it.
+    """
+    beside = f"{_file(engine.url)}-{purpose}"
+    with closing(sqlite3.connect(beside, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            yield False
+        else:
+            yield True
+
+
+def _file(url: URL) -> str:
+    return (url.database or "").removeprefix("file:").partition("?")[0]
 
 
 def _require_usable(url: str) -> None:

@@ -20,6 +20,8 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    false,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -122,19 +124,46 @@ refresh_tokens = Table(
     Column("issued_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
 )
+WAITING = text("published_at IS NULL")
+
+
+def _event_and_delivery() -> tuple[Column[Any] | Index, ...]:
+    """An event, what became of its delivery, and how those that still wait are found: all, and by aggregate."""
+    return (
+        _id(),
+        Column("aggregate_type", Text),
+        Column("aggregate_id", Text),
+        Column("version", Integer),
+        Column("event_type", Text, nullable=False),
+        Column("event_version", Integer, nullable=False, server_default="1"),
+        Column("payload", Json, nullable=False),
+        Column("metadata", Json, nullable=False),
+        Column("occurred_at", UtcDateTime, nullable=False),
+        Column("published_at", UtcDateTime),
+        Column("attempts", Integer, nullable=False, server_default="0"),
+        Column("next_attempt_at", UtcDateTime),
+        Column("last_error", Text),
+        Column("dead", Boolean, nullable=False, server_default=false()),
+        Index(None, "id", postgresql_where=WAITING, sqlite_where=WAITING),
+        Index(None, "aggregate_type", "aggregate_id", "version", postgresql_where=WAITING, sqlite_where=WAITING),
+    )
+
 
 event_log = Table(
     "event_log",
     metadata,
-    _id(),
-    Column("aggregate_type", Text),
-    Column("aggregate_id", Text),
-    Column("version", Integer),
-    Column("event_type", Text, nullable=False),
-    Column("payload", Json, nullable=False),
-    Column("metadata", Json, nullable=False),
-    Column("occurred_at", UtcDateTime, nullable=False),
+    *_event_and_delivery(),
     UniqueConstraint("aggregate_type", "aggregate_id", "version"),
+)
+
+parked_events = Table("parked_events", metadata, *_event_and_delivery())
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("handler", Text, primary_key=True),
+    Column("received_at", UtcDateTime, nullable=False, index=True),
 )
 
 idempotency_keys = Table(

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
+from uuid import UUID
 
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
@@ -13,7 +16,9 @@ from app.persistence.database import Database
 from app.persistence.errors import LostConnectionError, final
 from app.persistence.event_log import append
 from app.persistence.idempotency import IdempotencyKeys
+from app.persistence.insert import insert_if_new
 from app.persistence.sessions import UnitSession
+from app.persistence.tables import inbox
 
 
 class SqlUnitOfWork:
@@ -50,6 +55,11 @@ class SqlUnitOfWork:
     async def keep_answer(self, claim: Claim, answer: bytes) -> None:
         """Store the answer of a claimed key."""
         await self._keys.keep_answer(self.session, claim, answer)
+
+    async def receive(self, event_id: UUID, handler: str) -> bool:
+        """Note that a handler has had an event; False if that was noted before."""
+        note = {"event_id": event_id, "handler": handler, "received_at": datetime.now(UTC)}
+        return await insert_if_new(self.session, inbox, note)
 
     async def commit(self) -> None:
         """Make everything permanent.
@@ -94,6 +104,12 @@ class SqlUnitsOfWork:
     def check(self, isolation_level: str) -> None:
         """Refuse a level that the database does not have."""
         self._database.check_level(isolation_level)
+
+    async def has_received(self, event_id: UUID, handler: str) -> bool:
+        """Whether it was noted that this handler has had this event."""
+        noted = exists().where(inbox.c.event_id == event_id, inbox.c.handler == handler)
+        async with self._database.reading() as session:
+            return bool(await session.scalar(select(noted)))
 
 
 def current_unit() -> SqlUnitOfWork | None:

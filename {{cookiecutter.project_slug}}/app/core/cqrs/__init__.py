@@ -13,6 +13,7 @@ plan, pipeline             the fixed order of the steps, compiled once for each 
 attempt, follow_up         the steps around the handler, and after its commit
 dispatch, work             the message that is being handled, and what one attempt of it shares
 aggregate, events          what happened: raised, stored with the state, delivered after the commit
+event_types                events as plain data, and how those of long ago are read
 registrations              who handles what on one bus, and the checks before
 compiled, registering, bus the bus itself
 ports                      what the bus needs from outside

@@ -16,12 +16,18 @@ class RaisedEvent(NamedTuple):
 
 
 class EventRecord(Message):
-    """An event as the event log keeps it: with the aggregate that raised it and the operation it happened in."""
+    """An event as the event log keeps it: with the aggregate that raised it and the operation it happened in.
 
-    __slots__ = ("raised",)
+    `is_stored` tells an event that was read from the log, and may come again, from one that just happens.
+    """
 
-    def __init__(self, raised: RaisedEvent, metadata: OperationMetadata | None = None) -> None:
+    __slots__ = ("is_stored", "raised")
+
+    def __init__(
+        self, raised: RaisedEvent, metadata: OperationMetadata | None = None, *, is_stored: bool = False
+    ) -> None:
         self.raised = raised
+        self.is_stored = is_stored
         if metadata is not None:
             self._metadata = metadata
 

@@ -6,11 +6,9 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-import structlog
-
 from app.core.cqrs.aggregate import EventRecord, RaisedEvent
 from app.core.cqrs.dispatch import Dispatch, Lease, current
-from app.core.cqrs.events import Delivery, commit
+from app.core.cqrs.events import Delivery, MemoryDelivery, commit
 from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
 from app.core.cqrs.plan import Kind
 from app.core.cqrs.ports import AccessPolicy, Cache, Clock, Ports, Scope, UnitsOfWork
@@ -21,7 +19,6 @@ from app.core.cqrs.work import Work, work_of
 R = TypeVar("R")
 Run = Callable[[Any], Coroutine[Any, Any, Any]]
 REACTION_TIMEOUT_SECONDS = 30.0
-logger = structlog.get_logger(__name__)
 _get_current = current.get
 
 
@@ -54,7 +51,7 @@ class CQRSBus(Registering):
         self._lease_held = weakref.ref(self.lease)
         self._commands, self._queries = self._pipelines.commands, self._pipelines.queries
         self._published = self._pipelines.published
-        self._delivery = Delivery(self._deliver_one)
+        self.delivery: Delivery = MemoryDelivery(self.react)
 
     # Sending messages
 
@@ -162,11 +159,11 @@ class CQRSBus(Registering):
                 await idle.wait()
             finally:
                 returned.detach()
-        await self.settled()
+        await self.delivery.finish()
 
     async def settled(self) -> None:
-        """Wait until every reaction to what was committed so far has run."""
-        await self._delivery.idle()
+        """Wait until every reaction to what was committed so far has run, or waits to be tried again."""
+        await self.delivery.idle()
 
     def __enter__(self) -> Self:
         return self
@@ -189,14 +186,18 @@ class CQRSBus(Registering):
         """Commit the work of a command with the events it raised."""
         await commit(work, self._pipelines.inside.__getitem__)
 
-    def deliver(self, records: list[EventRecord]) -> None:
-        """Let after-commit reactions to these events run, behind the back of the caller."""
-        self._delivery.add([record for record in records if self._pipelines.after[type(record.event)]])
+    async def react(self, record: EventRecord) -> None:
+        """Run all after-commit reactions to an event, one after the other.
 
-    async def _deliver_one(self, record: EventRecord) -> None:
+        Raises:
+            ExceptionGroup: of everything that they raised, when all have run.
+        """
+        failures: list[Exception] = []
         for react in self._pipelines.after[type(record.event)]:
             try:
                 async with asyncio.timeout(REACTION_TIMEOUT_SECONDS):
                     await react(record)
-            except Exception:
-                logger.exception("reaction_failed", event_type=record.event.event_type, event_id=record.event.event_id)
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise ExceptionGroup(f"{len(failures)} handlers of {record.event_type} failed.", failures)

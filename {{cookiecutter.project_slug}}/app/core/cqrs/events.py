@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -80,8 +80,21 @@ async def _react_inside(
     )
 
 
-class Delivery:
-    """Runs after-commit reactions in this process, one event after the other, behind the back of the command.
+class Delivery(Protocol):
+    """Lets after-commit reactions run, behind the back of the command."""
+
+    def add(self, records: Sequence[EventRecord]) -> None:
+        """These were committed just now."""
+
+    async def idle(self) -> None:
+        """Wait until there is nothing to deliver."""
+
+    async def finish(self) -> None:
+        """Deliver what is to be delivered before the end of the bus."""
+
+
+class MemoryDelivery:
+    """Runs after-commit reactions in this process, one event after the other; what a crash interrupts is lost.
 
     Nothing of it exists while there is nothing to deliver, so it belongs to no event loop.
     """
@@ -102,7 +115,18 @@ class Delivery:
         while self._worker is not None and not self._worker.done():
             await asyncio.wait([self._worker])
 
+    finish = idle
+
     async def _work(self) -> None:
         current.set(None)  # not part of the operation that happened to start it
         while self._waiting:
-            await self._deliver(self._waiting.popleft())
+            record = self._waiting.popleft()
+            try:
+                await self._deliver(record)
+            except Exception as error:
+                logger.error(
+                    "reaction_failed",
+                    event_type=record.event_type,
+                    event_id=record.event.event_id,
+                    exc_info=error,
+                )

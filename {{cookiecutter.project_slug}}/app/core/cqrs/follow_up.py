@@ -48,4 +48,4 @@ async def _follow_up(work: Work, plan: Plan) -> None:
     except Exception:
         logger.exception("cache_invalidation_failed", tags=sorted(work.stale_tags))
     finally:
-        plan.bus.deliver(work.stored)
+        plan.bus.delivery.add(work.stored)

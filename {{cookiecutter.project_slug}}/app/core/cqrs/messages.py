@@ -144,10 +144,21 @@ class DomainEvent:
     event_type: ClassVar[str] = "DomainEvent"
     """The name on the wire and in the event log: the class's, unless the class sets another that outlives it."""
 
+    event_version: ClassVar[int] = 1
+    """The version of the event's shape: count it up where older events would not load, and write `upcast`."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "event_type" not in cls.__dict__:
             cls.event_type = cls.__name__
+
+    @classmethod
+    def upcast(cls, payload: dict[str, Any], version: int) -> dict[str, Any]:
+        """The fields of an event that was stored as an older `version`, in today's shape.
+
+        A new field that has a default, and a field that is gone, need no version.
+        """
+        return payload
 
 
 def name_of(message: object) -> str:

@@ -17,6 +17,7 @@ from app.core.cqrs.policies.cached_query import caching
 from app.core.cqrs.policies.deadline import deadline
 from app.core.cqrs.policies.idempotent import idempotency
 from app.core.cqrs.policies.invalidates import invalidation
+from app.core.cqrs.policies.once import receiving
 from app.core.cqrs.policies.retry_on_failure import retry
 from app.core.cqrs.policies.transactional import transaction
 from app.core.cqrs.policies.validate_input import validation
@@ -52,6 +53,7 @@ ORDER: tuple[Callable[[Plan, Step], Step], ...] = (
     attempt,
     transaction,
     idempotency,
+    receiving,
     invalidation,
     handling,
 )

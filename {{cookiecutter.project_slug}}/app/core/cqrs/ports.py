@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
+from uuid import UUID
 
 from app.core.cqrs.aggregate import EventRecord, RaisedEvent
 
@@ -64,6 +65,10 @@ class UnitOfWork(Protocol):
     async def keep_answer(self, claim: Claim, answer: bytes) -> None:
         """Store the answer of a claimed key, for later claims of it."""
 
+    async def receive(self, event_id: UUID, handler: str) -> bool:
+        """Note that a handler has had an event; False if that was noted before. A second one who asks waits."""
+        ...
+
     async def commit(self) -> None:
         """Make everything permanent."""
 
@@ -79,6 +84,10 @@ class UnitsOfWork(Protocol):
 
     def open(self, isolation_level: str | None) -> UnitOfWork:
         """A new unit of work; the level is in force before its first statement. None: the database's default."""
+        ...
+
+    async def has_received(self, event_id: UUID, handler: str) -> bool:
+        """Whether it was noted that this handler has had this event."""
         ...
 
     def check(self, isolation_level: str) -> None:

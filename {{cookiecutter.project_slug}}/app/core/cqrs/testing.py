@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from inspect import signature
 from typing import Any, TypeVar, get_type_hints
+from uuid import UUID
 
 from app.core.cqrs.aggregate import AggregateRoot, EventRecord, RaisedEvent
 from app.core.cqrs.bus import CQRSBus
@@ -87,6 +88,7 @@ class MemoryUnit:
         self._aggregates: list[AggregateRoot] = []
         self._records: list[EventRecord] = []
         self._answers: dict[tuple[str, ...], tuple[bytes, bytes]] = {}
+        self._received: list[tuple[UUID, str]] = []
         self._locks: list[asyncio.Lock] = []
         self._open = True
 
@@ -124,6 +126,11 @@ class MemoryUnit:
         """Store the answer of a claimed key."""
         self._answers[claim[:3]] = (claim.content, answer)
 
+    async def receive(self, event_id: UUID, handler: str) -> bool:
+        """Note that a handler has had an event; False if that was noted before."""
+        self._received.append((event_id, handler))
+        return not await self._units.has_received(event_id, handler)
+
     async def commit(self) -> None:
         """Keep everything, or fail as the test ordered."""
         if self._units.failures:
@@ -131,6 +138,7 @@ class MemoryUnit:
         self._units.journal.append("commit")
         self._units.records += self._records
         self._units.answers |= self._answers
+        self._units.received.update(self._received)
         self._open = False
 
     async def rollback(self) -> None:
@@ -161,6 +169,7 @@ class MemoryUnitsOfWork:
         self.records: list[EventRecord] = []
         self.answers: dict[tuple[str, ...], tuple[bytes, bytes]] = {}
         self.claims: dict[tuple[str, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.received: set[tuple[UUID, str]] = set()
         self.failures: list[Exception] = []
 
     @property
@@ -187,6 +196,10 @@ class MemoryUnitsOfWork:
 
     def check(self, isolation_level: str) -> None:
         """Every level will do."""
+
+    async def has_received(self, event_id: UUID, handler: str) -> bool:
+        """Whether it was noted that this handler has had this event."""
+        return (event_id, handler) in self.received
 
 
 class SimpleScope:

@@ -1,0 +1,159 @@
+"""Events that wait to be delivered: who delivers which, and what became of it.
+
+Events of one aggregate are delivered in their order, by one process at a time: who has locked the first that waits,
+its head, has the aggregate. An event that fails keeps those behind it waiting, and nobody else.
+"""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, and_, exists, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.cqrs.event_types import UnreadableEventError
+from app.persistence.database import Database
+from app.persistence.insert import insert_if_new
+from app.persistence.sqlite import exclusively
+from app.persistence.stored_event import StoredEvent, columns_of
+
+MOST_AGGREGATES = 100
+MOST_EVENTS_OF_ONE = 20
+LONGEST_PASS_SECONDS = 60
+LONGEST_BACKOFF_SECONDS = 300.0
+LONGEST_REASON = 1000
+
+
+@dataclass
+class Claimed:
+    """The events that this process delivers now, by aggregate and in order, and what became of them."""
+
+    streams: list[list[StoredEvent]] = field(default_factory=list)
+    delivered: list[UUID] = field(default_factory=list)
+    failed: list[tuple[StoredEvent, Exception]] = field(default_factory=list)
+
+
+class Outbox:
+    """The waiting events of one table.
+
+    Args:
+        database: where they are.
+        table: the event log, or the parked events.
+        max_attempts: after so many failures an event is dead, and waits for an operator.
+        retry_seconds: how long to wait after the first failure; doubled with each more, up to 5 minutes.
+    """
+
+    def __init__(self, database: Database, table: Table, max_attempts: int, retry_seconds: float) -> None:
+        self._database = database
+        self._table = table
+        self._max_attempts = max_attempts
+        self._retry_seconds = retry_seconds
+
+    @asynccontextmanager
+    async def claim(self) -> AsyncIterator[Claimed]:
+        """Some of the events that are due; nobody else gets them, and what became of them is stored at the end."""
+        if self._database.is_sqlite:
+            async with self._claim_alone() as claimed:
+                yield claimed
+            return
+        async with self._database.relaying_engine.begin() as connection:
+            # Deliveries happen while this transaction waits; it must not be taken for one that was forgotten.
+            await connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_PASS_SECONDS}s'"))
+            claimed = Claimed(await self._due(connection))
+            yield claimed
+            await self._store(connection, claimed)
+
+    @asynccontextmanager
+    async def _claim_alone(self) -> AsyncIterator[Claimed]:
+        """The same on SQLite, which has one lock for everything: a second one, beside it, says who delivers."""
+        with exclusively(self._database.writing_engine, self._table.name) as mine:
+            if not mine:
+                yield Claimed()
+                return
+            async with self._database.reading_engine.connect() as connection:
+                claimed = Claimed(await self._due(connection))
+            yield claimed
+            if claimed.delivered or claimed.failed:
+                async with self._database.writing_engine.begin() as connection:
+                    await self._store(connection, claimed)
+
+    async def put(self, event: StoredEvent, error: Exception | None) -> None:
+        """Let an event wait here that was not in the table before: because it failed, or behind one that did."""
+        row = event.row() | ({} if error is None else self._failure(event, error))
+        async with self._database.writing() as session, session.begin():
+            await insert_if_new(session, self._table, row)
+
+    async def is_waiting(self, event: StoredEvent) -> bool:
+        """Whether this event waits here, or an earlier one of its aggregate."""
+        waiting = self._table.c
+        same = and_(waiting.aggregate_type == event.aggregate_type, waiting.aggregate_id == event.aggregate_id)
+        waits = exists().where(waiting.published_at.is_(None), or_(waiting.id == event.id, same))
+        async with self._database.reading() as session:
+            return bool(await session.scalar(select(waits)))
+
+    async def _due(self, connection: AsyncConnection) -> list[list[StoredEvent]]:
+        heads = [StoredEvent(**row) for row in (await connection.execute(self._heads())).mappings()]
+        streams = {head.key: [head] for head in heads}
+        following = self._following([head.id for head in heads if head.aggregate_id is not None])
+        for row in (await connection.execute(following)).mappings() if heads else ():
+            event = StoredEvent(**row)
+            streams[event.key].append(event)
+        return list(streams.values())
+
+    def _heads(self) -> Any:
+        """The first event that waits of each aggregate, locked, unless it is not due yet or somebody has it."""
+        event, earlier = self._table.c, self._table.alias("earlier").c
+        is_due = or_(event.next_attempt_at.is_(None), event.next_attempt_at <= datetime.now(UTC))
+        has_earlier = exists().where(
+            earlier.published_at.is_(None),
+            earlier.aggregate_type == event.aggregate_type,
+            earlier.aggregate_id == event.aggregate_id,
+            earlier.version < event.version,
+        )
+        due = select(*columns_of(self._table)).where(event.published_at.is_(None), ~event.dead, is_due, ~has_earlier)
+        return due.order_by(event.id).limit(MOST_AGGREGATES).with_for_update(skip_locked=True)
+
+    def _following(self, heads: Sequence[UUID]) -> Any:
+        """What waits behind these, as far as one turn goes."""
+        event, head = self._table.c, self._table.alias("head").c
+        behind = and_(
+            event.published_at.is_(None),
+            event.aggregate_type == head.aggregate_type,
+            event.aggregate_id == head.aggregate_id,
+            event.version.between(head.version + 1, head.version + MOST_EVENTS_OF_ONE),
+        )
+        return select(*columns_of(self._table)).where(head.id.in_(heads), behind).order_by(event.version)
+
+    async def _store(self, connection: AsyncConnection, claimed: Claimed) -> None:
+        event = self._table.c
+        if claimed.delivered:
+            delivered = update(self._table).where(event.id.in_(claimed.delivered))
+            await connection.execute(delivered.values(published_at=datetime.now(UTC), last_error=None))
+        for failed, error in claimed.failed:
+            failure = update(self._table).where(event.id == failed.id)
+            await connection.execute(failure.values(self._failure(failed, error)))
+
+    def _failure(self, event: StoredEvent, error: Exception) -> dict[str, Any]:
+        attempts = event.attempts + 1
+        return {
+            "attempts": attempts,
+            "last_error": reason(error),
+            "next_attempt_at": datetime.now(UTC) + timedelta(seconds=self._wait(attempts)),
+            "dead": attempts >= self._max_attempts or isinstance(error, UnreadableEventError),
+        }
+
+    def _wait(self, attempts: int) -> float:
+        """Between half of the back-off and all of it, so that what failed together is not tried together."""
+        longest = min(self._retry_seconds * 2.0 ** min(attempts - 1, 30), LONGEST_BACKOFF_SECONDS)
+        return random.uniform(longest / 2, longest)  # noqa: S311  # no secret
+
+
+def reason(error: BaseException) -> str:
+    """Why a delivery failed, for an operator."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(map(reason, error.exceptions))[:LONGEST_REASON]
+    return f"{type(error).__name__}: {error}"[:LONGEST_REASON]

@@ -1,0 +1,90 @@
+"""An event as a row, as a message to other processes, and as the record that reactions get."""
+
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import Column, Table
+
+from app.core.cqrs import EventRecord, OperationMetadata, RaisedEvent
+from app.core.cqrs.event_types import EventTypes, payload_of
+
+TRAVELLING = ("operation_id", "correlation_id", "causation_id", "user_id", "source", "version")
+"""The part of an operation's metadata that is stored with its events."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A row of the event log, or of those parked where they arrived."""
+
+    id: UUID
+    aggregate_type: str | None
+    aggregate_id: str | None
+    version: int | None
+    event_type: str
+    event_version: int
+    payload: dict[str, Any]
+    metadata: dict[str, Any]
+    occurred_at: datetime
+    attempts: int = 0
+
+    @property
+    def key(self) -> str:
+        """Events with the same key have an order; one without an aggregate stands for itself."""
+        return str(self.id) if self.aggregate_id is None else f"{self.aggregate_type}:{self.aggregate_id}"
+
+    def record(self, types: EventTypes) -> EventRecord:
+        """The event for reactions.
+
+        Raises:
+            UnreadableEventError: its class is gone, or cannot read it.
+        """
+        event = types.read(
+            self.event_type, self.event_version, self.payload, event_id=self.id, occurred_at=self.occurred_at
+        )
+        raised = RaisedEvent(event, self.aggregate_type, self.aggregate_id, self.version)
+        known = {name: self.metadata[name] for name in TRAVELLING if name in self.metadata}
+        return EventRecord(raised, OperationMetadata(**known), is_stored=True)
+
+    def to_json(self) -> bytes:
+        """The event for other processes."""
+        return _json.dump_json(self, exclude={"attempts"})
+
+    @staticmethod
+    def from_json(body: bytes) -> "StoredEvent":
+        """The event that another process sent.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return _json.validate_json(body)
+
+    def row(self) -> dict[str, Any]:
+        """The event as a row of its table."""
+        return asdict(self)
+
+
+_json = TypeAdapter(StoredEvent)
+
+
+def columns_of(table: Table) -> list[Column[Any]]:
+    """What is read of a table to make a `StoredEvent`."""
+    return [table.c[field.name] for field in fields(StoredEvent)]
+
+
+def row_of(record: EventRecord) -> dict[str, Any]:
+    """What is written of an event that just happened."""
+    event, raised, metadata = record.event, record.raised, record.metadata
+    return {
+        "id": event.event_id,
+        "aggregate_type": raised.aggregate_type,
+        "aggregate_id": raised.aggregate_id,
+        "version": raised.version,
+        "event_type": event.event_type,
+        "event_version": event.event_version,
+        "payload": payload_of(event),
+        "metadata": {name: getattr(metadata, name) for name in TRAVELLING},
+        "occurred_at": event.occurred_at,
+    }

@@ -1,0 +1,22 @@
+"""The service without HTTP: it delivers events, and receives those of the broker. `app worker`."""
+
+import asyncio
+import signal
+
+import structlog
+
+from app.core.config import Settings
+from app.core.container import running_service
+
+logger = structlog.get_logger(__name__)
+
+
+async def work(settings: Settings) -> None:
+    """Deliver and receive events until SIGTERM or Ctrl+C; what was begun is finished."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running_service(settings, worker=True):
+        await stop.wait()
+    logger.info("worker_stopped")
