@@ -12,6 +12,7 @@ import structlog
 from app.core.config import Settings
 from app.core.container import RunningService, running_service
 from app.core.cqrs import CQRSBus
+from app.persistence.database import Database
 from tests.databases import SERVER, Databases, PostgresDatabases, SqliteFiles, ask_server, settings_for
 from tests.users import People
 
@@ -88,6 +89,14 @@ def empty_database_url(databases: Databases, tmp_path: Path) -> Iterator[str]:
 def settings(database_url: str) -> Settings:
     """The settings of a service on the test's database."""
     return settings_for(database_url)
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The test's database, without a service."""
+    opened = Database(settings)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ async def deliver_again(service: RunningService) -> None:
 
 
 async def rows_of(service: RunningService, table: Table) -> list[Row[Any]]:
-    """All rows of a table."""
+    """All rows of a table, by their keys: the database has no order of its own."""
     database = await service.container.get(Database)
     async with database.reading() as session:
-        return list((await session.execute(table.select())).all())
+        return list((await session.execute(table.select().order_by(*table.primary_key))).all())

@@ -42,6 +42,7 @@ def discover(package: str, on_error: Literal["raise", "report"] = "raise") -> Di
         found.modules = [root, *_walk(root, found.problems)]
     for module in found.modules:
         _collect(module, found)
+        found.events += [cls for cls in _classes_of(module) if issubclass(cls, DomainEvent)]
     _check_answering(found)
     if on_error == "raise":
         _refuse(package, found.problems)
@@ -97,9 +98,6 @@ def _line(error: BaseException) -> str:
 def _collect(module: ModuleType, found: Discovered) -> None:
     """What is declared in this very module; what it only imports is found where it is from."""
     for cls in _classes_of(module):
-        if issubclass(cls, DomainEvent):
-            found.events.append(cls)
-            continue
         registrable = any(declaration.auto_register for declaration in declarations_of(cls))
         behavior = issubclass(cls, PipelineBehavior) and not isabstract(cls)
         if not registrable and not behavior:

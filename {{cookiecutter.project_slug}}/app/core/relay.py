@@ -105,15 +105,15 @@ class Relay:
     async def _turn(self) -> bool:
         """Deliver some of what is due; whether there may be more."""
         outage: Exception | None
-        progress = False
+        more = False
         try:
             async with self._outbox.claim() as claimed:
                 outage = await self._deliver_all(claimed)
-            progress = bool(claimed.delivered or claimed.failed)
+            more = outage is None and (bool(claimed.failed) or not claimed.is_all)
         except Exception as error:  # the database's, whatever it is: there is nobody above who could do better
             outage = error
         self._note(outage)
-        return progress and outage is None
+        return more
 
     async def _deliver_all(self, claimed: Claimed) -> Exception | None:
         """Deliver what was claimed, of each aggregate one after the other; what is in the way of everything."""

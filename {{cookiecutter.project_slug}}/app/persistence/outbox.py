@@ -5,14 +5,14 @@ its head, has the aggregate. An event that fails keeps those behind it waiting, 
 """
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, and_, exists, or_, select, text, update
+from sqlalchemy import Select, Table, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs.event_types import UnreadableEventError
@@ -20,10 +20,10 @@ from app.persistence.database import Database
 from app.persistence.insert import insert_if_new
 from app.persistence.sqlite import exclusively
 from app.persistence.stored_event import StoredEvent, columns_of
+from app.persistence.tables import UtcDateTime
 
 MOST_AGGREGATES = 100
-MOST_EVENTS_OF_ONE = 20
-LONGEST_PASS_SECONDS = 60
+MOST_BEHIND_ONE = 20
 LONGEST_BACKOFF_SECONDS = 300.0
 LONGEST_REASON = 1000
 
@@ -33,6 +33,8 @@ class Claimed:
     """The events that this process delivers now, by aggregate and in order, and what became of them."""
 
     streams: list[list[StoredEvent]] = field(default_factory=list)
+    is_all: bool = True
+    """Whether nothing else was due."""
     delivered: list[UUID] = field(default_factory=list)
     failed: list[tuple[StoredEvent, Exception]] = field(default_factory=list)
 
@@ -50,6 +52,7 @@ class Outbox:
     def __init__(self, database: Database, table: Table, max_attempts: int, retry_seconds: float) -> None:
         self._database = database
         self._table = table
+        self._heads, self._following = _first_of_each_aggregate(table), _what_waits_behind(table)
         self._max_attempts = max_attempts
         self._retry_seconds = retry_seconds
 
@@ -61,9 +64,7 @@ class Outbox:
                 yield claimed
             return
         async with self._database.relaying_engine.begin() as connection:
-            # Deliveries happen while this transaction waits; it must not be taken for one that was forgotten.
-            await connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_PASS_SECONDS}s'"))
-            claimed = Claimed(await self._due(connection))
+            claimed = await self._due(connection)
             yield claimed
             await self._store(connection, claimed)
 
@@ -75,7 +76,7 @@ class Outbox:
                 yield Claimed()
                 return
             async with self._database.reading_engine.connect() as connection:
-                claimed = Claimed(await self._due(connection))
+                claimed = await self._due(connection)
             yield claimed
             if claimed.delivered or claimed.failed:
                 async with self._database.writing_engine.begin() as connection:
@@ -95,38 +96,16 @@ class Outbox:
         async with self._database.reading() as session:
             return bool(await session.scalar(select(waits)))
 
-    async def _due(self, connection: AsyncConnection) -> list[list[StoredEvent]]:
-        heads = [StoredEvent(**row) for row in (await connection.execute(self._heads())).mappings()]
-        streams = {head.key: [head] for head in heads}
-        following = self._following([head.id for head in heads if head.aggregate_id is not None])
-        for row in (await connection.execute(following)).mappings() if heads else ():
-            event = StoredEvent(**row)
-            streams[event.key].append(event)
-        return list(streams.values())
-
-    def _heads(self) -> Any:
-        """The first event that waits of each aggregate, locked, unless it is not due yet or somebody has it."""
-        event, earlier = self._table.c, self._table.alias("earlier").c
-        is_due = or_(event.next_attempt_at.is_(None), event.next_attempt_at <= datetime.now(UTC))
-        has_earlier = exists().where(
-            earlier.published_at.is_(None),
-            earlier.aggregate_type == event.aggregate_type,
-            earlier.aggregate_id == event.aggregate_id,
-            earlier.version < event.version,
-        )
-        due = select(*columns_of(self._table)).where(event.published_at.is_(None), ~event.dead, is_due, ~has_earlier)
-        return due.order_by(event.id).limit(MOST_AGGREGATES).with_for_update(skip_locked=True)
-
-    def _following(self, heads: Sequence[UUID]) -> Any:
-        """What waits behind these, as far as one turn goes."""
-        event, head = self._table.c, self._table.alias("head").c
-        behind = and_(
-            event.published_at.is_(None),
-            event.aggregate_type == head.aggregate_type,
-            event.aggregate_id == head.aggregate_id,
-            event.version.between(head.version + 1, head.version + MOST_EVENTS_OF_ONE),
-        )
-        return select(*columns_of(self._table)).where(head.id.in_(heads), behind).order_by(event.version)
+    async def _due(self, connection: AsyncConnection) -> Claimed:
+        found = await connection.execute(self._heads, {"now": datetime.now(UTC)})
+        streams = {head.key: [head] for head in (StoredEvent(**row) for row in found.mappings())}
+        heads = [head.id for (head,) in streams.values() if head.aggregate_id is not None]
+        if heads:
+            for row in (await connection.execute(self._following, {"heads": heads})).mappings():
+                event = StoredEvent(**row)
+                streams[event.key].append(event)
+        is_all = len(streams) < MOST_AGGREGATES and all(len(s) <= MOST_BEHIND_ONE for s in streams.values())
+        return Claimed(list(streams.values()), is_all)
 
     async def _store(self, connection: AsyncConnection, claimed: Claimed) -> None:
         event = self._table.c
@@ -150,6 +129,33 @@ class Outbox:
         """Between half of the back-off and all of it, so that what failed together is not tried together."""
         longest = min(self._retry_seconds * 2.0 ** min(attempts - 1, 30), LONGEST_BACKOFF_SECONDS)
         return random.uniform(longest / 2, longest)  # noqa: S311  # no secret
+
+
+def _first_of_each_aggregate(table: Table) -> Select[Any]:
+    """Of each aggregate the first event that waits, locked, unless it is not due yet or somebody has it."""
+    event, earlier = table.c, table.alias("earlier").c
+    is_due = or_(event.next_attempt_at.is_(None), event.next_attempt_at <= bindparam("now", type_=UtcDateTime))
+    has_earlier = exists().where(
+        earlier.published_at.is_(None),
+        earlier.aggregate_type == event.aggregate_type,
+        earlier.aggregate_id == event.aggregate_id,
+        earlier.version < event.version,
+    )
+    due = select(*columns_of(table)).where(event.published_at.is_(None), ~event.dead, is_due, ~has_earlier)
+    return due.order_by(event.id).limit(MOST_AGGREGATES).with_for_update(skip_locked=True)
+
+
+def _what_waits_behind(table: Table) -> Select[Any]:
+    """What waits behind the `heads`, as far as one turn goes."""
+    event, head = table.c, table.alias("head").c
+    behind = and_(
+        event.published_at.is_(None),
+        event.aggregate_type == head.aggregate_type,
+        event.aggregate_id == head.aggregate_id,
+        event.version.between(head.version + 1, head.version + MOST_BEHIND_ONE),
+    )
+    heads = head.id.in_(bindparam("heads", expanding=True))
+    return select(*columns_of(table)).where(heads, behind).order_by(event.version)
 
 
 def reason(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from app.persistence.errors import ConnectionPool, lost_connection, read_only, t
 from app.persistence.tables import metadata
 
 CONNECT_TIMEOUT_SECONDS = 10.0
+LONGEST_DELIVERY_SECONDS = 300
 
 TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
 """Serialisation failure, deadlock, lock timeout, too many connections."""
@@ -31,8 +32,18 @@ def reading_engine(settings: Settings) -> AsyncEngine:
 
 
 def relaying_engine(settings: Settings) -> AsyncEngine:
-    """The engine of the relay: it keeps a transaction open while events are delivered, and listens for more."""
-    return _engine(settings, settings.database_url, _limits(settings) | {"application_name": "app-relay"})
+    """The engine of the relay: a transaction of it stands idle while events are delivered.
+
+    A relay that is gone without a word is missed within a minute, so that others get what it had.
+    """
+    patience = {
+        "application_name": "app-relay",
+        "idle_in_transaction_session_timeout": f"{LONGEST_DELIVERY_SECONDS}s",
+        "tcp_keepalives_idle": "30",
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+    }
+    return _engine(settings, settings.database_url, _limits(settings) | patience)
 
 
 def migrating_engine(settings: Settings) -> AsyncEngine:

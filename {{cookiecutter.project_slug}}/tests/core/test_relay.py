@@ -1,0 +1,213 @@
+"""The relay: in the order of each aggregate, once when nothing fails, and never less than once."""
+
+import asyncio
+
+import pytest
+
+from app.core import relay as relay_module
+from app.core.config import Settings
+from app.core.relay import Relay
+from app.persistence.database import Database
+from app.persistence.stored_event import StoredEvent
+from tests.core.cqrs.support import within_patience
+from tests.events import MOST_ATTEMPTS, Receiver, event_of, outbox_of, relay_of, row_of, store
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    """To whom events are delivered."""
+    return Receiver()
+
+
+async def test_everything_is_delivered_once(database: Database, receiver: Receiver) -> None:
+    events = [event_of(name, version) for name in "abcde" for version in range(50, 0, -1)]
+    events += [event_of(None) for _ in range(150)]
+    ids = await store(database, *events)
+    relay = relay_of(outbox_of(database), receiver)
+    async with relay.running():
+        await within_patience(relay.idle())
+        assert sorted(receiver.ids) == sorted(ids)
+        for name in "abcde":
+            assert [e.version for e in receiver.received if e.aggregate_id == name] == list(range(1, 51))
+        await within_patience(relay.idle())
+    assert len(receiver.received) == len(ids)
+    row = await row_of(database, ids[0])
+    assert row.published_at is not None
+    assert row.attempts == 0
+
+
+@pytest.mark.parametrize("relays", [2, 4])
+async def test_many_relays_deliver_each_event_once(settings: Settings, relays: int) -> None:
+    databases = [Database(settings) for _ in range(relays)]
+    receiver = Receiver()
+    ids = await store(databases[0], *(event_of(name, v) for v in range(1, 101) for name in "abcdef"))
+    working = [relay_of(outbox_of(database), receiver, poll_seconds=0.02) for database in databases]
+
+    async with working[0].running(), working[1].running(), working[-1].running(), working[-2].running():
+        await asyncio.wait_for(receiver.has(len(ids)), 30)
+        await asyncio.gather(*(relay.idle() for relay in working))
+    assert sorted(receiver.ids) == sorted(ids)
+    for name in "abcdef":
+        assert [e.version for e in receiver.received if e.aggregate_id == name] == list(range(1, 101))
+    for database in databases:
+        await database.close()
+
+
+async def test_a_failing_event_holds_up_its_own_aggregate_only(database: Database, receiver: Receiver) -> None:
+    poison, behind, other = event_of("a", 1), event_of("a", 2), event_of("b", 1)
+    await store(database, poison, behind, other)
+    receiver.refused = {poison.id}
+    relay = relay_of(outbox_of(database), receiver)
+    async with relay.running():
+        await within_patience(relay.idle())
+        assert receiver.ids == [other.id]
+        assert receiver.tried[poison.id] == MOST_ATTEMPTS
+        row = await row_of(database, poison.id)
+        assert (row.dead, row.attempts, row.published_at) == (True, MOST_ATTEMPTS, None)
+        assert row.last_error == "ValueError: This one does not go through."
+        assert not (await row_of(database, behind.id)).dead
+
+
+async def test_what_failed_is_tried_again_after_a_while_and_in_order(database: Database, receiver: Receiver) -> None:
+    first, second = event_of("a", 1), event_of("a", 2)
+    await store(database, first, second)
+    receiver.refused = {first.id}
+    relay = relay_of(outbox_of(database, retry_seconds=0.05), receiver, poll_seconds=0.02)
+    async with relay.running():
+        await within_patience(relay.idle())
+        assert receiver.tried == {first.id: 1}
+        receiver.refused.clear()
+        await within_patience(receiver.has(2))
+    assert receiver.ids == [first.id, second.id]
+    row = await row_of(database, first.id)
+    assert (row.attempts, row.last_error, row.dead) == (1, None, False)
+
+
+async def test_an_outage_is_nobodys_attempt(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
+    ids = await store(database, *(event_of(name, 1) for name in "abc"))
+    receiver.down = True
+    relay = relay_of(outbox_of(database), receiver)
+    async with relay.running():
+
+        async def tried_often() -> None:
+            while sum(receiver.tried.values()) < 10 * MOST_ATTEMPTS:
+                await relay.idle()
+
+        await within_patience(tried_often())
+        row = await row_of(database, ids[0])
+        assert (row.attempts, row.dead, row.last_error) == (0, False, None)
+        receiver.down = False
+        await within_patience(receiver.has(len(ids)))
+    assert sorted(receiver.ids) == sorted(ids)
+
+
+async def test_what_was_delivered_before_an_outage_is_not_delivered_again(
+    database: Database, receiver: Receiver
+) -> None:
+    events = [event_of("a", version) for version in (1, 2, 3)]
+    await store(database, *events)
+
+    async def then_down(event: StoredEvent) -> None:
+        await receiver(event)
+        receiver.down = True
+
+    relay = Relay(outbox_of(database), then_down, at_once=1, poll_seconds=60)
+    async with relay.running():
+        await within_patience(relay.idle())
+    assert receiver.ids == [events[0].id]
+    assert (await row_of(database, events[0].id)).published_at is not None
+    assert (await row_of(database, events[1].id)).published_at is None
+
+
+async def test_it_works_for_so_many_aggregates_at_once(database: Database, receiver: Receiver) -> None:
+    await store(database, *(event_of(str(number), 1) for number in range(20)))
+    relay = relay_of(outbox_of(database), receiver, at_once=3)
+    async with relay.running():
+        await within_patience(relay.idle())
+    assert receiver.most_at_once == 3
+    assert len(receiver.received) == 20
+
+
+async def test_a_commit_wakes_it(database: Database, receiver: Receiver) -> None:
+    relay = relay_of(outbox_of(database), receiver)
+    async with relay.running():
+        await within_patience(relay.idle())
+        await store(database, event_of("a", 1))
+        relay.add([])
+        await within_patience(receiver.has(1))
+
+
+async def test_it_looks_by_itself_too(database: Database, receiver: Receiver) -> None:
+    relay = relay_of(outbox_of(database), receiver, poll_seconds=0.02)
+    async with relay.running():
+        await within_patience(relay.idle())
+        await store(database, event_of("a", 1))
+        await within_patience(receiver.has(1))
+
+
+async def test_at_its_end_it_finishes_what_it_began(database: Database) -> None:
+    begun, go_on, delivered = asyncio.Event(), asyncio.Event(), list[StoredEvent]()
+
+    async def slowly(event: StoredEvent) -> None:
+        begun.set()
+        await go_on.wait()
+        delivered.append(event)
+
+    first, second = await store(database, event_of("a", 1), event_of("a", 2))
+    relay = Relay(outbox_of(database), slowly, at_once=1, poll_seconds=60)
+
+    async def run() -> None:
+        async with relay.running():
+            await begun.wait()
+
+    ending = asyncio.create_task(run())
+    await within_patience(begun.wait())
+    asyncio.get_running_loop().call_soon(go_on.set)
+    await within_patience(ending)
+    assert [event.id for event in delivered] == [first]
+    assert (await row_of(database, first)).published_at is not None
+    assert (await row_of(database, second)).published_at is None
+    await within_patience(relay.idle())  # it is over: there is nothing to wait for
+
+
+async def test_a_delivery_that_never_ends_does_not_keep_the_service_from_ending(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "DRAIN_SECONDS", 0.05)
+    begun = asyncio.Event()
+
+    async def for_ever(event: StoredEvent) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    (event_id,) = await store(database, event_of("a", 1))
+    relay = Relay(outbox_of(database), for_ever, at_once=1, poll_seconds=60)
+    async with asyncio.timeout(5), relay.running():
+        await begun.wait()
+        await relay.finish()
+    assert (await row_of(database, event_id)).published_at is None
+
+
+async def test_a_database_that_is_away_is_waited_for(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
+    outbox, away = outbox_of(database), True
+    claim = outbox.claim
+
+    def sometimes():  # type: ignore[no-untyped-def]
+        if away:
+            raise OSError("The database is away.")
+        return claim()
+
+    monkeypatch.setattr(outbox, "claim", sometimes)
+    await store(database, event_of("a", 1))
+    relay = relay_of(outbox, receiver)
+    async with relay.running():
+        await within_patience(relay.idle())
+        assert not receiver.received
+        away = False
+        await within_patience(receiver.has(1))

@@ -1,0 +1,149 @@
+"""What waits, who gets it, and what becomes of it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from app.core.config import Settings
+from app.core.cqrs.event_types import UnreadableEventError
+from app.persistence import outbox as outbox_module
+from app.persistence.database import Database
+from app.persistence.outbox import MOST_AGGREGATES, MOST_BEHIND_ONE, Outbox
+from app.persistence.tables import event_log, parked_events
+from tests.events import MOST_ATTEMPTS, event_of, outbox_of, row_of, store
+
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.integration)
+ON_POSTGRESQL = pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
+
+
+async def test_who_claims_gets_streams_in_order_and_nobody_else_gets_them(database: Database) -> None:
+    await store(database, event_of("a", 2), event_of("b", 1), event_of("a", 1), event_of(None))
+    outbox = outbox_of(database)
+    async with outbox.claim() as claimed:
+        assert sorted([event.version for event in stream] for stream in claimed.streams if stream[0].version) == [
+            [1],
+            [1, 2],
+        ]
+        assert len(claimed.streams) == 3
+        async with outbox_of(database).claim() as others:
+            assert others.streams == []
+    async with outbox.claim() as claimed:
+        assert len(claimed.streams) == 3  # nothing was delivered
+
+
+@ON_POSTGRESQL
+async def test_what_comes_while_others_are_claimed_is_for_the_next(database: Database) -> None:
+    await store(database, event_of("a", 1))
+    async with outbox_of(database).claim() as first:
+        await store(database, event_of("a", 2), event_of("b", 1))
+        async with outbox_of(database).claim() as second:
+            assert [[event.key for event in stream] for stream in second.streams] == [["Thing:b"]]
+        first.delivered = [stream[0].id for stream in first.streams]
+    async with outbox_of(database).claim() as third:
+        assert sorted((event.key, event.version) for (event,) in third.streams) == [("Thing:a", 2), ("Thing:b", 1)]
+
+
+async def test_one_turn_has_bounds(database: Database) -> None:
+    await store(database, *(event_of(str(number), 1) for number in range(MOST_AGGREGATES + 1)))
+    await store(database, *(event_of("0", version) for version in range(2, MOST_BEHIND_ONE + 5)))
+    async with outbox_of(database).claim() as claimed:
+        assert len(claimed.streams) == MOST_AGGREGATES
+        assert [event.version for event in claimed.streams[0]] == list(range(1, MOST_BEHIND_ONE + 2))
+
+
+async def test_a_stream_whose_first_event_is_not_due_waits_as_a_whole(database: Database) -> None:
+    first, second = event_of("a", 1), event_of("a", 2)
+    await store(database, first, second)
+    outbox = outbox_of(database, retry_seconds=100)
+    async with outbox.claim() as claimed:
+        claimed.failed.append((first, ValueError("no")))
+    async with outbox.claim() as claimed:
+        assert claimed.streams == []
+    wait = (await row_of(database, first.id)).next_attempt_at - datetime.now(UTC)
+    assert timedelta(seconds=45) < wait < timedelta(seconds=100)
+    async with database.writing() as session, session.begin():
+        await session.execute(update(event_log).values(next_attempt_at=datetime.now(UTC)))
+    async with outbox.claim() as claimed:
+        ((head, follower),) = claimed.streams
+        assert (head.id, follower.id, head.attempts) == (first.id, second.id, 1)
+
+
+@pytest.mark.parametrize(("attempts", "longest"), [(0, 2.0), (1, 4.0), (4, 32.0), (20, 300.0), (5000, 300.0)])
+async def test_waits_get_longer_up_to_a_bound(database: Database, attempts: int, longest: float) -> None:
+    event = event_of("a", 1, attempts=attempts)
+    await store(database, event)
+    async with Outbox(database, event_log, 10_000, 2.0).claim() as claimed:
+        claimed.failed.append((claimed.streams[0][0], ValueError("no")))
+    wait = (await row_of(database, event.id)).next_attempt_at - datetime.now(UTC)
+    assert longest / 2 - 1 < wait.total_seconds() <= longest
+
+
+async def test_the_last_attempt_makes_it_dead(database: Database) -> None:
+    event = event_of("a", 1, attempts=MOST_ATTEMPTS - 1)
+    await store(database, event)
+    async with outbox_of(database).claim() as claimed:
+        claimed.failed.append((claimed.streams[0][0], ExceptionGroup("2", [ValueError("x"), KeyError("y")])))
+    row = await row_of(database, event.id)
+    assert (row.dead, row.attempts, row.last_error) == (True, MOST_ATTEMPTS, "ValueError: x; KeyError: 'y'")
+    async with outbox_of(database).claim() as claimed:
+        assert claimed.streams == []
+
+
+async def test_what_nobody_can_read_is_dead_at_once(database: Database) -> None:
+    await store(database, event_of("a", 1))
+    async with outbox_of(database).claim() as claimed:
+        claimed.failed.append((claimed.streams[0][0], UnreadableEventError("No class reads it.")))
+        event_id = claimed.streams[0][0].id
+    assert (await row_of(database, event_id)).dead
+
+
+async def test_a_claim_that_is_broken_off_leaves_everything_as_it_was(database: Database) -> None:
+    (event_id,) = await store(database, event_of("a", 1))
+
+    async def break_off() -> None:
+        async with outbox_of(database).claim() as claimed:
+            claimed.delivered.append(event_id)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await break_off()
+    assert (await row_of(database, event_id)).published_at is None
+    async with outbox_of(database).claim() as claimed:
+        assert [event.id for (event,) in claimed.streams] == [event_id]
+
+
+@ON_POSTGRESQL
+async def test_a_delivery_may_take_longer_than_a_transaction_may_stand_idle(settings: Settings) -> None:
+    database = Database(settings.model_copy(update={"database_idle_transaction_timeout_seconds": 0.05}))
+    (event_id,) = await store(database, event_of("a", 1))
+    async with outbox_of(database).claim() as claimed:
+        async with database.reading_engine.connect() as other:
+            await other.exec_driver_sql("SELECT pg_sleep(0.3)")
+        claimed.delivered.append(event_id)
+    assert (await row_of(database, event_id)).published_at is not None
+    await database.close()
+
+
+async def test_an_event_is_parked_once_and_keeps_what_follows_waiting(database: Database) -> None:
+    parked = outbox_of(database, parked_events)
+    first, second, other = event_of("a", 1), event_of("a", 2), event_of("b", 1)
+    assert not await parked.is_waiting(first)
+    await parked.put(first, ValueError("no"))
+    await parked.put(first, ValueError("again"))
+    assert await parked.is_waiting(first)
+    assert await parked.is_waiting(second)
+    assert not await parked.is_waiting(other)
+    assert not await parked.is_waiting(event_of(None))
+    await parked.put(second, None)
+    async with parked.claim() as claimed:
+        assert [[event.id for event in stream] for stream in claimed.streams] == [[first.id, second.id]]
+        claimed.delivered += [first.id, second.id]
+    assert not await parked.is_waiting(event_of("a", 3))
+    row = await row_of(database, first.id, parked_events)
+    assert row.attempts == 1
+    assert row.occurred_at == first.occurred_at
+
+
+async def test_a_reason_is_not_longer_than_somebody_reads(database: Database) -> None:
+    assert len(outbox_module.reason(ValueError("x" * 10_000))) == outbox_module.LONGEST_REASON
