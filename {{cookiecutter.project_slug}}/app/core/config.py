@@ -20,6 +20,9 @@ DRIVERS = {
 }
 """Scheme of a database URL -> the same with the driver that this service uses."""
 
+NAME_AT_A_BROKER = "^[A-Za-z0-9_-]{1,100}$"
+"""What every broker takes as the name of a stream, a queue and a consumer."""
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the sentence names the variable and the cure, and echoes no value."""
@@ -66,6 +69,13 @@ class Settings(BaseSettings):
     """After so many failures an event waits for an operator: `app outbox`."""
     event_retry_seconds: float = Field(default=1.0, ge=0)
     """How long a failed event waits; twice as long after each further failure, up to 5 minutes."""
+
+    broker_url: str = Field(default="", repr=False)
+    """Where events go that other processes are to react to; empty: they stay in this process."""
+    broker_topic: str = Field(default="events", pattern=NAME_AT_A_BROKER)
+    """What the stream or exchange is called: the same for all services that talk to each other."""
+    broker_group: str = Field(default="app", pattern=NAME_AT_A_BROKER)
+    """Who shares the messages: the same for all processes of this service, and for no other service."""
 
     access_token_seconds: int = Field(default=15 * 60, ge=1)
     refresh_token_seconds: int = Field(default=30 * 24 * 3600, ge=1)

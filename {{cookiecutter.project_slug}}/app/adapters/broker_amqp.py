@@ -1,0 +1,74 @@
+"""Events through RabbitMQ: a durable topic exchange, and a durable queue for each group."""
+
+from contextlib import AbstractAsyncContextManager
+
+from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
+from faststream import AckPolicy
+from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
+
+from app.adapters.carrier import FINISH_SECONDS, HELD, PUBLISH_SECONDS, Carrier, Take, as_it_is, library_logger
+from app.adapters.event_headers import headers_of
+from app.adapters.faststream_events import FastStreamEvents
+from app.core.broker import Broker, EventMessage
+from app.core.config import Settings
+
+
+def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
+    """The broker of `amqp://` and `amqps://`."""
+    return FastStreamEvents(AmqpCarrier(settings))
+
+
+class AmqpCarrier(Carrier[RabbitBroker]):
+    """An exchange named after the topic; the queue of the group gets everything that is published to it."""
+
+    outages = (AMQPError, RuntimeError)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._exchange = RabbitExchange(self.topic, type=ExchangeType.TOPIC, durable=True)
+        self._queue = RabbitQueue(
+            f"{self.topic}.{self.group}", queue_type=QueueType.QUORUM, durable=True, routing_key="#"
+        )
+
+    def make(self, *, consuming: bool) -> RabbitBroker:
+        """A message that reaches no queue is an error, not a loss."""
+        return RabbitBroker(
+            self.url,
+            default_channel=Channel(prefetch_count=HELD, publisher_confirms=True, on_return_raises=True),
+            timeout=PUBLISH_SECONDS,
+            apply_types=False,
+            graceful_timeout=FINISH_SECONDS,
+            logger=library_logger,
+        )
+
+    async def prepare(self, broker: RabbitBroker) -> None:
+        """Declare the queue before anything is published, or there would be nobody to keep it."""
+        exchange = await broker.declare_exchange(self._exchange)
+        queue = await broker.declare_queue(self._queue)
+        await queue.bind(exchange, routing_key="#")
+
+    async def is_alive(self, broker: RabbitBroker) -> bool:
+        """Whether the connection is open; the client would repair it at leisure."""
+        return (await broker.connect()).connected.is_set()
+
+    async def send(self, broker: RabbitBroker, message: EventMessage) -> None:
+        """Publish with the event's type as routing key."""
+        await broker.publish(
+            message.body,
+            exchange=self._exchange,
+            routing_key=message.event_type,
+            headers=dict(headers_of(message)),
+            message_id=message.id,
+            message_type=message.event_type,
+            persist=True,
+            mandatory=True,
+            timeout=PUBLISH_SECONDS,
+        )
+
+    def refuses(self, error: Exception) -> bool:
+        """Whether a queue is full. That there is no queue anymore is an outage, which ends when it is declared anew."""
+        return isinstance(error, DeliveryError) and not isinstance(error, PublishError)
+
+    def subscribe(self, broker: RabbitBroker, take: Take) -> None:
+        """Take from the queue of the group."""
+        broker.subscriber(self._queue, self._exchange, ack_policy=AckPolicy.MANUAL, decoder=as_it_is)(take)

@@ -1,0 +1,73 @@
+"""Events through Kafka: a topic, in which all events of one aggregate lie in one partition."""
+
+from contextlib import AbstractAsyncContextManager
+from urllib.parse import unquote, urlsplit
+
+from aiokafka.errors import CorruptRecordException, InvalidMessageError, KafkaError, MessageSizeTooLargeError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity, SASLPlaintext
+
+from app.adapters.carrier import FINISH_SECONDS, Carrier, Take, as_it_is, library_logger
+from app.adapters.event_headers import headers_of
+from app.adapters.faststream_events import FastStreamEvents
+from app.core.broker import Broker, EventMessage
+from app.core.config import Settings
+
+PORT = 9092
+REFUSALS = (MessageSizeTooLargeError, InvalidMessageError, CorruptRecordException)
+
+
+def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
+    """The broker of `kafka://host:9092,host2:9092` and, with TLS, `kafkas://`."""
+    return FastStreamEvents(KafkaCarrier(settings))
+
+
+class KafkaCarrier(Carrier[KafkaBroker]):
+    """One message of a partition after the other: its offset is committed when it is done with."""
+
+    outages = (KafkaError,)
+
+    def make(self, *, consuming: bool) -> KafkaBroker:
+        """A publisher to whom all replicas confirm, and who writes nothing twice when it has to repeat itself."""
+        url = urlsplit(self.url)
+        return KafkaBroker(
+            _servers(url.netloc),
+            acks="all",
+            enable_idempotence=True,
+            security=_security(self.url),
+            apply_types=False,
+            graceful_timeout=FINISH_SECONDS,
+            logger=library_logger,
+        )
+
+    def refuses(self, error: Exception) -> bool:
+        """Whether it is the message that Kafka does not like."""
+        return isinstance(error, REFUSALS)
+
+    async def send(self, broker: KafkaBroker, message: EventMessage) -> None:
+        """Publish to the partition of the key."""
+        await broker.publish(message.body, self.topic, key=message.key.encode(), headers=headers_of(message))
+
+    def subscribe(self, broker: KafkaBroker, take: Take) -> None:
+        """Take from the partitions that the group gives to this process."""
+        broker.subscriber(
+            self.topic,
+            group_id=self.group,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            decoder=as_it_is,
+        )(take)
+
+
+def _servers(netloc: str) -> list[str]:
+    hosts = netloc.rpartition("@")[2].split(",")
+    return [host if ":" in host else f"{host}:{PORT}" for host in hosts]
+
+
+def _security(url: str) -> BaseSecurity | None:
+    split = urlsplit(url)
+    encrypted = split.scheme == "kafkas"
+    if split.username is None:
+        return BaseSecurity(use_ssl=True) if encrypted else None
+    return SASLPlaintext(unquote(split.username), unquote(split.password or ""), use_ssl=encrypted)

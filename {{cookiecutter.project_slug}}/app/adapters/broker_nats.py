@@ -1,0 +1,108 @@
+"""Events through NATS JetStream: a stream in a file, which knows an event that it has seen already."""
+
+import re
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
+
+import nats.errors
+import nats.js.errors
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+from nats.js.api import ConsumerConfig, StorageType, StreamConfig
+
+from app.adapters.carrier import (
+    FINISH_SECONDS,
+    HELD,
+    PUBLISH_SECONDS,
+    TAKE_OVER_SECONDS,
+    Carrier,
+    Received,
+    Take,
+    as_it_is,
+    library_logger,
+)
+from app.adapters.event_headers import headers_of
+from app.adapters.faststream_events import FastStreamEvents
+from app.core.broker import Broker, EventMessage
+from app.core.config import Settings
+
+DUPLICATES_SECONDS = 600
+"""For how long the server remembers the ids of events."""
+UNACKNOWLEDGED = 10_000
+"""How many messages all processes together may hold."""
+NOT_IN_A_SUBJECT = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
+    """The broker of `nats://`."""
+    return FastStreamEvents(NatsCarrier(settings))
+
+
+class NatsCarrier(Carrier[NatsBroker]):
+    """A stream named after the topic, and a durable consumer named after the group."""
+
+    outages = (nats.errors.Error,)
+
+    def make(self, *, consuming: bool) -> NatsBroker:
+        """A publisher is told at once that the server is gone; a consumer waits for it."""
+        return NatsBroker(
+            self.url.split(","),
+            allow_reconnect=consuming,
+            max_reconnect_attempts=-1 if consuming else 1,
+            reconnect_time_wait=1 if consuming else 0,
+            connect_timeout=int(PUBLISH_SECONDS),
+            apply_types=False,
+            graceful_timeout=FINISH_SECONDS,
+            logger=library_logger,
+        )
+
+    async def is_alive(self, broker: NatsBroker) -> bool:
+        """Whether the connection is open."""
+        return (await broker.connect()).is_connected
+
+    async def prepare(self, broker: NatsBroker) -> None:
+        """Make the stream, unless there is one; its limits are then somebody's decision."""
+        stream = (await broker.connect()).jetstream()
+        try:
+            await stream.stream_info(self.topic)
+        except nats.js.errors.NotFoundError:
+            await stream.add_stream(
+                StreamConfig(
+                    name=self.topic,
+                    subjects=[f"{self.topic}.>"],
+                    storage=StorageType.FILE,
+                    duplicate_window=DUPLICATES_SECONDS,
+                )
+            )
+
+    async def send(self, broker: NatsBroker, message: EventMessage) -> None:
+        """Publish to the subject of the event's type."""
+        await broker.publish(
+            message.body,
+            f"{self.topic}.{NOT_IN_A_SUBJECT.sub('_', message.event_type) or '_'}",
+            headers={"Nats-Msg-Id": message.id, **headers_of(message)},
+            stream=self.topic,
+            timeout=PUBLISH_SECONDS,
+        )
+
+    def refuses(self, error: Exception) -> bool:
+        """Whether the message is too large for the server or the stream."""
+        return isinstance(error, (nats.errors.MaxPayloadError, nats.js.errors.BadRequestError))
+
+    def subscribe(self, broker: NatsBroker, take: Take) -> None:
+        """Fetch what is next for the group."""
+        broker.subscriber(
+            f"{self.topic}.>",
+            durable=self.group,
+            stream=JStream(self.topic, declare=False),
+            pull_sub=PullSub(batch_size=HELD, timeout=1.0),
+            config=ConsumerConfig(ack_wait=TAKE_OVER_SECONDS, max_ack_pending=UNACKNOWLEDGED),
+            max_workers=HELD,
+            ack_policy=AckPolicy.MANUAL,
+            decoder=as_it_is,
+        )(take)
+
+    async def keep(self, broker: NatsBroker, held: Collection[Received]) -> None:
+        """Start their time anew."""
+        for received in held:
+            await received.raw_message.in_progress()

@@ -1,0 +1,97 @@
+"""Events through Redis Streams: a stream, and a consumer group that remembers what is not acknowledged.
+
+How safe a confirmed event is on disk is for the server to say: set `appendonly yes` and the `appendfsync` you need.
+"""
+
+import asyncio
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
+from uuid import uuid4
+
+from faststream import AckPolicy
+from faststream.redis import RedisBroker, StreamSub
+from redis.exceptions import RedisError, ResponseError
+
+from app.adapters.carrier import (
+    FINISH_SECONDS,
+    HELD,
+    PUBLISH_SECONDS,
+    TAKE_OVER_SECONDS,
+    Carrier,
+    Received,
+    Take,
+    as_it_is,
+    library_logger,
+)
+from app.adapters.event_headers import headers_of
+from app.adapters.faststream_events import FastStreamEvents
+from app.core.broker import Broker, EventMessage
+from app.core.config import Settings
+
+PUBLISHING_AT_ONCE = 10
+"""Each takes a connection of its own from the pool."""
+
+
+def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
+    """The broker of `redis://` and `rediss://`."""
+    return FastStreamEvents(RedisCarrier(settings))
+
+
+class RedisCarrier(Carrier[RedisBroker]):
+    """A stream named after the topic, and a group in which every process is a consumer of its own."""
+
+    outages = (RedisError,)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._consumer = uuid4().hex
+        self._publishing = asyncio.Semaphore(PUBLISHING_AT_ONCE)
+
+    def make(self, *, consuming: bool) -> RedisBroker:
+        """One that does not wait long for a server that does not answer."""
+        return RedisBroker(
+            self.url,
+            socket_timeout=PUBLISH_SECONDS,
+            socket_connect_timeout=PUBLISH_SECONDS,
+            apply_types=False,
+            graceful_timeout=FINISH_SECONDS,
+            logger=library_logger,
+        )
+
+    async def prepare(self, broker: RedisBroker) -> None:
+        """Make the group, which begins with the first event there ever was."""
+        client = await broker.connect()
+        try:
+            await client.xgroup_create(self.topic, self.group, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):  # it is there already
+                raise
+
+    async def send(self, broker: RedisBroker, message: EventMessage) -> None:
+        """Add it to the stream, whose reply is the confirmation."""
+        async with self._publishing:
+            await broker.publish(message.body, stream=self.topic, headers=headers_of(message))
+
+    def refuses(self, error: Exception) -> bool:
+        """Only what is too large is the message's fault."""
+        return isinstance(error, ResponseError) and str(error).startswith("Protocol error")
+
+    def subscribe(self, broker: RedisBroker, take: Take) -> None:
+        """Take what is new, and what another consumer has left."""
+        new = StreamSub(self.topic, group=self.group, consumer=self._consumer, max_records=HELD)
+        left = StreamSub(
+            self.topic,
+            group=self.group,
+            consumer=self._consumer,
+            min_idle_time=int(TAKE_OVER_SECONDS * 1000),
+            polling_interval=1000,
+        )
+        for stream in (new, left):
+            broker.subscriber(stream=stream, max_workers=HELD, ack_policy=AckPolicy.MANUAL, decoder=as_it_is)(take)
+
+    async def keep(self, broker: RedisBroker, held: Collection[Received]) -> None:
+        """Claim them once more, which sets back how long they have been idle."""
+        ids = [message_id for received in held for message_id in received.raw_message["message_ids"]]
+        if ids:
+            client = await broker.connect()
+            await client.xclaim(self.topic, self.group, self._consumer, min_idle_time=0, message_ids=ids, justid=True)

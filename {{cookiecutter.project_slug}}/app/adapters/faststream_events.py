@@ -1,0 +1,135 @@
+"""Publishing and consuming events through FastStream, the same way with every broker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from time import monotonic
+from typing import Any, Self
+
+import structlog
+from faststream.exceptions import FastStreamException
+
+from app.adapters.carrier import PUBLISH_SECONDS, TAKE_OVER_SECONDS, Carrier, Received
+from app.adapters.event_headers import event_of
+from app.adapters.in_turn import InTurn
+from app.adapters.shared_connection import SharedConnection
+from app.core.broker import BrokerDownError, EventMessage, MessageRefusedError, Receive
+
+START_SECONDS = 10.0
+WATCH_SECONDS = 1.0
+
+logger = structlog.get_logger(__name__)
+
+
+class FastStreamEvents:
+    """A `Broker`. Whoever publishes shares one connection; consuming has one of its own."""
+
+    def __init__(self, carrier: Carrier[Any]) -> None:
+        self._carrier = carrier
+        self._outages: tuple[type[Exception], ...] = (
+            *carrier.outages,
+            FastStreamException,
+            OSError,
+        )  # a TimeoutError is an OSError
+        self._connection = SharedConnection[Any](self._connect, carrier.disconnect, carrier.is_alive)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.close()
+
+    async def publish(self, message: EventMessage) -> None:
+        """Send a message, and wait until the broker has confirmed that it is stored.
+
+        Raises:
+            BrokerDownError: the broker is not there; the message may or may not have arrived.
+            MessageRefusedError: the broker does not take this one.
+        """
+        broker = None
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                broker = await self._connection.get()
+                await self._carrier.send(broker, message)
+        except self._outages as error:
+            if broker is not None and self._carrier.refuses(error):
+                raise MessageRefusedError(f"{type(error).__name__}: {error}") from error
+            if broker is not None:
+                self._connection.drop(broker)
+            raise BrokerDownError(f"The broker is down: {type(error).__name__}.") from error
+
+    @asynccontextmanager
+    async def consuming(self, receive: Receive) -> AsyncIterator[None]:
+        """Receive messages for as long as the context is open; what was begun is finished when it ends."""
+        task = asyncio.create_task(self._consume(receive))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _connect(self) -> Any:
+        broker = self._carrier.make(consuming=False)
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await broker.connect()
+                await self._carrier.prepare(broker)
+        except BaseException:
+            with suppress(Exception):
+                await self._carrier.disconnect(broker)
+            raise
+        return broker
+
+    async def _consume(self, receive: Receive) -> None:
+        while True:
+            try:
+                await self._consume_until_lost(receive)
+            except Exception as error:
+                logger.warning("broker_down", reason=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _consume_until_lost(self, receive: Receive) -> None:
+        broker = self._carrier.make(consuming=True)
+        turns = InTurn(receive)
+        held: set[Received] = set()
+
+        async def take(received: Received) -> None:
+            held.add(received)
+            try:
+                await settle(received, turns)
+            finally:
+                held.discard(received)
+
+        self._carrier.subscribe(broker, take)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await broker.connect()
+                await self._carrier.prepare(broker)
+                await broker.start()
+            logger.info("consuming", topic=self._carrier.topic, group=self._carrier.group)
+            await self._watch(broker, held)
+        finally:
+            turns.close()
+            with suppress(Exception):
+                await self._carrier.disconnect(broker)
+
+    async def _watch(self, broker: Any, held: Collection[Received]) -> None:
+        kept_at = monotonic()
+        while await broker.ping(PUBLISH_SECONDS) and all(each.running for each in broker.subscribers):
+            if monotonic() - kept_at > TAKE_OVER_SECONDS / 3:
+                kept_at = monotonic()
+                await self._carrier.keep(broker, tuple(held))
+            await asyncio.sleep(WATCH_SECONDS)
+        logger.warning("broker_down", reason="the connection is lost")
+
+
+async def settle(received: Received, turns: InTurn) -> None:
+    """Have a message handled, and tell the broker how it went."""
+    event = event_of(received)
+    if event is None:
+        logger.warning("foreign_message_skipped", message_id=received.message_id)
+    done = event is None or await turns.handle(event)
+    try:
+        await (received.ack() if done else received.nack())
+    except Exception as error:  # it comes again
+        logger.warning("message_not_settled", message_id=received.message_id, reason=type(error).__name__)

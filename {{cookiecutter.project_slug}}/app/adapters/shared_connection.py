@@ -1,0 +1,81 @@
+"""A connection that many use at once: opened when it is first needed, and anew after it was lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+C = TypeVar("C")
+
+
+class SharedConnection(Generic[C]):
+    """Whoever asks while it is being opened waits for the same attempt, and gets the same error.
+
+    Args:
+        connect: opens one.
+        disconnect: closes one that `connect` has opened.
+        is_alive: whether it can still be used, as far as this side knows.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[C]],
+        disconnect: Callable[[C], Awaitable[None]],
+        is_alive: Callable[[C], Awaitable[bool]],
+    ) -> None:
+        self._connect = connect
+        self._disconnect = disconnect
+        self._is_alive = is_alive
+        self._attempt: asyncio.Task[C] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def get(self) -> C:
+        """The open connection.
+
+        Raises:
+            Exception: what the attempt to open it has raised.
+        """
+        attempt = self._attempt
+        if attempt is not None and attempt.done():
+            if _opened(attempt) and await self._is_alive(attempt.result()):
+                return attempt.result()
+            self._forget(attempt)
+        if self._attempt is None:
+            self._attempt = asyncio.create_task(self._open())
+            self._attempt.add_done_callback(_opened)
+        return await asyncio.shield(self._attempt)  # who gives up does not take it from the others
+
+    def drop(self, connection: C) -> None:
+        """Close this one, unless that was done already: the next who asks gets another."""
+        attempt = self._attempt
+        if attempt is not None and attempt.done() and _opened(attempt) and attempt.result() is connection:
+            self._forget(attempt)
+
+    async def close(self) -> None:
+        """Close it, and wait until all that were dropped are closed too."""
+        if self._attempt is not None:
+            self._attempt.cancel()
+            await asyncio.wait([self._attempt])
+            self._forget(self._attempt)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    async def _open(self) -> C:
+        return await self._connect()
+
+    def _forget(self, attempt: asyncio.Task[C]) -> None:
+        if self._attempt is not attempt:
+            return  # somebody else did
+        self._attempt = None
+        if _opened(attempt):
+            closing = asyncio.create_task(self._close(attempt.result()))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def _close(self, connection: C) -> None:
+        with suppress(Exception):  # there is nothing left to lose
+            await self._disconnect(connection)
+
+
+def _opened(attempt: asyncio.Task[C]) -> bool:
+    return not attempt.cancelled() and attempt.exception() is None
