@@ -25,7 +25,7 @@ A test of a service puts one line around what it does:
         with failing_commits(bus, times=2):
             result = await bus.execute_command(CreateUserCommand(...))
     assert result.is_success
-    assert run.handled[UserCreated] == ["SendWelcomeHandler"]
+    assert "SendWelcomeHandler" in run.handled[UserCreated]
 """
 
 from app.core.cqrs.testing.crash_points import CrashPoint, crash_at, kill_process

@@ -1,8 +1,10 @@
 """Commits that fail, of any units of work, the database's own too.
 
-with failing_commits(bus, times=2):
-    result = await bus.execute_command(CreateUserCommand(...))
-assert result.is_success, "@retry_on_failure tried it three times"
+    with failing_commits(bus, times=2):
+        result = await bus.execute_command(CreateUserCommand(...))
+    assert result.is_success, "@retry_on_failure tried it three times"
+
+Reactions commit too: where some may still run, await `bus.settled()` before, or one of them gets the failure.
 """
 
 from collections import deque

@@ -1,11 +1,13 @@
 """Watching a bus from outside.
 
-async with tracked(bus) as run:
-    await bus.execute_command(CreateUserCommand(...))
-assert [sent.status for sent in run.sent] == [OperationStatus.SUCCESS]
-assert [event.event_type for event in run.published] == ["UserCreated"]
-assert run.handled[UserCreated] == ["CountRegistrationHandler", "SendWelcomeHandler"]
-assert run.failures == []
+    async with tracked(bus) as run:
+        await bus.execute_command(CreateUserCommand(...))
+    assert [sent.status for sent in run.sent] == [OperationStatus.CREATED]
+    assert [event.event_type for event in run.published] == ["UserCreated"]
+    assert "SendWelcomeHandler" in run.handled[UserCreated]
+    assert run.failures == []
+
+Put it around what else changes the bus, such as `failing_commits`, so that it sees what is really stored.
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
