@@ -12,7 +12,8 @@ simple_scope    SimpleScope: dependencies from the objects at hand
 Any bus, that of a running service on its database too:
 
 tracked         tracked: what was sent, recorded, published and handled, and when all is quiet
-tracked_run     TrackedRun, Sent, Handled: what `tracked` tells
+tracked_run     TrackedRun: what `tracked` tells
+noted           Sent, Handled: what a run is made of
 failures        failing_commits, lost_answers: commits that collide, and commits nobody hears of
 crash_points    crash_at: the end of the process at the worst moment
 seams           how these get in, without a line for tests in the bus
@@ -34,10 +35,11 @@ from app.core.cqrs.testing.fixed_clock import FixedClock
 from app.core.cqrs.testing.memory_bus import MemoryBus
 from app.core.cqrs.testing.memory_cache import MemoryCache
 from app.core.cqrs.testing.memory_units import MemoryUnit, MemoryUnitsOfWork
+from app.core.cqrs.testing.noted import Handled, Sent
 from app.core.cqrs.testing.simple_scope import SimpleScope
 from app.core.cqrs.testing.static_access import StaticAccess
 from app.core.cqrs.testing.tracked import tracked
-from app.core.cqrs.testing.tracked_run import Handled, Sent, TrackedRun
+from app.core.cqrs.testing.tracked_run import TrackedRun
 
 __all__ = [
     "CrashPoint",

@@ -17,6 +17,7 @@ from typing import Any
 from app.core.cqrs.aggregate import RaisedEvent
 from app.core.cqrs.bus import CQRSBus
 from app.core.cqrs.dispatch import running
+from app.core.cqrs.messages import ICommand
 from app.core.cqrs.ports import UnitOfWork
 from app.core.cqrs.testing.seams import every_unit, replace, replaced, units_of
 
@@ -24,7 +25,7 @@ from app.core.cqrs.testing.seams import every_unit, replace, replaced, units_of
 class CrashPoint(StrEnum):
     """A moment in the life of a command in a transaction, in the order in which they come.
 
-    All but the last belong to a unit of work: each attempt passes them, and each reaction with a unit of its own.
+    All but the last belong to the command's unit of work: each attempt passes them. Units of work of reactions do not.
     """
 
     BEFORE_HANDLER = "before_handler"
@@ -57,13 +58,12 @@ def crash_at(
         nth: at which passing of the point; 1 is the first.
     """
     crash = _Crash(CrashPoint(point), how, nth)
-
     execute = bus.execute_command
 
     def execute_command(command: Any) -> Coroutine[Any, Any, Any]:
         return crash.before_answer(execute(command))
 
-    with replaced(bus, execute_command=execute_command), every_unit(units_of(bus), crash.on_the_way_of):
+    with replaced(bus, execute_command=execute_command), every_unit(units_of(bus), crash.on_the_way_of, ICommand):
         try:
             yield
         finally:

@@ -4,7 +4,8 @@
         result = await bus.execute_command(CreateUserCommand(...))
     assert result.is_success, "@retry_on_failure tried it three times"
 
-Reactions commit too: where some may still run, await `bus.settled()` before, or one of them gets the failure.
+Reactions commit too, behind the back of a command: `of=CreateUserCommand` leaves them alone, and `of=UserCreated`
+is for them.
 """
 
 from collections import deque
@@ -24,12 +25,13 @@ class FailingCommits:
 
     Args:
         units: whose commits; those of a bus are `bus.ports.units`.
+        of: the class of the commands or events whose commits fail; `object` for all.
     """
 
-    def __init__(self, units: UnitsOfWork) -> None:
+    def __init__(self, units: UnitsOfWork, of: type = object) -> None:
         self.failed = 0
         """How many commits have failed so far."""
-        self._units = units
+        self._units, self._of = units, of
         self._orders: deque[tuple[Exception, bool]] = deque()
         self._entered = ExitStack()
 
@@ -47,7 +49,7 @@ class FailingCommits:
         self._orders.extend((lost_answer(), True) for _ in range(times))
 
     def __enter__(self) -> Self:
-        self._entered.enter_context(every_unit(self._units, self._prepare))
+        self._entered.enter_context(every_unit(self._units, self._prepare, self._of))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -69,17 +71,19 @@ class FailingCommits:
 
 
 @contextmanager
-def failing_commits(bus: CQRSBus, times: int = 1, error: Exception | None = None) -> Iterator[FailingCommits]:
-    """Let the next commits of a bus fail; see `FailingCommits.fail_commits`."""
-    with FailingCommits(units_of(bus)) as failing:
+def failing_commits(
+    bus: CQRSBus, times: int = 1, error: Exception | None = None, of: type = object
+) -> Iterator[FailingCommits]:
+    """Let the next commits on a bus fail before anything is stored; see `FailingCommits`."""
+    with FailingCommits(units_of(bus), of) as failing:
         failing.fail_commits(times, error)
         yield failing
 
 
 @contextmanager
-def lost_answers(bus: CQRSBus, times: int = 1) -> Iterator[FailingCommits]:
-    """Let the next commits of a bus succeed without anybody hearing of it: to try again would do it twice."""
-    with FailingCommits(units_of(bus)) as failing:
+def lost_answers(bus: CQRSBus, times: int = 1, of: type = object) -> Iterator[FailingCommits]:
+    """Let the next commits on a bus succeed without anybody hearing of it: to try again would do it twice."""
+    with FailingCommits(units_of(bus), of) as failing:
         failing.lose_answers(times)
         yield failing
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from app.core.cqrs.aggregate import EventRecord
 from app.core.cqrs.bus import CQRSBus
+from app.core.cqrs.dispatch import current_message
 from app.core.cqrs.errors import ConfigurationError
 from app.core.cqrs.ports import UnitOfWork, UnitsOfWork
 
@@ -34,17 +36,30 @@ def replaced(owner: object, **methods: Callable[..., Any]) -> Iterator[None]:
 
 
 @contextmanager
-def every_unit(units: UnitsOfWork, prepare: Callable[[UnitOfWork], None]) -> Iterator[None]:
-    """Let `prepare` have every unit of work that is opened meanwhile, before anybody uses it."""
+def every_unit(units: UnitsOfWork, prepare: Callable[[UnitOfWork], None], of: type = object) -> Iterator[None]:
+    """Let `prepare` have the units of work that are opened meanwhile, before anybody uses them.
+
+    Args:
+        units: what opens them.
+        prepare: takes each of them.
+        of: the class of the commands or events that they are opened for; `object` for all.
+    """
     open_unit = units.open
 
     def open_prepared(isolation_level: str | None) -> UnitOfWork:
         unit = open_unit(isolation_level)
-        prepare(unit)
+        if isinstance(_handled_now(), of):
+            prepare(unit)
         return unit
 
     with replaced(units, open=open_prepared):
         yield
+
+
+def _handled_now() -> object:
+    """The command or the event that is being handled; None outside of the bus."""
+    message = current_message()
+    return message.event if isinstance(message, EventRecord) else message
 
 
 def units_of(bus: CQRSBus) -> UnitsOfWork:

@@ -20,9 +20,10 @@ from app.core.cqrs.compiled import Run
 from app.core.cqrs.dispatch import running
 from app.core.cqrs.messages import DomainEvent
 from app.core.cqrs.ports import UnitOfWork
-from app.core.cqrs.registrations import Registered
+from app.core.cqrs.registrations import Registered, class_of
+from app.core.cqrs.testing.noted import Handled, Sent
 from app.core.cqrs.testing.seams import every_unit, replace, replaced
-from app.core.cqrs.testing.tracked_run import Handled, Sent, TrackedRun
+from app.core.cqrs.testing.tracked_run import TrackedRun
 from app.core.cqrs.work import current_work
 
 
@@ -50,13 +51,8 @@ async def tracked(bus: CQRSBus, timeout_seconds: float = 5.0) -> AsyncIterator[T
                 publish_event=_publishing(run, bus.publish_event),
             )
         )
-        seams.enter_context(
-            replaced(
-                pipelines,
-                from_log=_reacting(run, pipelines.from_log),
-                direct=_reacting(run, pipelines.direct),
-            )
-        )
+        from_log, direct = _reacting(run, pipelines.from_log), _reacting(run, pipelines.direct)
+        seams.enter_context(replaced(pipelines, from_log=from_log, direct=direct))
         if bus.ports.units is not None:
             seams.enter_context(every_unit(bus.ports.units, _recording(run)))
         pipelines.forget()
@@ -99,7 +95,7 @@ def _reacting(run: TrackedRun, reaction_of: Callable[[Registered], Run]) -> Call
 
         async def noted(happened: EventRecord | DomainEvent) -> None:
             event = happened.event if isinstance(happened, EventRecord) else happened
-            handled = Handled(event, found.name)
+            handled = Handled(event, class_of(found.handler))
             run.reactions.append(handled)
             with run.noting_the_end_of(handled):
                 await react(happened)

@@ -4,54 +4,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 from app.core.cqrs.aggregate import EventRecord
 from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.errors import CQRSError
-from app.core.cqrs.messages import DomainEvent, ICommand, IQuery, name_of
-from app.core.cqrs.results import OperationResult
-from app.core.cqrs.status import OperationStatus
-
-
-@dataclass(eq=False)
-class Sent:
-    """A command or query that entered the bus, and how it ended."""
-
-    message: ICommand[Any] | IQuery[Any]
-    is_nested: bool = False
-    """Whether a handler waits for it, so that it is part of the same work."""
-    result: OperationResult[Any] | None = None
-    error: BaseException | None = None
-    """What it raised instead of a result, as it does inside a handler."""
-    is_running: bool = True
-
-    @property
-    def status(self) -> OperationStatus | None:
-        """How it ended; None while it runs."""
-        if self.result is not None:
-            return self.result.status
-        if isinstance(self.error, CQRSError):
-            return self.error.status
-        return None if self.error is None else OperationStatus.FAILED
-
-    def __str__(self) -> str:
-        return f"{name_of(self.message)} is running"
-
-
-@dataclass(eq=False)
-class Handled:
-    """One reaction to an event, in a transaction or after it, and what went wrong in it."""
-
-    event: DomainEvent
-    handler: str
-    """The name of the handler's class."""
-    error: BaseException | None = None
-    is_running: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.handler} is running for {self.event.event_type}"
+from app.core.cqrs.messages import DomainEvent
+from app.core.cqrs.registrations import class_of
+from app.core.cqrs.testing.noted import Handled, Sent
 
 
 class TrackedRun:
@@ -71,17 +29,21 @@ class TrackedRun:
 
     @property
     def handled(self) -> dict[type[DomainEvent], list[str]]:
-        """Event type -> the names of the handlers that ran to their end; none where nobody reacted."""
+        """Event type -> the names of the handlers that ran to their end; none where nobody reacted.
+
+        Each handler once for an event: one that has had it is passed over when the event comes again.
+        """
         names: dict[type[DomainEvent], list[str]] = defaultdict(list)
-        for reaction in self.reactions:
-            if not reaction.is_running and reaction.error is None:
-                names[type(reaction.event)].append(reaction.handler)
+        ended = [one for one in self.reactions if one.error is None and not one.is_running]
+        once = {(one.event.event_id, one.handler): type(one.event) for one in ended}
+        for (_, handler), event_type in once.items():
+            names[event_type].append(handler.__name__)
         return names
 
     @property
     def failures(self) -> list[Handled]:
-        """The reactions that failed; one that is retried fails when its last attempt did."""
-        return [reaction for reaction in self.reactions if reaction.error is not None]
+        """The reactions that failed; with @retry_on_failure, in their last attempt."""
+        return [one for one in self.reactions if one.error is not None]
 
     async def quiet(self, timeout_seconds: float = 5.0) -> None:
         """Wait until every message is answered, and every reaction has run, with what they send in turn.
@@ -109,10 +71,11 @@ class TrackedRun:
 
     def _unfinished(self) -> Iterator[str]:
         yield from map(str, self._running())
-        begun = {(reaction.event.event_id, reaction.handler) for reaction in self.reactions}
+        begun = {(one.event.event_id, one.handler) for one in self.reactions}
         for record in self.recorded:
             for found in self._bus._handlers.reactions_to(type(record.event)):
-                if not found.declaration.in_transaction and (record.event.event_id, found.name) not in begun:
+                after_commit = not found.declaration.in_transaction
+                if after_commit and (record.event.event_id, class_of(found.handler)) not in begun:
                     yield f"{found.name} has not begun with {record.event_type}"
 
     @contextmanager

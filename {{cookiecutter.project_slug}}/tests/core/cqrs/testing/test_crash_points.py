@@ -1,5 +1,6 @@
 """Crash points: a process that is killed at each, and exceptions in the test's own process."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from app.core.container import RunningService, running_service
 from app.core.cqrs import CQRSBus, transactional
 from app.core.cqrs.testing import CrashPoint, MemoryBus, crash_at
 from app.persistence.tables import audit_log, event_log, users
-from tests.core.cqrs.support import Do, DoMore, Happened, handler_of
+from tests.core.cqrs.support import Do, DoMore, Happened, handler_of, within_patience
 from tests.core.cqrs.testing.crashing import registration
 from tests.databases import SqliteFiles, settings_for
 from tests.rows import rows_of
@@ -61,7 +62,10 @@ async def test_a_crash_in_the_own_process_on_real_databases(
         (CrashPoint.AFTER_HANDLER, ["begin", "handle", "rollback"]),
         (CrashPoint.AFTER_EVENT_ROWS, ["begin", "handle", "react inside", "record Happened", "rollback"]),
         (CrashPoint.AFTER_COMMIT, ["begin", "handle", "react inside", "record Happened", "commit"]),
-        (CrashPoint.BEFORE_ANSWER, ["begin", "handle", "react inside", "record Happened", "commit", "react after"]),
+        (
+            CrashPoint.BEFORE_ANSWER,
+            ["begin", "handle", "react inside", "record Happened", "commit", "begin", "react after", "commit"],
+        ),
     ],
 )
 async def test_the_points_stand_where_they_say(point: CrashPoint, journal: list[str]) -> None:
@@ -83,15 +87,28 @@ async def test_it_crashes_once_at_the_time_that_was_said(point: CrashPoint) -> N
 
 @pytest.mark.parametrize("point", CrashPoint)
 async def test_nothing_crashes_afterwards(point: CrashPoint) -> None:
-    bus, crashes = bus_with_reactions(), []
-    unit = None
+    begun, may_go = asyncio.Event(), asyncio.Event()
+
+    async def handle(_: Do) -> None:
+        begun.set()
+        await may_go.wait()
+
+    bus, crashes = MemoryBus(handler_of(Do, handle, transactional())), []
     with crash_at(bus, point, how=lambda: crashes.append(1), nth=2):
-        unit = bus.units.open(None)
-        await bus.execute_command(Do()) if point is CrashPoint.BEFORE_ANSWER else unit.collect_events()
-    await unit.commit()
-    crashes.clear()
-    await bus.execute_command(Do())
-    await bus.execute_command(Do())
+        tasks = [asyncio.create_task(bus.execute_command(Do())) for _ in range(3)]
+        await within_patience(begun.wait())
+    may_go.set()
+    await asyncio.gather(*tasks, bus.execute_command(Do()))
+    assert len(crashes) == (1 if point is CrashPoint.BEFORE_HANDLER else 0), "that one was passed before"
+
+
+@pytest.mark.parametrize("point", CrashPoint)
+async def test_a_reaction_passes_no_point(point: CrashPoint) -> None:
+    bus, crashes = bus_with_reactions(), []
+    with crash_at(bus, point, how=lambda: crashes.append(1), nth=2):
+        await bus.execute_command(Do())
+        await bus.settled()
+    assert bus.units.journal.count("begin") == 2
     assert crashes == []
 
 
@@ -132,5 +149,5 @@ def bus_with_reactions() -> MemoryBus:
 
     bus = MemoryBus(handler_of(Do, handle, transactional()))
     bus.register(handler_of(Happened, lambda _: bus.units.journal.append("react inside"), in_transaction=True))
-    bus.register(handler_of(Happened, lambda _: bus.units.journal.append("react after")))
+    bus.register(handler_of(Happened, lambda _: bus.units.journal.append("react after"), transactional()))
     return bus

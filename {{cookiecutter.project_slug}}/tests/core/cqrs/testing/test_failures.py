@@ -14,7 +14,7 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.testing import FailingCommits, MemoryBus, MemoryUnitsOfWork, failing_commits, lost_answers
 from app.persistence.tables import audit_log, event_log, registrations, users
-from tests.core.cqrs.support import Do, Happened, handler_of
+from tests.core.cqrs.support import Do, DoMore, Happened, handler_of
 from tests.rows import rows_of
 from tests.users import create_user
 
@@ -90,6 +90,22 @@ async def test_orders_are_carried_out_in_turn_and_end_with_the_block() -> None:
     await commit()
     assert outcomes == [None, TransientError, ServiceUnavailableError, TransientError, None, None]
     assert failing.failed == 3
+
+
+async def test_the_commits_of_a_command_or_of_reactions_to_an_event() -> None:
+    bus = publishing_bus([])
+    bus.register(handler_of(Happened, lambda _: None, transactional()))
+    with failing_commits(bus, of=Happened) as failing:
+        assert (await bus.execute_command(Do())).is_success
+        assert failing.failed == 0
+        await bus.settled()
+        assert failing.failed == 1
+    with lost_answers(bus, of=DoMore) as failing:
+        assert (await bus.execute_command(Do())).is_success
+        await bus.settled()
+        assert failing.failed == 0
+    with lost_answers(bus, of=Do):
+        assert (await bus.execute_command(Do())).is_failure
 
 
 async def test_a_failed_commit_undoes_everything_on_a_real_database(service: RunningService, bus: CQRSBus) -> None:

@@ -9,14 +9,13 @@ from app.core.cqrs import (
     CommandHandlerNotFoundError,
     ConflictError,
     CQRSBus,
-    EventRecord,
     OperationStatus,
-    RaisedEvent,
     retry_on_failure,
     transactional,
 )
 from app.core.cqrs.testing import MemoryBus, TrackedRun, failing_commits, lost_answers, tracked
 from app.domain.user_events import UserCreated
+from app.handlers.user.create_user_handler import CreateUserCommand
 from app.handlers.user.get_user_handler import GetUserQuery
 from tests.core.cqrs.support import (
     Ask,
@@ -110,7 +109,7 @@ async def test_what_is_published_and_who_reacted() -> None:
     assert run.handled == {Happened: ["HappenedHandler", "HappenedHandler"]}
     assert run.handled[HappenedToo] == []
     (failed,) = run.failures
-    assert (failed.handler, failed.event, type(failed.error)) == (
+    assert (failed.handler.__name__, failed.event, type(failed.error)) == (
         "HappenedTooHandler",
         run.published[1],
         ZeroDivisionError,
@@ -133,6 +132,15 @@ async def test_events_outside_of_a_transaction_are_published_at_once() -> None:
         assert run.handled == {Happened: ["HappenedHandler", "Instance"]}
     assert run.published == [event]
     assert run.recorded == []
+
+
+async def test_a_handler_that_has_an_event_again_counts_once() -> None:
+    bus, event = MemoryBus(handler_of(Happened, lambda _: None)), Happened()
+    async with tracked(bus) as run:
+        for published in (event, event, Happened()):
+            await bus.publish_event(published)
+    assert len(run.reactions) == 3
+    assert run.handled == {Happened: ["HappenedHandler", "HappenedHandler"]}
 
 
 async def test_what_is_rolled_back_is_not_published() -> None:
@@ -206,8 +214,10 @@ async def test_what_began_before_the_run_is_waited_for_but_unknown() -> None:
         begun.set()
         await may_go.wait()
 
-    bus = MemoryBus(handler_of(Happened, react))
-    bus.deliver([EventRecord(RaisedEvent(Happened()))])
+    bus = MemoryBus(
+        handler_of(Happened, react), handler_of(Do, lambda _: bus.publish_event(Happened()), transactional())
+    )
+    await bus.execute_command(Do())
     await within_patience(begun.wait())
     async with tracked(bus) as run:
         with pytest.raises(TimeoutError, match="something from before the run"):
@@ -240,8 +250,7 @@ async def test_a_run_on_a_real_service(bus: CQRSBus, people: People) -> None:
     async with tracked(bus) as run:
         ada = await people.member()
         await ada.query(GetUserQuery(ada.id))
-        await run.quiet()
-        with failing_commits(bus, times=2):
+        with failing_commits(bus, times=2, of=CreateUserCommand):
             (await bus.execute_command(create_user())).unwrap()
     assert names_sent(run) == [
         ("CreateUserCommand", False, OperationStatus.CREATED),
