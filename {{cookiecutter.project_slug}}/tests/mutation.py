@@ -568,7 +568,7 @@ def tried(mutation: Mutation) -> Outcome:
 
 def copied(folder: Path) -> Path:
     """A copy of what the tests need."""
-    for part in ("app", "tests"):
+    for part in ("app", "migrations", "tests"):
         shutil.copytree(SERVICE / part, folder / part)
     shutil.copy2(SERVICE / "pyproject.toml", folder)
     return folder
