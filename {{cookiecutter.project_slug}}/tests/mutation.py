@@ -465,6 +465,70 @@ MUTATIONS = [
         'sentence = f"{error} Something went wrong',
         "test_errors.py",
     ),
+    # the testing kit
+    Mutation(
+        "fail_commits(times)",
+        "testing/failures.py",
+        "(error or collision(), False) for _ in range(times)",
+        "(error or collision(), False) for _ in range(1)",
+        "testing/test_failures.py",
+    ),
+    Mutation(
+        "fail_commits(error)",
+        "testing/failures.py",
+        "(error or collision(), False)",
+        "(collision(), False)",
+        "testing/test_failures.py",
+    ),
+    Mutation(
+        "failing_commits(of)",
+        "testing/seams.py",
+        "        if isinstance(_handled_now(), of):\n            prepare(unit)\n",
+        "        prepare(unit)\n",
+        "testing/test_failures.py",
+    ),
+    Mutation(
+        "a failed commit is rolled back",
+        "testing/failures.py",
+        "await (really_commit() if is_stored else unit.rollback())",
+        "if is_stored:\n                await really_commit()",
+        "testing/test_failures.py",
+    ),
+    Mutation(
+        "a commit whose answer is lost is stored",
+        "testing/failures.py",
+        "await (really_commit() if is_stored else unit.rollback())",
+        "await unit.rollback()",
+        "testing/test_failures.py",
+    ),
+    Mutation(
+        "crash_at(how)",
+        "testing/crash_points.py",
+        "_Crash(CrashPoint(point), how, nth)",
+        "_Crash(CrashPoint(point), kill_process, nth)",
+        "testing/test_crash_points.py",
+    ),
+    Mutation(
+        "crash_at(nth)",
+        "testing/crash_points.py",
+        "_Crash(CrashPoint(point), how, nth)",
+        "_Crash(CrashPoint(point), how, 1)",
+        "testing/test_crash_points.py",
+    ),
+    Mutation(
+        "tracked(timeout_seconds)",
+        "testing/tracked.py",
+        "run.quiet(timeout_seconds)",
+        "run.quiet()",
+        "testing/test_tracked.py",
+    ),
+    Mutation(
+        "leaving a tracked run waits until it is quiet",
+        "testing/tracked.py",
+        "        await run.quiet(timeout_seconds)\n",
+        "",
+        "testing/test_tracked.py",
+    ),
     Mutation(
         "a timeout of the handler's own is not the deadline's",
         "policies/deadline.py",
@@ -504,7 +568,7 @@ def tried(mutation: Mutation) -> Outcome:
 
 def copied(folder: Path) -> Path:
     """A copy of what the tests need."""
-    for part in ("app", "tests"):
+    for part in ("app", "migrations", "tests"):
         shutil.copytree(SERVICE / part, folder / part)
     shutil.copy2(SERVICE / "pyproject.toml", folder)
     return folder

@@ -17,7 +17,7 @@ event_types                events as plain data, and how those of long ago are r
 registrations              who handles what on one bus, and the checks before
 compiled, registering, bus the bus itself
 ports                      what the bus needs from outside
-testing                    for the tests of your handlers
+testing/                   for the tests of your handlers: fakes, tracked runs, failing commits, crash points
 """
 
 from app.core.cqrs.aggregate import AggregateRoot, EventRecord, RaisedEvent

@@ -76,14 +76,14 @@ class Pipelines:
             self.compile(message_type, found.declaration.kind)
 
     def compile_published(self, event_type: type) -> list[Run]:
-        """All reactions for an event outside of a unit of work. A plain instance is called without detours.
+        """All reactions for an event outside of a unit of work.
 
         Raises:
             ServiceUnavailableError: the bus is closed.
         """
         if self.closed and running() is None:
             raise ServiceUnavailableError("The bus takes no more events: it is shut down.")
-        runs = [self._direct(found) for found in self._handlers.reactions_to(event_type)]
+        runs = [self.direct(found) for found in self._handlers.reactions_to(event_type)]
         if not self.closed:
             self.published[event_type] = runs
         return runs
@@ -94,12 +94,17 @@ class Pipelines:
 
     def _reactions(self, event_type: type, in_transaction: bool) -> list[Reaction]:
         return [
-            compile_reaction(found.plan(self._ports, self._bus))
+            self.from_log(found)
             for found in self._handlers.reactions_to(event_type)
             if found.declaration.in_transaction is in_transaction
         ]
 
-    def _direct(self, found: Registered) -> Run:
+    def from_log(self, found: Registered) -> Reaction:
+        """The reaction of one handler to events of the event log."""
+        return compile_reaction(found.plan(self._ports, self._bus))
+
+    def direct(self, found: Registered) -> Run:
+        """The reaction of one handler to events that are in no log. A plain instance is called without detours."""
         plan = found.plan(self._ports, self._bus)
         if not plan.is_class and not plan.policies:
             return plan.handler._handle  # type: ignore[no-any-return]

@@ -1,83 +1,18 @@
-"""For the tests of your handlers: a bus on fakes, which are adapters like the real ones, but keep everything in memory.
-
-`MemoryBus(CreateUserHandler, given=[users])` is a bus with that handler, whose dependencies come from `given`.
-Afterwards `bus.units.events` holds what was committed, `bus.units.journal` in which order things were done.
-"""
+"""Units of work for tests: what a database would keep, kept in memory."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from inspect import signature
-from typing import Any, TypeVar, get_type_hints
+from collections.abc import Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 from app.core.cqrs.aggregate import AggregateRoot, EventRecord, RaisedEvent
-from app.core.cqrs.bus import CQRSBus
 from app.core.cqrs.errors import CommandValidationError, ConcurrencyError, ConfigurationError, TransientError
 from app.core.cqrs.messages import DomainEvent
-from app.core.cqrs.ports import CacheEntry, Claim, Grants
+from app.core.cqrs.ports import Claim
 from app.core.cqrs.work import current_work
 
 A = TypeVar("A", bound=AggregateRoot)
-T = TypeVar("T")
-
-
-class FixedClock:
-    """A clock that goes only when it is told to."""
-
-    def __init__(self, time: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
-        self.time = time
-
-    def now(self) -> datetime:
-        """The time it was set to."""
-        return self.time
-
-    def advance(self, seconds: float) -> None:
-        """Let so many seconds pass."""
-        self.time += timedelta(seconds=seconds)
-
-
-class StaticAccess:
-    """Knows what each user may do from a mapping; who is not in it does not exist."""
-
-    def __init__(self, grants: Mapping[str, Grants]) -> None:
-        self.grants = dict(grants)
-
-    async def grants_of(self, user_id: str) -> Grants | None:
-        """What this user may do."""
-        return self.grants.get(user_id)
-
-
-class MemoryCache:
-    """A cache that forgets by the given clock."""
-
-    def __init__(self, clock: FixedClock) -> None:
-        self._clock = clock
-        self._entries: dict[str, tuple[bytes, datetime, frozenset[str]]] = {}
-        self._generations: dict[str, int] = defaultdict(int)
-
-    async def get(self, key: str) -> CacheEntry | None:
-        """The entry of this key, unless its time is over."""
-        value, ends, _ = self._entries.get(key, (b"", self._clock.now(), frozenset()))
-        left = (ends - self._clock.now()).total_seconds()
-        return CacheEntry(value, left, "memory") if left > 0 else None
-
-    async def generation(self, tags: Collection[str]) -> Any:
-        """How often each of the tags was invalidated so far."""
-        return {tag: self._generations[tag] for tag in tags}
-
-    async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Any) -> None:
-        """Store a value, unless it may be stale already."""
-        if generation == await self.generation(tags):
-            self._entries[key] = (value, self._clock.now() + timedelta(seconds=ttl_seconds), frozenset(tags))
-
-    async def invalidate(self, tags: Collection[str]) -> None:
-        """Drop every entry that has one of these tags."""
-        for tag in tags:
-            self._generations[tag] += 1
-        self._entries = {key: entry for key, entry in self._entries.items() if not entry[2] & set(tags)}
 
 
 class MemoryUnit:
@@ -200,62 +135,3 @@ class MemoryUnitsOfWork:
     async def has_received(self, event_id: UUID, handler: str) -> bool:
         """Whether it was noted that this handler has had this event."""
         return (event_id, handler) in self.received
-
-
-class SimpleScope:
-    """A container without rules: hands out the given objects by their class, and builds others from them."""
-
-    def __init__(self, *given: object) -> None:
-        self.given = [*given]
-        self.opened = 0
-        self.closed = 0
-
-    async def get(self, dependency_type: type[T], /) -> T:
-        """A given object of this type, or a new one made of such."""
-        for candidate in self.given:
-            if isinstance(candidate, dependency_type):
-                return candidate
-        hints = get_type_hints(dependency_type.__init__)
-        needed = [p.name for p in signature(dependency_type).parameters.values() if p.default is p.empty]
-        return dependency_type(**{name: await self.get(hints[name]) for name in needed})
-
-    @asynccontextmanager
-    async def __call__(self) -> AsyncIterator["SimpleScope"]:
-        """A scope; `opened` and `closed` count them."""
-        self.opened += 1
-        try:
-            yield self
-        finally:
-            self.closed += 1
-
-
-class MemoryBus(CQRSBus):
-    """A bus on fakes.
-
-    Args:
-        handlers: the handlers to register, with what their decorators declared.
-        given: the dependencies of the handlers.
-        grants: what each user may do.
-        allow_handler_override: as for every bus.
-    """
-
-    def __init__(
-        self,
-        *handlers: type,
-        given: Iterable[object] = (),
-        grants: Mapping[str, Grants] | None = None,
-        allow_handler_override: bool = False,
-    ) -> None:
-        self.clock = FixedClock()
-        self.units, self.cache, self.access = MemoryUnitsOfWork(), MemoryCache(self.clock), StaticAccess(grants or {})
-        self.scope = SimpleScope(self.units, self.cache, self.access, self.clock, *given)
-        super().__init__(
-            allow_handler_override,
-            scope=self.scope,
-            unit_of_work=self.units,
-            cache=self.cache,
-            access=self.access,
-            clock=self.clock,
-        )
-        for handler in handlers:
-            self.register(handler)

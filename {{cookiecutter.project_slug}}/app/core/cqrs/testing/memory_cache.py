@@ -1,0 +1,39 @@
+"""A cache for tests."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.core.cqrs.ports import CacheEntry
+from app.core.cqrs.testing.fixed_clock import FixedClock
+
+
+class MemoryCache:
+    """A cache that forgets by the given clock."""
+
+    def __init__(self, clock: FixedClock) -> None:
+        self._clock = clock
+        self._entries: dict[str, tuple[bytes, datetime, frozenset[str]]] = {}
+        self._generations: dict[str, int] = defaultdict(int)
+
+    async def get(self, key: str) -> CacheEntry | None:
+        """The entry of this key, unless its time is over."""
+        value, ends, _ = self._entries.get(key, (b"", self._clock.now(), frozenset()))
+        left = (ends - self._clock.now()).total_seconds()
+        return CacheEntry(value, left, "memory") if left > 0 else None
+
+    async def generation(self, tags: Collection[str]) -> Any:
+        """How often each of the tags was invalidated so far."""
+        return {tag: self._generations[tag] for tag in tags}
+
+    async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Any) -> None:
+        """Store a value, unless it may be stale already."""
+        if generation == await self.generation(tags):
+            self._entries[key] = (value, self._clock.now() + timedelta(seconds=ttl_seconds), frozenset(tags))
+
+    async def invalidate(self, tags: Collection[str]) -> None:
+        """Drop every entry that has one of these tags."""
+        for tag in tags:
+            self._generations[tag] += 1
+        self._entries = {key: entry for key, entry in self._entries.items() if not entry[2] & set(tags)}

@@ -1,0 +1,126 @@
+"""Watching a bus from outside.
+
+    async with tracked(bus) as run:
+        await bus.execute_command(CreateUserCommand(...))
+    assert [sent.status for sent in run.sent] == [OperationStatus.CREATED]
+    assert [event.event_type for event in run.published] == ["UserCreated"]
+    assert "SendWelcomeHandler" in run.handled[UserCreated]
+    assert run.failures == []
+
+Put it around what else changes the bus, such as `failing_commits`, so that it sees what is really stored.
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any
+
+from app.core.cqrs.aggregate import EventRecord
+from app.core.cqrs.bus import CQRSBus
+from app.core.cqrs.compiled import Run
+from app.core.cqrs.dispatch import running
+from app.core.cqrs.messages import DomainEvent
+from app.core.cqrs.ports import UnitOfWork
+from app.core.cqrs.registrations import Registered, class_of
+from app.core.cqrs.testing.noted import Handled, Sent
+from app.core.cqrs.testing.seams import every_unit, replace, replaced
+from app.core.cqrs.testing.tracked_run import TrackedRun
+from app.core.cqrs.work import current_work
+
+
+@asynccontextmanager
+async def tracked(bus: CQRSBus, timeout_seconds: float = 5.0) -> AsyncIterator[TrackedRun]:
+    """Note what happens on a bus, and wait at the end until it is quiet.
+
+    A bus that nobody tracks pays nothing for it. Of a service in several processes it sees what this one does.
+
+    Args:
+        bus: any bus, that of a running service too.
+        timeout_seconds: how long to wait at the end.
+
+    Raises:
+        TimeoutError: it did not become quiet in time; it says what is still running.
+    """
+    run, pipelines = TrackedRun(bus), bus._pipelines
+    with ExitStack() as seams:
+        seams.callback(pipelines.forget)
+        seams.enter_context(
+            replaced(
+                bus,
+                execute_command=_sending(run, bus.execute_command),
+                execute_query=_sending(run, bus.execute_query),
+                publish_event=_publishing(run, bus.publish_event),
+            )
+        )
+        from_log, direct = _reacting(run, pipelines.from_log), _reacting(run, pipelines.direct)
+        seams.enter_context(replaced(pipelines, from_log=from_log, direct=direct))
+        if bus.ports.units is not None:
+            seams.enter_context(every_unit(bus.ports.units, _recording(run)))
+        pipelines.forget()
+        yield run
+        await run.quiet(timeout_seconds)
+
+
+def _sending(run: TrackedRun, execute: Run) -> Run:
+    """What takes messages; like the bus, it refuses at once what nobody handles."""
+
+    def send(message: Any) -> Coroutine[Any, Any, Any]:
+        answering, sent = execute(message), Sent(message)
+        run.sent.append(sent)
+        return _answered(sent, answering)
+
+    async def _answered(sent: Sent, answering: Coroutine[Any, Any, Any]) -> Any:
+        sent.is_nested = running() is not None
+        with run.noting_the_end_of(sent):
+            sent.result = await answering
+        return sent.result
+
+    return send
+
+
+def _publishing(run: TrackedRun, publish: Run) -> Run:
+    async def publish_event(event: DomainEvent) -> None:
+        work = current_work()
+        if work is None or work.unit is None:  # otherwise it is published when that unit is committed
+            run.published.append(event)
+        await publish(event)
+
+    return publish_event
+
+
+def _reacting(run: TrackedRun, reaction_of: Callable[[Registered], Run]) -> Callable[[Registered], Run]:
+    """What makes the reaction of one handler."""
+
+    def noted_reaction_of(found: Registered) -> Run:
+        react = reaction_of(found)
+
+        async def noted(happened: EventRecord | DomainEvent) -> None:
+            event = happened.event if isinstance(happened, EventRecord) else happened
+            handled = Handled(event, class_of(found.handler))
+            run.reactions.append(handled)
+            with run.noting_the_end_of(handled):
+                await react(happened)
+
+        return noted
+
+    return noted_reaction_of
+
+
+def _recording(run: TrackedRun) -> Callable[[UnitOfWork], None]:
+    """What lets a unit of work tell which events it commits."""
+
+    def prepare(unit: UnitOfWork) -> None:
+        really_record, really_commit = unit.record, unit.commit
+        written: list[EventRecord] = []
+
+        async def record(events: Sequence[EventRecord]) -> None:
+            await really_record(events)
+            written.extend(events)
+
+        async def commit() -> None:
+            await really_commit()
+            run.recorded += written
+            run.published += [one.event for one in written]
+
+        replace(unit, record=record, commit=commit)
+
+    return prepare

@@ -1,0 +1,91 @@
+"""What `tracked` tells about a run."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.core.cqrs.aggregate import EventRecord
+from app.core.cqrs.bus import CQRSBus
+from app.core.cqrs.messages import DomainEvent
+from app.core.cqrs.registrations import class_of
+from app.core.cqrs.testing.noted import Handled, Sent
+
+
+class TrackedRun:
+    """What happened on a bus while it was tracked, each list in the order in which things began."""
+
+    def __init__(self, bus: CQRSBus) -> None:
+        self._bus = bus
+        self._something_ended = asyncio.Event()
+        self.sent: list[Sent] = []
+        """Commands and queries, sent from outside and by handlers."""
+        self.recorded: list[EventRecord] = []
+        """What was committed to the event log."""
+        self.published: list[DomainEvent] = []
+        """The events that were committed, and those that were published outside of a transaction."""
+        self.reactions: list[Handled] = []
+        """What the handlers of events did."""
+
+    @property
+    def handled(self) -> dict[type[DomainEvent], list[str]]:
+        """Event type -> the names of the handlers that ran to their end; none where nobody reacted.
+
+        Each handler once for an event: one that has had it is passed over when the event comes again.
+        """
+        names: dict[type[DomainEvent], list[str]] = defaultdict(list)
+        ended = [one for one in self.reactions if one.error is None and not one.is_running]
+        once = {(one.event.event_id, one.handler): type(one.event) for one in ended}
+        for (_, handler), event_type in once.items():
+            names[event_type].append(handler.__name__)
+        return names
+
+    @property
+    def failures(self) -> list[Handled]:
+        """The reactions that failed; with @retry_on_failure, in their last attempt."""
+        return [one for one in self.reactions if one.error is not None]
+
+    async def quiet(self, timeout_seconds: float = 5.0) -> None:
+        """Wait until every message is answered, and every reaction has run, with what they send in turn.
+
+        Raises:
+            TimeoutError: that takes longer; it says what is still running.
+        """
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._nothing_running()
+        except TimeoutError:
+            left = "; ".join(self._unfinished()) or "something from before the run is not settled"
+            raise TimeoutError(f"Not quiet after {timeout_seconds:g} s: {left}.") from None
+
+    async def _nothing_running(self) -> None:
+        await self._bus.settled()
+        while self._running():
+            self._something_ended.clear()
+            await self._something_ended.wait()
+            await self._bus.settled()
+
+    def _running(self) -> list[Sent | Handled]:
+        entries: list[Sent | Handled] = [*self.sent, *self.reactions]
+        return [entry for entry in entries if entry.is_running]
+
+    def _unfinished(self) -> Iterator[str]:
+        yield from map(str, self._running())
+        begun = {(one.event.event_id, one.handler) for one in self.reactions}
+        for record in self.recorded:
+            for found in self._bus._handlers.reactions_to(type(record.event)):
+                after_commit = not found.declaration.in_transaction
+                if after_commit and (record.event.event_id, class_of(found.handler)) not in begun:
+                    yield f"{found.name} has not begun with {record.event_type}"
+
+    @contextmanager
+    def noting_the_end_of(self, entry: Sent | Handled) -> Iterator[None]:
+        """What is done inside is what the entry is about."""
+        try:
+            yield
+        except BaseException as error:
+            entry.error = error
+            raise
+        finally:
+            entry.is_running = False
+            self._something_ended.set()

@@ -1,0 +1,276 @@
+"""Tracked runs, on fakes and on real databases."""
+
+import asyncio
+
+import pytest
+
+from app.core.cqrs import (
+    BaseEventHandler,
+    CommandHandlerNotFoundError,
+    ConflictError,
+    CQRSBus,
+    OperationStatus,
+    retry_on_failure,
+    transactional,
+)
+from app.core.cqrs.testing import MemoryBus, TrackedRun, failing_commits, lost_answers, tracked
+from app.domain.user_events import UserCreated
+from app.handlers.user.create_user_handler import CreateUserCommand
+from app.handlers.user.get_user_handler import GetUserQuery
+from tests.core.cqrs.support import (
+    Ask,
+    Do,
+    DoMore,
+    Happened,
+    HappenedToo,
+    handler_of,
+    raising,
+    within_patience,
+)
+from tests.users import People, create_user
+
+
+def names_sent(run: TrackedRun) -> list[tuple[str, bool, OperationStatus | None]]:
+    return [(type(sent.message).__name__, sent.is_nested, sent.status) for sent in run.sent]
+
+
+async def test_what_is_sent_and_how_it_ended() -> None:
+    async def handle(_: Do) -> str | None:
+        return (await bus.execute_query(Ask())).unwrap()
+
+    bus = MemoryBus(handler_of(Do, handle), handler_of(Ask, lambda query: query.about or None))
+    bus.register(handler_of(DoMore, raising(ConflictError("No."))))
+    async with tracked(bus) as run:
+        assert (await bus.execute(Do())).unwrap() == "this"
+        assert (await bus.execute_command(DoMore())).is_failure
+    assert names_sent(run) == [
+        ("Do", False, OperationStatus.SUCCESS),
+        ("Ask", True, OperationStatus.SUCCESS),
+        ("DoMore", False, OperationStatus.CONFLICT),
+    ]
+    assert run.sent[1].result is not None
+    assert run.sent[1].result.unwrap() == "this"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ConflictError("No."), OperationStatus.CONFLICT), (ZeroDivisionError(), OperationStatus.FAILED)],
+)
+async def test_a_nested_message_that_fails_raises(error: Exception, status: OperationStatus) -> None:
+    async def handle(_: Do) -> None:
+        await bus.execute_command(DoMore())
+
+    bus = MemoryBus(handler_of(Do, handle), handler_of(DoMore, raising(error)))
+    async with tracked(bus) as run:
+        await bus.execute_command(Do())
+    assert run.sent[1].status is status
+    assert run.sent[1].error is error
+
+
+async def test_what_a_task_of_a_handler_sends_is_awaited_too() -> None:
+    tasks: list[asyncio.Task[object]] = []
+
+    async def handle(_: Do) -> None:
+        tasks.append(asyncio.create_task(bus.execute_command(DoMore())))
+
+    bus = MemoryBus(handler_of(Do, handle), handler_of(DoMore, lambda _: asyncio.sleep(0)))
+    async with tracked(bus) as run:
+        await bus.execute_command(Do())
+    assert tasks[0].done()
+    assert [sent.is_nested for sent in run.sent] == [False, False]
+
+
+async def test_what_nobody_handles_is_refused_as_ever() -> None:
+    bus = MemoryBus()
+    async with tracked(bus) as run:
+        with pytest.raises(CommandHandlerNotFoundError):
+            await bus.execute_command(Do())
+    assert run.sent == []
+
+
+async def test_what_is_published_and_who_reacted() -> None:
+    async def handle(_: Do) -> None:
+        await bus.publish_event(Happened())
+
+    async def send_more(_: Happened) -> None:
+        await bus.execute_command(DoMore())
+
+    async def tell(_: DoMore) -> None:
+        await bus.publish_event(HappenedToo())
+
+    bus = MemoryBus(handler_of(Do, handle, transactional()), handler_of(DoMore, tell, transactional()))
+    bus.register(handler_of(Happened, lambda _: None, in_transaction=True))
+    bus.register(handler_of(Happened, send_more))
+    bus.register(handler_of(HappenedToo, raising(ZeroDivisionError())))
+    async with tracked(bus) as run:
+        await bus.execute_command(Do())
+    assert [type(event) for event in run.published] == [Happened, HappenedToo]
+    assert run.recorded == bus.units.records
+    assert run.handled == {Happened: ["HappenedHandler", "HappenedHandler"]}
+    assert run.handled[HappenedToo] == []
+    (failed,) = run.failures
+    assert (failed.handler.__name__, failed.event, type(failed.error)) == (
+        "HappenedTooHandler",
+        run.published[1],
+        ZeroDivisionError,
+    )
+
+
+class Instance(BaseEventHandler[Happened]):
+    """Registered as it is."""
+
+    async def _handle(self, event: Happened) -> None:
+        pass
+
+
+async def test_events_outside_of_a_transaction_are_published_at_once() -> None:
+    bus = MemoryBus(handler_of(Happened, lambda _: None))
+    bus.register_event_handler(Happened, Instance())
+    async with tracked(bus) as run:
+        event = Happened()
+        await bus.publish_event(event)
+        assert run.handled == {Happened: ["HappenedHandler", "Instance"]}
+    assert run.published == [event]
+    assert run.recorded == []
+
+
+async def test_a_handler_that_has_an_event_again_counts_once() -> None:
+    bus, event = MemoryBus(handler_of(Happened, lambda _: None)), Happened()
+    async with tracked(bus) as run:
+        for published in (event, event, Happened()):
+            await bus.publish_event(published)
+    assert len(run.reactions) == 3
+    assert run.handled == {Happened: ["HappenedHandler", "HappenedHandler"]}
+
+
+async def test_what_is_rolled_back_is_not_published() -> None:
+    async def handle(_: Do) -> None:
+        await bus.publish_event(Happened())
+
+    bus = MemoryBus(handler_of(Do, handle, transactional(), retry_on_failure(max_attempts=2, delay_seconds=0)))
+    async with tracked(bus) as run:
+        with failing_commits(bus, times=3):
+            await bus.execute_command(Do())
+            assert run.published == []
+            await bus.execute_command(Do())
+            assert len(run.published) == 1
+        with lost_answers(bus):
+            await bus.execute_command(Do())
+        assert len(run.published) == 2
+
+
+async def test_it_is_quiet_when_all_reactions_have_run() -> None:
+    may_go = asyncio.Event()
+    bus = slow_bus(may_go)
+    async with tracked(bus) as run:
+        await bus.execute_command(Do())
+        assert run.handled == {}
+        may_go.set()
+        await run.quiet()
+        assert run.handled == {Happened: ["HappenedHandler"], HappenedToo: ["HappenedTooHandler"]}
+
+
+async def test_leaving_waits_until_it_is_quiet() -> None:
+    may_go = asyncio.Event()
+    bus = slow_bus(may_go)
+    async with tracked(bus) as run:
+        await bus.execute_command(Do())
+        may_go.set()
+        assert run.handled == {}
+    assert len(run.handled) == 2
+
+
+async def test_who_is_not_quiet_in_time_is_named() -> None:
+    may_go = asyncio.Event()
+    bus = slow_bus(may_go)
+    with pytest.raises(TimeoutError) as raised:
+        async with tracked(bus, timeout_seconds=0.01):
+            await bus.execute_command(Do())
+    assert str(raised.value) == (
+        "Not quiet after 0.01 s: HappenedHandler is running for Happened; "
+        "HappenedTooHandler has not begun with HappenedToo."
+    )
+    may_go.set()
+    await within_patience(bus.settled())
+
+
+async def test_a_message_that_is_not_answered_in_time_is_named() -> None:
+    may_go = asyncio.Event()
+    bus = MemoryBus(handler_of(Do, lambda _: may_go.wait()))
+    async with tracked(bus) as run:
+        task = asyncio.create_task(bus.execute_command(Do()))
+        await asyncio.sleep(0)
+        with pytest.raises(TimeoutError, match=r"Not quiet after 0.02 s: Do is running\."):
+            await run.quiet(timeout_seconds=0.02)
+        assert run.sent[0].status is None
+        may_go.set()
+    assert (await task).is_success
+
+
+async def test_what_began_before_the_run_is_waited_for_but_unknown() -> None:
+    begun, may_go = asyncio.Event(), asyncio.Event()
+
+    async def react(_: Happened) -> None:
+        begun.set()
+        await may_go.wait()
+
+    bus = MemoryBus(
+        handler_of(Happened, react), handler_of(Do, lambda _: bus.publish_event(Happened()), transactional())
+    )
+    await bus.execute_command(Do())
+    await within_patience(begun.wait())
+    async with tracked(bus) as run:
+        with pytest.raises(TimeoutError, match="something from before the run"):
+            await run.quiet(timeout_seconds=0.01)
+        may_go.set()
+
+
+async def test_an_error_in_the_block_comes_out_at_once() -> None:
+    bus = slow_bus(asyncio.Event())
+    await bus.execute_command(Do())
+    with pytest.raises(ZeroDivisionError):
+        async with tracked(bus):
+            raise ZeroDivisionError
+
+
+async def test_afterwards_nobody_watches() -> None:
+    bus = slow_bus(asyncio.Event())
+    bus_before, units_before = set(vars(bus)), set(vars(bus.units))
+    pipelines_before = set(vars(bus._pipelines))
+    async with tracked(bus) as run:
+        pass
+    await bus.execute_command(Do())
+    await asyncio.sleep(0)
+    assert (run.sent, run.published, run.reactions) == ([], [], [])
+    assert (set(vars(bus)), set(vars(bus.units))) == (bus_before, units_before)
+    assert set(vars(bus._pipelines)) == pipelines_before
+
+
+async def test_a_run_on_a_real_service(bus: CQRSBus, people: People) -> None:
+    async with tracked(bus) as run:
+        ada = await people.member()
+        await ada.query(GetUserQuery(ada.id))
+        with failing_commits(bus, times=2, of=CreateUserCommand):
+            (await bus.execute_command(create_user())).unwrap()
+    assert names_sent(run) == [
+        ("CreateUserCommand", False, OperationStatus.CREATED),
+        ("GetUserQuery", False, OperationStatus.SUCCESS),
+        ("CreateUserCommand", False, OperationStatus.CREATED),
+    ]
+    assert [(record.event_type, record.raised.version) for record in run.recorded] == [("UserCreated", 1)] * 2
+    assert run.handled[UserCreated].count("SendWelcomeHandler") == 2
+    assert run.handled[UserCreated].count("RecordUserEventHandler") == 4, "in each transaction, also in those undone"
+    assert run.failures == []
+
+
+def slow_bus(may_go: asyncio.Event) -> MemoryBus:
+    """A bus whose first reaction waits, and the second comes after it."""
+
+    async def handle(_: Do) -> None:
+        await bus.publish_event(Happened())
+        await bus.publish_event(HappenedToo())
+
+    bus = MemoryBus(handler_of(Do, handle, transactional()))
+    bus.register(handler_of(Happened, lambda _: may_go.wait()))
+    bus.register(handler_of(HappenedToo, lambda _: None))
+    return bus
