@@ -505,7 +505,7 @@ MUTATIONS = [
         "crash_at(how)",
         "testing/crash_points.py",
         "_Crash(CrashPoint(point), how, nth)",
-        "_Crash(CrashPoint(point), kill_process, nth)",
+        "_Crash(CrashPoint(point), bool, nth)",
         "testing/test_crash_points.py",
     ),
     Mutation(

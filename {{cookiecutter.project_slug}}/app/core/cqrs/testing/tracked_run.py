@@ -74,8 +74,7 @@ class TrackedRun:
         begun = {(one.event.event_id, one.handler) for one in self.reactions}
         for record in self.recorded:
             for found in self._bus._handlers.reactions_to(type(record.event)):
-                after_commit = not found.declaration.in_transaction
-                if after_commit and (record.event.event_id, class_of(found.handler)) not in begun:
+                if (record.event.event_id, class_of(found.handler)) not in begun:
                     yield f"{found.name} has not begun with {record.event_type}"
 
     @contextmanager

@@ -90,6 +90,8 @@ async def test_orders_are_carried_out_in_turn_and_end_with_the_block() -> None:
     await commit()
     assert outcomes == [None, TransientError, ServiceUnavailableError, TransientError, None, None]
     assert failing.failed == 3
+    rest = ["begin", "commit", "begin", "rollback"] * 2
+    assert units.journal == [*rest, "begin", "commit", "begin", "commit"], "undone before the unit is closed"
 
 
 async def test_the_commits_of_a_command_or_of_reactions_to_an_event() -> None:

@@ -73,11 +73,17 @@ async def test_what_a_task_of_a_handler_sends_is_awaited_too() -> None:
     async def handle(_: Do) -> None:
         tasks.append(asyncio.create_task(bus.execute_command(DoMore())))
 
-    bus = MemoryBus(handler_of(Do, handle), handler_of(DoMore, lambda _: asyncio.sleep(0)))
+    async def handle_more(_: DoMore) -> None:
+        await asyncio.sleep(0)
+        await bus.publish_event(Happened())
+
+    bus = MemoryBus(handler_of(Do, handle), handler_of(DoMore, handle_more, transactional()))
+    bus.register(handler_of(Happened, lambda _: asyncio.sleep(0)))
     async with tracked(bus) as run:
         await bus.execute_command(Do())
     assert tasks[0].done()
     assert [sent.is_nested for sent in run.sent] == [False, False]
+    assert run.handled == {Happened: ["HappenedHandler"]}
 
 
 async def test_what_nobody_handles_is_refused_as_ever() -> None:
@@ -160,11 +166,12 @@ async def test_what_is_rolled_back_is_not_published() -> None:
 
 
 async def test_it_is_quiet_when_all_reactions_have_run() -> None:
-    may_go = asyncio.Event()
-    bus = slow_bus(may_go)
+    begun, may_go = asyncio.Event(), asyncio.Event()
+    bus = slow_bus(may_go, begun)
     async with tracked(bus) as run:
         await bus.execute_command(Do())
-        assert run.handled == {}
+        await within_patience(begun.wait())
+        assert run.handled == {}, "it has begun, and is waiting"
         may_go.set()
         await run.quiet()
         assert run.handled == {Happened: ["HappenedHandler"], HappenedToo: ["HappenedTooHandler"]}
@@ -209,14 +216,7 @@ async def test_a_message_that_is_not_answered_in_time_is_named() -> None:
 
 async def test_what_began_before_the_run_is_waited_for_but_unknown() -> None:
     begun, may_go = asyncio.Event(), asyncio.Event()
-
-    async def react(_: Happened) -> None:
-        begun.set()
-        await may_go.wait()
-
-    bus = MemoryBus(
-        handler_of(Happened, react), handler_of(Do, lambda _: bus.publish_event(Happened()), transactional())
-    )
+    bus = slow_bus(may_go, begun)
     await bus.execute_command(Do())
     await within_patience(begun.wait())
     async with tracked(bus) as run:
@@ -234,14 +234,20 @@ async def test_an_error_in_the_block_comes_out_at_once() -> None:
 
 
 async def test_afterwards_nobody_watches() -> None:
-    bus = slow_bus(asyncio.Event())
+    may_go = asyncio.Event()
+    may_go.set()
+    bus = slow_bus(may_go)
+    await bus.execute_command(Do())
+    await within_patience(bus.settled())
     bus_before, units_before = set(vars(bus)), set(vars(bus.units))
     pipelines_before = set(vars(bus._pipelines))
     async with tracked(bus) as run:
-        pass
+        await bus.execute_command(Do())
+    noted = (1, 2, 2)
+    assert (len(run.sent), len(run.published), len(run.reactions)) == noted, "although it was in use before"
     await bus.execute_command(Do())
-    await asyncio.sleep(0)
-    assert (run.sent, run.published, run.reactions) == ([], [], [])
+    await within_patience(bus.settled())
+    assert (len(run.sent), len(run.published), len(run.reactions)) == noted
     assert (set(vars(bus)), set(vars(bus.units))) == (bus_before, units_before)
     assert set(vars(bus._pipelines)) == pipelines_before
 
@@ -263,14 +269,26 @@ async def test_a_run_on_a_real_service(bus: CQRSBus, people: People) -> None:
     assert run.failures == []
 
 
-def slow_bus(may_go: asyncio.Event) -> MemoryBus:
+async def test_a_run_waits_for_a_command_in_the_background_and_then_for_its_reactions(bus: CQRSBus) -> None:
+    async with tracked(bus) as run:
+        registering = asyncio.create_task(bus.execute_command(create_user()))
+    assert registering.done()
+    assert "SendWelcomeHandler" in run.handled[UserCreated]
+
+
+def slow_bus(may_go: asyncio.Event, begun: asyncio.Event | None = None) -> MemoryBus:
     """A bus whose first reaction waits, and the second comes after it."""
+
+    async def react(_: Happened) -> None:
+        if begun is not None:
+            begun.set()
+        await may_go.wait()
 
     async def handle(_: Do) -> None:
         await bus.publish_event(Happened())
         await bus.publish_event(HappenedToo())
 
     bus = MemoryBus(handler_of(Do, handle, transactional()))
-    bus.register(handler_of(Happened, lambda _: may_go.wait()))
+    bus.register(handler_of(Happened, react))
     bus.register(handler_of(HappenedToo, lambda _: None))
     return bus
