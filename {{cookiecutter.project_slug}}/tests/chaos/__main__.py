@@ -19,21 +19,22 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 from app.core.logging import configure_logging
-from tests.chaos import scenarios
 from tests.chaos.oracle import Violation
 from tests.chaos.stage import Stage
 
+SCENARIOS = "tests.chaos.scenarios"
 LONGEST_SECONDS = {False: 5 * 60.0, True: 30 * 60.0}
 Scenario = Callable[[Stage], Awaitable[str]]
 
 
 def found(only: str) -> dict[str, Scenario]:
     """The scenarios by name, in the order of the alphabet: present means active."""
-    names = sorted(module.name for module in pkgutil.iter_modules(scenarios.__path__))
+    folder = importlib.import_module(SCENARIOS).__path__
+    names = sorted(module.name for module in pkgutil.iter_modules(folder))
     chosen = [name for name in names if only in ("", name)]
     if not chosen:
         sys.exit(f"There is no scenario {only}; there are {', '.join(names)}.")
-    return {name: importlib.import_module(f"{scenarios.__name__}.{name}").play for name in chosen}
+    return {name: importlib.import_module(f"{SCENARIOS}.{name}").play for name in chosen}
 
 
 async def play_all(chosen: dict[str, Scenario], seed: int, full: bool) -> int:

@@ -6,17 +6,13 @@ an entry to be there twice, so that a second effect is seen and not refused.
 
 from abc import ABC
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter
-from pydantic import BaseModel, Field
 from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import registry
-from starlette.responses import Response
 
-from app.api.errors import answer
 from app.core.cqrs import (
     AggregateRoot,
     BaseCommandHandler,
@@ -31,7 +27,6 @@ from app.core.cqrs import (
     retry_on_failure,
     transactional,
 )
-from app.dependencies import Bus
 
 metadata = MetaData()
 accounts = Table(
@@ -153,24 +148,3 @@ class NoteEffect(BaseEventHandler[Deposited]):
 
     async def _handle(self, event: Deposited) -> None:
         await self.session.execute(insert(effects).values(event_id=event.event_id, entry=event.entry))
-
-
-class Deposit(BaseModel):
-    """What is paid in: one, under this reference."""
-
-    entry: Annotated[str, Field(min_length=1, max_length=100)]
-
-
-KINDS: dict[str, type[DepositCommand]] = {
-    "locked": DepositLocked,
-    "versioned": DepositVersioned,
-    "serializable": DepositSerializable,
-    "nested": DepositNested,
-}
-router = APIRouter(prefix="/chaos")
-
-
-@router.post("/accounts/{account_id}/{kind}")
-async def deposit(account_id: UUID, kind: str, body: Deposit, bus: Bus) -> Response:
-    """Pay one into an account."""
-    return answer(await bus.execute_command(KINDS[kind](account_id, body.entry)))

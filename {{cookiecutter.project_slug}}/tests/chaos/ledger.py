@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import NullPool, func, select
+from sqlalchemy import NullPool, select
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from app.persistence.tables import event_log
@@ -110,14 +110,3 @@ async def _effects_match(connection: AsyncConnection, ids: set[UUID]) -> bool:
     require(len(seen) == len(set(seen)), f"{len(seen) - len(set(seen))} events had their effect more than once.")
     require(set(seen) <= ids, f"{len(set(seen) - ids)} effects have no event.")
     return len(seen) == len(ids)
-
-
-async def count(database_url: str, table: str) -> int:
-    """How many rows a table of the bank has."""
-    engine = create_async_engine(database_url, poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            known = {"entries": entries, "effects": effects}[table]
-            return (await connection.execute(select(func.count()).select_from(known))).scalar_one()
-    finally:
-        await engine.dispose()

@@ -4,9 +4,8 @@ import asyncio
 import time
 from itertools import count
 from typing import Literal
-from uuid import UUID
 
-from tests.chaos.callers import Caller, callers
+from tests.chaos.callers import Caller, callers, share_out
 from tests.chaos.ledger import Ledger
 from tests.chaos.oracle import require, until
 from tests.chaos.postgres import Postgres
@@ -39,8 +38,7 @@ async def _under_load(stage: Stage, database: Database, restarts: list[How]) -> 
             waits = [await _restart(stage, database.postgres, load, how) for how in restarts]
             load.stopped = True
         require(service.program.running and service.program.pid == pid, "The service did not survive.")
-        for entry in sorted(ledger.unknown):
-            ledger.note(entry, await people[0].deposit_once(load.account_of(entry), entry))
+        await share_out(sorted(ledger.unknown), people, load.send)
         require(not ledger.unknown, f"{len(ledger.unknown)} retries have no definitive answer.")
         stored = await ledger.check(database.driver_url, all_effects=False)
     return f"{len(restarts)} restarts, {stored} stored once, {ledger.faults}, first success {max(waits):.2f} s later"
@@ -70,20 +68,19 @@ class Load:
         self._successes = [0.0]
         self.stopped = False
 
-    def account_of(self, entry: str) -> UUID:
-        """Where an entry belongs."""
-        return self._accounts[int(entry) % len(self._accounts)]
-
     async def write(self, caller: Caller) -> None:
         """Go on writing."""
         while not self.stopped:
-            entry = str(next(self._numbers))
-            answer = await caller.deposit_once(self.account_of(entry), entry)
-            excused = answer is not None and answer.status in (200, 503)
-            require(excused, f"A write was answered {answer}.")
-            self._ledger.note(entry, answer)
-            if answer is not None and answer.status == 200:
-                self._successes.append(time.monotonic())
+            await self.send(caller, str(next(self._numbers)))
+
+    async def send(self, caller: Caller, entry: str) -> None:
+        """Write one entry."""
+        answer = await caller.deposit_once(self._accounts[int(entry) % len(self._accounts)], entry)
+        excused = answer is not None and answer.status in (200, 503)
+        require(excused, f"A write was answered {answer}.")
+        self._ledger.note(entry, answer)
+        if entry in self._ledger.acknowledged:
+            self._successes.append(time.monotonic())
 
     async def success_after(self, moment: float) -> float:
         """When the first write succeeded after this moment; waits for it."""
