@@ -49,7 +49,8 @@ class AnswerCodec:
         """
         outcome = result._outcome
         head = to_jsonable_python([outcome.status, outcome.affected_entities, outcome.pagination])
-        return json.dumps(head).encode() + b"\n" + self._data.dump_json(result._data, warnings="error")
+        data = self._data.dump_json(result._data, by_alias=False, round_trip=True, warnings="error")
+        return json.dumps(head).encode() + b"\n" + data
 
     def read(self, stored: bytes, result_type: type[OperationResult[Any]], message: Any) -> OperationResult[Any]:
         """The result as it was written.
@@ -63,7 +64,7 @@ class AnswerCodec:
             raise ValueError("There is no status in front of the data.")  # it is as it says above
         status, affected, pagination = parts
         outcome = Outcome(OperationStatus(status), affected_entities=affected, pagination=pagination)
-        return result_type.of(self._data.validate_json(data), message, outcome)
+        return result_type.of(self._data.validate_json(data, by_alias=False, by_name=True), message, outcome)
 
 
 @cache

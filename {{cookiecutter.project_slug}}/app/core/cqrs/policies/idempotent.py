@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.cqrs.errors import CommandValidationError, ServiceUnavailableError
+from app.core.cqrs.errors import BadRequestError, ServiceUnavailableError
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse
 from app.core.cqrs.policies.transactional import Transactional
@@ -57,10 +57,10 @@ def idempotency(plan: Plan, proceed: Step) -> Step:
             raise ServiceUnavailableError("Idempotency keys need a database: make the bus with unit_of_work=...")
         answered = await work.unit.claim(claim)
         if answered is not None:
-            return codec.read(answered, CommandResult, message)
-        answer = await proceed(message)
-        await work.unit.keep_answer(claim, codec.write(answer))
-        return answer
+            return codec.read(answered, CommandResult, message).with_outcome(is_replay=True)
+        stored = codec.write(await proceed(message))
+        await work.unit.keep_answer(claim, stored)
+        return codec.read(stored, CommandResult, message)  # the first answer is what later ones will be
 
     return once
 
@@ -69,9 +69,8 @@ def _claim(message: Any, policy: Idempotent) -> Claim | None:
     metadata = message.metadata
     if metadata.idempotency_key is None:
         if policy.required:
-            raise CommandValidationError(
-                "This command needs an idempotency key.", details={"idempotency_key": "is missing"}
-            )
+            raise BadRequestError("This command needs an idempotency key.", details={"idempotency_key": "is missing"})
         return None
     caller = "" if metadata.user_id is None else str(metadata.user_id)
-    return Claim(caller, type(message).__qualname__, metadata.idempotency_key, canonical_json(message))
+    use_case = f"{type(message).__module__}.{type(message).__qualname__}"
+    return Claim(caller, use_case, metadata.idempotency_key, canonical_json(message))
