@@ -167,6 +167,16 @@ async def test_a_claim_that_was_kept_without_an_answer_is_answered_once(service:
     assert len(await effects(service)) == 2
 
 
+async def test_an_answer_does_not_outlive_its_key(service: RunningService) -> None:
+    work = Work()
+    use(service, work, transactional(rollback_on=()))
+    first = await send(service)
+    with at(service.settings.idempotency_key_seconds + 60):
+        work.failures.append(BusinessRuleViolationError("Not now."))
+        assert (await send(service)).is_failure
+        assert (await send(service)).data != first.data
+
+
 @contextmanager
 def counted(database: Database) -> Iterator[list[str]]:
     """The statements that are executed meanwhile."""

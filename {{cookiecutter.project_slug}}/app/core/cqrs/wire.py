@@ -41,6 +41,11 @@ class AnswerCodec:
     def __init__(self, answer_type: Any) -> None:
         self._data: TypeAdapter[Any] = TypeAdapter(answer_type)
 
+    @property
+    def keeps_order(self) -> bool:
+        """Whether equal answers are written alike in every process; a set has another order in each."""
+        return not _holds_set(self._data.core_schema)
+
     def write(self, result: OperationResult[Any]) -> bytes:
         """The stored form of a result.
 
@@ -65,6 +70,13 @@ class AnswerCodec:
         status, affected, pagination = parts
         outcome = Outcome(OperationStatus(status), affected_entities=affected, pagination=pagination)
         return result_type.of(self._data.validate_json(data, by_alias=False, by_name=True), message, outcome)
+
+
+def _holds_set(schema: Any) -> bool:
+    """Whether there is a set anywhere in pydantic's schema of a type."""
+    if isinstance(schema, dict):
+        return schema.get("type") in ("set", "frozenset") or any(map(_holds_set, schema.values()))
+    return isinstance(schema, (list, tuple)) and any(map(_holds_set, schema))
 
 
 @cache

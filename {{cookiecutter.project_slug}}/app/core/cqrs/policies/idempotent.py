@@ -27,6 +27,8 @@ class Idempotent(Policy):
             raise refuse(plan, "@idempotent needs @transactional: the key and the effect are stored together.")
         if plan.answer_type is Any:
             raise refuse(plan, "@idempotent stores the answer, so the command must declare it: ICommand[UUID].")
+        if not answer_codec(plan.answer_type).keeps_order:
+            raise refuse(plan, "@idempotent repeats the answer to the byte, but a set has no order: answer a list.")
 
 
 def idempotent(required: bool = False) -> Callable[[K], K]:

@@ -272,12 +272,23 @@ class Untyped(ICommand):
     pass
 
 
+@dataclass
+class Tagged:
+    tags: dict[str, list[frozenset[str]]]
+
+
+@dataclass
+class Tag(ICommand[Tagged | None]):
+    pass
+
+
 @pytest.mark.parametrize(
     ("decorators", "message", "sentence"),
     [
         ((idempotent(),), Do, "DoHandler: @idempotent needs @transactional"),
         ((idempotent(),), Ask, "@idempotent is for commands"),
         ((idempotent(), transactional()), Untyped, "the command must declare it"),
+        ((idempotent(), transactional()), Tag, "a set has no order: answer a list"),
     ],
 )
 def test_what_cannot_work_is_refused(decorators: Any, message: type, sentence: str) -> None:
