@@ -43,7 +43,7 @@ class Sweeper:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sweep regularly for as long as the context is open."""
-        task = asyncio.create_task(self._sweep_regularly())
+        task = asyncio.create_task(self._sweep_regularly(), name="sweeper")
         try:
             yield
         finally:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -94,11 +95,16 @@ async def test_it_goes_on_until_all_is_swept_a_few_at_a_time(
     monkeypatch.setattr(sweeping, "BATCH", 3)
     for _ in range(7):
         await add_key(database, NOW - timedelta(days=100))
-    commits: list[int] = []
-    event.listen(database.writing_engine.sync_engine, "commit", lambda _: commits.append(1))
+    deleted: list[int] = []
+
+    def see(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("DELETE FROM idempotency_keys"):
+            deleted.append(cursor.rowcount)
+
+    event.listen(database.writing_engine.sync_engine, "after_cursor_execute", see)
     assert await sweeper.sweep() == 7
     assert await keys_left(service) == set()
-    assert len(commits) == 3 + 2  # for 7 keys, and to see that there are no logins that expired or were revoked
+    assert deleted == [3, 3, 1]
 
 
 async def test_several_at_once_delete_each_row_once(
@@ -155,7 +161,7 @@ async def test_it_survives_an_outage_and_ends_with_the_service(
 ) -> None:
     often = settings.model_copy(update={"sweep_interval_seconds": 0.001})
     failures: list[Exception] = [TransientError("The database cannot be reached."), RuntimeError("a bug")]
-    swept, before = asyncio.Event(), asyncio.all_tasks()
+    swept, before = asyncio.Event(), sweepers()
 
     async def sweep(_: Sweeper) -> int:
         if failures:
@@ -165,5 +171,10 @@ async def test_it_survives_an_outage_and_ends_with_the_service(
 
     monkeypatch.setattr(Sweeper, "sweep", sweep)
     async with Sweeper(database, often, FixedClock()).running():
+        assert len(sweepers()) == len(before) + 1
         await within_patience(swept.wait())
-    assert asyncio.all_tasks() == before
+    assert sweepers() == before
+
+
+def sweepers() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if task.get_name() == "sweeper"}
