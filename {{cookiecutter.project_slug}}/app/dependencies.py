@@ -87,7 +87,11 @@ CurrentUser = Annotated[AccessToken, Depends(_current_user)]
 async def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
-        Header(description="Sent again with the same key, a command takes effect once and answers the same."),
+        Header(
+            description="A name of your own for this request, such as a UUID. Where keys are taken, a request sent "
+            "again under its key has no second effect and gets the first answer, with `Idempotency-Replayed: true`. "
+            "Another request under that key is refused with 422. What failed may be tried again under its key."
+        ),
     ] = None,
 ) -> str | None:
     if idempotency_key is not None and IDEMPOTENCY_KEY.fullmatch(idempotency_key) is None:

@@ -317,8 +317,21 @@ MUTATIONS = [
     policy(
         "idempotent: the answer is stored",
         "idempotent",
-        "await work.unit.keep_answer(claim, codec.write(answer))",
-        "codec.write(answer)",
+        "        await work.unit.keep_answer(claim, stored)\n",
+        "",
+    ),
+    policy(
+        "idempotent: the first answer is what later ones are",
+        "idempotent",
+        "codec.write(await proceed(message))\n        await work.unit.keep_answer(claim, stored)\n        return codec",
+        "codec.write(own := await proceed(message))\n        await work.unit.keep_answer(claim, stored)\n"
+        "        return own or codec",
+    ),
+    policy(
+        "idempotent: a replay says so",
+        "idempotent",
+        ".with_outcome(is_replay=True)",
+        "",
     ),
     policy(
         "idempotent: callers are kept apart",

@@ -54,6 +54,8 @@ def answer(result: OperationResult[T], make: Callable[[T], object] | None = None
     """
     data = result.unwrap()
     status, _ = HTTP[result.status]
+    if result.is_replay:
+        headers["Idempotency-Replayed"] = "true"
     if result.status is OperationStatus.NO_CONTENT:
         return Response(status_code=status, headers=headers)
     return Response(to_json(make(data) if make else data), status, headers, "application/json")

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     """PostgreSQL only, like the next one: SQLite has no such thing."""
     database_idle_transaction_timeout_seconds: float = Field(default=60.0, gt=0)
 
+    idempotency_key_seconds: int = Field(default=24 * 3600, ge=1, le=10 * 365 * 24 * 3600)
+    """How long a request that is sent again under the same key gets the answer of the first time."""
+    sweep_interval_seconds: float = Field(default=3600.0, gt=0)
+    """How often expired keys and logins are deleted, more or less."""
+
     cache_url: str = Field(default="memory://", repr=False)
     cache_max_entries: int = Field(default=10_000, ge=1)
 

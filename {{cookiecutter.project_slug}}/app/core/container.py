@@ -23,6 +23,7 @@ from app.handlers.user.seed_administrator_handler import SeedAdministratorComman
 from app.persistence.database import Database
 from app.persistence.migrate import require_migrated
 from app.persistence.provider import PersistenceProvider
+from app.persistence.sweeping import Sweeper
 
 HANDLERS = "app.handlers"
 DOMAIN = "app.domain"
@@ -58,7 +59,8 @@ async def running_service(
         await require_migrated(await container.get(Database))
         bus = await make_bus(container, found)
         delivery = await container.get(EventDelivery)
-        async with delivery.in_worker(bus) if worker else delivery.in_service(bus), bus:
+        sweeper = await container.get(Sweeper)
+        async with delivery.in_worker(bus) if worker else delivery.in_service(bus), bus, sweeper.running():
             logger.info("service_started", environment=settings.environment, **bus.get_handler_count())
             if settings.environment == "development":
                 await seed_administrator(bus)

@@ -1,21 +1,58 @@
 """Idempotency keys: claimed as the first write of a transaction, answered as the last."""
 
 import hmac
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql import Executable
 
-from app.core.cqrs import Claim, CommandValidationError
-from app.persistence.insert import insert_if_new
+from app.core.cqrs import Claim, Clock, CommandValidationError
 from app.persistence.tables import idempotency_keys
+
+_OF_KEY = idempotency_keys.c.digest == bindparam("key")
+_FIND = select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_KEY)
+_ANSWER = update(idempotency_keys).where(_OF_KEY).values(answer=bindparam("kept"))
+
+
+def _claiming(insert: Any) -> Executable:
+    """INSERT, or take over a key whose time is over.
+
+    Of two who claim a key at once, the second waits here for the first to commit. A key that is still good is only
+    locked, so that it is there when its answer is read.
+    """
+    row = insert.excluded
+    taken_over = {"fingerprint": row.fingerprint, "answer": None, "claimed_at": row.claimed_at}
+    statement: Executable = insert.on_conflict_do_update(
+        index_elements=[idempotency_keys.c.digest],
+        set_=taken_over,
+        where=idempotency_keys.c.claimed_at <= bindparam("expired"),
+    )
+    return statement
+
+
+_CLAIM: Mapping[str, Executable] = {
+    "postgresql": _claiming(postgresql.insert(idempotency_keys)),
+    "sqlite": _claiming(sqlite.insert(idempotency_keys)),
+}
 
 
 class IdempotencyKeys:
-    """The claims of one service. Messages may hold passwords: only their HMAC is stored."""
+    """The claims of one service. Messages may hold passwords: only their HMAC is stored.
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    Args:
+        secret: the key of the HMAC.
+        seconds: how long after its claim a key is good for; then it is as new, swept or not.
+        clock: tells the time of claims.
+    """
+
+    def __init__(self, secret: bytes, seconds: float, clock: Clock) -> None:
+        self._secret = secret
+        self._lifetime = timedelta(seconds=seconds)
+        self._clock = clock
 
     async def claim(self, session: AsyncSession, claim: Claim) -> bytes | None:
         """Claim a key; the answer stored under it, if it was claimed before.
@@ -24,11 +61,12 @@ class IdempotencyKeys:
             CommandValidationError: the key was used for another message.
         """
         digest, fingerprint = self._digest(claim), self._hmac(claim.content)
-        row = {"digest": digest, "fingerprint": fingerprint, "claimed_at": datetime.now(UTC)}
-        if await insert_if_new(session, idempotency_keys, row):
+        now = self._clock.now()
+        row = {"digest": digest, "fingerprint": fingerprint, "claimed_at": now, "expired": now - self._lifetime}
+        claimed: Any = await session.execute(_CLAIM[session.get_bind().dialect.name], row)
+        if claimed.rowcount:
             return None
-        known = select(idempotency_keys).where(idempotency_keys.c.digest == digest).with_for_update()
-        found = (await session.execute(known)).one()
+        found = (await session.execute(_FIND, {"key": digest})).one()
         if not hmac.compare_digest(found.fingerprint, fingerprint):
             raise CommandValidationError(
                 "This idempotency key was used for another request.",
@@ -39,8 +77,7 @@ class IdempotencyKeys:
 
     async def keep_answer(self, session: AsyncSession, claim: Claim, answer: bytes) -> None:
         """Store the answer of a claimed key."""
-        claimed = update(idempotency_keys).where(idempotency_keys.c.digest == self._digest(claim))
-        await session.execute(claimed.values(answer=answer))
+        await session.execute(_ANSWER, {"key": self._digest(claim), "kept": answer})
 
     def _digest(self, claim: Claim) -> bytes:
         """What the claim is found by, whatever letters the key is made of."""
@@ -48,7 +85,7 @@ class IdempotencyKeys:
         return self._hmac(b"".join(b"%d:%s" % (len(part), part) for part in map(_bytes, parts)))
 
     def _hmac(self, content: bytes) -> bytes:
-        return hmac.digest(self._key, content, "sha256")
+        return hmac.digest(self._secret, content, "sha256")
 
 
 def _bytes(text: str) -> bytes:

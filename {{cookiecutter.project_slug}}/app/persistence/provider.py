@@ -14,6 +14,7 @@ from app.persistence.database import Database
 from app.persistence.repositories.login_sessions import LoginSessions
 from app.persistence.repositories.user_repository import UserRepository
 from app.persistence.sessions import ReadSession
+from app.persistence.sweeping import Sweeper
 from app.persistence.unit_of_work import SqlUnitsOfWork, current_unit, finished
 
 
@@ -23,6 +24,7 @@ class PersistenceProvider(Provider):
     access = provide(DatabaseAccess, scope=Lifetime.SERVICE, provides=AccessPolicy)
     units = provide(SqlUnitsOfWork, scope=Lifetime.SERVICE, provides=UnitsOfWork)
     credentials = provide(Credentials, scope=Lifetime.SERVICE)
+    sweeper = provide(Sweeper, scope=Lifetime.SERVICE)
 
     users = provide(UserRepository, scope=Lifetime.OPERATION)
     login_sessions = provide(LoginSessions, scope=Lifetime.OPERATION)

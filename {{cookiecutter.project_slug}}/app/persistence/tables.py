@@ -112,8 +112,8 @@ login_sessions = Table(
     _id(),
     _user_id(nullable=False, index=True),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("expires_at", UtcDateTime, nullable=False),
-    Column("revoked_at", UtcDateTime),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("revoked_at", UtcDateTime, index=True),
 )
 
 refresh_tokens = Table(

@@ -10,7 +10,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
-from app.core.cqrs import Claim, EventRecord, RaisedEvent, ServiceUnavailableError
+from app.core.cqrs import Claim, Clock, EventRecord, RaisedEvent, ServiceUnavailableError
 from app.core.cqrs.work import current_work
 from app.persistence.database import Database
 from app.persistence.errors import LostConnectionError, final
@@ -93,9 +93,10 @@ class SqlUnitOfWork:
 class SqlUnitsOfWork:
     """Opens units of work on the database."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
         self._database = database
-        self._keys = IdempotencyKeys(settings.key_for("idempotency keys"))
+        secret = settings.key_for("idempotency keys")
+        self._keys = IdempotencyKeys(secret, settings.idempotency_key_seconds, clock)
 
     def open(self, isolation_level: str | None) -> SqlUnitOfWork:
         """A new unit of work at this isolation level; None: the database's default."""

@@ -119,7 +119,8 @@ def _logins() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_login_sessions")),
     )
-    op.create_index(op.f("ix_login_sessions_user_id"), "login_sessions", ["user_id"])
+    for column in ("user_id", "expires_at", "revoked_at"):
+        op.create_index(op.f(f"ix_login_sessions_{column}"), "login_sessions", [column])
     op.create_table(
         "refresh_tokens",
         sa.Column("digest", sa.LargeBinary(), nullable=False),

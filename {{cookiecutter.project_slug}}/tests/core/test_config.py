@@ -89,6 +89,9 @@ def test_the_driver_of_a_database_is_ours_to_choose(given: str, used: str) -> No
         ),
         ({"database_pool_size": "hunter2"}, "DATABASE_POOL_SIZE is not valid: input should be a valid integer"),
         ({"access_token_seconds": 0}, "ACCESS_TOKEN_SECONDS is not valid"),
+        ({"idempotency_key_seconds": 0}, "IDEMPOTENCY_KEY_SECONDS is not valid"),
+        ({"idempotency_key_seconds": 10**12}, "IDEMPOTENCY_KEY_SECONDS is not valid"),
+        ({"sweep_interval_seconds": 0}, "SWEEP_INTERVAL_SECONDS is not valid"),
         ({"secret_key": "hunter2"}, "SECRET_KEY is too short"),
         (
             {"environment": "production", "secret_key": SECRET, "password_time_cost": 1},

@@ -43,6 +43,7 @@ class Outcome(NamedTuple):
     affected_entities: Any = None
     pagination: Pagination | None = None
     cache_info: CacheInfo | None = None
+    is_replay: bool = False
 
 
 SUCCEEDED = Outcome()
@@ -138,6 +139,11 @@ class OperationResult(Dispatch, Generic[T_co]):
     def is_failure(self) -> bool:
         """Whether the operation did not do what it was asked to do."""
         return not self.is_success
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether nothing was done now: this is the answer of the first time that the idempotency key was used."""
+        return self._outcome.is_replay
 
     def unwrap(self) -> T_co:
         """The data.

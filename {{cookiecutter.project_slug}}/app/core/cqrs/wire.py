@@ -41,6 +41,11 @@ class AnswerCodec:
     def __init__(self, answer_type: Any) -> None:
         self._data: TypeAdapter[Any] = TypeAdapter(answer_type)
 
+    @property
+    def keeps_order(self) -> bool:
+        """Whether equal answers are written alike in every process; a set has another order in each."""
+        return not _holds_set(self._data.core_schema)
+
     def write(self, result: OperationResult[Any]) -> bytes:
         """The stored form of a result.
 
@@ -49,7 +54,8 @@ class AnswerCodec:
         """
         outcome = result._outcome
         head = to_jsonable_python([outcome.status, outcome.affected_entities, outcome.pagination])
-        return json.dumps(head).encode() + b"\n" + self._data.dump_json(result._data, warnings="error")
+        data = self._data.dump_json(result._data, by_alias=False, round_trip=True, warnings="error")
+        return json.dumps(head).encode() + b"\n" + data
 
     def read(self, stored: bytes, result_type: type[OperationResult[Any]], message: Any) -> OperationResult[Any]:
         """The result as it was written.
@@ -63,7 +69,14 @@ class AnswerCodec:
             raise ValueError("There is no status in front of the data.")  # it is as it says above
         status, affected, pagination = parts
         outcome = Outcome(OperationStatus(status), affected_entities=affected, pagination=pagination)
-        return result_type.of(self._data.validate_json(data), message, outcome)
+        return result_type.of(self._data.validate_json(data, by_alias=False, by_name=True), message, outcome)
+
+
+def _holds_set(schema: Any) -> bool:
+    """Whether there is a set anywhere in pydantic's schema of a type."""
+    if isinstance(schema, dict):
+        return schema.get("type") in ("set", "frozenset") or any(map(_holds_set, schema.values()))
+    return isinstance(schema, (list, tuple)) and any(map(_holds_set, schema))
 
 
 @cache

@@ -11,6 +11,7 @@ from app.core.cqrs import (
     OperationResult,
     authorize,
     command_handler,
+    idempotent,
     invalidates,
     transactional,
 )
@@ -47,6 +48,7 @@ class BatchCreateUsersCommand(ICommand[list[UUID]]):
 
 @command_handler(BatchCreateUsersCommand, timeout_seconds=120.0)
 @transactional()
+@idempotent()
 @authorize(permissions=["user:create"])
 @invalidates("users")
 class BatchCreateUsersHandler(BaseCommandHandler[BatchCreateUsersCommand, list[UUID]]):
@@ -58,7 +60,7 @@ class BatchCreateUsersHandler(BaseCommandHandler[BatchCreateUsersCommand, list[U
 
     async def _handle(self, command: BatchCreateUsersCommand) -> OperationResult[list[UUID]]:
         now = self.clock.now()
-        # All hashes are made before the transaction begins, with the first statement.
+        # All hashes are made before the first statement, with which the transaction begins where no key was claimed.
         users = await asyncio.gather(*(new.register(self.hasher, now) for new in command.users))
         for first in range(0, len(users), CHUNK):
             await self.users.add(*users[first : first + CHUNK])

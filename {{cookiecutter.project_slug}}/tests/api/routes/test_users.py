@@ -1,7 +1,5 @@
 """Users over HTTP, as stories."""
 
-import asyncio
-
 from httpx2 import AsyncClient
 
 from app.core.container import RunningService
@@ -35,23 +33,6 @@ async def test_what_is_taken_is_named(client: AsyncClient) -> None:
 
     assert (same_email.status_code, same_email.json()["errors"]) == (409, {"email": "is taken"})
     assert (same_name.status_code, same_name.json()["errors"]) == (409, {"username": "is taken"})
-
-
-async def test_sent_again_with_the_same_key_somebody_is_registered_once(client: AsyncClient) -> None:
-    headers = {"Idempotency-Key": "form-17"}
-    answers = await asyncio.gather(*(client.post("/api/users", json=new_user(), headers=headers) for _ in range(5)))
-    other = await client.post("/api/users", json=new_user(username="ada2"), headers=headers)
-
-    assert {(answer.status_code, answer.content, answer.headers["location"]) for answer in answers} == {
-        (201, answers[0].content, answers[0].headers["location"])
-    }
-    assert other.status_code == 422
-
-
-async def test_a_key_that_no_header_should_hold_is_refused(client: AsyncClient) -> None:
-    for key in ("", "a b", "é", "x" * 201):
-        refused = await client.post("/api/users", json=new_user(), headers={b"Idempotency-Key": key.encode()})
-        assert (refused.status_code, refused.json()["type"]) == (400, "urn:problem:bad_request")
 
 
 async def test_every_wrong_field_is_named_and_the_password_is_not_echoed(client: AsyncClient) -> None:

@@ -1,11 +1,11 @@
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, computed_field
 
 from app.core.cqrs import CommandResult, OperationStatus, QueryResult
 from app.core.cqrs.wire import answer_codec, canonical_json
@@ -14,6 +14,20 @@ from tests.core.cqrs.support import Ask, Do
 
 class Model(BaseModel):
     number: int
+
+
+class Named(BaseModel):
+    user_id: UUID = Field(alias="userId")
+    name: str = Field("", validation_alias="read", serialization_alias="written")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def initial(self) -> str:
+        return self.name[:1]
+
+
+class Strict(Named, extra="forbid", serialize_by_alias=True):
+    pass
 
 
 @dataclass
@@ -40,6 +54,10 @@ def test_messages_as_canonical_json() -> None:
         (type(None), None),
         (Any, {"a": [1]}),
         (bytes, b"raw"),
+        (Named, Named.model_validate({"userId": UUID(int=7), "read": "Ada"})),
+        (Strict, Strict.model_validate({"userId": UUID(int=7), "read": "Ada"})),
+        (tuple[float, ...], (0.1 + 0.2, 1e300)),
+        (datetime, datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=5, minutes=45)))),
     ],
     ids=str,
 )

@@ -33,6 +33,15 @@ async def test_all_or_nothing(service: RunningService, people: People) -> None:
     assert len(await rows_of(service, event_log)) == before
 
 
+async def test_who_lost_the_answer_asks_again_under_the_same_key(service: RunningService, people: People) -> None:
+    root, commands = await people.administrator(), [batch(1, 2), batch(1, 2)]
+    for command in commands:
+        command.metadata.idempotency_key = "import 17"
+    first, again = [await root.command(command) for command in commands]
+    assert (again.status, again.data, again.is_replay) == (OperationStatus.CREATED, first.data, True)
+    assert len(await rows_of(service, users)) == 3
+
+
 async def test_members_may_not(people: People) -> None:
     assert (await (await people.member()).command(batch(1))).status is OperationStatus.UNAUTHORIZED
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.cqrs.errors import CommandValidationError, ServiceUnavailableError
+from app.core.cqrs.errors import BadRequestError, ServiceUnavailableError
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse
 from app.core.cqrs.policies.transactional import Transactional
@@ -27,6 +27,8 @@ class Idempotent(Policy):
             raise refuse(plan, "@idempotent needs @transactional: the key and the effect are stored together.")
         if plan.answer_type is Any:
             raise refuse(plan, "@idempotent stores the answer, so the command must declare it: ICommand[UUID].")
+        if not answer_codec(plan.answer_type).keeps_order:
+            raise refuse(plan, "@idempotent repeats the answer to the byte, but a set has no order: answer a list.")
 
 
 def idempotent(required: bool = False) -> Callable[[K], K]:
@@ -57,10 +59,10 @@ def idempotency(plan: Plan, proceed: Step) -> Step:
             raise ServiceUnavailableError("Idempotency keys need a database: make the bus with unit_of_work=...")
         answered = await work.unit.claim(claim)
         if answered is not None:
-            return codec.read(answered, CommandResult, message)
-        answer = await proceed(message)
-        await work.unit.keep_answer(claim, codec.write(answer))
-        return answer
+            return codec.read(answered, CommandResult, message).with_outcome(is_replay=True)
+        stored = codec.write(await proceed(message))
+        await work.unit.keep_answer(claim, stored)
+        return codec.read(stored, CommandResult, message)  # the first answer is what later ones will be
 
     return once
 
@@ -69,9 +71,8 @@ def _claim(message: Any, policy: Idempotent) -> Claim | None:
     metadata = message.metadata
     if metadata.idempotency_key is None:
         if policy.required:
-            raise CommandValidationError(
-                "This command needs an idempotency key.", details={"idempotency_key": "is missing"}
-            )
+            raise BadRequestError("This command needs an idempotency key.", details={"idempotency_key": "is missing"})
         return None
     caller = "" if metadata.user_id is None else str(metadata.user_id)
-    return Claim(caller, type(message).__qualname__, metadata.idempotency_key, canonical_json(message))
+    use_case = f"{type(message).__module__}.{type(message).__qualname__}"
+    return Claim(caller, use_case, metadata.idempotency_key, canonical_json(message))

@@ -48,7 +48,9 @@ def keyed(message: Any = None, key: str | None = "key", user: str | None = None)
 async def test_the_same_key_has_one_effect_and_one_answer() -> None:
     work = Working()
     bus = bus_with(work)
-    assert [(await bus.execute_command(keyed())).unwrap() for _ in range(3)] == ["effect 1"] * 3
+    results = [await bus.execute_command(keyed()) for _ in range(3)]
+    assert [result.unwrap() for result in results] == ["effect 1"] * 3
+    assert [result.is_replay for result in results] == [False, True, True]
     assert work.effects == 1
 
 
@@ -84,7 +86,7 @@ async def test_a_key_may_be_required() -> None:
     work = Working()
     bus = bus_with(work, required=True)
     result = await bus.execute_command(Do())
-    assert result.status is OperationStatus.VALIDATION_ERROR
+    assert result.status is OperationStatus.BAD_REQUEST
     assert list(result.errors) == ["idempotency_key"]
     assert (await bus.execute_command(keyed())).unwrap() == "effect 1"
 
@@ -103,6 +105,40 @@ async def test_keys_callers_and_types_of_messages_are_kept_apart() -> None:
         ):
             assert (await bus.execute(message)).is_success
     assert work.effects == 5
+
+
+async def test_commands_of_one_name_in_different_modules_are_kept_apart() -> None:
+    work = Working()
+
+    @dataclass
+    class Namesake(Do):
+        __qualname__ = Do.__qualname__
+        __module__ = "elsewhere"
+
+    bus = bus_with(work)
+    bus.register(handler_of(Namesake, work, transactional(), idempotent()))
+    await bus.execute_command(keyed(Do()))
+    assert (await bus.execute_command(keyed(Namesake()))).unwrap() == "effect 2"
+
+
+async def test_the_first_answer_is_made_of_the_stored_form_too() -> None:
+    @dataclass
+    class Count(ICommand[dict[str, Any]]):
+        pass
+
+    bus = MemoryBus(handler_of(Count, lambda _: {"days": (1, 2), "id": UUID(int=7)}, transactional(), idempotent()))
+    results = [await bus.execute_command(keyed(Count())) for _ in range(2)]
+    assert [result.data for result in results] == [{"days": [1, 2], "id": str(UUID(int=7))}] * 2
+
+
+async def test_an_answer_that_cannot_be_read_again_is_a_bug_the_first_time() -> None:
+    @dataclass
+    class Measure(ICommand[float]):
+        pass
+
+    bus = MemoryBus(handler_of(Measure, lambda _: float("nan"), transactional(), idempotent()))
+    assert (await bus.execute_command(keyed(Measure()))).status is OperationStatus.FAILED
+    assert bus.units.journal[-1] == "rollback"
 
 
 async def test_another_message_under_the_same_key_is_refused() -> None:
@@ -236,12 +272,23 @@ class Untyped(ICommand):
     pass
 
 
+@dataclass
+class Tagged:
+    tags: dict[str, list[frozenset[str]]]
+
+
+@dataclass
+class Tag(ICommand[Tagged | None]):
+    pass
+
+
 @pytest.mark.parametrize(
     ("decorators", "message", "sentence"),
     [
         ((idempotent(),), Do, "DoHandler: @idempotent needs @transactional"),
         ((idempotent(),), Ask, "@idempotent is for commands"),
         ((idempotent(), transactional()), Untyped, "the command must declare it"),
+        ((idempotent(), transactional()), Tag, "a set has no order: answer a list"),
     ],
 )
 def test_what_cannot_work_is_refused(decorators: Any, message: type, sentence: str) -> None:

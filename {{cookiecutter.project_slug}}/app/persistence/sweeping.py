@@ -1,0 +1,86 @@
+"""Rows that nobody needs any more are deleted, in the background and a few at a time."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Column, Delete, delete, select, tuple_
+
+from app.core.config import Settings
+from app.core.cqrs import Clock, CQRSError
+from app.persistence.database import Database
+from app.persistence.tables import idempotency_keys, login_sessions
+
+BATCH = 500
+"""Rows of one transaction: nobody waits long behind it."""
+
+logger = structlog.get_logger(__name__)
+
+
+def expiries(settings: Settings) -> Iterator[tuple[Column[datetime], float]]:
+    """The columns that tell when rows are done with, and how many seconds they are kept after that.
+
+    A login's refresh tokens go with it, and not before: one that is used again must be known.
+    """
+    yield idempotency_keys.c.claimed_at, settings.idempotency_key_seconds
+    yield login_sessions.c.expires_at, 0
+    yield login_sessions.c.revoked_at, 0
+
+
+class Sweeper:
+    """Sweeps the database of one service. Several at once do not wait for each other."""
+
+    def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._interval = settings.sweep_interval_seconds
+        self._expiries = list(expiries(settings))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Sweep regularly for as long as the context is open."""
+        task = asyncio.create_task(self._sweep_regularly(), name="sweeper")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def sweep(self) -> int:
+        """Delete everything that is done with; how many rows that were."""
+        now = self._clock.now()
+        return sum([await self._sweep(moment, now - timedelta(seconds=age)) for moment, age in self._expiries])
+
+    async def _sweep_regularly(self) -> None:
+        # Processes that start together do not sweep together, and one that does not live long sweeps sometimes too.
+        wait = random.uniform(0, self._interval)  # noqa: S311  # no secret
+        while True:
+            await asyncio.sleep(wait)
+            wait = self._interval * random.uniform(0.8, 1.2)  # noqa: S311
+            try:
+                swept = await self.sweep()
+                logger.debug("swept", rows=swept)
+            except CQRSError as error:
+                logger.warning("sweep_failed", reason=error.message)
+            except Exception:
+                logger.exception("sweep_failed")
+
+    async def _sweep(self, moment: Column[datetime], before: datetime) -> int:
+        statement, swept = _batch(moment, before), 0
+        while True:
+            async with self._database.writing_engine.begin() as connection:
+                rows = (await connection.execute(statement)).rowcount
+            swept += rows
+            if rows < BATCH:
+                return swept
+
+
+def _batch(moment: Column[datetime], before: datetime) -> Delete:
+    """Delete some of the rows whose moment has passed, leaving out those that somebody is working with."""
+    key: Any = moment.table.primary_key
+    some = select(*key).where(moment <= before).limit(BATCH).with_for_update(skip_locked=True)
+    return delete(key.table).where(tuple_(*key).in_(some))

@@ -1,0 +1,202 @@
+"""Idempotency keys on real databases: under every isolation level, for as long as they are kept, and at what price."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from time import time
+from typing import Any
+
+import pytest
+import time_machine
+from sqlalchemy import event, insert
+
+from app.core.config import Settings
+from app.core.container import RunningService, running_service
+from app.core.cqrs import (
+    BusinessRuleViolationError,
+    Claim,
+    CommandResult,
+    OperationStatus,
+    UnitsOfWork,
+    idempotent,
+    retry_on_failure,
+    transactional,
+)
+from app.core.cqrs.ids import uuid7
+from app.core.cqrs.testing import FixedClock
+from app.core.cqrs.wire import canonical_json
+from app.persistence.database import Database
+from app.persistence.tables import idempotency_keys, registrations
+from app.persistence.unit_of_work import current_unit
+from tests.core.cqrs.support import Do, handler_of, sent_by, within_patience
+from tests.rows import rows_of
+
+PATIENT = retry_on_failure(max_attempts=20, delay_seconds=0.01)
+
+
+class Work:
+    """Writes a row, and waits before that while it is told to."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def __call__(self, _: Do) -> str:
+        self.begun.set()
+        await self.go_on.wait()
+        unit = current_unit()
+        assert unit is not None
+        row = {"event_id": uuid7(), "registered_at": FixedClock().now()}
+        await unit.session.execute(insert(registrations).values(row))
+        if self.failures:
+            raise self.failures.pop(0)
+        return str(row["event_id"])
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[RunningService]:
+    """A service that does not wait for long."""
+    short = {"database_lock_timeout_seconds": 0.3, "database_pool_timeout_seconds": 0.3}
+    async with running_service(settings.model_copy(update=short), ()) as running:
+        yield running
+
+
+@pytest.fixture
+async def patient_service(settings: Settings) -> AsyncIterator[RunningService]:
+    """A service as it is."""
+    async with running_service(settings, ()) as running:
+        yield running
+
+
+def use(service: RunningService, work: Any, *decorators: Any, **declared: Any) -> None:
+    """Let this be what `Do` does, once for each key."""
+    handler = handler_of(Do, work, *decorators, transactional(), idempotent(), **declared)
+    service.bus.register_command_handler(Do, handler())
+
+
+async def send(service: RunningService, what: str = "this", key: str = "key") -> CommandResult[str]:
+    return await service.bus.execute_command(sent_by("ada", Do(what), idempotency_key=key))
+
+
+async def effects(service: RunningService) -> set[str]:
+    return {str(row.event_id) for row in await rows_of(service, registrations)}
+
+
+@pytest.mark.parametrize("level", ["READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE"])
+async def test_at_every_level_many_at_once_have_one_effect(patient_service: RunningService, level: str) -> None:
+    use(patient_service, Work(), transactional(level), PATIENT)
+    results = await asyncio.gather(*(send(patient_service) for _ in range(20)))
+    assert {result.data for result in results} == await effects(patient_service)
+    assert sum(not result.is_replay for result in results) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "collides"), [("READ_COMMITTED", False), ("REPEATABLE_READ", True), ("SERIALIZABLE", True)]
+)
+async def test_who_waited_for_a_claim_sees_its_answer_or_is_told_to_come_back(
+    patient_service: RunningService, level: str, collides: bool
+) -> None:
+    work = Work()
+    work.go_on.clear()
+    use(patient_service, work, transactional(level))
+    first = asyncio.create_task(send(patient_service))
+    await within_patience(work.begun.wait())
+    second = asyncio.create_task(send(patient_service))
+    await asyncio.wait([second], timeout=0.2)
+    assert not second.done()
+    work.go_on.set()
+    done, waited = await asyncio.gather(first, second)
+    on_sqlite = patient_service.settings.database_url.startswith("sqlite")
+    expected = OperationStatus.UNAVAILABLE if collides and not on_sqlite else OperationStatus.SUCCESS
+    assert (done.status, waited.status) == (OperationStatus.SUCCESS, expected)
+    assert waited.data == (done.data if waited.is_success else None)
+    assert (await send(patient_service)).data == done.data
+    assert len(await effects(patient_service)) == 1
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(30.0, OperationStatus.UNAVAILABLE), (0.1, OperationStatus.TIMEOUT)])
+async def test_nobody_waits_for_a_claim_for_ever(
+    service: RunningService, seconds: float, status: OperationStatus
+) -> None:
+    use(service, Work(), timeout_seconds=seconds)
+    holder = (await service.container.get(UnitsOfWork)).open(None)
+    claim = Claim("ada", f"{Do.__module__}.{Do.__qualname__}", "key", canonical_json(Do()))
+    assert await holder.claim(claim) is None
+    assert (await within_patience(send(service))).status is status
+    await holder.close()
+    assert (await send(service)).data in await effects(service)
+    assert len(await effects(service)) == 1
+
+
+def at(seconds: float) -> Any:
+    """So many seconds from now."""
+    return time_machine.travel(time() + seconds)
+
+
+async def test_a_key_is_good_for_as_long_as_it_is_kept(service: RunningService) -> None:
+    use(service, Work())
+    lifetime = service.settings.idempotency_key_seconds
+    first = await send(service)
+    with at(lifetime - 60):
+        assert (await send(service)).data == first.data
+        assert (await send(service, "other")).status is OperationStatus.VALIDATION_ERROR
+    with at(lifetime + 60):
+        results = await asyncio.gather(*(send(service, "other") for _ in range(20)))
+        assert sum(not result.is_replay for result in results) == 1
+        assert {first.data, *(result.data for result in results)} == await effects(service)
+        assert (await send(service)).status is OperationStatus.VALIDATION_ERROR
+    with at(2 * lifetime):
+        assert (await send(service, "other")).is_replay
+    assert len(await rows_of(service, idempotency_keys)) == 1
+
+
+async def test_what_was_undone_claims_nothing(service: RunningService) -> None:
+    use(service, Work(BusinessRuleViolationError("Not now.")))
+    assert (await send(service)).is_failure
+    assert await rows_of(service, idempotency_keys) == []
+    assert (await send(service)).is_success
+
+
+async def test_a_claim_that_was_kept_without_an_answer_is_answered_once(service: RunningService) -> None:
+    use(service, Work(BusinessRuleViolationError("Not now.")), transactional(rollback_on=()))
+    assert (await send(service)).is_failure
+    results = await asyncio.gather(*(send(service) for _ in range(10)))
+    assert len({result.data for result in results}) == 1
+    assert len(await effects(service)) == 2
+
+
+async def test_an_answer_does_not_outlive_its_key(service: RunningService) -> None:
+    work = Work()
+    use(service, work, transactional(rollback_on=()))
+    first = await send(service)
+    with at(service.settings.idempotency_key_seconds + 60):
+        work.failures.append(BusinessRuleViolationError("Not now."))
+        assert (await send(service)).is_failure
+        assert (await send(service)).data != first.data
+
+
+@contextmanager
+def counted(database: Database) -> Iterator[list[str]]:
+    """The statements of a command that are executed meanwhile; those of the relay are not."""
+    seen: list[str] = []
+
+    def see(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "idempotency_keys" in statement or "registrations" in statement:
+            seen.append(statement)
+
+    event.listen(database.writing_engine.sync_engine, "before_cursor_execute", see)
+    yield seen
+    event.remove(database.writing_engine.sync_engine, "before_cursor_execute", see)
+
+
+async def test_a_key_costs_two_statements(service: RunningService) -> None:
+    use(service, Work())
+    with counted(await service.container.get(Database)) as statements:
+        await send(service)
+        first = [statement.split()[0] for statement in statements]
+        statements.clear()
+        await send(service)
+        replay = [statement.split()[0] for statement in statements]
+    assert (first, replay) == (["INSERT", "INSERT", "UPDATE"], ["INSERT", "SELECT"])

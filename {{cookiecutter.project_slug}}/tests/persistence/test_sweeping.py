@@ -1,0 +1,180 @@
+"""What has expired is deleted, and nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import event, insert, select
+
+from app.core.config import Settings
+from app.core.container import RunningService, running_service
+from app.core.cqrs import TransientError
+from app.core.cqrs.testing import FixedClock
+from app.persistence import sweeping
+from app.persistence.database import Database
+from app.persistence.sweeping import Sweeper
+from app.persistence.tables import idempotency_keys, login_sessions, refresh_tokens
+from tests.core.cqrs.support import within_patience
+from tests.rows import rows_of
+from tests.users import People
+
+NOW = FixedClock().now()
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+async def database(service: RunningService) -> Database:
+    return await service.container.get(Database)
+
+
+@pytest.fixture
+def sweeper(service: RunningService, database: Database) -> Sweeper:
+    return Sweeper(database, service.settings, FixedClock())
+
+
+@pytest.fixture
+async def user_id(people: People) -> UUID:
+    return (await people.member()).id
+
+
+async def add_key(database: Database, claimed_at: datetime) -> bytes:
+    digest = uuid4().bytes
+    async with database.writing_engine.begin() as connection:
+        row = {"digest": digest, "fingerprint": b"", "claimed_at": claimed_at}
+        await connection.execute(insert(idempotency_keys).values(row))
+    return digest
+
+
+async def add_login(database: Database, user_id: UUID, expires_at: datetime, revoked_at: datetime | None) -> UUID:
+    """A login with a refresh token that was used and one that was not."""
+    session = {"id": uuid4(), "user_id": user_id, "created_at": NOW, "expires_at": expires_at, "revoked_at": revoked_at}
+    async with database.writing_engine.begin() as connection:
+        await connection.execute(insert(login_sessions).values(session))
+        for used_at in (NOW, None):
+            token = {"digest": uuid4().bytes, "session_id": session["id"], "issued_at": NOW, "used_at": used_at}
+            await connection.execute(insert(refresh_tokens).values(token))
+    return session["id"]  # type: ignore[return-value]
+
+
+async def keys_left(service: RunningService) -> set[bytes]:
+    return {row.digest for row in await rows_of(service, idempotency_keys)}
+
+
+async def test_keys_that_are_no_good_any_more_are_deleted(
+    service: RunningService, sweeper: Sweeper, database: Database
+) -> None:
+    lifetime = timedelta(seconds=service.settings.idempotency_key_seconds)
+    for age in (lifetime, lifetime + SECOND, 10 * lifetime):
+        await add_key(database, NOW - age)
+    good = {await add_key(database, NOW - age) for age in (timedelta(), lifetime - SECOND)}
+    assert await sweeper.sweep() == 3
+    assert await keys_left(service) == good
+    assert await sweeper.sweep() == 0
+
+
+async def test_logins_go_with_their_tokens_when_they_are_over(
+    service: RunningService, sweeper: Sweeper, database: Database, user_id: UUID
+) -> None:
+    expired = await add_login(database, user_id, NOW, None)
+    revoked = await add_login(database, user_id, NOW + SECOND, NOW)
+    running = await add_login(database, user_id, NOW + SECOND, None)
+    assert {row.id for row in await rows_of(service, login_sessions)} == {expired, revoked, running}
+    assert await sweeper.sweep() == 2
+    assert [row.id for row in await rows_of(service, login_sessions)] == [running]
+    tokens = await rows_of(service, refresh_tokens)
+    assert [token.session_id for token in tokens] == [running, running]
+    assert {token.used_at for token in tokens} == {NOW, None}
+
+
+async def test_it_goes_on_until_all_is_swept_a_few_at_a_time(
+    service: RunningService, sweeper: Sweeper, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "BATCH", 3)
+    for _ in range(7):
+        await add_key(database, NOW - timedelta(days=100))
+    deleted: list[int] = []
+
+    def see(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("DELETE FROM idempotency_keys"):
+            deleted.append(cursor.rowcount)
+
+    event.listen(database.writing_engine.sync_engine, "after_cursor_execute", see)
+    assert await sweeper.sweep() == 7
+    assert await keys_left(service) == set()
+    assert deleted == [3, 3, 1]
+
+
+async def test_several_at_once_delete_each_row_once(
+    service: RunningService, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "BATCH", 5)
+    for _ in range(40):
+        await add_key(database, NOW - timedelta(days=100))
+    other = Database(settings)
+    sweepers = [Sweeper(each, settings, FixedClock()) for each in (database, other) for _ in range(2)]
+    assert sum(await asyncio.gather(*(sweeper.sweep() for sweeper in sweepers))) == 40
+    await other.close()
+
+
+@pytest.mark.parametrize("databases", [pytest.param("postgresql", marks=pytest.mark.integration)], indirect=True)
+async def test_it_waits_for_nobody_who_works_with_a_row(
+    service: RunningService, sweeper: Sweeper, database: Database
+) -> None:
+    in_use = await add_key(database, NOW - timedelta(days=100))
+    await add_key(database, NOW - timedelta(days=100))
+    async with database.writing_engine.begin() as connection:
+        mine = select(idempotency_keys).where(idempotency_keys.c.digest == in_use).with_for_update()
+        await connection.execute(mine)
+        assert await within_patience(sweeper.sweep()) == 1
+    assert await keys_left(service) == {in_use}
+
+
+@pytest.fixture
+async def busy_service(settings: Settings) -> AsyncIterator[RunningService]:
+    """A service that sweeps all the time."""
+    async with running_service(settings.model_copy(update={"sweep_interval_seconds": 0.01})) as service:
+        yield service
+
+
+async def test_a_running_service_sweeps_again_and_again(
+    busy_service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, sweep = await busy_service.container.get(Database), Sweeper.sweep
+    swept: asyncio.Queue[int] = asyncio.Queue()
+
+    async def noting(sweeper: Sweeper) -> int:
+        if rows := await sweep(sweeper):
+            swept.put_nowait(rows)
+        return rows
+
+    monkeypatch.setattr(Sweeper, "sweep", noting)
+    for _ in range(2):
+        await add_key(database, NOW - timedelta(days=100))
+        assert await within_patience(swept.get()) == 1
+
+
+async def test_it_survives_an_outage_and_ends_with_the_service(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = settings.model_copy(update={"sweep_interval_seconds": 0.001})
+    failures: list[Exception] = [TransientError("The database cannot be reached."), RuntimeError("a bug")]
+    swept, before = asyncio.Event(), sweepers()
+
+    async def sweep(_: Sweeper) -> int:
+        if failures:
+            raise failures.pop(0)
+        swept.set()
+        return 0
+
+    monkeypatch.setattr(Sweeper, "sweep", sweep)
+    async with Sweeper(database, often, FixedClock()).running():
+        assert len(sweepers()) == len(before) + 1
+        await within_patience(swept.wait())
+    assert sweepers() == before
+
+
+def sweepers() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if task.get_name() == "sweeper"}
