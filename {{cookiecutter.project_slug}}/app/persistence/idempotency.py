@@ -3,12 +3,16 @@
 import hmac
 from datetime import UTC, datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import Claim, CommandValidationError
 from app.persistence.insert import insert_if_new
 from app.persistence.tables import idempotency_keys
+
+STORE_ANSWER = (
+    update(idempotency_keys).where(idempotency_keys.c.digest == bindparam("claimed")).values(answer=bindparam("given"))
+)
 
 
 class IdempotencyKeys:
@@ -39,8 +43,7 @@ class IdempotencyKeys:
 
     async def keep_answer(self, session: AsyncSession, claim: Claim, answer: bytes) -> None:
         """Store the answer of a claimed key."""
-        claimed = update(idempotency_keys).where(idempotency_keys.c.digest == self._digest(claim))
-        await session.execute(claimed.values(answer=answer))
+        await session.execute(STORE_ANSWER, {"claimed": self._digest(claim), "given": answer})
 
     def _digest(self, claim: Claim) -> bytes:
         """What the claim is found by, whatever letters the key is made of."""
