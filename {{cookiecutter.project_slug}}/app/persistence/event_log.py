@@ -6,10 +6,13 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from app.core.cqrs import ConcurrencyError, ConflictError, DomainEvent, EventRecord
 from app.persistence.errors import final
 from app.persistence.tables import event_log
+
+INSERT = insert(event_log)
 
 
 async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
@@ -18,9 +21,13 @@ async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
     Raises:
         ConcurrencyError: there is an event of the same aggregate and version already.
     """
-    await session.flush()  # so that a conflict below is one of the log, not of the state
+    await session.run_sync(_append, [_row(record) for record in records])
+
+
+def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    session.flush()  # so that a conflict below is one of the log, not of the state
     try:
-        await session.execute(insert(event_log), [_row(record) for record in records])
+        session.execute(INSERT, rows)
     except ConflictError as error:
         raise final(ConcurrencyError("Somebody else changed this in the meantime: read it again.")) from error
 
