@@ -6,6 +6,7 @@ INTO := ..
 BUILD := build
 WORKERS := auto
 GOALS := check
+WHAT := dispatch
 SERVICE := {{cookiecutter.project_slug}}
 # The service's own words, run where the template keeps it; its caches stay out of what is baked.
 CACHE := $(CURDIR)/.cache
@@ -18,7 +19,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo new test check service template bench format pins clean
+.PHONY: help demo new test check service template bench bench-dispatch bench-write format pins clean
 
 help: ## List these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,8 +44,13 @@ template: .venv/tools ## Bake every choice, refuse every bad answer, run what wa
 	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow' $(ARGS)
 	@.venv/bin/python -m pytest -m slow $(ARGS)
 
-bench: .bench/here/ready .bench/apart/ready ## What a dispatch costs, beside its floor and its peers; ARGS=--quick
+bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, or WHAT=write beside one by hand; ARGS=--quick
+
+bench-dispatch: .bench/here/ready .bench/apart/ready
 	@PYTHONPATH='$(SERVICE)' .bench/here/bin/python -m benchmarks.dispatch --apart .bench/apart/bin/python $(ARGS)
+
+bench-write: .venv/tools
+	@PYTHONPATH='$(SERVICE)' .venv/bin/python -m benchmarks.write $(ARGS)
 
 format: .venv/tools ## Format, and mend what the linter can, here and in the service
 	@.venv/bin/ruff format .

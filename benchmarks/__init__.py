@@ -1,1 +1,1 @@
-"""What the template costs, each beside its floor and its peers: `dispatch`."""
+"""What the template costs, each beside its floor: `dispatch`, which has peers too, and `write`."""

@@ -62,59 +62,59 @@ Service = Annotated[RunningService, Depends(_service)]
 """The running service: its bus, its container, its settings."""
 
 
-async def _caller(service: Service, token: Annotated[str | None, Depends(bearer)]) -> AccessToken | None:
-    """Who calls; nobody, if no token was sent. A token that is no good is never taken for none."""
-    if token is None:
-        return None
-    tokens: AccessTokens = await service.container.get(AccessTokens)
+SentToken = Annotated[str | None, Depends(bearer)]
+"""The access token as it was sent; None if there was none."""
+
+
+async def _read(token: str, request: Request) -> AccessToken:
+    """What a token says. One that is no good is never taken for none."""
+    tokens: AccessTokens = await request.app.state.service.container.get(AccessTokens)
     return tokens.read(token)
 
 
-Caller = Annotated[AccessToken | None, Depends(_caller)]
-"""Who calls, as the access token says; None for somebody who sent none."""
-
-
-async def _current_user(caller: Caller) -> AccessToken:
-    if caller is None:
+async def _current_user(request: Request, token: SentToken) -> AccessToken:
+    if token is None:
         raise AuthenticationError("Sign in first: send an access token as `Authorization: Bearer ...`.")
-    return caller
+    return await _read(token, request)
 
 
 CurrentUser = Annotated[AccessToken, Depends(_current_user)]
 """Who calls; a request without an access token is answered 401."""
 
 
-async def _idempotency_key(
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description="A name of your own for this request, such as a UUID. Where keys are taken, a request sent "
-            "again under its key has no second effect and gets the first answer, with `Idempotency-Replayed: true`. "
-            "Another request under that key is refused with 422. What failed may be tried again under its key."
-        ),
-    ] = None,
-) -> str | None:
-    if idempotency_key is not None and IDEMPOTENCY_KEY.fullmatch(idempotency_key) is None:
-        raise BadRequestError("Idempotency-Key must have 1 to 200 printable ASCII characters and no spaces.")
-    return idempotency_key
-
-
-IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description="A name of your own for this request, such as a UUID. Where keys are taken, a request sent "
+        "again under its key has no second effect and gets the first answer, with `Idempotency-Replayed: true`. "
+        "Another request under that key is refused with 422. What failed may be tried again under its key."
+    ),
+]
 """The key under which a command takes effect only once."""
 
 
-async def _bus(request: Request, service: Service, caller: Caller, key: IdempotencyKey) -> RequestBus:
-    user_id = None if caller is None else str(caller.user_id)
-    return RequestBus(service.bus, user_id, request.state.correlation_id, key)
+def _checked(key: str | None) -> str | None:
+    if key is not None and IDEMPOTENCY_KEY.fullmatch(key) is None:
+        raise BadRequestError("Idempotency-Key must have 1 to 200 printable ASCII characters and no spaces.")
+    return key
+
+
+# FastAPI takes longer for each dependency of a dependency than the bus for a command: these have few.
+async def _bus(request: Request, token: SentToken, idempotency_key: IdempotencyKey = None) -> RequestBus:
+    user_id = None if token is None else str((await _read(token, request)).user_id)
+    return _request_bus(request, user_id, idempotency_key)
+
+
+async def _anonymous_bus(request: Request, idempotency_key: IdempotencyKey = None) -> RequestBus:
+    return _request_bus(request, None, idempotency_key)
+
+
+def _request_bus(request: Request, user_id: str | None, key: str | None) -> RequestBus:
+    return RequestBus(request.app.state.service.bus, user_id, request.state.correlation_id, _checked(key))
 
 
 Bus = Annotated[RequestBus, Depends(_bus)]
 """The bus; what is sent through it carries the caller, the correlation id and the idempotency key."""
-
-
-async def _anonymous_bus(request: Request, service: Service, key: IdempotencyKey) -> RequestBus:
-    return RequestBus(service.bus, None, request.state.correlation_id, key)
-
 
 AnonymousBus = Annotated[RequestBus, Depends(_anonymous_bus)]
 """The bus for who proves in the message itself who it is, as at login: a stale token does not stand in the way."""

@@ -1,16 +1,20 @@
 """The event log: what happened, stored with the state it changed. What an event says is never changed."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from app.core.cqrs import ConcurrencyError, ConflictError, EventRecord
 from app.persistence.database import Database
 from app.persistence.errors import final
 from app.persistence.stored_event import StoredEvent, columns_of, row_of
 from app.persistence.tables import event_log
+
+INSERT = insert(event_log)
 
 
 async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
@@ -19,9 +23,13 @@ async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
     Raises:
         ConcurrencyError: there is an event of the same aggregate and version already.
     """
-    await session.flush()  # so that a conflict below is one of the log, not of the state
+    await session.run_sync(_append, [row_of(record) for record in records])
+
+
+def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    session.flush()  # so that a conflict below is one of the log, not of the state
     try:
-        await session.execute(insert(event_log), [row_of(record) for record in records])
+        session.execute(INSERT, rows)
     except ConflictError as error:
         raise final(ConcurrencyError("Somebody else changed this in the meantime: read it again.")) from error
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from app.core.config import Settings
 from app.core.cqrs import Claim, Clock, EventRecord, RaisedEvent, ServiceUnavailableError
@@ -68,15 +69,8 @@ class SqlUnitOfWork:
             ServiceUnavailableError: the connection broke during the COMMIT, which may have happened or not: to do
                 it all again could do it twice.
         """
-        if self._session is None:
-            return
-        await self._session.flush()
-        try:
-            await self._session.commit()
-        except LostConnectionError as error:
-            raise final(
-                ServiceUnavailableError("The database was lost at the last moment: check whether this was done.")
-            ) from error
+        if self._session is not None:
+            await self._session.run_sync(_commit)
 
     async def rollback(self) -> None:
         """Undo everything."""
@@ -86,8 +80,12 @@ class SqlUnitOfWork:
     async def close(self) -> None:
         """Give the connection back, also while the caller is being cancelled."""
         session, self._session = self._session, None
-        if session is not None:
+        if session is None:
+            return
+        if session.in_transaction():
             await finished(session.close())
+        else:  # the connection is given back already, and there is nothing to wait for
+            await session.close()
 
 
 class SqlUnitsOfWork:
@@ -118,6 +116,16 @@ def current_unit() -> SqlUnitOfWork | None:
     work = current_work()
     unit = None if work is None else work.unit
     return unit if isinstance(unit, SqlUnitOfWork) else None
+
+
+def _commit(session: Session) -> None:
+    session.flush()
+    try:
+        session.commit()
+    except LostConnectionError as error:
+        raise final(
+            ServiceUnavailableError("The database was lost at the last moment: check whether this was done.")
+        ) from error
 
 
 async def finished(work: Coroutine[Any, Any, Any]) -> None:

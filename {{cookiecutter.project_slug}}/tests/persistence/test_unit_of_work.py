@@ -230,10 +230,10 @@ async def test_a_connection_lost_in_the_commit_is_not_tried_again(service: Runni
     unit = units.open(None)
     assert isinstance(unit, SqlUnitOfWork)
 
-    async def lose_connection() -> None:
+    def lose_connection() -> None:
         raise LostConnectionError("gone")
 
-    unit.session.commit = lose_connection  # type: ignore[method-assign]
+    unit.session.sync_session.commit = lose_connection  # type: ignore[method-assign]
     with pytest.raises(ServiceUnavailableError) as raised:
         await unit.commit()
     assert not isinstance(raised.value, TransientError)

@@ -1,0 +1,7 @@
+"""The service under load: the service's own parts, and parcels.
+
+__main__.py      one uvicorn process on a free port, as `app run` starts it
+parcels.py       the table, the aggregate and the event
+by_hand.py       the floor: both inserts inline, in one transaction
+through_bus.py   the same as commands: with a transaction, events and validation, then protected too
+"""

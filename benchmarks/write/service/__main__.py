@@ -1,0 +1,66 @@
+"""Serve the endpoints in one process on a free port, which the first line of the output tells."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.api.edge import protect
+from app.api.errors import answer_errors
+from app.api.protocol import ProblemProtocol
+from app.cli import listen
+from app.core.config import Settings, load_settings
+from app.core.container import HANDLERS, running_service
+from app.core.logging import configure_logging
+from app.main import TellWhy
+from app.persistence.database import Database
+from benchmarks.write.service import by_hand, through_bus
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = load_settings()
+    configure_logging(json=True, level=settings.log_level)
+    listener = listen("127.0.0.1", 0)
+    listener.listen()  # whoever comes before the service has started waits for it
+    print(listener.getsockname()[1], flush=True)
+    config = uvicorn.Config(
+        make_app(settings), http=ProblemProtocol, lifespan="on", log_config=None, access_log=False, server_header=False
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """What `app.main.create_app` makes, with parcels in place of the service's own endpoints."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running_service(settings, (HANDLERS, through_bus.__name__)) as service:
+            app.state.service = service
+            app.state.engine = (await service.container.get(Database)).writing_engine
+            yield
+
+    app = FastAPI(lifespan=lifespan, redirect_slashes=False)
+    app.add_api_route("/cpu-seconds", cpu_seconds)
+    app.include_router(by_hand.router)
+    app.include_router(through_bus.router)
+    answer_errors(app)
+    protect(
+        app,
+        max_body_bytes=settings.max_body_bytes,
+        body_timeout_seconds=settings.body_timeout_seconds,
+        https_only=True,
+    )
+    app.add_middleware(TellWhy)
+    return app
+
+
+async def cpu_seconds() -> float:
+    """How many seconds of a processor this process has used."""
+    return time.process_time()
+
+
+if __name__ == "__main__":
+    main()

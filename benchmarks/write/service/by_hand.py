@@ -1,0 +1,49 @@
+"""The floor: an endpoint written by hand, without anything that the service has for it."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.cqrs.ids import uuid7
+from app.persistence.tables import event_log
+from benchmarks.write.service.parcels import LONGEST_RECIPIENT, MOST_GRAMS, ParcelAnswer, parcels
+
+router = APIRouter()
+
+
+class ParcelToSend(BaseModel):
+    """What is sent, checked by pydantic alone."""
+
+    recipient: Annotated[str, Field(min_length=1, max_length=LONGEST_RECIPIENT)]
+    grams: Annotated[int, Field(gt=0, le=MOST_GRAMS)]
+
+
+@router.post("/by-hand", status_code=201)
+async def send_by_hand(body: ParcelToSend, request: Request) -> ParcelAnswer:
+    """Insert the row and the row of the event log, and commit both."""
+    parcel_id = uuid7()
+    async with AsyncSession(request.app.state.engine, expire_on_commit=False) as session, session.begin():
+        await session.execute(insert(parcels), {"id": parcel_id, **body.model_dump(), "version": 1})
+        event = {
+            "id": uuid7(),
+            "aggregate_type": "Parcel",
+            "aggregate_id": str(parcel_id),
+            "version": 1,
+            "event_type": "ParcelSent",
+            "payload": {"parcel_id": str(parcel_id), **body.model_dump()},
+            "metadata": {
+                "operation_id": request.state.request_id,
+                "correlation_id": request.state.correlation_id,
+                "causation_id": None,
+                "user_id": None,
+                "source": "http",
+                "version": 1,
+            },
+            "occurred_at": datetime.now(UTC),
+        }
+        await session.execute(insert(event_log), event)
+    return ParcelAnswer(parcel_id=parcel_id)
