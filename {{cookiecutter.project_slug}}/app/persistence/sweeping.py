@@ -5,30 +5,50 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Column, Delete, delete, select, tuple_
+from sqlalchemy import Column, ColumnElement, Delete, Table, delete, exists, select, true, tuple_
 
 from app.core.config import Settings
 from app.core.cqrs import Clock, CQRSError
 from app.persistence.database import Database
-from app.persistence.tables import idempotency_keys, login_sessions
+from app.persistence.tables import event_log, idempotency_keys, inbox, login_sessions, parked_events
 
 BATCH = 500
 """Rows of one transaction: nobody waits long behind it."""
 
+RECEIVED_SECONDS = 30 * 24 * 3600
+"""No broker delivers a message again after that."""
+
 logger = structlog.get_logger(__name__)
 
 
-def expiries(settings: Settings) -> Iterator[tuple[Column[datetime], float]]:
-    """The columns that tell when rows are done with, and how many seconds they are kept after that.
+class Expiry(NamedTuple):
+    """When rows are done with."""
 
-    A login's refresh tokens go with it, and not before: one that is used again must be known.
+    moment: Column[datetime]
+    kept_seconds: float
+    """How long they are kept after that moment."""
+    when: ColumnElement[bool] = true()
+    """What else must be so."""
+
+
+def expiries(settings: Settings) -> Iterator[Expiry]:
+    """What is swept.
+
+    A login's refresh tokens go with it, and not before: one that is used again must be known. That a handler has had
+    an event is known for as long as the event may come again.
     """
-    yield idempotency_keys.c.claimed_at, settings.idempotency_key_seconds
-    yield login_sessions.c.expires_at, 0
-    yield login_sessions.c.revoked_at, 0
+    yield Expiry(idempotency_keys.c.claimed_at, settings.idempotency_key_seconds)
+    yield Expiry(login_sessions.c.expires_at, 0)
+    yield Expiry(login_sessions.c.revoked_at, 0)
+    yield Expiry(parked_events.c.published_at, RECEIVED_SECONDS)
+    yield Expiry(inbox.c.received_at, RECEIVED_SECONDS, ~_waits_in(event_log) & ~_waits_in(parked_events))
+
+
+def _waits_in(events: Table) -> ColumnElement[bool]:
+    return exists().where(events.c.id == inbox.c.event_id, events.c.published_at.is_(None))
 
 
 class Sweeper:
@@ -53,7 +73,7 @@ class Sweeper:
     async def sweep(self) -> int:
         """Delete everything that is done with; how many rows that were."""
         now = self._clock.now()
-        return sum([await self._sweep(moment, now - timedelta(seconds=age)) for moment, age in self._expiries])
+        return sum([await self._sweep(_batch(expiry, now)) for expiry in self._expiries])
 
     async def _sweep_regularly(self) -> None:
         # Processes that start together do not sweep together, and one that does not live long sweeps sometimes too.
@@ -69,8 +89,8 @@ class Sweeper:
             except Exception:
                 logger.exception("sweep_failed")
 
-    async def _sweep(self, moment: Column[datetime], before: datetime) -> int:
-        statement, swept = _batch(moment, before), 0
+    async def _sweep(self, statement: Delete) -> int:
+        swept = 0
         while True:
             async with self._database.writing_engine.begin() as connection:
                 rows = (await connection.execute(statement)).rowcount
@@ -79,8 +99,9 @@ class Sweeper:
                 return swept
 
 
-def _batch(moment: Column[datetime], before: datetime) -> Delete:
+def _batch(expiry: Expiry, now: datetime) -> Delete:
     """Delete some of the rows whose moment has passed, leaving out those that somebody is working with."""
-    key: Any = moment.table.primary_key
-    some = select(*key).where(moment <= before).limit(BATCH).with_for_update(skip_locked=True)
+    key: Any = expiry.moment.table.primary_key
+    is_over = expiry.moment <= now - timedelta(seconds=expiry.kept_seconds)
+    some = select(*key).where(is_over, expiry.when).limit(BATCH).with_for_update(skip_locked=True, of=key.table)
     return delete(key.table).where(tuple_(*key).in_(some))
