@@ -32,6 +32,7 @@ DUPLICATES_SECONDS = 600
 """For how long the server remembers the ids of events."""
 UNACKNOWLEDGED = 10_000
 """How many messages all processes together may hold."""
+FETCH_SECONDS = 1.0
 NOT_IN_A_SUBJECT = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -105,7 +106,7 @@ class NatsCarrier(Carrier[NatsBroker]):
             f"{self.topic}.>",
             durable=self.group,
             stream=JStream(self.topic, declare=False),
-            pull_sub=PullSub(batch_size=FETCHED, timeout=1.0),
+            pull_sub=PullSub(batch_size=FETCHED, timeout=FETCH_SECONDS),
             config=ConsumerConfig(ack_wait=TAKE_OVER_SECONDS, max_ack_pending=UNACKNOWLEDGED),
             ack_policy=AckPolicy.MANUAL,
             decoder=as_it_is,
@@ -115,3 +116,7 @@ class NatsCarrier(Carrier[NatsBroker]):
         """Start their time anew."""
         for received in held:
             await received.raw_message.in_progress()
+
+    async def give_back(self, received: Received) -> None:
+        """When the server has forgotten what this process has asked for, or it would send it here again."""
+        await received.raw_message.nak(delay=FETCH_SECONDS)

@@ -69,6 +69,10 @@ class Carrier(ABC, Generic[B]):
     async def keep(self, broker: B, held: Collection[Received]) -> None:
         """Say that these messages are still being worked on, before the broker gives them to another."""
 
+    async def give_back(self, received: Received) -> None:
+        """Let another have a message that was not begun with."""
+        await received.nack()
+
     async def is_alive(self, broker: B) -> bool:
         """Whether the connection is there, as far as this side knows without asking."""
         return True

@@ -1,6 +1,7 @@
 """What a process has received over one connection, and is not done with."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -15,7 +16,8 @@ logger = structlog.get_logger(__name__)
 class Consumption:
     """Takes messages as long as there is room, and tells the broker what became of each."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, give_back: Callable[[Received], Awaitable[None]]) -> None:
+        self._give_back = give_back
         self._turns = InTurn(receive)
         self._room = asyncio.Semaphore(HELD)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -62,4 +64,4 @@ class Consumption:
         if event is None or await self._turns.handle(event):
             await received.ack()
         else:
-            await received.nack()
+            await self._give_back(received)

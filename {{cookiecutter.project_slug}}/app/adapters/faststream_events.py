@@ -91,7 +91,7 @@ class FastStreamEvents:
 
     async def _consume_until_lost(self, receive: Receive, stopping: asyncio.Event) -> None:
         broker = self._carrier.make(consuming=True)
-        consumption = Consumption(receive)
+        consumption = Consumption(receive, self._carrier.give_back)
         self._carrier.subscribe(broker, consumption.take)
         try:
             async with asyncio.timeout(START_SECONDS):

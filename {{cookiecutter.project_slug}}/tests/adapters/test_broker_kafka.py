@@ -24,7 +24,7 @@ async def test_an_event_arrives_as_it_was() -> None:
 
     kafka = carrier()
     broker = kafka.make(consuming=True)
-    consumption = Consumption(receive)
+    consumption = Consumption(receive, kafka.give_back)
     kafka.subscribe(broker, consumption.take)
     sent = EventMessage("1", "Zoë", "UserCreated", b'{"a": 1}')
     async with TestKafkaBroker(broker):
@@ -41,7 +41,7 @@ async def test_what_is_no_event_is_skipped() -> None:
 
     kafka = carrier()
     broker = kafka.make(consuming=True)
-    kafka.subscribe(broker, Consumption(receive).take)
+    kafka.subscribe(broker, Consumption(receive, kafka.give_back).take)
     sent = EventMessage("1", "a key", "UserCreated", b"{}")
     async with TestKafkaBroker(broker):
         await broker.publish(b"\xff", kafka.topic)
