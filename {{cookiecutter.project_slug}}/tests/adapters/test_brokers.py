@@ -156,7 +156,7 @@ async def test_equal_keys_come_one_after_the_other_and_others_at_once(settings: 
         busy.remove(received.key)
         numbers[received.key].append(received.body)
 
-    sent = [message(number, key=str(number % 20)) for number in range(100)]
+    sent = [message(number, key=str(number // 5)) for number in range(100)]
     async with open_broker(settings) as broker:
         assert broker is not None
         for each in sent:
