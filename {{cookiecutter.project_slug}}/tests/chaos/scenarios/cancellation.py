@@ -35,7 +35,6 @@ async def play(stage: Stage) -> str:
         lines.append(f"{database.kind} {cancelled}, nothing leaked")
         for size in (5, 1):
             await _nested(database, size)
-    stage.left_out.append("cancellation: effects of commands cancelled during COMMIT, until there is a relay")
     return "; ".join(lines) + f"; {AT_ONCE} nested commands at once share 5 connections, and 1"
 
 
@@ -61,7 +60,7 @@ async def _cancel(stage: Stage, database: Database, times: int) -> str:
         await _nothing_is_held(database, service)
         (await service.bus.execute_command(bank.DepositLocked(database.accounts[0], "last"))).unwrap()
         ledger.acknowledged["last"] = b""
-        stored = await ledger.check(database.driver_url, all_effects=False)
+        stored = await ledger.check(database.driver_url)
     return f"{len(ledger.unknown)} cancelled of {next(sent)}, {stored} deposits stored"
 
 
