@@ -4,6 +4,7 @@ A deposit leaves three marks, which have to agree: the balance, an entry, and an
 an entry to be there twice, so that a second effect is seen and not refused.
 """
 
+import asyncio
 from abc import ABC
 from dataclasses import dataclass
 from typing import ClassVar
@@ -28,6 +29,7 @@ from app.core.cqrs import (
     transactional,
 )
 
+ELSEWHERE_SECONDS = 0.005
 metadata = MetaData()
 accounts = Table(
     "chaos_accounts",
@@ -133,10 +135,12 @@ class DepositNested(DepositCommand):
 @transactional()
 @retry_on_failure()
 class DepositNestedHandler(BaseCommandHandler[DepositNested, str]):
-    """Dispatches one more command, inside the same transaction."""
+    """Dispatches one more command inside its transaction, and then waits for something that is no database."""
 
     async def _handle(self, command: DepositNested) -> str:
-        return (await self.bus.execute_command(DepositLocked(command.account_id, command.entry))).unwrap()
+        result = await self.bus.execute_command(DepositLocked(command.account_id, command.entry))
+        await asyncio.sleep(ELSEWHERE_SECONDS)
+        return result.unwrap()
 
 
 @event_handler(Deposited)
