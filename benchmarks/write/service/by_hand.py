@@ -34,6 +34,7 @@ async def send_by_hand(body: ParcelToSend, request: Request) -> ParcelAnswer:
             "aggregate_id": str(parcel_id),
             "version": 1,
             "event_type": "ParcelSent",
+            "event_version": 1,
             "payload": {"parcel_id": str(parcel_id), **body.model_dump()},
             "metadata": {
                 "operation_id": request.state.request_id,
