@@ -29,7 +29,7 @@ async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
 def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     session.flush()  # so that a conflict below is one of the log, not of the state
     try:
-        session.execute(INSERT, rows)
+        session.connection().execute(INSERT, rows)
     except ConflictError as error:
         raise final(ConcurrencyError("Somebody else changed this in the meantime: read it again.")) from error
 

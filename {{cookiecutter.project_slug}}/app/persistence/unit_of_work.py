@@ -85,7 +85,7 @@ class SqlUnitOfWork:
         if session.in_transaction():
             await finished(session.close())
         else:  # the connection is given back already, and there is nothing to wait for
-            await session.close()
+            session.sync_session.close()
 
 
 class SqlUnitsOfWork:
