@@ -36,8 +36,8 @@ def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 async def is_in_log(database: Database, event_id: UUID) -> bool:
     """Whether this service wrote this event."""
-    async with database.reading() as session:
-        return bool(await session.scalar(select(exists().where(event_log.c.id == event_id))))
+    async with database.relaying_engine.connect() as connection:
+        return bool(await connection.scalar(select(exists().where(event_log.c.id == event_id))))
 
 
 async def stream(session: AsyncSession, aggregate_type: str, aggregate_id: str) -> list[StoredEvent]:
