@@ -13,7 +13,7 @@ from app.persistence.database import Database
 
 CHANNEL = "event_log"
 RECONNECT_SECONDS = 1.0
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.1
 """Between two rings; each takes as long as half a write."""
 
 
