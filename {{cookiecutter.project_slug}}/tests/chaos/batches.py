@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseCommandHandler, CQRSBus, ICommand, command_handler, retry_on_failure, transactional
-from tests.chaos.bank import Account, entries
+from tests.chaos.bank import Account, accounts, entries
 from tests.chaos.ledger import Ledger
 
 WRITERS = 4
@@ -35,12 +35,12 @@ class DepositManyHandler(BaseCommandHandler[DepositMany, None]):
 
     async def _handle(self, command: DepositMany) -> None:
         ids = {account_id for account_id, _ in command.deposits}
-        locked = select(Account).where(Account.id.in_(ids)).order_by(Account.id).with_for_update()
-        accounts = {account.id: account for account in await self.session.scalars(locked)}
+        locked = select(Account).where(accounts.c.id.in_(ids)).order_by(accounts.c.id).with_for_update()
+        found = {account.id: account for account in await self.session.scalars(locked)}
         rows = [{"account_id": account_id, "entry": entry} for account_id, entry in command.deposits]
         await self.session.execute(insert(entries), rows)
         for account_id, entry in command.deposits:
-            accounts[account_id].deposit(entry)
+            found[account_id].deposit(entry)
 
 
 class Depositor:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, NullPool, Select, Table, exists, func, select
+from sqlalchemy import ColumnElement, NullPool, Table, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from app.persistence.stored_event import StoredEvent
@@ -101,14 +101,11 @@ async def check_order_of_effects(database: Database) -> None:
     Raises:
         Violation: it is not so.
     """
-    async with looking(database) as connection:
-        rows = (await connection.execute(_effects_by_place())).all()
-    check_order((row.aggregate_id, row.version) for row in rows)
-
-
-def _effects_by_place() -> Select[tuple[str, int]]:
     joined = effects.join(event_log, event_log.c.id == effects.c.event_id)
-    return select(event_log.c.aggregate_id, event_log.c.version).select_from(joined).order_by(effects.c.place)
+    by_place = select(event_log.c.aggregate_id, event_log.c.version).select_from(joined).order_by(effects.c.place)
+    async with looking(database) as connection:
+        rows = (await connection.execute(by_place)).all()
+    check_order((row.aggregate_id, row.version) for row in rows)
 
 
 def check_order(numbered: Iterable[tuple[str, int]]) -> None:

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 import nats
@@ -78,8 +79,8 @@ async def _in_rabbitmq(server: Server) -> list[StoredEvent]:
 
 async def _in_redis(server: Server) -> list[StoredEvent]:
     async with RedisClient.from_url(server.url) as client:
-        messages = [fields[b"__data__"] for _, fields in await client.xrange(TOPIC)]
-    return [StoredEvent.from_json(BinaryMessageFormatV1.parse(message)[0]) for message in messages]
+        messages: Any = await client.xrange(TOPIC)
+    return [StoredEvent.from_json(BinaryMessageFormatV1.parse(fields[b"__data__"])[0]) for _, fields in messages]
 
 
 READERS: dict[type[Server], Callable[[Server], Awaitable[list[StoredEvent]]]] = {

@@ -43,4 +43,6 @@ async def _events_a_second(database: Database) -> float:
     turns = select(log.published_at, func.count()).group_by(log.published_at).order_by(log.published_at)
     async with looking(database) as connection:
         (begun, _), *others = (await connection.execute(turns)).all()
-    return sum(events for _, events in others) / (others[-1].published_at - begun).total_seconds()
+    seconds: float = (others[-1].published_at - begun).total_seconds()
+    delivered: int = sum(events for _, events in others)
+    return delivered / seconds
