@@ -39,7 +39,13 @@ accounts = Table(
     Column("version", Integer, nullable=False),
 )
 entries = Table("chaos_entries", metadata, Column("entry", Text, nullable=False), Column("account_id", Uuid))
-effects = Table("chaos_effects", metadata, Column("event_id", Uuid, nullable=False), Column("entry", Text))
+effects = Table(
+    "chaos_effects",
+    metadata,
+    Column("place", Integer, primary_key=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("entry", Text),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
