@@ -1,10 +1,9 @@
 """What bodies are made of: in requests nothing is converted, and nothing unknown is passed over."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from app.core.cqrs import Pagination, QueryResult
 from app.domain.text import text_problem
@@ -29,12 +28,6 @@ def _checked(value: str) -> str:
 
 Text = Annotated[str, AfterValidator(_checked)]
 """Text that every database takes: no NUL, no lone surrogates, no novel."""
-
-Texts = Annotated[tuple[Text, ...], Field(strict=False)]
-"""A list of texts, as messages have it: nobody adds to it any more."""
-
-Amount = Annotated[Decimal, Field(strict=False, max_digits=20, allow_inf_nan=False)]
-"""An amount of money, as text such as `"12.99"`, or as a number."""
 
 
 class PageOf(BaseModel, Generic[T]):

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from app.api.errors import answer
-from app.api.models import Amount, Body, Text, Texts
+from app.api.models import Body, Text
+from app.api.order_models import Amount, Texts
 from app.dependencies import Bus
 from app.domain.menu import Changes
 from app.handlers.order.get_menu_handler import GetMenuHandler, GetMenuQuery

@@ -9,7 +9,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.api.errors import answer
-from app.api.models import Amount, Body, Text, Texts
+from app.api.models import Body, Text
+from app.api.order_models import Amount, Texts
 from app.dependencies import Bus
 from app.domain.menu import PizzaWish
 from app.domain.order_line import PaymentMethod
