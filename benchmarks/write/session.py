@@ -48,10 +48,11 @@ class Endpoint:
 def endpoints(settings: Settings, user_id: UUID) -> list[Endpoint]:
     """The floor first."""
     token = JwtAccessTokens(settings, SystemClock()).issue(user_id, user_id)
-    by_hand, through_bus = (_post(path) for path in ("/by-hand", "/through-bus"))
+    by_hand, with_orm, through_bus = map(_post, ("/by-hand", "/by-hand-with-orm", "/through-bus"))
     protected = _protected(token)
     return [
         Endpoint("by hand", lambda: by_hand),
+        Endpoint("by hand, state by the ORM", lambda: with_orm),
         Endpoint("transaction, events, validation", lambda: through_bus, bar=0.8),
         Endpoint("with authorisation and idempotency", lambda: next(protected), bar=0.6, writes_keys=True),
     ]

@@ -11,12 +11,17 @@ from app.core.container import running_service
 logger = structlog.get_logger(__name__)
 
 
-async def work(settings: Settings) -> None:
-    """Deliver and receive events until SIGTERM or Ctrl+C; what was begun is finished."""
-    stop = asyncio.Event()
+async def work(settings: Settings) -> signal.Signals:
+    """Deliver and receive events until SIGTERM or Ctrl+C; what was begun is finished.
+
+    Returns:
+        Which of the two it was.
+    """
+    told: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told.put_nowait, number)
     async with running_service(settings, worker=True):
-        await stop.wait()
-    logger.info("worker_stopped")
+        reason = await told.get()
+    logger.info("worker_stopped", reason=reason.name)
+    return reason

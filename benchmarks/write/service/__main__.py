@@ -1,5 +1,6 @@
 """Serve the endpoints in one process on a free port, which the first line of the output tells."""
 
+import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from fastapi import FastAPI
 from app.api.edge import protect
 from app.api.errors import answer_errors
 from app.api.protocol import ProblemProtocol
-from app.cli import listen
+from app.cli.service import listen
 from app.core.config import Settings, load_settings
 from app.core.container import HANDLERS, running_service
 from app.core.logging import configure_logging
@@ -29,6 +30,8 @@ def main() -> None:
     config = uvicorn.Config(
         make_app(settings), http=ProblemProtocol, lifespan="on", log_config=None, access_log=False, server_header=False
     )
+    gc.collect()
+    gc.freeze()
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -6,7 +6,7 @@ from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
 
-from app.adapters.carrier import FINISH_SECONDS, HELD, PUBLISH_SECONDS, Carrier, Take, as_it_is, library_logger
+from app.adapters.carrier import FINISH_SECONDS, HELD, PUBLISH_SECONDS, Carrier, Take, as_it_is, handing, library_logger
 from app.adapters.event_headers import headers_of
 from app.adapters.faststream_events import FastStreamEvents
 from app.core.broker import Broker, EventMessage
@@ -71,4 +71,4 @@ class AmqpCarrier(Carrier[RabbitBroker]):
 
     def subscribe(self, broker: RabbitBroker, take: Take) -> None:
         """Take from the queue of the group."""
-        broker.subscriber(self._queue, self._exchange, ack_policy=AckPolicy.MANUAL, decoder=as_it_is)(take)
+        broker.subscriber(self._queue, self._exchange, ack_policy=AckPolicy.MANUAL, decoder=as_it_is)(handing(take))

@@ -8,7 +8,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext
 
-from app.adapters.carrier import FINISH_SECONDS, Carrier, Take, as_it_is, library_logger
+from app.adapters.carrier import FINISH_SECONDS, Carrier, Received, Take, as_it_is, library_logger
 from app.adapters.event_headers import headers_of
 from app.adapters.faststream_events import FastStreamEvents
 from app.core.broker import Broker, EventMessage
@@ -50,14 +50,18 @@ class KafkaCarrier(Carrier[KafkaBroker]):
         await broker.publish(message.body, self.topic, key=message.key.encode(), headers=headers_of(message))
 
     def subscribe(self, broker: KafkaBroker, take: Take) -> None:
-        """Take from the partitions that the group gives to this process."""
+        """Take from the partitions that the group gives to this process; a commit is for all that came before, too."""
+
+        async def hand(received: Received) -> None:
+            await (await take(received))
+
         broker.subscriber(
             self.topic,
             group_id=self.group,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             decoder=as_it_is,
-        )(take)
+        )(hand)
 
 
 def _servers(netloc: str) -> list[str]:

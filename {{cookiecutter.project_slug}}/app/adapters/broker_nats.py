@@ -2,23 +2,25 @@
 
 import re
 from collections.abc import Collection
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 import nats.errors
 import nats.js.errors
 from faststream import AckPolicy
+from faststream.exceptions import IncorrectState
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.js.api import ConsumerConfig, StorageType, StreamConfig
 
 from app.adapters.carrier import (
+    FETCHED,
     FINISH_SECONDS,
-    HELD,
     PUBLISH_SECONDS,
     TAKE_OVER_SECONDS,
     Carrier,
     Received,
     Take,
     as_it_is,
+    handing,
     library_logger,
 )
 from app.adapters.event_headers import headers_of
@@ -30,6 +32,7 @@ DUPLICATES_SECONDS = 600
 """For how long the server remembers the ids of events."""
 UNACKNOWLEDGED = 10_000
 """How many messages all processes together may hold."""
+FETCH_SECONDS = 1.0
 NOT_IN_A_SUBJECT = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -59,6 +62,14 @@ class NatsCarrier(Carrier[NatsBroker]):
     async def is_alive(self, broker: NatsBroker) -> bool:
         """Whether the connection is open."""
         return (await broker.connect()).is_connected
+
+    async def disconnect(self, broker: NatsBroker) -> None:
+        """Close the connection, also one that is lost: it would try to come back for ever."""
+        try:
+            await super().disconnect(broker)
+        finally:
+            with suppress(IncorrectState):  # it is closed
+                await broker.connection.close()
 
     async def prepare(self, broker: NatsBroker) -> None:
         """Make the stream, unless there is one; its limits are then somebody's decision."""
@@ -95,14 +106,17 @@ class NatsCarrier(Carrier[NatsBroker]):
             f"{self.topic}.>",
             durable=self.group,
             stream=JStream(self.topic, declare=False),
-            pull_sub=PullSub(batch_size=HELD, timeout=1.0),
+            pull_sub=PullSub(batch_size=FETCHED, timeout=FETCH_SECONDS),
             config=ConsumerConfig(ack_wait=TAKE_OVER_SECONDS, max_ack_pending=UNACKNOWLEDGED),
-            max_workers=HELD,
             ack_policy=AckPolicy.MANUAL,
             decoder=as_it_is,
-        )(take)
+        )(handing(take))
 
     async def keep(self, broker: NatsBroker, held: Collection[Received]) -> None:
         """Start their time anew."""
         for received in held:
             await received.raw_message.in_progress()
+
+    async def give_back(self, received: Received) -> None:
+        """When the server has forgotten what this process has asked for, or it would send it here again."""
+        await received.raw_message.nak(delay=FETCH_SECONDS)

@@ -19,6 +19,8 @@ TAKE_OVER_SECONDS = 30.0
 """After how long without a sign of life a consumer's messages go to another, where the broker cannot see it die."""
 HELD = 100
 """How many messages a process takes from the broker at most before it is done with the first."""
+FETCHED = 20
+"""How many it asks for at a time."""
 
 library_logger = logging.getLogger("app.faststream")
 library_logger.setLevel(logging.WARNING)  # it has a line for every message
@@ -30,7 +32,8 @@ own.setLevel(logging.WARNING)
 B = TypeVar("B", bound=Any)
 """A broker of FastStream's. They have no public base class with what all of them can do."""
 Received = StreamMessage[Any]
-Take = Callable[[Received], Awaitable[None]]
+Take = Callable[[Received], Awaitable[asyncio.Task[None]]]
+"""Returns when there is room for the next message; its task ends when this one is settled."""
 
 
 class Carrier(ABC, Generic[B]):
@@ -61,19 +64,32 @@ class Carrier(ABC, Generic[B]):
 
     @abstractmethod
     def subscribe(self, broker: B, take: Take) -> None:
-        """Let the broker hand what it receives to `take`, as it is and unacknowledged."""
+        """Let the broker hand what it receives to `take`, in order, as it is and unacknowledged."""
 
     async def keep(self, broker: B, held: Collection[Received]) -> None:
         """Say that these messages are still being worked on, before the broker gives them to another."""
+
+    async def give_back(self, received: Received) -> None:
+        """Let another have a message that was not begun with."""
+        await received.nack()
 
     async def is_alive(self, broker: B) -> bool:
         """Whether the connection is there, as far as this side knows without asking."""
         return True
 
     async def disconnect(self, broker: B) -> None:
-        """Close the connection when what was begun is finished; neither is waited for without end."""
-        async with asyncio.timeout(FINISH_SECONDS + PUBLISH_SECONDS):
+        """Close the connection; a broker that does not answer is not waited for."""
+        async with asyncio.timeout(PUBLISH_SECONDS):
             await broker.stop()
+
+
+def handing(take: Take) -> Callable[[Received], Awaitable[None]]:
+    """A handler for FastStream, to which what a handler returns is an answer."""
+
+    async def hand(received: Received) -> None:
+        await take(received)
+
+    return hand
 
 
 async def as_it_is(received: Received) -> Received:

@@ -10,12 +10,12 @@ import structlog
 from faststream.exceptions import FastStreamException
 
 from app.adapters.carrier import PUBLISH_SECONDS, TAKE_OVER_SECONDS, Carrier, Received
-from app.adapters.event_headers import event_of
-from app.adapters.in_turn import InTurn
+from app.adapters.consumption import Consumption
+from app.adapters.in_turn import pause_unless
 from app.adapters.shared_connection import SharedConnection
 from app.core.broker import BrokerDownError, EventMessage, MessageRefusedError, Receive
 
-START_SECONDS = 10.0
+START_SECONDS = 5.0
 WATCH_SECONDS = 1.0
 
 logger = structlog.get_logger(__name__)
@@ -61,11 +61,12 @@ class FastStreamEvents:
     @asynccontextmanager
     async def consuming(self, receive: Receive) -> AsyncIterator[None]:
         """Receive messages for as long as the context is open; what was begun is finished when it ends."""
-        task = asyncio.create_task(self._consume(receive))
+        stopping = asyncio.Event()  # a cancellation gets lost in some clients
+        task = asyncio.create_task(self._consume(receive, stopping))
         try:
             yield
         finally:
-            task.cancel()
+            stopping.set()
             await asyncio.wait([task])
 
     async def _connect(self) -> Any:
@@ -80,56 +81,40 @@ class FastStreamEvents:
             raise
         return broker
 
-    async def _consume(self, receive: Receive) -> None:
-        while True:
+    async def _consume(self, receive: Receive, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
             try:
-                await self._consume_until_lost(receive)
+                await self._consume_until_lost(receive, stopping)
             except Exception as error:
                 logger.warning("broker_down", reason=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(WATCH_SECONDS)
+            await pause_unless(stopping, WATCH_SECONDS)
 
-    async def _consume_until_lost(self, receive: Receive) -> None:
+    async def _consume_until_lost(self, receive: Receive, stopping: asyncio.Event) -> None:
         broker = self._carrier.make(consuming=True)
-        turns = InTurn(receive)
-        held: set[Received] = set()
-
-        async def take(received: Received) -> None:
-            held.add(received)
-            try:
-                await settle(received, turns)
-            finally:
-                held.discard(received)
-
-        self._carrier.subscribe(broker, take)
+        consumption = Consumption(receive, self._carrier.give_back)
+        self._carrier.subscribe(broker, consumption.take)
         try:
             async with asyncio.timeout(START_SECONDS):
                 await broker.connect()
                 await self._carrier.prepare(broker)
                 await broker.start()
             logger.info("consuming", topic=self._carrier.topic, group=self._carrier.group)
-            await self._watch(broker, held)
+            await self._watch(broker, consumption.held, stopping)
         finally:
-            turns.close()
+            consumption.close()
+            with suppress(Exception):  # it is lost already
+                for subscriber in broker.subscribers:
+                    await subscriber.stop()
+            await consumption.finish()
             with suppress(Exception):
                 await self._carrier.disconnect(broker)
 
-    async def _watch(self, broker: Any, held: Collection[Received]) -> None:
+    async def _watch(self, broker: Any, held: Collection[Received], stopping: asyncio.Event) -> None:
         kept_at = monotonic()
-        while await broker.ping(PUBLISH_SECONDS) and all(each.running for each in broker.subscribers):
+        while not stopping.is_set():
+            if not (await broker.ping(PUBLISH_SECONDS) and all(each.running for each in broker.subscribers)):
+                raise BrokerDownError("The connection is lost.")
             if monotonic() - kept_at > TAKE_OVER_SECONDS / 3:
                 kept_at = monotonic()
                 await self._carrier.keep(broker, tuple(held))
-            await asyncio.sleep(WATCH_SECONDS)
-        logger.warning("broker_down", reason="the connection is lost")
-
-
-async def settle(received: Received, turns: InTurn) -> None:
-    """Have a message handled, and tell the broker how it went."""
-    event = event_of(received)
-    if event is None:
-        logger.warning("foreign_message_skipped", message_id=received.message_id)
-    done = event is None or await turns.handle(event)
-    try:
-        await (received.ack() if done else received.nack())
-    except Exception as error:  # it comes again
-        logger.warning("message_not_settled", message_id=received.message_id, reason=type(error).__name__)
+            await pause_unless(stopping, WATCH_SECONDS)

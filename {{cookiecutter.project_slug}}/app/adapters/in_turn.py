@@ -39,7 +39,7 @@ class InTurn:
                         return False
                     if await self._received(message, pause):
                         return True
-                await self._rest(pause)
+                await pause_unless(self._closing, pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         return False
 
@@ -61,7 +61,9 @@ class InTurn:
             return False
         return True
 
-    async def _rest(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
+
+async def pause_unless(event: asyncio.Event, seconds: float) -> None:
+    """Wait that long, or until it happens."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -62,7 +62,7 @@ async def running_service(
         sweeper = await container.get(Sweeper)
         async with delivery.in_worker(bus) if worker else delivery.in_service(bus), bus, sweeper.running():
             logger.info("service_started", environment=settings.environment, **bus.get_handler_count())
-            if settings.environment == "development":
+            if settings.environment == "development" and not worker:
                 await seed_administrator(bus)
             with lent_cqrs_bus(bus):
                 yield RunningService(settings, container, bus)

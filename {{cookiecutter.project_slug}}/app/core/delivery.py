@@ -54,7 +54,7 @@ class EventDelivery:
             parked = self._outbox(parked_events)
             relay = self._relay(parked, self._react(bus), REACTIONS_AT_ONCE)
             consumer = Consumer(parked, self._react(bus), self._concerns, relay.wake)
-            async with relay.running(), broker.consuming(consumer.receive):
+            async with listening(self.database, relay.wake), relay.running(), broker.consuming(consumer.receive):
                 yield
 
     @asynccontextmanager

@@ -29,15 +29,15 @@ async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
 def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     session.flush()  # so that a conflict below is one of the log, not of the state
     try:
-        session.execute(INSERT, rows)
+        session.connection().execute(INSERT, rows)
     except ConflictError as error:
         raise final(ConcurrencyError("Somebody else changed this in the meantime: read it again.")) from error
 
 
 async def is_in_log(database: Database, event_id: UUID) -> bool:
     """Whether this service wrote this event."""
-    async with database.reading() as session:
-        return bool(await session.scalar(select(exists().where(event_log.c.id == event_id))))
+    async with database.relaying_engine.connect() as connection:
+        return bool(await connection.scalar(select(exists().where(event_log.c.id == event_id))))
 
 
 async def stream(session: AsyncSession, aggregate_type: str, aggregate_id: str) -> list[StoredEvent]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Table, and_, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs.event_types import UnreadableEventError
@@ -75,7 +75,7 @@ class Outbox:
             if not mine:
                 yield Claimed()
                 return
-            async with self._database.reading_engine.connect() as connection:
+            async with self._database.relaying_engine.connect() as connection:
                 claimed = await self._due(connection)
             yield claimed
             if claimed.delivered or claimed.failed:
@@ -93,17 +93,21 @@ class Outbox:
         waiting = self._table.c
         same = and_(waiting.aggregate_type == event.aggregate_type, waiting.aggregate_id == event.aggregate_id)
         waits = exists().where(waiting.published_at.is_(None), or_(waiting.id == event.id, same))
-        async with self._database.reading() as session:
-            return bool(await session.scalar(select(waits)))
+        async with self._database.relaying_engine.connect() as connection:
+            return bool(await connection.scalar(select(waits)))
 
     async def _due(self, connection: AsyncConnection) -> Claimed:
-        found = await connection.execute(self._heads, {"now": datetime.now(UTC)})
+        now, held_up = datetime.now(UTC), set[str]()
+        found = await connection.execute(self._heads, {"now": now})
         streams = {head.key: [head] for head in (StoredEvent(**row) for row in found.mappings())}
         heads = [head.id for (head,) in streams.values() if head.aggregate_id is not None]
         if heads:
-            for row in (await connection.execute(self._following, {"heads": heads})).mappings():
-                event = StoredEvent(**row)
-                streams[event.key].append(event)
+            for is_due, *values in await connection.execute(self._following, {"heads": heads, "now": now}):
+                event = StoredEvent(*values)
+                if is_due and event.key not in held_up:
+                    streams[event.key].append(event)
+                else:
+                    held_up.add(event.key)
         is_all = len(streams) < MOST_AGGREGATES and all(len(s) <= MOST_BEHIND_ONE for s in streams.values())
         return Claimed(list(streams.values()), is_all)
 
@@ -134,14 +138,13 @@ class Outbox:
 def _first_of_each_aggregate(table: Table) -> Select[Any]:
     """Of each aggregate the first event that waits, locked, unless it is not due yet or somebody has it."""
     event, earlier = table.c, table.alias("earlier").c
-    is_due = or_(event.next_attempt_at.is_(None), event.next_attempt_at <= bindparam("now", type_=UtcDateTime))
     has_earlier = exists().where(
         earlier.published_at.is_(None),
         earlier.aggregate_type == event.aggregate_type,
         earlier.aggregate_id == event.aggregate_id,
         earlier.version < event.version,
     )
-    due = select(*columns_of(table)).where(event.published_at.is_(None), ~event.dead, is_due, ~has_earlier)
+    due = select(*columns_of(table)).where(event.published_at.is_(None), _is_due(table), ~has_earlier)
     return due.order_by(event.id).limit(MOST_AGGREGATES).with_for_update(skip_locked=True)
 
 
@@ -155,11 +158,19 @@ def _what_waits_behind(table: Table) -> Select[Any]:
         event.version.between(head.version + 1, head.version + MOST_BEHIND_ONE),
     )
     heads = head.id.in_(bindparam("heads", expanding=True))
-    return select(*columns_of(table)).where(heads, behind).order_by(event.version)
+    return select(_is_due(table), *columns_of(table)).where(heads, behind).order_by(event.version)
+
+
+def _is_due(table: Table) -> ColumnElement[bool]:
+    event = table.c
+    return ~event.dead & or_(
+        event.next_attempt_at.is_(None), event.next_attempt_at <= bindparam("now", type_=UtcDateTime)
+    )
 
 
 def reason(error: BaseException) -> str:
     """Why a delivery failed, for an operator."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(map(reason, error.exceptions))[:LONGEST_REASON]
-    return f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+    text = f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+    return text.encode(errors="replace").decode().replace("\x00", "?")  # no database takes those

@@ -1,8 +1,10 @@
 """PostgreSQL: connections with limits, so that nothing a client abandons runs or locks for ever."""
 
+from time import monotonic
 from typing import Any
 
-from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
@@ -12,6 +14,8 @@ from app.persistence.tables import metadata
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 LONGEST_DELIVERY_SECONDS = 300
+TRUSTED_SECONDS = 1.0
+"""A connection that was in use so recently is taken to be alive: to ask it takes three round trips."""
 
 TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
 """Serialisation failure, deadlock, lock timeout, too many connections."""
@@ -58,11 +62,33 @@ def _engine(settings: Settings, url: str, server_settings: dict[str, str]) -> As
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout_seconds,
-        pool_pre_ping=True,
         connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, "server_settings": server_settings},
     )
     translate_errors(engine, classify)
+    ping_idle_connections(engine)
     return engine
+
+
+def ping_idle_connections(engine: AsyncEngine) -> None:
+    """Ask a connection that stood idle whether it is still there, before work begins on it.
+
+    SQLAlchemy's `pool_pre_ping` asks every time, which is a fifth of what a write costs.
+    """
+    dialect = engine.sync_engine.dialect
+
+    def given_back(connection: Any, record: Any) -> None:
+        record.info["idle_since"] = monotonic()
+
+    def taken_out(connection: Any, record: Any, proxy: Any) -> None:
+        if monotonic() - record.info.get("idle_since", monotonic()) < TRUSTED_SECONDS:
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+    event.listen(engine.sync_engine, "checkin", given_back)
+    event.listen(engine.sync_engine, "checkout", taken_out)
 
 
 def _limits(settings: Settings) -> dict[str, str]:

@@ -85,7 +85,7 @@ class SqlUnitOfWork:
         if session.in_transaction():
             await finished(session.close())
         else:  # the connection is given back already, and there is nothing to wait for
-            await session.close()
+            session.sync_session.close()
 
 
 class SqlUnitsOfWork:
@@ -107,8 +107,8 @@ class SqlUnitsOfWork:
     async def has_received(self, event_id: UUID, handler: str) -> bool:
         """Whether it was noted that this handler has had this event."""
         noted = exists().where(inbox.c.event_id == event_id, inbox.c.handler == handler)
-        async with self._database.reading() as session:
-            return bool(await session.scalar(select(noted)))
+        async with self._database.relaying_engine.connect() as connection:
+            return bool(await connection.scalar(select(noted)))
 
 
 def current_unit() -> SqlUnitOfWork | None:

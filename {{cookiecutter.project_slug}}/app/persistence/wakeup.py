@@ -13,6 +13,8 @@ from app.persistence.database import Database
 
 CHANNEL = "event_log"
 RECONNECT_SECONDS = 1.0
+PAUSE_SECONDS = 0.1
+"""Between two rings; each takes as long as half a write."""
 
 
 class Bell:
@@ -45,6 +47,7 @@ class Bell:
             with suppress(CQRSError):  # then they look for themselves
                 async with self._database.relaying_engine.begin() as connection:
                     await connection.execute(text(f"NOTIFY {CHANNEL}"))
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 @asynccontextmanager

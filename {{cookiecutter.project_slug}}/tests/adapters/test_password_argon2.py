@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -32,9 +32,9 @@ async def test_for_nobody_it_takes_as_long() -> None:
         stored = await slow.hash("x")
 
         async def seconds(password_hash: str | None) -> float:
-            started = perf_counter()
+            started = process_time()  # of the processor: what else the machine does is not counted
             await slow.verify("y", password_hash)
-            return perf_counter() - started
+            return process_time() - started
 
         known = min([await seconds(stored) for _ in range(5)])
         unknown = min([await seconds(None) for _ in range(5)])

@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -69,17 +70,17 @@ async def played(name: str, play: Scenario, stage: Stage) -> bool:
     """Play one scenario and print how it went; whether all oracles held."""
     started = time.monotonic()
     try:
-        figures = await play(stage)
-    except* Violation as group:
-        figures, held = f"VIOLATED: {first_of(group)}", False
-    else:
-        held = True
+        figures, held = await play(stage), True
+    except Exception as error:
+        figures, held = f"VIOLATED: {first_of(error)}", False
+        if not isinstance(first_of(error), Violation):  # a mistake, here or in the service
+            traceback.print_exception(error)
     say(f"{name:<22} {figures}  [{time.monotonic() - started:.1f} s]")
     return held
 
 
 def first_of(group: BaseException) -> BaseException:
-    """The first violation in a group, which may be of groups."""
+    """The first error in a group, which may be of groups."""
     return first_of(group.exceptions[0]) if isinstance(group, BaseExceptionGroup) else group
 
 
@@ -104,6 +105,8 @@ async def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(asyncio.run(main()))
+    except Violation as violation:  # of a server that does not even start
+        sys.exit(str(violation))
     except TimeoutError:
         sys.exit("Chaos took too long: the deadline for all of it has passed.")
     except asyncio.CancelledError:

@@ -20,7 +20,7 @@ from tests.chaos.programs import Program, free_port
 SERVICE = Path(__file__).parents[2]
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
-ANSWER_SECONDS = 40.0
+ANSWER_SECONDS = 100.0
 """Longer than the longest deadline of an operation: the service answers before its caller gives up."""
 
 
@@ -33,15 +33,20 @@ class Answer:
     retry_after: str | None
 
 
+def environment_of(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The environment of a process that has these settings and no others."""
+    known = {name.upper() for name in Settings.model_fields}
+    env = {name: value for name, value in os.environ.items() if name not in known}
+    return env | {name.upper(): str(value) for name, value in settings.items()} | {"PYTHONPATH": str(SERVICE)}
+
+
 class ServiceProcess:
     """The service, in a process that can be killed and started again at the same address."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        known = {name.upper() for name in Settings.model_fields}
-        env = {name: value for name, value in os.environ.items() if name not in known}
-        env |= {name.upper(): str(value) for name, value in settings.items()} | {"PYTHONPATH": str(SERVICE)}
+        env = environment_of(settings)
         uvicorn = f"-m uvicorn --factory tests.chaos.service:create_app --port {self.port} --no-access-log"
         arguments = [sys.executable, *uvicorn.split(), "--log-level", "warning"]
         self.program = Program(arguments, folder / f"service-{self.port}.log", env, folder)

@@ -9,10 +9,11 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core.cqrs.testing import CrashPoint
 from app.persistence.unit_of_work import SqlUnitOfWork
 
 HEADER = "x-crash-at"
-POINTS = ("before_handler", "after_handler", "after_event_rows", "after_commit", "before_answer")
+POINTS = tuple(CrashPoint)
 _wanted: ContextVar[str] = ContextVar("crash_at", default="")
 
 

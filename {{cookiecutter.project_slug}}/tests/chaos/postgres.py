@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 
+from tests.chaos.oracle import require
 from tests.chaos.programs import as_user
 from tests.chaos.servers import Server, installed
 
@@ -62,8 +63,11 @@ class Postgres(Server):
         owner = self.user()
         if owner is not None:
             shutil.chown(self.folder, owner)
-        made = [_postgres_program("initdb"), "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-N"]
-        subprocess.run(made, check=True, capture_output=True, env=self.env(), cwd=self.folder, **as_user(owner))
+        initdb = [_postgres_program("initdb"), "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-N"]
+        made = subprocess.run(
+            initdb, check=False, capture_output=True, text=True, env=self.env(), cwd=self.folder, **as_user(owner)
+        )
+        require(made.returncode == 0, f"PostgreSQL's initdb failed: {made.stderr}")
 
 
 def _postgres_program(name: str) -> str:

@@ -46,6 +46,12 @@ class Database:
         """The settings of a service on it."""
         return settings_for(self.url, **values)
 
+    def of_process(self, **values: Any) -> dict[str, Any]:
+        """The same for a process of its own."""
+        secret = self.settings().secret_key.get_secret_value()
+        known = {"environment": "test", "secret_key": secret, "log_level": "warning", "database_url": self.url}
+        return known | {"password_time_cost": 1, "password_memory_kib": 8} | values
+
     @property
     def driver_url(self) -> str:
         """The same with the driver's name, for SQLAlchemy."""
@@ -114,10 +120,7 @@ class Stage:
     @asynccontextmanager
     async def service(self, database: Database, **settings: Any) -> AsyncIterator[ServiceProcess]:
         """The service on a database, in a process of its own."""
-        known = settings_for(database.url)
-        values = {"environment": "test", "secret_key": known.secret_key.get_secret_value(), "log_level": "warning"}
-        values |= {"database_url": database.url, "password_time_cost": "1", "password_memory_kib": "8"}
-        process = ServiceProcess(self.folder, **values, **settings)
+        process = ServiceProcess(self.folder, **database.of_process(**settings))
         try:
             yield await process.start()
         finally:

@@ -88,6 +88,8 @@ def test_the_driver_of_a_database_is_ours_to_choose(given: str, used: str) -> No
             "ENVIRONMENT is not valid: input should be 'development', 'test' or 'production'.",
         ),
         ({"database_pool_size": "hunter2"}, "DATABASE_POOL_SIZE is not valid: input should be a valid integer"),
+        ({"broker_topic": "hunter2."}, "BROKER_TOPIC is not valid"),
+        ({"broker_group": ""}, "BROKER_GROUP is not valid"),
         ({"access_token_seconds": 0}, "ACCESS_TOKEN_SECONDS is not valid"),
         ({"idempotency_key_seconds": 0}, "IDEMPOTENCY_KEY_SECONDS is not valid"),
         ({"idempotency_key_seconds": 10**12}, "IDEMPOTENCY_KEY_SECONDS is not valid"),

@@ -75,6 +75,12 @@ async def waiting_in(database: Database, table: Table = event_log) -> list[Any]:
         return list((await session.execute(select(table).where(table.c.published_at.is_(None)))).all())
 
 
+async def nothing_waits(database: Database, table: Table) -> None:
+    """Wait until nothing waits in a table."""
+    while await waiting_in(database, table):
+        pass
+
+
 async def welcomed(service: RunningService, times: int) -> None:
     """Wait until so many welcomes were sent."""
 
@@ -165,15 +171,16 @@ async def test_what_is_parked_is_tried_again_by_the_worker(
         await Outbox(database, parked_events, 10, 0).put(sent, ValueError("It failed before."))
         await broker.publish(broker.published[0])  # arrives behind itself, and wakes nobody
         await welcomed(worker, 1)
-        assert await waiting_in(database, parked_events) == []
+        await within_patience(nothing_waits(database, parked_events))
 
 
 async def test_reactions_know_the_operation_that_led_to_them(settings: Settings, broker: MemoryBroker) -> None:
     async with running_service(settings, worker=True) as worker:
         command = create_user()
-        command.metadata.correlation_id = "c-1"
+        command.metadata.correlation_id, command.metadata.traceparent = "c-1", "00-1-2-01"
         (await worker.bus.execute_command(command)).unwrap()
         await within_patience(worker.bus.settled())
         sent = StoredEvent.from_json(broker.published[0].body)
     assert sent.metadata["operation_id"] == command.metadata.operation_id
     assert sent.metadata["correlation_id"] == "c-1"
+    assert sent.metadata["traceparent"] == "00-1-2-01"

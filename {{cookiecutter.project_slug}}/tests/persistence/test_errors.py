@@ -86,6 +86,30 @@ async def test_a_connection_that_the_server_ends_is_lost_and_replaced(database: 
 
 @pytest.mark.integration
 @ON_POSTGRESQL
+@pytest.mark.parametrize(("trusted_seconds", "failures"), [(0.0, 0), (3600.0, 1)])
+async def test_a_connection_that_stood_idle_is_asked_whether_it_is_there(
+    database: Database, monkeypatch: pytest.MonkeyPatch, trusted_seconds: float, failures: int
+) -> None:
+    """One that was in use just now is trusted; if it is gone after all, it is the only one that fails."""
+    monkeypatch.setattr(postgresql, "TRUSTED_SECONDS", trusted_seconds)
+    async with database.writing() as first, database.writing() as second:
+        gone = [await session.scalar(text("SELECT pg_backend_pid()")) for session in (first, second)]
+    async with database.reading() as other:
+        for pid in gone:
+            await other.execute(text(f"SELECT pg_terminate_backend({pid}, 5000)"))
+
+    failed = 0
+    for _ in range(3):
+        try:
+            async with database.writing() as session:
+                assert await session.scalar(text("SELECT pg_backend_pid()")) not in gone
+        except LostConnectionError:
+            failed += 1
+    assert failed == failures
+
+
+@pytest.mark.integration
+@ON_POSTGRESQL
 async def test_a_statement_that_takes_too_long_is_stopped_by_the_server(settings: Settings) -> None:
     impatient = Database(settings.model_copy(update={"database_statement_timeout_seconds": 0.05}))
     async with impatient.writing() as session:

@@ -1,6 +1,8 @@
 """What waits, who gets it, and what becomes of it."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -9,6 +11,7 @@ from app.core.config import Settings
 from app.core.cqrs.event_types import UnreadableEventError
 from app.persistence import outbox as outbox_module
 from app.persistence.database import Database
+from app.persistence.event_log import is_in_log
 from app.persistence.outbox import MOST_AGGREGATES, MOST_BEHIND_ONE, Outbox
 from app.persistence.tables import event_log, parked_events
 from tests.events import MOST_ATTEMPTS, event_of, outbox_of, row_of, store
@@ -147,3 +150,37 @@ async def test_an_event_is_parked_once_and_keeps_what_follows_waiting(database: 
 
 async def test_a_reason_is_not_longer_than_somebody_reads(database: Database) -> None:
     assert len(outbox_module.reason(ValueError("x" * 10_000))) == outbox_module.LONGEST_REASON
+
+
+async def test_what_waits_behind_a_dead_event_does_not_overtake_it(database: Database) -> None:
+    first, dead, last = event_of("a", 1), event_of("a", 2), event_of("a", 3)
+    await store(database, first, dead, last)
+    async with database.writing() as session, session.begin():
+        await session.execute(update(event_log).where(event_log.c.id == dead.id).values(dead=True))
+    async with outbox_of(database).claim() as claimed:
+        assert [[event.id for event in stream] for stream in claimed.streams] == [[first.id]]
+        claimed.delivered.append(first.id)
+    async with outbox_of(database).claim() as claimed:
+        assert claimed.streams == []
+
+
+async def test_a_reason_that_no_database_takes_is_stored_as_far_as_it_can_be(database: Database) -> None:
+    event = event_of("a", 1)
+    await store(database, event)
+    async with outbox_of(database).claim() as claimed:
+        claimed.failed.append((event, ValueError("nul \x00, half a letter \ud800")))
+    assert (await row_of(database, event.id)).last_error == "ValueError: nul ?, half a letter ?"
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_a_replica_that_is_late_is_not_asked(settings: Settings, database: Database, tmp_path: Path) -> None:
+    late = shutil.copy((database.writing_engine.url.database or ""), tmp_path / "late.db")
+    with_replica = Database(settings.model_copy(update={"read_database_url": f"sqlite+aiosqlite:///{late}"}))
+    parked, event = outbox_of(with_replica, parked_events), event_of("a", 1)
+    await store(with_replica, event)
+    assert await is_in_log(with_replica, event.id)
+    await parked.put(event, ValueError("no"))
+    assert await parked.is_waiting(event)
+    async with parked.claim() as claimed:
+        assert [[one.id for one in stream] for stream in claimed.streams] == [[event.id]]
+    await with_replica.close()

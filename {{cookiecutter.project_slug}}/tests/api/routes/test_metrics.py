@@ -1,6 +1,19 @@
 """What is counted, for Prometheus."""
 
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
 from httpx2 import AsyncClient
+from sqlalchemy import text
+
+from app.api.gauges import PATIENCE_SECONDS
+from app.core.config import Settings
+from app.core.container import RunningService
+from app.persistence.database import Database
+from app.persistence.outbox import Outbox
+from app.persistence.tables import parked_events
+from tests.events import event_of
 
 
 async def test_metrics_are_text_that_prometheus_reads(client: AsyncClient) -> None:
@@ -9,3 +22,49 @@ async def test_metrics_are_text_that_prometheus_reads(client: AsyncClient) -> No
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert "python_info" in answer.text
+
+
+async def test_what_waits_is_measured_when_it_is_asked_for(client: AsyncClient, service: RunningService) -> None:
+    before = (await client.get("/metrics")).text
+    await Outbox(await service.container.get(Database), parked_events, 1, 3600).put(
+        event_of("1", 1, occurred_at=datetime.now(UTC) - timedelta(hours=1)), OSError()
+    )
+    after = (await client.get("/metrics")).text
+
+    assert 'outbox_waiting_events{table="event_log"} 0.0' in before
+    assert 'outbox_dead_events{table="parked_events"} 0.0' in before
+    assert 'outbox_oldest_waiting_seconds{table="parked_events"} 0.0' in before
+    assert 'outbox_waiting_events{table="parked_events"} 1.0' in after
+    assert 'outbox_dead_events{table="parked_events"} 1.0' in after
+    assert 3600 <= value(after, 'outbox_oldest_waiting_seconds{table="parked_events"}') < 3660
+    assert after.count("# TYPE outbox_waiting_events gauge") == 1
+
+
+async def test_when_the_database_does_not_answer_the_rest_is_told(
+    client: AsyncClient, service: RunningService, settings: Settings
+) -> None:
+    database = await service.container.get(Database)
+    async with AsyncExitStack() as busy:
+        for _ in range(settings.database_pool_size):
+            await busy.enter_async_context(database.reading_engine.connect())
+        async with asyncio.timeout(PATIENCE_SECONDS + 2):
+            without = await client.get("/metrics")
+
+    assert (without.status_code, "outbox_" in without.text) == (200, False)
+    assert "python_info" in without.text
+    assert "outbox_waiting_events" in (await client.get("/metrics")).text
+
+
+async def test_so_it_is_without_the_tables(client: AsyncClient, service: RunningService) -> None:
+    database = await service.container.get(Database)
+    async with database.writing_engine.begin() as connection:
+        await connection.execute(text("DROP TABLE parked_events"))
+
+    without = await client.get("/metrics")
+
+    assert (without.status_code, "outbox_" in without.text) == (200, False)
+
+
+def value(metrics: str, series: str) -> float:
+    """What a series says."""
+    return next(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith(series))

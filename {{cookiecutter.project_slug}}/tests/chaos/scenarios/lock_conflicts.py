@@ -105,7 +105,6 @@ async def _held(database: Database) -> str:
         require((await task).is_success, f"A lock held for {LOCK_SECONDS * 1.5:g} s was answered {task.result()}.")
         require(time.monotonic() - started > LOCK_SECONDS, "Nobody waited for a lock.")
         ledger.acknowledged["in time"] = b""
-        await service.bus.settled()  # what the deposit causes needs the lock too
         async with _somebody_holds(database):
             late = await service.bus.execute_command(_deposit(database, "too late"))
         require(late.status is OperationStatus.UNAVAILABLE, f"A lock that is never given back was answered {late}.")

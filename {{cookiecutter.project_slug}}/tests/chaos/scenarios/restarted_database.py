@@ -23,7 +23,6 @@ async def play(stage: Stage) -> str:
         stage.left_out.append("restarted_database (SQLite has no server to restart)")
         return "left out"
     restarts: list[How] = [*("fast", "immediate")] * stage.size(1, 5)
-    stage.left_out.append("restarted_database: effects that were due during a restart, until there is a relay")
     return await _under_load(stage, await stage.postgres(accounts=WRITERS), restarts)
 
 
@@ -40,7 +39,7 @@ async def _under_load(stage: Stage, database: Database, restarts: list[How]) -> 
         require(service.program.running and service.program.pid == pid, "The service did not survive.")
         await share_out(sorted(ledger.unknown), people, load.send)
         require(not ledger.unknown, f"{len(ledger.unknown)} retries have no definitive answer.")
-        stored = await ledger.check(database.driver_url, all_effects=False)
+        stored = await ledger.check(database.driver_url)
     return f"{len(restarts)} restarts, {stored} stored once, {ledger.faults}, first success {max(waits):.2f} s later"
 
 

@@ -18,15 +18,16 @@ DURATION = Histogram(
 )
 
 
-class _Succeeded(dict[type, Histogram]):
-    """The series of successes of each message type: to look one up by its labels costs as much as to count."""
+class _Series(dict[tuple[type, OperationStatus], Histogram]):
+    """The series of each message type and outcome: to look one up by its labels costs as much as to count."""
 
-    def __missing__(self, message_type: type) -> Histogram:
-        series = self[message_type] = DURATION.labels(message_type.__name__, OperationStatus.SUCCESS.value)
+    def __missing__(self, key: tuple[type, OperationStatus]) -> Histogram:
+        message_type, status = key
+        series = self[key] = DURATION.labels(message_type.__name__, status.value)
         return series
 
 
-_succeeded = _Succeeded()
+_series = _Series()
 
 
 async def measure(operation: Any, next_handler: NextHandler) -> OperationResult[Any]:
@@ -41,8 +42,4 @@ async def measure(operation: Any, next_handler: NextHandler) -> OperationResult[
         status = error.status
         raise
     finally:
-        duration = perf_counter() - started
-        if status is OperationStatus.SUCCESS:
-            _succeeded[type(operation)].observe(duration)
-        else:
-            DURATION.labels(type(operation).__name__, status.value).observe(duration)
+        _series[type(operation), status].observe(perf_counter() - started)

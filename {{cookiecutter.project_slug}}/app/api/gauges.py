@@ -1,0 +1,40 @@
+"""Gauges of what waits in the database, measured when they are asked for."""
+
+import asyncio
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.cqrs import CQRSError
+from app.persistence.backlog import Backlog, backlogs
+from app.persistence.database import Database
+
+PATIENCE_SECONDS = 1.0
+COUNTED_AT_MOST = 50_000
+
+
+async def waiting_events(database: Database) -> bytes:
+    """The gauges of waiting events as text; empty where the database does not answer in time."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            found = await backlogs(database, COUNTED_AT_MOST)
+    except (CQRSError, SQLAlchemyError, TimeoutError):
+        return b""
+    return _gauges(found)
+
+
+def _gauges(found: list[Backlog]) -> bytes:
+    # A registry of its own each time: what was measured last time is never taken for what is.
+    registry = CollectorRegistry()
+
+    def gauge(name: str, meaning: str) -> Gauge:
+        return Gauge(name, meaning, ("table",), registry=registry)
+
+    waiting = gauge("outbox_waiting_events", f"Events that wait to be delivered, counted up to {COUNTED_AT_MOST}.")
+    oldest = gauge("outbox_oldest_waiting_seconds", "How long ago the oldest of them happened.")
+    dead = gauge("outbox_dead_events", "Those of them that are not tried any more, see `app outbox`.")
+    for backlog in found:
+        waiting.labels(backlog.table).set(backlog.waiting)
+        oldest.labels(backlog.table).set(backlog.oldest_seconds)
+        dead.labels(backlog.table).set(backlog.dead)
+    return generate_latest(registry)

@@ -1,0 +1,29 @@
+"""The command line: `app run`, `app worker`, `app db ...`, `app users ...`, `app outbox ...`, `app events ...`.
+
+Also `python -m app`. What only some commands need, they import: uvicorn, Alembic and the handlers take longer than all
+the rest.
+
+    terminal.py    how commands speak: sentences, tables, JSON
+    service.py     run, worker
+    database.py    db
+    users.py       users
+    outbox.py      outbox
+    events.py      events
+"""
+
+import typer
+
+from app.cli.database import db_commands
+from app.cli.events import events_commands
+from app.cli.outbox import outbox_commands
+from app.cli.service import run, worker
+from app.cli.terminal import OneSentence
+from app.cli.users import users_commands
+
+app = typer.Typer(cls=OneSentence, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(run)
+app.command()(worker)
+app.add_typer(db_commands, name="db")
+app.add_typer(users_commands, name="users")
+app.add_typer(outbox_commands, name="outbox")
+app.add_typer(events_commands, name="events")

@@ -1,0 +1,45 @@
+"""`app db`: the tables of the database."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.terminal import quiet_settings
+
+db_commands = typer.Typer(no_args_is_help=True, help="The tables of the database.")
+
+
+@db_commands.command()
+def upgrade() -> None:
+    """Bring the database up to date."""
+    from app.persistence import migrate
+
+    migrate.upgrade(quiet_settings())
+    typer.echo("The database is up to date.")
+
+
+@db_commands.command(context_settings={"ignore_unknown_options": True})  # `-1` is no option
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="An id, `-1` for one step back, or `base` for nothing.")],
+) -> None:
+    """Take the database back to an earlier revision."""
+    from app.persistence import migrate
+
+    migrate.downgrade(quiet_settings(), revision)
+
+
+@db_commands.command()
+def revision(message: Annotated[str, typer.Argument(help="What changes, in a few words.")]) -> None:
+    """Write the next migration from what the tables are and what the database has."""
+    from app.persistence import migrate
+
+    typer.echo(migrate.create_revision(quiet_settings(), message))
+
+
+@db_commands.command()
+def check() -> None:
+    """Exit with 1 unless the database has every migration, and the migrations every table."""
+    from app.persistence import migrate
+
+    migrate.check(quiet_settings())
+    typer.echo("The database has every migration, and the migrations every table.")

@@ -1,0 +1,30 @@
+"""The database, for commands that look into it without starting the service."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from app.cli.terminal import quiet_settings
+from app.persistence.database import Database
+
+R = TypeVar("R")
+
+
+def with_database(use: Callable[[Database], Awaitable[R]]) -> R:
+    """Do something with the database. A replica is left out: an operator wants to see what is, not what was.
+
+    Raises:
+        ConfigurationError: it cannot be reached, or is not up to date.
+    """
+    return asyncio.run(_opened(use))
+
+
+async def _opened(use: Callable[[Database], Awaitable[R]]) -> R:
+    from app.persistence.migrate import require_migrated
+
+    database = Database(quiet_settings().model_copy(update={"read_database_url": None}))
+    try:
+        await require_migrated(database)
+        return await use(database)
+    finally:
+        await database.close()

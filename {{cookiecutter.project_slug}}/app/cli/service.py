@@ -1,0 +1,85 @@
+"""`app run` and `app worker`: the service, with HTTP and without."""
+
+import asyncio
+import errno
+import gc
+import signal
+import socket
+from typing import Annotated
+
+import typer
+
+from app.cli.terminal import CommandError
+from app.core.config import Settings, load_settings
+from app.core.logging import configure_logging
+
+GRACE_SECONDS = 20
+INTERRUPTED = 130
+
+
+def run(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 8000,
+) -> None:
+    """Serve the API over HTTP, in one process, until SIGTERM or Ctrl+C."""
+    settings = load_settings()
+    listener = listen(host, port)
+    address = f"[{host}]" if ":" in host else host
+    typer.echo(f"Starting on http://{address}:{listener.getsockname()[1]}, Ctrl+C stops it.", err=True)
+    try:
+        serve(settings, listener)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except SystemExit:  # uvicorn's, when the service does not start; it has logged why
+        raise typer.Exit(1) from None
+
+
+def worker() -> None:
+    """Deliver events, and receive those of the broker, without HTTP, until SIGTERM or Ctrl+C."""
+    from app.worker import work
+
+    settings = load_settings()
+    configure_logging(json=settings.environment == "production", level=settings.log_level)
+    typer.echo("Starting to deliver events, Ctrl+C stops it.", err=True)
+    if asyncio.run(work(settings)) is signal.SIGINT:
+        raise typer.Exit(INTERRUPTED)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on this address.
+
+    Raises:
+        CommandError: the port is taken, or the address is not of this machine.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            advice = "end the program that uses it, or take another with --port"
+            raise CommandError(f"Port {port} of {host} is taken: {advice}.") from error
+        raise CommandError(f"Cannot listen on {host}, port {port}: {error.strerror}.") from error
+    return listener
+
+
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """Serve the API on this socket."""
+    import uvicorn
+
+    from app.api.protocol import ProblemProtocol
+    from app.main import create_app
+
+    config = uvicorn.Config(
+        create_app(settings),
+        http=ProblemProtocol,
+        lifespan="on",
+        log_config=None,
+        access_log=settings.environment == "development",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    gc.collect()
+    gc.freeze()  # what was imported stays: to walk over it again and again is a tenth of what a write costs
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,79 @@
+"""How commands speak: in sentences where something is wrong, in tables to people and in JSON to programs."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+import typer
+from pydantic import TypeAdapter
+from typer.core import TyperGroup
+
+from app.core.config import Settings, SettingsError, load_settings
+from app.core.cqrs import CQRSError
+from app.core.logging import configure_logging
+
+logger = structlog.get_logger(__name__)
+
+
+class CommandError(Exception):
+    """A command cannot be carried out; the sentence says why, and what to do."""
+
+
+class OneSentence(TyperGroup):
+    """Commands that tell what went wrong in one sentence, and exit with 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        configure_logging(level="warning")  # what goes wrong before there are settings is logged by the same rules
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, typer.TyperException):
+            raise
+        except Exception as error:
+            logger.debug("command_failed", exc_info=True)
+            typer.echo(sentence(error), err=True)
+            raise typer.Exit(1) from None
+
+
+def sentence(error: Exception) -> str:
+    """What somebody at a terminal needs to know about an error."""
+    match error:
+        case CQRSError():
+            return " ".join([error.message, *(f"{field} {problem}." for field, problem in error.details.items())])
+        case OSError(strerror=str(reason)):
+            return f"{reason}: {error.filename}" if error.filename else f"{reason}."
+        case CommandError() | SettingsError():
+            return str(error)
+        case _:
+            return f"{type(error).__name__}: {str(error).partition(chr(10))[0]} (LOG_LEVEL=debug shows where)"
+
+
+def quiet_settings() -> Settings:
+    """The settings, for a command that speaks for itself: only what is wrong is logged."""
+    settings = load_settings()
+    level = "debug" if settings.log_level == "debug" else "warning"
+    configure_logging(json=settings.environment == "production", level=level)
+    return settings
+
+
+def show_table(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows under their titles: numbers to the right, all else to the left."""
+    rows = list(rows)
+    texts = [list(titles), *([printable(str(value)) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    numbers = [isinstance(value, int | float) for value in rows[0]] if rows else [False] * len(titles)
+    for line in texts:
+        cells = zip(line, widths, numbers, strict=True)
+        aligned = [text.rjust(width) if number else text.ljust(width) for text, width, number in cells]
+        typer.echo("  ".join(aligned).rstrip())
+
+
+def show_json(rows: Iterable[Any]) -> None:
+    """Print rows, which are dataclasses, as one JSON object a line."""
+    for row in rows:
+        typer.echo(TypeAdapter(type(row)).dump_json(row))
+
+
+def printable(text: str) -> str:
+    """The text without what moves a terminal's cursor: it may come from anywhere."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,55 @@
+"""`app users`: the users of the service."""
+
+import asyncio
+import sys
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from app.cli.terminal import CommandError, quiet_settings
+from app.core.config import Settings
+
+users_commands = typer.Typer(no_args_is_help=True, help="The users of the service.")
+
+
+@users_commands.command()
+def create_admin(
+    email: Annotated[str, typer.Argument(help="The e-mail address to log in with.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input, not from the terminal.")
+    ] = False,
+) -> None:
+    """Make an administrator."""
+    settings = quiet_settings()
+    password = read_password() if password_stdin else ask_password()
+    typer.echo(asyncio.run(make_admin(settings, email, password)))
+
+
+def ask_password() -> str:
+    """The password, typed twice at the terminal."""
+    typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return typed
+
+
+def read_password() -> str:
+    """The first line of standard input; never an argument, which everybody on the machine can read."""
+    try:
+        return sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise CommandError("The password on standard input is not UTF-8 text.") from None
+
+
+async def make_admin(settings: Settings, email: str, password: str) -> UUID:
+    """Have the service make an administrator.
+
+    Raises:
+        CQRSError: it cannot.
+    """
+    from app.core.container import running_service
+    from app.handlers.user.create_admin_handler import CreateAdminCommand
+
+    async with running_service(settings) as service:
+        command = CreateAdminCommand(email=email, password=password)
+        command.metadata.source = "cli"
+        return (await service.bus.execute_command(command)).unwrap()

@@ -1,0 +1,223 @@
+"""Real brokers for tests: what is on them, seen with their own clients, and a wire to them that can be cut."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import aio_pika
+import nats
+import redis.asyncio
+from nats.js.api import StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+GROUP = "app"
+
+
+class Server(Protocol):
+    """A broker that is running. What a test made there is under its topic."""
+
+    url: str
+
+    async def stored(self, topic: str) -> int:
+        """How many messages it keeps, and would still have after a restart."""
+        ...
+
+    async def unsettled(self, topic: str) -> int:
+        """How many messages the group is not done with."""
+        ...
+
+    async def send_foreign(self, topic: str) -> None:
+        """Send what is no event."""
+
+    async def refuse_large(self, topic: str) -> None:
+        """From now on take no message of 1,000 bytes or more."""
+
+    async def forget(self, topic: str) -> None:
+        """Remove everything."""
+
+
+class Nats:
+    """NATS JetStream."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def stored(self, topic: str) -> int:
+        """Messages of the stream, if it is in a file."""
+        async with await nats.connect(self.url) as client:
+            info = await client.jetstream().stream_info(topic)
+        assert info.config.storage == StorageType.FILE.value
+        return info.state.messages
+
+    async def unsettled(self, topic: str) -> int:
+        """Delivered or not, but not acknowledged."""
+        async with await nats.connect(self.url) as client:
+            info = await client.jetstream().consumer_info(topic, GROUP)
+        return (info.num_pending or 0) + (info.num_ack_pending or 0)
+
+    async def send_foreign(self, topic: str) -> None:
+        """Without headers."""
+        async with await nats.connect(self.url) as client:
+            await client.jetstream().publish(f"{topic}.whatever", b"\xff{")
+
+    async def refuse_large(self, topic: str) -> None:
+        """By a limit of the stream, which is somebody's decision and must stay as it is."""
+        async with await nats.connect(self.url) as client:
+            await client.jetstream().add_stream(
+                StreamConfig(name=topic, subjects=[f"{topic}.>"], max_msg_size=1000, max_msgs=50)
+            )
+
+    async def forget(self, topic: str) -> None:
+        """The stream."""
+        async with await nats.connect(self.url) as client:
+            with suppress(NotFoundError):
+                await client.jetstream().delete_stream(topic)
+
+
+class RabbitMQ:
+    """RabbitMQ."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def stored(self, topic: str) -> int:
+        """Messages of the queue, if they are persistent."""
+        async with await aio_pika.connect(self.url) as connection:
+            queue = await (await connection.channel()).declare_queue(f"{topic}.{GROUP}", passive=True)
+            first = await queue.get(fail=False)
+            if first is not None:
+                assert first.delivery_mode is aio_pika.DeliveryMode.PERSISTENT
+                await first.nack(requeue=True)
+            return queue.declaration_result.message_count or 0
+
+    async def unsettled(self, topic: str) -> int:
+        """What waits in the queue; what a consumer holds comes back to it when that is gone."""
+        async with await aio_pika.connect(self.url) as connection:
+            queue = await (await connection.channel()).declare_queue(f"{topic}.{GROUP}", passive=True)
+            return queue.declaration_result.message_count or 0
+
+    async def send_foreign(self, topic: str) -> None:
+        """Without headers."""
+        async with await aio_pika.connect(self.url) as connection:
+            exchange = await (await connection.channel()).get_exchange(topic)
+            await exchange.publish(aio_pika.Message(b"\xff{"), "whatever")
+
+    async def refuse_large(self, topic: str) -> None:
+        """By one more queue, which is full when it has that much."""
+        async with await aio_pika.connect(self.url) as connection:
+            channel = await connection.channel()
+            exchange = await channel.declare_exchange(topic, aio_pika.ExchangeType.TOPIC, durable=True)
+            full = await channel.declare_queue(
+                f"{topic}.full", arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
+            )
+            await full.bind(exchange, "Large")
+            await exchange.publish(aio_pika.Message(b""), "Large")
+
+    async def forget(self, topic: str) -> None:
+        """The queues and the exchange."""
+        async with await aio_pika.connect(self.url) as connection:
+            channel = await connection.channel()
+            for queue in (f"{topic}.{GROUP}", f"{topic}.full"):
+                await channel.queue_delete(queue)
+            await channel.exchange_delete(topic)
+
+
+class Redis:
+    """Redis Streams."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def stored(self, topic: str) -> int:
+        """Entries of the stream."""
+        async with redis.asyncio.from_url(self.url) as client:
+            return int(await client.xlen(topic))
+
+    async def unsettled(self, topic: str) -> int:
+        """Delivered or not, but not acknowledged."""
+        async with redis.asyncio.from_url(self.url) as client:
+            (group,) = await client.xinfo_groups(topic)
+        return int(group["pending"]) + int(group["lag"] or 0)
+
+    async def send_foreign(self, topic: str) -> None:
+        """Other fields."""
+        async with redis.asyncio.from_url(self.url) as client:
+            await client.xadd(topic, {"whatever": b"\xff{"})
+
+    async def refuse_large(self, topic: str) -> None:
+        """It has no such limit."""
+        raise NotImplementedError
+
+    async def forget(self, topic: str) -> None:
+        """The stream, with its group."""
+        async with redis.asyncio.from_url(self.url) as client:
+            await client.delete(topic)
+
+
+SERVERS: dict[str, Server] = {
+    "nats": Nats(os.environ.get("TEST_NATS_URL", "nats://127.0.0.1:4222")),
+    "amqp": RabbitMQ(os.environ.get("TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/")),
+    "redis": Redis(os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")),
+}
+"""Servers on which the tests may make and remove what they need; nothing else of them is touched."""
+
+
+class Wire:
+    """Carries bytes to a server, until it is cut."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._port = 0
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.frozen = False
+        """Whether it is silent: connections stay open, but nothing passes."""
+
+    @property
+    def url(self) -> str:
+        """The URL of the server at the other end."""
+        return self._target._replace(
+            netloc=self._target.netloc.replace(f":{self._target.port}", f":{self._port}")
+        ).geturl()
+
+    async def mend(self) -> None:
+        """Let connections through."""
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Break all connections, and refuse new ones."""
+        assert self._server is not None
+        self._server.close()
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        await self._server.wait_closed()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(self._target.hostname, self._target.port)
+        ways = [self._carry(reader, there[1]), self._carry(there[0], writer)]
+        self._writers |= {writer, there[1]}
+        await asyncio.gather(*ways)
+        self._writers -= {writer, there[1]}
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                if not self.frozen:
+                    writer.write(data)
+                    await writer.drain()
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def wire_to(url: str) -> AsyncIterator[Wire]:
+    """A wire that is whole."""
+    wire = Wire(url)
+    await wire.mend()
+    try:
+        yield wire
+    finally:
+        await wire.cut()

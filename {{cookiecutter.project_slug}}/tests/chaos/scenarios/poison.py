@@ -1,0 +1,80 @@
+"""Events that cannot be delivered: they are parked with a reason, the others flow, and after the cure they are too."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import nats
+from nats.js import JetStreamContext
+from sqlalchemy import select
+
+from app.persistence.tables import parked_events
+from tests.chaos.batches import Depositor
+from tests.chaos.brokers import Nats
+from tests.chaos.commands import operator
+from tests.chaos.deliveries import looking
+from tests.chaos.servers import MissingError
+from tests.chaos.stage import Database, Stage
+from tests.chaos.ward import ACCOUNTS, UNHAPPY, UNKNOWN, Ward
+from tests.chaos.witnesses import TOPIC, broker
+
+LARGEST_MESSAGE = 100_000
+UNREADABLE = "UnreadableEventError: The message is not an event of ours."
+REFUSED = "MessageRefusedError: "
+
+
+async def play(stage: Stage) -> str:
+    """With the reactions in the relay's process, and with JetStream in between."""
+    databases = [database async for database in stage.databases(ACCOUNTS)]
+    lines = await asyncio.gather(*(Ward(stage, database).play() for database in databases))
+    try:
+        if stage.has_postgres:
+            async with broker(stage, Nats) as server, jetstream(server.url) as stream:
+                lines.append(
+                    await WardBehindJetStream(stage, await stage.postgres(ACCOUNTS), server.url, stream).play()
+                )
+    except MissingError as missing:
+        stage.left_out.append(f"poison behind a broker ({missing})")
+    return "; ".join(lines)
+
+
+@asynccontextmanager
+async def jetstream(url: str) -> AsyncIterator[JetStreamContext]:
+    """The administrator of JetStream."""
+    client = await nats.connect(url)
+    try:
+        yield client.jetstream()
+    finally:
+        await client.close()
+
+
+class WardBehindJetStream(Ward):
+    """Also a message that nobody can read, and one that is too large for the stream."""
+
+    name = "behind nats"
+    reasons = (UNHAPPY, UNKNOWN, UNREADABLE, REFUSED)
+
+    def __init__(self, stage: Stage, database: Database, broker_url: str, stream: JetStreamContext) -> None:
+        super().__init__(stage, database, broker_url)
+        self._stream = stream
+
+    async def prepare(self) -> None:
+        """Somebody has set a limit, and somebody sends what they should not: with our headers, and without."""
+        await self._stream.add_stream(name=TOPIC, subjects=[f"{TOPIC}.>"], max_msg_size=LARGEST_MESSAGE)
+        ours = {"event-id": "1", "event-key": "odd", "event-type": "odd"}
+        await self._stream.publish(f"{TOPIC}.odd", b"\xff", headers=ours)
+        await self._stream.publish(f"{TOPIC}.odd", b"\xff")
+
+    async def commit_poison(self, depositor: Depositor) -> None:
+        """And one that is too large."""
+        await super().commit_poison(depositor)
+        await depositor.send([(self.spare, "x" * LARGEST_MESSAGE), (self.spare, "behind large")])
+
+    async def cure(self) -> None:
+        """The limit goes, and what nobody can read is given up."""
+        await super().cure()
+        config = (await self._stream.stream_info(TOPIC)).config
+        await self._stream.update_stream(config, max_msg_size=-1)
+        async with looking(self.database) as connection:
+            unreadable = await connection.scalar(select(parked_events.c.id).where(parked_events.c.event_type == "odd"))
+        await operator(self.stage, self.database, "outbox", "purge", str(unreadable), "--yes")

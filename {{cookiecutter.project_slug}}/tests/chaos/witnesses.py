@@ -1,0 +1,90 @@
+"""What lies at a broker, read by somebody who has nothing to do with the service."""
+
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import nats
+from faststream.redis.parser import BinaryMessageFormatV1
+from redis.asyncio import Redis as RedisClient
+
+from app.persistence.stored_event import StoredEvent
+from tests.chaos.brokers import Nats, RabbitMq, Redis
+from tests.chaos.oracle import require
+from tests.chaos.servers import Server
+from tests.chaos.stage import Stage
+
+TOPIC = "events"
+EVERYTHING = "everything"
+READ_SECONDS = 10.0
+
+
+@asynccontextmanager
+async def broker(stage: Stage, kind: type[Server]) -> AsyncIterator[Server]:
+    """A broker of this kind, where nobody has been yet.
+
+    Raises:
+        MissingError: it is not installed.
+    """
+    server = kind(Path(tempfile.mkdtemp(dir=stage.folder)))
+    try:
+        await server.start()
+        if isinstance(server, RabbitMq):
+            await _keep_everything(server)
+        yield server
+    finally:
+        await server.remove()
+
+
+async def arrived(server: Server) -> list[StoredEvent]:
+    """Every message from the first to the last."""
+    return await READERS[type(server)](server)
+
+
+async def _in_jetstream(server: Server) -> list[StoredEvent]:
+    """Each under the id that JetStream knows duplicates by."""
+    client = await nats.connect(server.url)
+    try:
+        stream = client.jetstream()
+        state = (await stream.stream_info(TOPIC)).state
+        reader = await stream.subscribe(f"{TOPIC}.>", ordered_consumer=True)
+        messages = [await reader.next_msg(READ_SECONDS) for _ in range(state.messages)]
+    finally:
+        await client.close()
+    events = [StoredEvent.from_json(message.data) for message in messages]
+    told = [(message.headers or {}).get("Nats-Msg-Id") for message in messages]
+    require(told == [str(event.id) for event in events], "Messages have another Nats-Msg-Id than their events.")
+    return events
+
+
+async def _keep_everything(server: Server) -> None:
+    """RabbitMQ forgets what was consumed, so a second queue gets everything too."""
+    async with await aio_pika.connect(server.url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange(TOPIC, aio_pika.ExchangeType.TOPIC, durable=True)
+        queue = await channel.declare_queue(EVERYTHING, durable=True, arguments={"x-queue-type": "quorum"})
+        await queue.bind(exchange, "#")
+
+
+async def _in_rabbitmq(server: Server) -> list[StoredEvent]:
+    async with await aio_pika.connect(server.url) as connection:
+        queue = await (await connection.channel()).get_queue(EVERYTHING)
+        messages = queue.declaration_result.message_count or 0
+        async with queue.iterator(no_ack=True, timeout=READ_SECONDS) as reader:
+            return [StoredEvent.from_json((await anext(reader)).body) for _ in range(messages)]
+
+
+async def _in_redis(server: Server) -> list[StoredEvent]:
+    async with RedisClient.from_url(server.url) as client:
+        messages: Any = await client.xrange(TOPIC)
+    return [StoredEvent.from_json(BinaryMessageFormatV1.parse(fields[b"__data__"])[0]) for _, fields in messages]
+
+
+READERS: dict[type[Server], Callable[[Server], Awaitable[list[StoredEvent]]]] = {
+    Nats: _in_jetstream,
+    RabbitMq: _in_rabbitmq,
+    Redis: _in_redis,
+}
