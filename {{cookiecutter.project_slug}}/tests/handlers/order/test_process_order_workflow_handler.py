@@ -5,6 +5,7 @@ from app.adapters.payment_memory import DECLINED_CARD
 from app.core.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.core.cqrs.testing import failing_commits
+from app.handlers.order.get_order_status_handler import GetOrderStatusQuery
 from app.handlers.order.process_payment_handler import ProcessPaymentCommand
 from app.persistence.tables import event_log
 from tests.orders import all_delivered, cooking, happened, payments_of, placed, stored_order
@@ -44,6 +45,13 @@ async def test_the_service_itself_is_the_caller_of_each_step(service: RunningSer
     await bus.settled()
     callers = {row.event_type: row.metadata["user_id"] for row in await rows_of(service, event_log)}
     assert callers == {"OrderPlaced": None, "PaymentDeclined": "system", "OrderCancelled": "system"}
+
+
+async def test_who_looked_before_sees_the_end_of_it(service: RunningService, bus: CQRSBus) -> None:
+    order_id = await placed(bus, payment_method="card", card_token=DECLINED_CARD)
+    await bus.execute_query(GetOrderStatusQuery(order_id))
+    await bus.settled()
+    assert (await bus.execute_query(GetOrderStatusQuery(order_id))).unwrap().status == "cancelled"
 
 
 async def test_a_card_declined_over_the_counter_cancels_too(
