@@ -121,10 +121,13 @@ def caching(plan: Plan, proceed: Step) -> Step:
         generation = await cache.generation(tags)
 
         async def load() -> bytes:
-            stored, keep = await _load(query, policy, plan, proceed)
-            if keep:
-                await cache.set(key, stored, policy.ttl_of(query), tags, generation)
-            return stored
+            async with cache.loading(key, generation) as another_process_did:
+                if another_process_did and (entry := await cache.get(key)) is not None:
+                    return entry.value
+                stored, keep = await _load(query, policy, plan, proceed)
+                if keep:
+                    await cache.set(key, stored, policy.ttl_of(query), tags, generation)
+                return stored
 
         # Who comes after a change does not join a load that began before it.
         stored = await flights.fly(f"{key} {generation!r}", load)
