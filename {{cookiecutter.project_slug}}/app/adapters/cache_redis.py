@@ -3,8 +3,7 @@
 - What one process invalidates is published, and dropped from the memory of every other a moment later.
 - Who does not hear Redis uses neither level, so Redis slow or gone means slower, never failing.
 - Who could not tell of an invalidation, or may have missed one, has everything dropped before it uses the cache again.
-  Only a process that ends in between leaves stale entries behind, if nobody else noticed the outage, until their time
-  is over.
+  If it ends before that, and nobody else noticed the outage, stale entries stay until their time is over.
 """
 
 import asyncio
@@ -16,9 +15,11 @@ from typing import NamedTuple
 
 from app.adapters import redis_scripts
 from app.adapters.cache_memory import MemoryCache
-from app.adapters.redis_link import RedisLink, connected
+from app.adapters.redis_client import connected
+from app.adapters.redis_link import RedisLink
 from app.core.config import Settings
 from app.core.cqrs import Cache, CacheEntry
+from app.core.cqrs.policies.single_flight import SingleFlight
 
 EVERYTHING = "\0everything"
 """The tag of all entries."""
@@ -63,6 +64,8 @@ class RedisCache:
         self._prefix = prefix
         self._missed = False
         """Whether an invalidation may not have reached everybody."""
+        self._looking: SingleFlight[CacheEntry | None] = SingleFlight()
+        self._marking: SingleFlight[Mark] = SingleFlight()
         scripts = redis_scripts
         self._get, self._mark, self._set, self._invalidate, self._release = map(
             link.client.register_script, (scripts.GET, scripts.MARK, scripts.SET, scripts.INVALIDATE, scripts.RELEASE)
@@ -75,6 +78,9 @@ class RedisCache:
         entry = await self._memory.get(key)
         if entry is not None:
             return entry
+        return await self._looking.fly_next(key, lambda: self._look_up(key))
+
+    async def _look_up(self, key: str) -> CacheEntry | None:
         mark = await self._memory.generation(())
         found = await self.link.ask(self._get, [self._entry(key)], [f"{self._prefix}:"])
         if not found:
@@ -86,8 +92,11 @@ class RedisCache:
 
     async def generation(self, tags: Collection[str]) -> Mark:
         """A mark of now; the tags in Redis that have none get one."""
-        memory = await self._memory.generation(tags)
         names = [EVERYTHING, *sorted(tags)]
+        return await self._marking.fly_next(repr(names), lambda: self._mark_of(names))
+
+    async def _mark_of(self, names: list[str]) -> Mark:
+        memory = await self._memory.generation(names)
         marks = await self.link.ask(self._mark, [self._tag(name) for name in names], [token_hex(8), MARK_MS])
         return Mark(memory, tuple(zip(names, [mark.decode() for mark in marks or ()], strict=False)))
 

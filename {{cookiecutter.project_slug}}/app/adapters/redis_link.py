@@ -7,21 +7,16 @@ from time import monotonic
 from typing import Any, Protocol
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.core.cqrs import ConfigurationError
+from app.adapters.redis_client import ANSWER_SECONDS
 
-ANSWER_SECONDS = 0.25
-"""How long anybody waits for Redis, with all that belongs to it: for a free connection, to connect, for the answer."""
 PING_SECONDS = 0.25
 """How often it is asked whether it is there."""
 PAUSE_SECONDS = 0.5
 """Between attempts to connect."""
 START_SECONDS = 1.0
-CONNECTIONS = 32
 
 OUTAGES = (RedisError, OSError)
 logger = structlog.get_logger(__name__)
@@ -126,27 +121,3 @@ async def _heard_pong(channel: Any, listener: Listener, seconds: float) -> bool:
         if message["type"] == "message":
             await listener.hear(message["data"])
     return False
-
-
-def connected(url: str) -> Redis:
-    """A client that connects when it is used.
-
-    Raises:
-        ConfigurationError: this is no URL of Redis.
-    """
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=ANSWER_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            encoding_errors="surrogatepass",
-        )
-        pool.make_connection()  # type: ignore[no-untyped-call]  # it refuses what the URL must not say
-    except (ValueError, TypeError):
-        raise ConfigurationError(
-            "CACHE_URL is not a URL of Redis: it looks like redis://user:password@host:6379/0, rediss:// with TLS."
-        ) from None
-    return Redis.from_pool(pool)

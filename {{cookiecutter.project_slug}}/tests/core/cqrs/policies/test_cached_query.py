@@ -1,6 +1,7 @@
 import asyncio
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -27,7 +28,7 @@ from app.core.cqrs import (
     query_handler,
     transactional,
 )
-from app.core.cqrs.testing import MemoryBus
+from app.core.cqrs.testing import FixedClock, MemoryBus, MemoryCache
 from tests.core.cqrs.support import Ask, Do, Happened, handler_of, may, raising, sent_by, together, within_patience
 
 
@@ -433,6 +434,34 @@ async def test_of_many_misses_at_once_one_loads() -> None:
     gate.may_end.set()
     assert await together(*asking) == ["answer"] * 50  # type: ignore[arg-type]
     assert gate.times == 1
+
+
+class Shared(MemoryCache):
+    """A cache that another process uses too, which has just loaded what this one is about to."""
+
+    def __init__(self, clock: FixedClock, loaded: bytes | None) -> None:
+        super().__init__(clock)
+        self._loaded = loaded
+
+    @asynccontextmanager
+    async def loading(self, key: str, generation: Any) -> AsyncIterator[bool]:
+        """Wait for the other process."""
+        if self._loaded is not None:
+            await self.set(key, self._loaded, 60, (), {})
+        yield True
+
+
+@pytest.mark.parametrize("did", [True, False])
+async def test_what_another_process_loaded_meanwhile_is_not_loaded_again(did: bool) -> None:
+    work = Counting()
+    first = cached(work)
+    info = (await first.execute_query(Ask())).cache_info
+    assert info is not None
+    entry = await first.cache.get(info["key"] or "")
+    assert entry is not None
+    bus = CQRSBus(cache=Shared(FixedClock(), entry.value if did else None))
+    bus.register(handler_of(Ask, work, cached_query()))
+    assert await asked(bus) == ("answer 1" if did else "answer 2")
 
 
 async def test_one_caller_s_load_is_not_shared_with_another() -> None:
