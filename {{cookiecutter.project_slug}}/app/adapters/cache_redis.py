@@ -136,13 +136,12 @@ class RedisCache:
         """Drop from memory what another process calls stale."""
         await self._memory.invalidate(json.loads(said))
 
-    async def lose(self) -> None:
-        """Trust nothing that is in memory, nor in Redis: it may be older than an invalidation that nobody heard of."""
+    def lose(self) -> None:
+        """Expect to miss something."""
         self._missed = True
-        await self._memory.invalidate([EVERYTHING])
 
     async def catch_up(self) -> bool:
-        """Have everything dropped if an invalidation was missed."""
+        """Have everything dropped if something was missed: it may be older than an invalidation nobody heard of."""
         while self._missed:
             self._missed = False
             if not await self.link.insist(self._invalidate, *self._stale([EVERYTHING])):

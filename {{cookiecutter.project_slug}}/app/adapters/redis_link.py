@@ -28,7 +28,7 @@ class Listener(Protocol):
     async def hear(self, said: bytes) -> None:
         """Somebody published this."""
 
-    async def lose(self) -> None:
+    def lose(self) -> None:
         """From now on until `catch_up` something may be published that is not heard."""
 
     async def catch_up(self) -> bool:
@@ -89,7 +89,7 @@ class RedisLink:
                     await self._follow(channel, listener)
             except Exception as error:  # whatever it was: nobody listens now
                 self._distrust(error)
-                await listener.lose()
+                listener.lose()
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def _follow(self, channel: Any, listener: Listener) -> None:

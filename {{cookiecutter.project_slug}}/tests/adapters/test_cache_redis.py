@@ -86,7 +86,35 @@ async def test_what_another_process_invalidated_meanwhile_is_not_stored(one: Red
     assert [await level(one, "a"), await level(other, "a")] == [None, None]
 
 
-async def test_what_is_stored_between_two_services_is_kept_apart(settings: Settings, one: RedisCache) -> None:
+async def test_what_is_stale_does_not_replace_what_is_good(
+    settings: Settings, one: RedisCache, other: RedisCache
+) -> None:
+    mark = await one.generation(["x"])
+    await other.invalidate(["x"])
+    await put(other, "a", "x")
+    await one.set("a", b"stale", 60, ["x"], mark)
+    async with process_with_cache(settings) as third:
+        assert await level(third, "a") == "redis"
+
+
+async def test_an_invalidation_that_failed_is_made_up_for(
+    one: RedisCache, other: RedisCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*arguments: object) -> None:
+        raise TimeoutError
+
+    await put(other, "a", "x")
+    with monkeypatch.context() as patch:
+        patch.setattr(one, "_invalidate", fail)
+        await one.invalidate(["x"])
+        assert not one.link.is_trusted
+    await until_gone(other, "a")
+    await until(lambda: one.link.is_trusted)
+    await put(one, "a", "x")
+    assert await level(other, "a") == "redis"
+
+
+async def test_two_services_do_not_disturb_each_other(settings: Settings, one: RedisCache) -> None:
     async with (
         prefix_in_redis() as prefix,
         process_with_cache(settings.model_copy(update={"cache_prefix": prefix})) as foreign,
