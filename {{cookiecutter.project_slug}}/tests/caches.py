@@ -1,11 +1,9 @@
 """Caches for tests: in Redis under a prefix of their own, on the server of the machine or on one that may be hurt."""
 
 import os
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 from uuid import uuid4
 
@@ -55,34 +53,14 @@ async def process_with_cache(settings: Settings) -> AsyncIterator[RedisCache]:
         yield cache
 
 
-class HurtRedis(Redis):
-    """A Redis that can be made silent, and lose everything."""
-
-    def stop_answering(self) -> None:
-        """SIGSTOP: its connections stay open."""
-        self._send(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """SIGCONT."""
-        self._send(signal.SIGCONT)
-
-    def lose_everything(self) -> None:
-        """Remove its file; it must not be running."""
-        rmtree(self.folder / "appendonlydir")
-
-    def _send(self, what: signal.Signals) -> None:
-        assert self.program.pid is not None, "it was started"
-        os.kill(self.program.pid, what)
-
-
 @asynccontextmanager
-async def redis_to_hurt(folder: Path) -> AsyncIterator[HurtRedis]:
+async def redis_to_hurt(folder: Path) -> AsyncIterator[Redis]:
     """A server of the test's own.
 
     Raises:
         MissingError: it is not installed.
     """
-    server = HurtRedis(folder)
+    server = Redis(folder)
     await server.start()
     try:
         yield server
