@@ -36,7 +36,7 @@ async def play(stage: Stage) -> str:
     races = stage.size(200, 1000)
     database = await (stage.postgres if stage.has_postgres else stage.sqlite)(races)
     try:
-        async with broker(stage, Redis) as server, tills_on(database, server) as services:
+        async with broker(stage, Redis) as server, tills_on(database, server.url) as services:
             assert isinstance(server, Redis)
             hits = await _races(stage, database, services)
             slower = await _outages(stage, server, database, services)
@@ -47,9 +47,9 @@ async def play(stage: Stage) -> str:
 
 
 @asynccontextmanager
-async def tills_on(database: Database, server: Redis) -> AsyncIterator[list[RunningService]]:
+async def tills_on(database: Database, redis_url: str) -> AsyncIterator[list[RunningService]]:
     """Services that are put together as in production, on one database and one Redis."""
-    settings = database.settings(cache_url=server.url, relay_in_service=False)
+    settings = database.settings(cache_url=redis_url, relay_in_service=False)
     packages = [bank.__name__, tills.__name__]
     async with running_service(settings, packages) as one, running_service(settings, packages) as other:
         yield [one, other]
