@@ -9,7 +9,7 @@ from app.core.config import Settings
 from app.persistence.database import Database
 from benchmarks.read.service.menu import metadata, pizzas
 
-PIZZAS = 20
+PIZZAS = 50
 
 
 async def prepare(settings: Settings) -> None:

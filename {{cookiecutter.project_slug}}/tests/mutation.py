@@ -199,6 +199,26 @@ MUTATIONS = [
         "{type(query)",
     ),
     policy(
+        "cached_query, what another process loaded",
+        "cached_query",
+        "if another_process_did and",
+        "if not another_process_did and",
+    ),
+    Mutation(
+        "cached_query, the seal",
+        "wire.py",
+        "if seal[:-1] != self._seal(stored):",
+        "if not seal:",
+        "test_wire.py",
+    ),
+    Mutation(
+        "cached_query, what is sent as it is kept",
+        "wire.py",
+        'as_sent = b"=" if data == _sent(result.data) else b"-"',
+        'as_sent = b"="',
+        "policies/test_cached_query.py",
+    ),
+    policy(
         "cached_query(tags)",
         "cached_query",
         "tags = filled_tags(policy.tags, query)",

@@ -6,10 +6,9 @@
   If it ends before that, and nobody else noticed the outage, stale entries stay until their time is over.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from secrets import token_hex
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from app.adapters import redis_scripts
 from app.adapters.cache_memory import MemoryCache
 from app.adapters.redis_client import connected
 from app.adapters.redis_link import RedisLink
+from app.adapters.redis_turns import RedisTurns
 from app.core.config import Settings
 from app.core.cqrs import Cache, CacheEntry
 from app.core.cqrs.policies.single_flight import SingleFlight
@@ -26,9 +26,6 @@ EVERYTHING = "\0everything"
 MARK_MS = 24 * 3600 * 1000
 """For how long the mark of a tag is kept at least; longer than any load takes."""
 LONGEST_MS = 10 * 365 * MARK_MS
-TURN_MS = 3000
-"""After so long another process loads too: the one whose turn it is may be dead."""
-LOOK_AGAIN_SECONDS = 0.01
 
 
 @asynccontextmanager
@@ -66,10 +63,9 @@ class RedisCache:
         """Whether an invalidation may not have reached everybody."""
         self._looking: SingleFlight[CacheEntry | None] = SingleFlight()
         self._marking: SingleFlight[Mark] = SingleFlight()
-        scripts = redis_scripts
-        self._get, self._mark, self._set, self._invalidate, self._release = map(
-            link.client.register_script, (scripts.GET, scripts.MARK, scripts.SET, scripts.INVALIDATE, scripts.RELEASE)
-        )
+        self._turns = RedisTurns(link)
+        scripts = (redis_scripts.GET, redis_scripts.MARK, redis_scripts.SET, redis_scripts.INVALIDATE)
+        self._get, self._mark, self._set, self._invalidate = map(link.client.register_script, scripts)
 
     async def get(self, key: str) -> CacheEntry | None:
         """The entry of this key, if there is a good one."""
@@ -117,20 +113,10 @@ class RedisCache:
             self._missed |= not told
             await self._memory.invalidate(tags)
 
-    @asynccontextmanager
-    async def loading(self, key: str, generation: Mark) -> AsyncIterator[bool]:
+    def loading(self, key: str, generation: Mark) -> AbstractAsyncContextManager[bool]:
         """One process loads at a time what is as new as the mark; whether another one has, in the meantime."""
         marks = ".".join(mark for _, mark in generation.tags)
-        turn, owner, waited = f"{self._prefix}:turn:{key}:{marks}", token_hex(8), False
-        try:
-            while not await self.link.ask(self.link.client.set, turn, owner, nx=True, px=TURN_MS):
-                if not self.link.is_trusted:
-                    break
-                waited = True
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            yield waited
-        finally:
-            await self.link.ask(self._release, [turn], [owner])
+        return self._turns.turn(f"{self._prefix}:turn:{key}:{marks}")
 
     async def hear(self, said: bytes) -> None:
         """Drop from memory what another process calls stale."""

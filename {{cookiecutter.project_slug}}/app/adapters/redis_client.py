@@ -6,7 +6,7 @@ from redis.backoff import NoBackoff
 
 from app.core.cqrs import ConfigurationError
 
-ANSWER_SECONDS = 0.25
+ANSWER_SECONDS = 0.2
 """How long anybody waits for Redis, with all that belongs to it: for a free connection, to connect, for the answer."""
 CONNECTIONS = 10
 """Of one process; more would make it wait for connections, not for answers."""

@@ -8,7 +8,7 @@ from typing import Self
 import pytest
 import redis.asyncio
 
-from app.adapters import cache_redis, redis_client
+from app.adapters import redis_client, redis_turns
 from app.adapters.cache_redis import RedisCache, open_cache
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
@@ -185,13 +185,13 @@ async def test_who_is_cancelled_lets_the_next_one_in(one: RedisCache, other: Red
         loading.cancel()
         started = monotonic()
         async with other.loading("a", await other.generation(["x"])):
-            assert monotonic() - started < cache_redis.TURN_MS / 1000 / 2
+            assert monotonic() - started < redis_turns.TURN_MS / 1000 / 2
 
 
 async def test_who_dies_keeps_the_others_out_for_a_while_only(
     one: RedisCache, other: RedisCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_redis, "TURN_MS", 100)
+    monkeypatch.setattr(redis_turns, "TURN_MS", 100)
     mark = await one.generation(["x"])
     async with asyncio.timeout(DEADLINE), one.loading("a", mark), other.loading("a", mark) as another_did:
         assert another_did
@@ -204,7 +204,7 @@ async def test_a_turn_that_was_lost_is_not_given_back_for_its_new_owner(
     late = one.loading("a", mark)
     async with asyncio.timeout(DEADLINE):
         with monkeypatch.context() as patch:
-            patch.setattr(cache_redis, "TURN_MS", 50)
+            patch.setattr(redis_turns, "TURN_MS", 50)
             await late.__aenter__()
         async with other.loading("a", mark):
             await late.__aexit__(None, None, None)
