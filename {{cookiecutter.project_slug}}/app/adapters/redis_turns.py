@@ -1,4 +1,4 @@
-"""Of several processes that want to do the same, one does it at a time, while Redis is there to say whose turn it is."""
+"""Turns among processes: of several that want to do the same, one does it at a time, while Redis is there."""
 
 import asyncio
 from collections.abc import AsyncIterator

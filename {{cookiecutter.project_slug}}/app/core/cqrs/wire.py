@@ -11,8 +11,11 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from pydantic_core import to_json, to_jsonable_python
 
-from app.core.cqrs.results import Kept, OperationResult, Outcome, QueryResult
+from app.core.cqrs.results import SUCCEEDED, Kept, OperationResult, Outcome, QueryResult
 from app.core.cqrs.status import OperationStatus
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""Made once: `json.dumps` would make it anew each time."""
 
 
 def canonical_json(message: Any, names: tuple[str, ...] | None = None) -> bytes:
@@ -20,7 +23,7 @@ def canonical_json(message: Any, names: tuple[str, ...] | None = None) -> bytes:
     chosen = names if names is not None else tuple(field.name for field in fields(message))
     values = {name: _ordered(getattr(message, name)) for name in chosen}
     plain = to_jsonable_python(values, inf_nan_mode="strings", bytes_mode="hex")
-    return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
+    return _canonical(plain).encode()
 
 
 def _ordered(value: Any) -> Any:
@@ -116,9 +119,15 @@ class SilentSchema(GenerateJsonSchema):
         """Nothing is lost by what it left out."""
 
 
+PLAIN = json.dumps([OperationStatus.SUCCESS.value, None, None]).encode()
+"""What stands in front of most data."""
+
+
 def _parted(stored: bytes) -> tuple[Outcome, bytes]:
     """What stands in front of the data, and the data."""
     head, data = stored.split(b"\n", 1)
+    if head == PLAIN:
+        return SUCCEEDED, data
     parts = json.loads(head)
     if not isinstance(parts, list):
         raise ValueError("There is no status in front of the data.")  # it is as it says above
