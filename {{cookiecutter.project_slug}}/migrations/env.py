@@ -3,16 +3,17 @@
 from typing import Any, Literal
 
 from alembic import context
+from sqlalchemy import TypeDecorator
 
-from app.persistence.tables import Json, UtcDateTime, metadata
+from app.persistence.tables import Json, metadata
 
 
 def plain_types(kind: str, item: Any, _: Any) -> str | Literal[False]:
     """Write our own types as what they are in the database: a migration must not change when the code does."""
     if kind != "type":
         return False
-    if isinstance(item, UtcDateTime):
-        return "sa.DateTime(timezone=True)"
+    if isinstance(item, TypeDecorator):
+        return f"sa.{item.impl!r}"
     if repr(item) == repr(Json):
         return 'sa.JSON().with_variant(sa.dialects.postgresql.JSONB(), "postgresql")'
     return False

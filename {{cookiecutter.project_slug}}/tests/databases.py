@@ -13,13 +13,10 @@ import asyncpg
 
 from app.core.config import Settings
 from app.persistence import migrate
-from app.persistence.tables import metadata, role_permissions, roles
+from app.persistence.tables import metadata
 
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 """A server on which the tests may create and drop databases of their own; no database of it is touched."""
-
-SEEDED = frozenset({roles.name, role_permissions.name})
-"""Tables with rows that migrations put there."""
 
 
 def settings_for(database_url: str, **values: Any) -> Settings:
@@ -79,14 +76,17 @@ class PostgresDatabases:
     def _make(self) -> None:
         _order(f'CREATE DATABASE "{self._name}"', f'ALTER DATABASE "{self._name}" SET synchronous_commit = off')
         migrate.upgrade(settings_for(_url(self._name)))
+        copied = [f"CREATE TABLE seeded.{table} AS TABLE {table}" for table in metadata.tables]
+        _order("; ".join(["CREATE SCHEMA seeded", *copied]), database=self._name)
 
     @contextmanager
     def fresh(self, folder: Path) -> Iterator[str]:
         """The database, with nothing in it but what the migrations put there."""
-        tables = [table.name for table in reversed(metadata.sorted_tables) if table.name not in SEEDED]
-        empty = [f"DELETE FROM {name}" for name in tables]
+        tables = [table.name for table in metadata.sorted_tables]
+        empty = [f"DELETE FROM {name}" for name in reversed(tables)]
+        fill = [f"INSERT INTO {name} SELECT * FROM seeded.{name}" for name in tables]
         try:
-            _order("; ".join([*empty, "SELECT 1 / count(*) FROM alembic_version"]), database=self._name)
+            _order("; ".join([*empty, *fill, "SELECT 1 / count(*) FROM alembic_version"]), database=self._name)
         except asyncpg.PostgresError:  # the test before took something away
             self.close()
             self._make()

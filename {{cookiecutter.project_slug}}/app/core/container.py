@@ -4,12 +4,13 @@ import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pkgutil import iter_modules
 
 import structlog
 from dishka import AsyncContainer, Provider, make_async_container
 from dishka.exceptions import NoFactoryError
 
-from app.adapters.provider import AdaptersProvider
+from app import adapters, persistence
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, Cache, Clock, ConfigurationError, CQRSBus, UnitsOfWork
 from app.core.cqrs.event_types import EventTypes
@@ -22,7 +23,6 @@ from app.core.scopes import Lifetime, OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
 from app.persistence.database import Database
 from app.persistence.migrate import require_migrated
-from app.persistence.provider import PersistenceProvider
 from app.persistence.sweeping import Sweeper
 
 HANDLERS = "app.handlers"
@@ -88,9 +88,26 @@ def make_container(settings: Settings, found: Iterable[Discovered]) -> AsyncCont
     types = EventTypes(event for discovered in found for event in discovered.events)
     context = {Settings: settings, EventTypes: types}
     try:
-        return make_async_container(PersistenceProvider(), AdaptersProvider(), wiring, scopes=Lifetime, context=context)
+        return make_async_container(*found_providers(), wiring, scopes=Lifetime, context=context)
     except NoFactoryError as error:
         raise ConfigurationError(missing_dependency(error)) from error
+
+
+def found_providers() -> list[Provider]:
+    """What `provider.py` and every `..._provider.py` of `app.adapters` and `app.persistence` provides.
+
+    Raises:
+        DiscoveryError: one of them does not import.
+    """
+    return [
+        member()
+        for package in (adapters, persistence)
+        for found in iter_modules(package.__path__, f"{package.__name__}.")
+        if found.name.endswith("provider")
+        for module in discover(found.name).modules
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, Provider) and member.__module__ == module.__name__
+    ]
 
 
 async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQRSBus:
@@ -119,7 +136,8 @@ def missing_dependency(error: NoFactoryError) -> str:
     needed_by = error.path[-1].provides.type_hint.__qualname__ if error.path else "The service"
     return (
         f"{needed_by} needs {name}, which nobody provides: add it to a Provider "
-        "in app/adapters/provider.py or app/persistence/provider.py, or correct the annotation."
+        "in app/adapters/provider.py or app/persistence/provider.py, or in a file beside it whose name ends in "
+        "_provider.py, or correct the annotation."
     )
 
 

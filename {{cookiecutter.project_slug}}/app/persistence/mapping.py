@@ -1,41 +1,22 @@
-"""Which aggregate is made of which rows. The domain does not know; importing this tells SQLAlchemy."""
+"""Tells SQLAlchemy which aggregate is made of which rows."""
 
-from uuid import UUID
+from functools import cache
 
-from sqlalchemy.ext.associationproxy import association_proxy
-from sqlalchemy.orm import registry, relationship
+from sqlalchemy.orm import registry
 
-from app.domain.user import User
-from app.persistence.tables import metadata, user_roles, users
-
-mapper_registry = registry(metadata=metadata)
+from app.core.discovery import discover
+from app.persistence import mappings
+from app.persistence.tables import metadata
 
 
-class RoleOfUser:
-    """A row of `user_roles`; the aggregate only sees the role's name."""
-
-    user_id: UUID
-    role: str
-
-    def __init__(self, role: str) -> None:
-        self.role = role
-
-
+@cache
 def map_aggregates() -> None:
-    """Tell SQLAlchemy; a second call does nothing."""
-    if hasattr(User, "__mapper__"):
-        return
-    mapper_registry.map_imperatively(RoleOfUser, user_roles)
-    mapper_registry.map_imperatively(
-        User,
-        users,
-        # The aggregate counts its own versions; an update of a row that has another one by now finds nothing.
-        version_id_col=users.c.version,
-        version_id_generator=False,
-        properties={
-            "_roles": relationship(
-                RoleOfUser, collection_class=set, cascade="all, delete-orphan", lazy="selectin", passive_deletes=True
-            )
-        },
-    )
-    User.roles = association_proxy("_roles", "role")  # type: ignore[assignment]  # acts as the set it stands for
+    """Call `map_aggregate` of every module in `mappings`, and so make their tables known; a second call does nothing.
+
+    Raises:
+        DiscoveryError: one of them does not import.
+    """
+    mapper_registry = registry(metadata=metadata)
+    for module in discover(mappings.__name__).modules:
+        if hasattr(module, "map_aggregate"):
+            module.map_aggregate(mapper_registry)

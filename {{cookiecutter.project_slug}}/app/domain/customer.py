@@ -1,0 +1,53 @@
+"""The customer of an order: whoever gives a name, a phone number and an address; an account is not needed."""
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.domain.text import line_problem, only_problems, text_problem
+
+PHONE = re.compile(r"\+?[0-9 ()./-]+")
+FEWEST_DIGITS, MOST_DIGITS = 7, 15
+
+
+@dataclass(frozen=True)
+class Customer:
+    """Who ordered, and where to; `user_id` is that of the account, if there is one."""
+
+    name: str
+    phone: str
+    address: str
+    user_id: UUID | None = None
+
+    def problems(self) -> dict[str, str]:
+        """Field -> what is wrong with it."""
+        return only_problems(
+            {
+                "customer_name": line_problem(self.name, longest=200),
+                "customer_phone": phone_problem(self.phone),
+                "customer_address": address_problem(self.address),
+            }
+        )
+
+
+def phone_digits(phone: str) -> str:
+    """The digits of a phone number: two ways of writing one number have the same."""
+    return "".join(letter for letter in phone if letter in "0123456789")
+
+
+def phone_problem(phone: str) -> str | None:
+    """What is wrong with a phone number, if anything."""
+    problem = line_problem(phone, longest=40)
+    if problem is not None:
+        return problem
+    if PHONE.fullmatch(phone) is None:
+        return "may have digits, a leading +, and spaces ( ) . / - between them"
+    if not FEWEST_DIGITS <= len(phone_digits(phone)) <= MOST_DIGITS:
+        return f"must have {FEWEST_DIGITS} to {MOST_DIGITS} digits"
+    return None
+
+
+def address_problem(address: str) -> str | None:
+    """What is wrong with an address, if anything; it may have several lines."""
+    problem = text_problem(address, longest=500, shortest=1)
+    return problem if problem is not None or address.strip() else "must not be empty"

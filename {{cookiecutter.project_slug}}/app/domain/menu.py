@@ -1,0 +1,97 @@
+"""The menu: what there is, in which sizes, and what it costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from app.core.cqrs import AggregateRoot, BadRequestError
+from app.domain.money import rounded
+from app.domain.order_events import MenuUpdated, OrderedPizza
+
+SIZES: Mapping[str, Decimal] = {"small": Decimal("0.8"), "medium": Decimal("1.0"), "large": Decimal("1.3")}
+"""Size -> how many times the base price."""
+
+CATEGORIES = ("pizza", "appetizers", "drinks")
+MOST_MINUTES = 24 * 60
+
+
+@dataclass(frozen=True)
+class PizzaWish:
+    """One line of an order as the customer says it."""
+
+    pizza_id: str
+    size: str
+    toppings: tuple[str, ...] = ()
+    special_instructions: str | None = None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is to be different about something on the menu; None: stays as it is."""
+
+    name: str | None = None
+    description: str | None = None
+    category: str | None = None
+    base_price: Decimal | None = None
+    preparation_minutes: int | None = None
+    sizes: tuple[str, ...] | None = None
+    toppings: tuple[str, ...] | None = None
+    is_seasonal: bool | None = None
+    is_available: bool | None = None
+
+
+def price_of(base_price: Decimal, size: str, toppings: Sequence[Decimal]) -> Decimal:
+    """What one pizza costs: the base price times the size's factor, and the toppings."""
+    return rounded(base_price * SIZES[size] + sum(toppings, Decimal(0)))
+
+
+class MenuItem(AggregateRoot):
+    """Something on the menu. `id` is a word, such as `margherita`, and `toppings` says which may be put on it."""
+
+    id: str
+    name: str
+    description: str
+    category: str
+    base_price: Decimal
+    preparation_minutes: int
+    sizes: list[str]
+    toppings: list[str]
+    is_seasonal: bool
+    is_available: bool
+
+    def ordered(self, wish: PizzaWish, topping_prices: Mapping[str, Decimal]) -> OrderedPizza:
+        """A line of an order, with its price.
+
+        Raises:
+            BadRequestError: it is not to be had at all, in this size, or with these toppings.
+        """
+        if not self.is_available:
+            raise BadRequestError(f"{self.name} is not available now.", details={"pizza_id": "is not available"})
+        if wish.size not in self.sizes:
+            raise BadRequestError(f"{self.name} is not made in this size.", details={"size": "is not available"})
+        if not set(wish.toppings) <= set(self.toppings) & topping_prices.keys():
+            raise BadRequestError(
+                f"{self.name} is not made with these toppings.", details={"toppings": "are not available"}
+            )
+        return OrderedPizza(
+            pizza_id=self.id,
+            name=self.name,
+            size=wish.size,
+            toppings=wish.toppings,
+            special_instructions=wish.special_instructions,
+            price=price_of(self.base_price, wish.size, [topping_prices[topping] for topping in wish.toppings]),
+            preparation_minutes=self.preparation_minutes,
+        )
+
+    def update(self, changes: Changes) -> tuple[str, ...]:
+        """Change what is given; the names of what is different now."""
+        changed: list[str] = []
+        for name, value in vars(changes).items():
+            stored: Any = list(value) if isinstance(value, tuple) else value
+            if stored is not None and stored != getattr(self, name):
+                setattr(self, name, stored)
+                changed.append(name)
+        if changed:
+            self.raise_event(MenuUpdated(pizza_id=self.id, changed=tuple(changed)))
+        return tuple(changed)

@@ -1,0 +1,18 @@
+"""Money: decimal, in cents, never a float."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+CENT = Decimal("0.01")
+LARGEST_AMOUNT = Decimal("1000000.00")
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """The amount in whole cents; half a cent is rounded up."""
+    return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+def amount_problem(amount: Decimal, smallest: Decimal = CENT) -> str | None:
+    """What is wrong with an amount of money, if anything."""
+    if not amount.is_finite() or not smallest <= amount <= LARGEST_AMOUNT:
+        return f"must be {smallest} to {LARGEST_AMOUNT}"
+    return None if amount == rounded(amount) else "must have at most 2 decimals"

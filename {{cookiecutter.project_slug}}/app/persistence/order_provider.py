@@ -1,0 +1,14 @@
+"""What orders need of persistence, for the container."""
+
+from dishka import Provider, provide
+
+from app.core.scopes import Lifetime
+from app.persistence.repositories.menu_repository import MenuRepository
+from app.persistence.repositories.order_repository import OrderRepository
+
+
+class OrderPersistenceProvider(Provider):
+    """Repositories for each attempt of an operation."""
+
+    orders = provide(OrderRepository, scope=Lifetime.OPERATION)
+    menu = provide(MenuRepository, scope=Lifetime.OPERATION)
