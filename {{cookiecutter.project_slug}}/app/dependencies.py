@@ -35,6 +35,7 @@ class RequestBus:
     bus: CQRSBus
     user_id: str | None
     correlation_id: str | None
+    traceparent: str | None
     idempotency_key: str | None
 
     def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
@@ -50,6 +51,7 @@ class RequestBus:
     def _stamp(self, metadata: OperationMetadata) -> None:
         metadata.user_id = self.user_id
         metadata.correlation_id = self.correlation_id or metadata.correlation_id
+        metadata.traceparent = self.traceparent
         metadata.idempotency_key = self.idempotency_key
         metadata.source = "http"
 
@@ -110,7 +112,8 @@ async def _anonymous_bus(request: Request, idempotency_key: IdempotencyKey = Non
 
 
 def _request_bus(request: Request, user_id: str | None, key: str | None) -> RequestBus:
-    return RequestBus(request.app.state.service.bus, user_id, request.state.correlation_id, _checked(key))
+    state = request.state
+    return RequestBus(request.app.state.service.bus, user_id, state.correlation_id, state.traceparent, _checked(key))
 
 
 Bus = Annotated[RequestBus, Depends(_bus)]

@@ -133,3 +133,22 @@ async def test_a_page_that_cannot_be_is_refused(client: AsyncClient, query: str)
     answer = await client.get(f"/page?{query}")
 
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [query.partition("=")[0]])
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen"),
+    [
+        (TRACE, TRACE),
+        (TRACE.replace("4bf92f3577b34da6a3ce929d0e0e4736", "0" * 32), None),
+        (TRACE.replace("00f067aa0ba902b7", "0" * 16), None),
+        (TRACE.replace("00-", "ff-", 1), None),
+        (f"{TRACE}-more", None),
+        ("nonsense", None),
+    ],
+)
+async def test_a_trace_goes_on_if_it_is_one(client: AsyncClient, sent: str, seen: str | None) -> None:
+    answer = await client.post("/seen", headers={"traceparent": sent})
+    assert [each["traceparent"] for each in answer.json()] == [seen, seen]

@@ -18,6 +18,8 @@ from app.api.limits import Exchange, refuse_request
 from app.api.problems import problem
 
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
+TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C's "Trace Context", version 00: version, trace, parent span, flags."""
 DOCUMENTATION = ("/docs", "/redoc")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -51,7 +53,7 @@ def protect(
             CORSMiddleware,
             allow_origins=list(cors_origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Idempotency-Key", "X-Request-ID", "X-Correlation-ID"],
+            allow_headers=["Authorization", "Idempotency-Key", "X-Request-ID", "X-Correlation-ID", "traceparent"],
             expose_headers=["Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"],
         )
     app.add_middleware(Decorate, https_only=https_only)
@@ -72,10 +74,15 @@ class Decorate:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        request_id = _sane(headers.get(b"x-request-id")) or str(uuid4())
-        correlation_id = _sane(headers.get(b"x-correlation-id")) or request_id
+        request_id = _matching(SANE_ID, headers.get(b"x-request-id")) or str(uuid4())
+        correlation_id = _matching(SANE_ID, headers.get(b"x-correlation-id")) or request_id
+        ids = {
+            "request_id": request_id,
+            "correlation_id": correlation_id,
+            "traceparent": _matching(TRACEPARENT, headers.get(b"traceparent")),
+        }
         # A copy, because some servers give the same state to all requests.
-        scope["state"] = {**scope.get("state", {}), "request_id": request_id, "correlation_id": correlation_id}
+        scope["state"] = {**scope.get("state", {}), **ids}
 
         async def send_decorated(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -98,9 +105,9 @@ def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-def _sane(sent: bytes | None) -> str | None:
+def _matching(pattern: re.Pattern[bytes], sent: bytes | None) -> str | None:
     """An id that somebody else made, if it can stand in logs and headers."""
-    return sent.decode() if sent and SANE_ID.fullmatch(sent) else None
+    return sent.decode() if sent and pattern.fullmatch(sent) else None
 
 
 class Guard:

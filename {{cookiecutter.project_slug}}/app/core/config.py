@@ -3,10 +3,12 @@
 import hmac
 import secrets
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+S = TypeVar("S", bound=BaseSettings)
 
 ENV_FILE = Path(".env")
 SHORTEST_SECRET_BYTES = 32
@@ -149,8 +151,17 @@ def checked_settings(**values: Any) -> Settings:
     Raises:
         SettingsError: one of them is missing or wrong.
     """
+    return checked(Settings, **values)
+
+
+def checked(kind: type[S], **values: Any) -> S:
+    """Settings of this kind: a feature may have its own.
+
+    Raises:
+        SettingsError: one of them is missing or wrong.
+    """
     try:
-        return Settings(**values)
+        return kind(**values)
     except ValidationError as error:
         raise SettingsError(" ".join(_sentence(wrong) for wrong in error.errors())) from None
 

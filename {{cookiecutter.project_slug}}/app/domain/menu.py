@@ -1,13 +1,14 @@
 """The menu: what there is, in which sizes, and what it costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from app.core.cqrs import AggregateRoot, BadRequestError
-from app.domain.money import rounded
+from app.domain.money import amount_problem, rounded
 from app.domain.order_events import MenuUpdated, OrderedPizza
+from app.domain.text import line_problem, only_problems, text_problem
 
 SIZES: Mapping[str, Decimal] = {"small": Decimal("0.8"), "medium": Decimal("1.0"), "large": Decimal("1.3")}
 """Size -> how many times the base price."""
@@ -39,6 +40,28 @@ class Changes:
     toppings: tuple[str, ...] | None = None
     is_seasonal: bool | None = None
     is_available: bool | None = None
+
+    def problems(self) -> dict[str, str]:
+        """Field -> what is wrong with it; nothing at all to change is wrong too."""
+        if all(value is None for value in vars(self).values()):
+            return {"name": "give something to change"}
+        rules: Mapping[str, Callable[[Any], str | None]] = {
+            "name": lambda name: line_problem(name, longest=100),
+            "description": lambda description: text_problem(description, longest=1000),
+            "category": lambda category: None if category in CATEGORIES else f"must be one of {', '.join(CATEGORIES)}",
+            "base_price": amount_problem,
+            "preparation_minutes": minutes_problem,
+            "sizes": lambda sizes: (
+                None if sizes and set(sizes) <= set(SIZES) else f"must be some of {', '.join(SIZES)}"
+            ),
+        }
+        given = {name: value for name, value in vars(self).items() if name in rules and value is not None}
+        return only_problems({name: rules[name](value) for name, value in given.items()})
+
+
+def minutes_problem(minutes: int) -> str | None:
+    """What is wrong with a time that something takes, if anything."""
+    return None if 1 <= minutes <= MOST_MINUTES else f"must be 1 to {MOST_MINUTES}"
 
 
 def price_of(base_price: Decimal, size: str, toppings: Sequence[Decimal]) -> Decimal:

@@ -3,12 +3,15 @@
 from dishka import Provider, provide
 
 from app.core.scopes import Lifetime
+from app.persistence.order_owners import OrderOwners
 from app.persistence.repositories.menu_repository import MenuRepository
 from app.persistence.repositories.order_repository import OrderRepository
 
 
 class OrderPersistenceProvider(Provider):
     """Repositories for each attempt of an operation."""
+
+    owners = provide(OrderOwners, scope=Lifetime.SERVICE)
 
     orders = provide(OrderRepository, scope=Lifetime.OPERATION)
     menu = provide(MenuRepository, scope=Lifetime.OPERATION)

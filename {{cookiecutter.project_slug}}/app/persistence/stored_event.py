@@ -11,7 +11,7 @@ from sqlalchemy import Column, Table
 from app.core.cqrs import EventRecord, OperationMetadata, RaisedEvent
 from app.core.cqrs.event_types import EventTypes, payload_of
 
-TRAVELLING = ("operation_id", "correlation_id", "causation_id", "user_id", "source", "version")
+TRAVELLING = ("operation_id", "correlation_id", "causation_id", "user_id", "source", "version", "traceparent")
 """The part of an operation's metadata that is stored with its events."""
 
 

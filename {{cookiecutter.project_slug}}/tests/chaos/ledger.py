@@ -1,18 +1,21 @@
 """What callers were told, held against what the database has."""
 
+import asyncio
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import NullPool, select
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.persistence.tables import event_log
 from tests.chaos.bank import Deposited, accounts, effects, entries
 from tests.chaos.callers import Answer
-from tests.chaos.oracle import Violation, require, until
+from tests.chaos.oracle import Violation, require
 
-EFFECTS_SECONDS = 60.0
+NEXT_EFFECT_SECONDS = 40.0
+BETWEEN_LOOKS_SECONDS = 0.1
 
 
 @dataclass
@@ -61,12 +64,7 @@ class Ledger:
             async with engine.connect() as connection:
                 stored = await self._check_entries(connection)
                 ids = await _check_events(connection, stored)
-
-            async def seen() -> bool:
-                async with engine.connect() as connection:
-                    return await _effects_match(connection, ids)
-
-            await until(seen, f"{len(ids)} events are to have their effects", EFFECTS_SECONDS)
+            await _all_have_effect(engine, ids)
         finally:
             await engine.dispose()
         return len(stored)
@@ -99,13 +97,21 @@ async def _check_events(connection: AsyncConnection, stored: list[str]) -> set[U
     return {row.id for row in rows}
 
 
-async def _effects_match(connection: AsyncConnection, ids: set[UUID]) -> bool:
-    """Whether every event had its effect.
+async def _all_have_effect(engine: AsyncEngine, ids: set[UUID]) -> None:
+    """Wait until every event has had its effect, for as long as there are more and more of them.
 
     Raises:
-        Violation: one had two, or there is an effect without an event.
+        Violation: one had two, or there is an effect without an event, or no more come.
     """
-    seen = list((await connection.execute(select(effects.c.event_id))).scalars())
-    require(len(seen) == len(set(seen)), f"{len(seen) - len(set(seen))} events had their effect more than once.")
-    require(set(seen) <= ids, f"{len(set(seen) - ids)} effects have no event.")
-    return len(seen) == len(ids)
+    had, ends = 0, time.monotonic() + NEXT_EFFECT_SECONDS
+    while True:
+        async with engine.connect() as connection:
+            seen = list((await connection.scalars(select(effects.c.event_id))).all())
+        require(len(seen) == len(set(seen)), f"{len(seen) - len(set(seen))} events had their effect more than once.")
+        require(set(seen) <= ids, f"{len(set(seen) - ids)} effects have no event.")
+        if len(seen) == len(ids):
+            return
+        if len(seen) > had:
+            had, ends = len(seen), time.monotonic() + NEXT_EFFECT_SECONDS
+        require(time.monotonic() < ends, f"{had} of {len(ids)} events had their effect, and no more for a while.")
+        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)

@@ -177,9 +177,10 @@ async def test_what_is_parked_is_tried_again_by_the_worker(
 async def test_reactions_know_the_operation_that_led_to_them(settings: Settings, broker: MemoryBroker) -> None:
     async with running_service(settings, worker=True) as worker:
         command = create_user()
-        command.metadata.correlation_id = "c-1"
+        command.metadata.correlation_id, command.metadata.traceparent = "c-1", "00-1-2-01"
         (await worker.bus.execute_command(command)).unwrap()
         await within_patience(worker.bus.settled())
         sent = StoredEvent.from_json(broker.published[0].body)
     assert sent.metadata["operation_id"] == command.metadata.operation_id
     assert sent.metadata["correlation_id"] == "c-1"
+    assert sent.metadata["traceparent"] == "00-1-2-01"

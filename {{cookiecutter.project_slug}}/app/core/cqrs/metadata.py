@@ -21,6 +21,8 @@ class OperationMetadata:
     """What sent it: http, worker, cli, test."""
     version: int = 1
     """The version of the message's shape."""
+    traceparent: str | None = None
+    """The trace that this is part of, as in W3C's "Trace Context"; stored with events, so that it goes on there."""
 
     def caused(self) -> "OperationMetadata":
         """The metadata of a message that this operation sends: the same caller, one step further on."""
@@ -29,4 +31,5 @@ class OperationMetadata:
             correlation_id=self.correlation_id or self.operation_id,
             causation_id=self.operation_id,
             source=self.source,
+            traceparent=self.traceparent,
         )

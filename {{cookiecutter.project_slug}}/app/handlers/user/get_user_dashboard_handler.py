@@ -56,11 +56,15 @@ class GetUserDashboardHandler(BaseQueryHandler[GetUserDashboardQuery, UserDashbo
 
 
 async def _read_parts(bus: CQRSBus, user_id: UUID) -> dict[str, Any]:
-    """What other features add: every part that has a handler on this bus."""
+    """What other features add: every part that has a handler on this bus, and that the caller may see."""
     queries = bus.get_registered_handlers()["queries"]
     parts = [query(user_id) for query in queries if issubclass(query, DashboardPart)]
     answers = await asyncio.gather(*map(bus.execute_query, parts))
-    return {one.part: to_jsonable_python(answer.unwrap()) for one, answer in zip(parts, answers, strict=True)}
+    return {
+        one.part: to_jsonable_python(answer.unwrap())
+        for one, answer in zip(parts, answers, strict=True)
+        if answer.status is not OperationStatus.UNAUTHORIZED
+    }
 
 
 def _if_allowed(read: QueryResult[UserStatsView]) -> UserStatsView | None:

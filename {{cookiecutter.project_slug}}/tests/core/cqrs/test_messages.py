@@ -193,11 +193,12 @@ def test_a_message_knows_the_type_of_its_answer() -> None:
 async def test_a_message_made_while_another_is_handled_is_caused_by_it(cqrs_bus: MemoryBus) -> None:
     made = []
     cqrs_bus.register(handler_of(Do, lambda command: made.append(DoMore().metadata)))
-    command = sent_by("ada", Do(), source="http", idempotency_key="once")
+    command = sent_by("ada", Do(), source="http", idempotency_key="once", traceparent="00-1-2-01")
     await cqrs_bus.execute_command(command)
     (metadata,) = made
     assert metadata.user_id == "ada"
     assert metadata.source == "http"
+    assert metadata.traceparent == "00-1-2-01"
     assert metadata.causation_id == command.metadata.operation_id
     assert metadata.correlation_id == command.metadata.correlation_id
     assert metadata.operation_id != command.metadata.operation_id

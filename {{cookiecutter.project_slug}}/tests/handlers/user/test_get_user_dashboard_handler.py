@@ -14,7 +14,6 @@ async def test_members_see_themselves_and_what_is_new(bus: CQRSBus, people: Peop
     assert dashboard.user.id == ada.id
     assert [notification.kind for notification in dashboard.unread_notifications] == ["welcome"]
     assert dashboard.stats is None
-    assert dashboard.parts == {}
 
 
 async def test_administrators_see_the_statistics_too(people: People) -> None:
@@ -36,8 +35,7 @@ async def test_another_feature_adds_a_part_by_being_there(settings: Settings) ->
         ada = await People(service.bus).member()
         for hit in (False, True):
             read = await ada.query(GetUserDashboardQuery(ada.id))
-            assert read.unwrap().parts == {
-                "horoscope": {"of": str(ada.id), "made": "2026-01-01T00:00:00Z", "asked_by": str(ada.id)}
-            }
+            part = read.unwrap().parts["horoscope"]
+            assert part == {"of": str(ada.id), "made": "2026-01-01T00:00:00Z", "asked_by": str(ada.id)}
             assert read.cache_info is not None
             assert read.cache_info["hit"] is hit

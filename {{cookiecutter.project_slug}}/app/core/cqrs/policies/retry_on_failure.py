@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import stamina
@@ -54,7 +55,8 @@ def retry_on_failure(
 
     The wait is drawn evenly between 0 and the back-off ("full jitter", M. Brooker, "Exponential Backoff and
     Jitter", AWS Architecture Blog, 2015), so that callers who collided once do not collide again. It is never more
-    than 30 s, and the deadline of the operation bounds all attempts together.
+    than 30 s. The deadline of the operation bounds all attempts together: where it would pass in the wait, the
+    failure is the answer.
 
     Args:
         max_attempts: how often it is tried in all, the first time included.
@@ -73,26 +75,29 @@ def retry(plan: Plan, proceed: Step) -> Step:
         return proceed
 
     async def attempt_repeatedly(message: Any) -> Any:
+        started = monotonic()
         try:
             return await proceed(message)
         except policy.retry_on as error:
             if _is_final(error):
                 raise
             failed = error
-        return await _again(message, proceed, policy, failed)
+        ends = None if plan.timeout_seconds is None else started + plan.timeout_seconds
+        return await _again(message, proceed, policy, failed, ends)
 
     return attempt_repeatedly
 
 
-async def _again(message: Any, proceed: Step, policy: RetryOnFailure, failed: Exception) -> Any:
+async def _again(message: Any, proceed: Step, policy: RetryOnFailure, failed: Exception, ends: float | None) -> Any:
     """Go on after a first failure, which stamina is shown as the failure of its own first attempt."""
     failures = 0
 
     def wait_after(error: Exception) -> bool | float:
         nonlocal failures
         failures += 1
-        jittered = random.uniform(0, policy.longest_wait(failures))  # noqa: S311  # no secret
-        return isinstance(error, policy.retry_on) and not _is_final(error) and jittered
+        wait = random.uniform(0, policy.longest_wait(failures))  # noqa: S311  # no secret
+        in_time = ends is None or monotonic() + wait < ends  # the failure tells a caller more than a deadline
+        return in_time and isinstance(error, policy.retry_on) and not _is_final(error) and wait
 
     async for attempt in stamina.retry_context(on=wait_after, attempts=policy.max_attempts, timeout=None):
         with attempt:

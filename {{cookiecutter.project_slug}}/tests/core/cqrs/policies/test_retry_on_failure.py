@@ -123,7 +123,7 @@ async def test_waits_grow_by_the_multiplier_and_are_drawn_from_zero_up(waits: li
 
 async def test_no_wait_is_longer_than_half_a_minute(waits: list[float]) -> None:
     decorator = retry_on_failure(max_attempts=4, delay_seconds=20, backoff_multiplier=1e300)
-    await MemoryBus(handler_of(Do, raising(BUSY), decorator)).execute_command(Do())
+    await MemoryBus(handler_of(Do, raising(BUSY), decorator, timeout_seconds=None)).execute_command(Do())
     assert waits == [20, 30, 30]
 
 
@@ -194,13 +194,28 @@ async def test_what_was_committed_despite_an_error_is_not_tried_again() -> None:
     assert bus.units.journal == ["begin", "commit"]
 
 
-async def test_the_deadline_bounds_all_attempts_and_waits_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "uniform", lambda low, high: high)
+async def test_nobody_waits_for_a_deadline_that_comes_first(waits: list[float]) -> None:
     handle = failing(9)
-    handler = handler_of(Do, handle, retry_on_failure(max_attempts=9, delay_seconds=20), timeout_seconds=0.02)
+    decorator = retry_on_failure(max_attempts=9, delay_seconds=1, backoff_multiplier=10)
+    handler = handler_of(Do, handle, decorator, timeout_seconds=5)
+    result = await within_patience(MemoryBus(handler).execute_command(Do()))
+    assert result.status is OperationStatus.UNAVAILABLE
+    assert len(handle.tries) == 2
+    assert waits == [1]
+
+
+async def test_the_deadline_bounds_all_attempts_together() -> None:
+    failed = failing(1)
+
+    async def handle(message: Do) -> str:
+        failed(message)
+        await asyncio.Event().wait()
+        return "never"
+
+    handler = handler_of(Do, handle, retry_on_failure(max_attempts=9, **AT_ONCE), timeout_seconds=0.05)
     result = await within_patience(MemoryBus(handler).execute_command(Do()))
     assert result.status is OperationStatus.TIMEOUT
-    assert len(handle.tries) == 1
+    assert len(failed.tries) == 2
 
 
 async def test_inside_another_operation_that_one_tries_again(cqrs_bus: MemoryBus) -> None:

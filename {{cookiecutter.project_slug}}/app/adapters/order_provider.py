@@ -1,0 +1,33 @@
+"""What orders need of adapters, for the container."""
+
+from collections.abc import AsyncIterator
+
+from dishka import Provider, provide
+
+from app.adapters.by_scheme import adapter_module
+from app.adapters.order_settings import OrderSettings
+from app.core.config import Settings, checked
+from app.core.scopes import Lifetime
+from app.domain.kitchen import Kitchen
+from app.domain.payments import Payments
+
+
+class OrderAdaptersProvider(Provider):
+    """The settings of orders, the kitchen as they describe it, and the payment provider of `PAYMENT_URL`."""
+
+    @provide(scope=Lifetime.SERVICE)
+    def order_settings(self) -> OrderSettings:
+        """The settings that orders add."""
+        return checked(OrderSettings)
+
+    @provide(scope=Lifetime.SERVICE)
+    def kitchen(self, order_settings: OrderSettings) -> Kitchen:
+        """What the kitchen allows."""
+        return order_settings.kitchen
+
+    @provide(scope=Lifetime.SERVICE)
+    async def payments(self, order_settings: OrderSettings, settings: Settings) -> AsyncIterator[Payments]:
+        """The payment provider."""
+        url = order_settings.payment_url
+        async with adapter_module("payment", url).open_payments(url, settings) as payments:
+            yield payments

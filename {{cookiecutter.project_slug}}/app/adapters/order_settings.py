@@ -1,0 +1,57 @@
+"""The settings that orders add, from the environment and `.env` like all others."""
+
+import re
+from datetime import UTC, time, tzinfo
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings
+
+from app.core.config import Settings
+from app.domain.kitchen import Hours, Kitchen
+
+HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+
+class OrderSettings(BaseSettings):
+    """Each named like its environment variable. Immutable."""
+
+    model_config = Settings.model_config
+
+    kitchen_hours: str = ""
+    """When orders are taken, such as 11:00-23:00 or 18:00-02:00; empty: always."""
+    kitchen_time_zone: str = "UTC"
+    kitchen_capacity: int | None = Field(default=None, ge=1)
+    """How many orders may be in the kitchen at once; None: as many as come."""
+    payment_url: str = Field(default="memory://", repr=False)
+
+    @field_validator("kitchen_hours")
+    @classmethod
+    def _check_hours(cls, hours: str) -> str:
+        if hours and HOURS.fullmatch(hours) is None:
+            raise ValueError("it has to look like 11:00-23:00.")
+        return hours
+
+    @field_validator("kitchen_time_zone")
+    @classmethod
+    def _check_zone(cls, name: str) -> str:
+        try:
+            _zone(name)
+        except (ValueError, OSError, KeyError):
+            raise ValueError("it has to be a name such as Europe/Rome, known to this machine.") from None
+        return name
+
+    @property
+    def kitchen(self) -> Kitchen:
+        """What the kitchen allows."""
+        found = HOURS.fullmatch(self.kitchen_hours)
+        if found is None:
+            return Kitchen(capacity=self.kitchen_capacity)
+        opens_hour, opens_minute, closes_hour, closes_minute = map(int, found.groups())
+        hours = Hours(time(opens_hour, opens_minute), time(closes_hour, closes_minute), _zone(self.kitchen_time_zone))
+        return Kitchen(hours, self.kitchen_capacity)
+
+
+def _zone(name: str) -> tzinfo:
+    # A small container image has no time zones, and UTC needs none.
+    return UTC if name == "UTC" else ZoneInfo(name)

@@ -1,0 +1,47 @@
+"""The menu: reading, changing. What an endpoint does stands at its handler, and the API shows it."""
+
+from inspect import getdoc
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from app.api.errors import answer
+from app.api.models import Body, Text
+from app.api.order_models import Amount, Texts
+from app.dependencies import Bus
+from app.domain.menu import Changes
+from app.handlers.order.get_menu_handler import GetMenuHandler, GetMenuQuery
+from app.handlers.order.update_menu_handler import MenuUpdate, UpdateMenuCommand, UpdateMenuHandler
+from app.read_models.menu_views import MenuItemView
+
+router = APIRouter(prefix="/api/menu", tags=["menu"])
+
+
+class MenuChanges(Body):
+    """What is to be different; what is left out stays as it is."""
+
+    name: Text | None = None
+    description: Text | None = None
+    category: Text | None = None
+    base_price: Amount | None = None
+    preparation_minutes: int | None = None
+    sizes: Texts | None = None
+    toppings: Texts | None = None
+    is_seasonal: bool | None = None
+    is_available: bool | None = None
+
+
+@router.get("", response_model=list[MenuItemView], description=getdoc(GetMenuHandler))
+async def get_menu(
+    bus: Bus,
+    category: Annotated[Text | None, Query()] = None,
+    include_seasonal: bool = True,
+    include_unavailable: bool = False,
+) -> Response:
+    return answer(await bus.execute_query(GetMenuQuery(category, include_seasonal, include_unavailable)))
+
+
+@router.put("/{pizza_id}", response_model=MenuUpdate, description=getdoc(UpdateMenuHandler))
+async def update_menu(pizza_id: Text, body: MenuChanges, bus: Bus) -> Response:
+    return answer(await bus.execute_command(UpdateMenuCommand(pizza_id, Changes(**body.model_dump()))))

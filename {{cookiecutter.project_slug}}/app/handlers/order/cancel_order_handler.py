@@ -1,0 +1,42 @@
+"""Cancel an order."""
+
+from dataclasses import dataclass
+
+from app.core.cqrs import BaseCommandHandler, Clock, authorize, command_handler, invalidates, transactional
+from app.domain.text import line_problem
+from app.handlers.order.order_command import OrderCommand, OrderProgress, progress_of
+from app.persistence.order_owners import OrderOwners
+from app.persistence.repositories.order_repository import OrderRepository
+
+
+@dataclass(frozen=True)
+class CancelOrderCommand(OrderCommand[OrderProgress]):
+    """Cancel an order, and say why."""
+
+    reason: str = "cancelled by the customer"
+
+    def validate(self) -> dict[str, str]:
+        """The rule for the reason."""
+        problem = line_problem(self.reason, longest=200)
+        return {} if problem is None else {"reason": problem}
+
+
+@command_handler(CancelOrderCommand)
+@transactional()
+@authorize(permissions=["order:cancel"])
+@invalidates("order:{order_id}")
+class CancelOrderHandler(BaseCommandHandler[CancelOrderCommand, OrderProgress]):
+    """Cancel an order, which must be pending: 409. Customers cancel their own, `order:manage` cancels everybody's.
+
+    What was paid is given back.
+    """
+
+    orders: OrderRepository
+    owners: OrderOwners
+    clock: Clock
+
+    async def _handle(self, command: CancelOrderCommand) -> OrderProgress:
+        order = await self.orders.locked(command.order_id)
+        await self.owners.require(order, self.metadata.user_id)
+        order.cancel(command.reason, self.clock.now())
+        return progress_of(order)

@@ -1,0 +1,42 @@
+"""Read what happened to an order."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.cqrs import BaseQueryHandler, IQuery, query_handler
+from app.domain.order import Order
+from app.persistence.event_log import stream
+from app.persistence.repositories.order_repository import no_such_order
+from app.read_models.order_views import TimelineEntryView
+
+NOT_TOLD = {"order_id", "customer_user_id"}
+"""What is the same in every entry, or nobody's business."""
+
+
+@dataclass(frozen=True)
+class GetOrderTimelineQuery(IQuery[list[TimelineEntryView]]):
+    """Read what happened to an order."""
+
+    order_id: UUID
+
+
+@query_handler(GetOrderTimelineQuery)
+class GetOrderTimelineHandler(BaseQueryHandler[GetOrderTimelineQuery, list[TimelineEntryView]]):
+    """Read what happened to an order, from the beginning, out of the event log. Whoever holds its id may."""
+
+    session: AsyncSession
+
+    async def _handle(self, query: GetOrderTimelineQuery) -> list[TimelineEntryView]:
+        events = await stream(self.session, Order.__name__, str(query.order_id))
+        if not events:
+            raise no_such_order()
+        return [
+            TimelineEntryView(
+                event=event.event_type,
+                occurred_at=event.occurred_at,
+                details={name: value for name, value in event.payload.items() if name not in NOT_TOLD},
+            )
+            for event in events
+        ]

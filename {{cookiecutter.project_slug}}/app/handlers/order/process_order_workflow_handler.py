@@ -1,0 +1,44 @@
+"""See an order through its payment: what is placed is charged, and what is declined is cancelled.
+
+Each step reacts to an event and sends a command, as the service itself and not as the customer. A step that is taken
+again finds its work done.
+"""
+
+from app.core.cqrs import BaseEventHandler, ConflictError, event_handler, retry_on_failure
+from app.domain.order_events import OrderPlaced, PaymentDeclined
+from app.domain.payments import PaymentDeclinedError
+from app.handlers.order.cancel_order_handler import CancelOrderCommand
+from app.handlers.order.process_payment_handler import ProcessPaymentCommand
+from app.persistence.access import SYSTEM
+
+
+@event_handler(OrderPlaced)
+@retry_on_failure(max_attempts=3, delay_seconds=0.2)
+class ChargePlacedOrderHandler(BaseEventHandler[OrderPlaced]):
+    """Charge a customer who pays by card."""
+
+    async def _handle(self, event: OrderPlaced) -> None:
+        if event.payment_method != "card":
+            return
+        payment = ProcessPaymentCommand(event.order_id, event.total)
+        payment.metadata.user_id = SYSTEM
+        try:
+            await self.bus.execute_command(payment)
+        except PaymentDeclinedError:
+            return  # which raised PaymentDeclined: the next step
+        except ConflictError:
+            self.logger.info("nothing_to_charge", order_id=str(event.order_id))  # paid or cancelled in the meantime
+
+
+@event_handler(PaymentDeclined)
+@retry_on_failure(max_attempts=3, delay_seconds=0.2)
+class CancelDeclinedOrderHandler(BaseEventHandler[PaymentDeclined]):
+    """Cancel an order that nobody pays for, unless it is cooking already: then the staff decides."""
+
+    async def _handle(self, event: PaymentDeclined) -> None:
+        cancellation = CancelOrderCommand(event.order_id, reason="the payment was declined")
+        cancellation.metadata.user_id = SYSTEM
+        try:
+            await self.bus.execute_command(cancellation)
+        except ConflictError:
+            self.logger.warning("declined_order_not_cancelled", order_id=str(event.order_id))

@@ -1,0 +1,86 @@
+"""Charge the customer for an order."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+from app.core.cqrs import (
+    AuthorizationError,
+    BaseCommandHandler,
+    Clock,
+    ConflictError,
+    ResourceNotFoundError,
+    authorize,
+    command_handler,
+    idempotent,
+    invalidates,
+    retry_on_failure,
+    transactional,
+)
+from app.domain.money import amount_problem
+from app.domain.order import Order
+from app.domain.order_wish import card_token_problem
+from app.domain.payments import Charge, PaymentDeclinedError, Payments, PaymentsUnreachableError
+from app.domain.text import only_problems
+from app.handlers.order.order_command import OrderCommand
+from app.persistence.order_owners import OrderOwners
+from app.persistence.repositories.order_repository import OrderRepository
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was paid."""
+
+    order_id: UUID
+    payment_id: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class ProcessPaymentCommand(OrderCommand[Receipt]):
+    """Charge the customer this amount; without a card token, the card given with the order."""
+
+    amount: Decimal
+    card_token: str | None = field(default=None, repr=False)
+
+    def validate(self) -> dict[str, str]:
+        """The rules for amounts and card tokens."""
+        return only_problems({"amount": amount_problem(self.amount), "card_token": card_token_problem(self.card_token)})
+
+
+@command_handler(ProcessPaymentCommand)
+@transactional(rollback_on=[AuthorizationError, ConflictError, ResourceNotFoundError])  # a refusal of the card is kept
+@authorize(permissions=["order:pay"])
+@idempotent()
+@retry_on_failure(max_attempts=3, delay_seconds=0.2)
+@invalidates("order:{order_id}")
+class ProcessPaymentHandler(BaseCommandHandler[ProcessPaymentCommand, Receipt]):
+    """Charge the customer for an order. The amount must be its total, and the card must not be declined: 400.
+
+    Customers pay their own, `order:manage` takes payment for everybody's. An order is charged once, whatever is lost on
+    the way; the payment provider is asked three times before the answer is 503. One that is paid or cancelled: 409.
+    """
+
+    orders: OrderRepository
+    owners: OrderOwners
+    payments: Payments
+    clock: Clock
+
+    async def _handle(self, command: ProcessPaymentCommand) -> Receipt:
+        # The order stays locked while the provider is asked, so that nobody cancels what is being paid.
+        order = await self.orders.locked(command.order_id)
+        await self.owners.require(order, self.metadata.user_id)
+        order.require_unpaid(command.amount)
+        try:
+            payment_id = await self._charge(order, command.card_token or order.card_token)
+        except PaymentDeclinedError as declined:
+            order.decline(declined.message, self.clock.now())
+            raise
+        order.pay(payment_id, self.clock.now())
+        return Receipt(order.id, payment_id, order.total)
+
+    async def _charge(self, order: Order, card_token: str | None) -> str:
+        try:
+            return await self.payments.charge(Charge(f"order:{order.id}", order.total, card_token))
+        except (ConnectionError, TimeoutError) as error:
+            raise PaymentsUnreachableError("The payment provider does not answer, try again in a moment.") from error

@@ -1,0 +1,15 @@
+"""Let a customer's dashboard show what happened to an order."""
+
+from app.core.cqrs import BaseEventHandler, Cache, event_handler
+from app.domain.order_events import OrderEvent
+
+
+@event_handler(OrderEvent)
+class RefreshDashboardHandler(BaseEventHandler[OrderEvent]):
+    """Drop the stored dashboard of the customer, whoever changed the order."""
+
+    cache: Cache
+
+    async def _handle(self, event: OrderEvent) -> None:
+        if event.customer_user_id is not None:
+            await self.cache.invalidate((f"user:{event.customer_user_id}",))

@@ -1,0 +1,58 @@
+"""Change the menu."""
+
+from dataclasses import dataclass, field
+
+from app.core.cqrs import (
+    BadRequestError,
+    BaseCommandHandler,
+    ICommand,
+    authorize,
+    command_handler,
+    invalidates,
+    transactional,
+)
+from app.domain.menu import Changes
+from app.persistence.repositories.menu_repository import MenuRepository
+
+
+@dataclass(frozen=True)
+class MenuUpdate:
+    """What is different on the menu now."""
+
+    pizza_id: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UpdateMenuCommand(ICommand[MenuUpdate]):
+    """Change what is given about something on the menu."""
+
+    pizza_id: str
+    changes: Changes = field(default_factory=Changes)
+
+    def validate(self) -> dict[str, str]:
+        """The rules for what is given, which must be something."""
+        return self.changes.problems()
+
+    def get_aggregate_id(self) -> str:
+        """The pizza's id."""
+        return self.pizza_id
+
+
+@command_handler(UpdateMenuCommand)
+@transactional()
+@authorize(permissions=["menu:update"])
+@invalidates("menu")
+class UpdateMenuHandler(BaseCommandHandler[UpdateMenuCommand, MenuUpdate]):
+    """Change something on the menu: what is given, and nothing else. Orders keep the prices they were placed at."""
+
+    menu: MenuRepository
+
+    async def _handle(self, command: UpdateMenuCommand) -> MenuUpdate:
+        item = await self.menu.locked(command.pizza_id)
+        unknown = sorted(set(command.changes.toppings or ()) - (await self.menu.topping_prices()).keys())
+        if unknown:
+            raise BadRequestError(
+                f"There is no such topping: {', '.join(unknown)}.", details={"toppings": "are not known"}
+            )
+        return MenuUpdate(item.id, item.update(command.changes))

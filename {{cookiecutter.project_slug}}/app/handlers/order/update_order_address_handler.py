@@ -1,0 +1,41 @@
+"""Bring an order somewhere else."""
+
+from dataclasses import dataclass
+
+from app.core.cqrs import BaseCommandHandler, authorize, command_handler, invalidates, transactional
+from app.domain.customer import address_problem
+from app.handlers.order.order_command import OrderCommand, OrderProgress, progress_of
+from app.persistence.order_owners import OrderOwners
+from app.persistence.repositories.order_repository import OrderRepository
+
+
+@dataclass(frozen=True)
+class UpdateOrderAddressCommand(OrderCommand[OrderProgress]):
+    """Bring an order to another address."""
+
+    customer_address: str
+
+    def validate(self) -> dict[str, str]:
+        """The rule for addresses."""
+        problem = address_problem(self.customer_address)
+        return {} if problem is None else {"customer_address": problem}
+
+
+@command_handler(UpdateOrderAddressCommand)
+@transactional()
+@authorize(permissions=["order:update"])
+@invalidates("order:{order_id}")
+class UpdateOrderAddressHandler(BaseCommandHandler[UpdateOrderAddressCommand, OrderProgress]):
+    """Bring an order to another address, while it is pending: 409 afterwards.
+
+    Customers redirect their own, `order:manage` redirects everybody's.
+    """
+
+    orders: OrderRepository
+    owners: OrderOwners
+
+    async def _handle(self, command: UpdateOrderAddressCommand) -> OrderProgress:
+        order = await self.orders.locked(command.order_id)
+        await self.owners.require(order, self.metadata.user_id)
+        order.send_to(command.customer_address)
+        return progress_of(order)

@@ -1,0 +1,38 @@
+from datetime import UTC, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.adapters.order_settings import OrderSettings
+from app.core.config import SettingsError, checked
+from app.domain.kitchen import Hours, Kitchen
+
+
+def test_the_kitchen_is_always_open_and_takes_every_order_unless_told_otherwise() -> None:
+    assert checked(OrderSettings).kitchen == Kitchen(hours=None, capacity=None)
+
+
+def test_the_kitchen_is_what_the_settings_say() -> None:
+    settings = checked(OrderSettings, kitchen_hours="18:30-02:00", kitchen_time_zone="Europe/Rome", kitchen_capacity=3)
+    assert settings.kitchen == Kitchen(Hours(time(18, 30), time(2), ZoneInfo("Europe/Rome")), 3)
+    in_utc = checked(OrderSettings, kitchen_hours="11:00-23:00").kitchen.hours
+    assert in_utc is not None
+    assert in_utc.zone is UTC
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"kitchen_hours": "25:00-26:00"}, "KITCHEN_HOURS is not valid: it has to look like 11:00-23:00."),
+        ({"kitchen_hours": "noon"}, "KITCHEN_HOURS is not valid"),
+        ({"kitchen_time_zone": "Mars/Olympus"}, "KITCHEN_TIME_ZONE is not valid: it has to be a name such as"),
+        ({"kitchen_time_zone": "../etc/passwd"}, "KITCHEN_TIME_ZONE is not valid"),
+        ({"kitchen_time_zone": ""}, "KITCHEN_TIME_ZONE is not valid"),
+        ({"kitchen_capacity": 0}, "KITCHEN_CAPACITY is not valid"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        checked(OrderSettings, **values)
+    assert sentence in str(raised.value)

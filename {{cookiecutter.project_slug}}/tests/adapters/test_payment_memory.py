@@ -1,0 +1,58 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import structlog
+
+from app.adapters.payment_memory import DECLINED_CARD, MemoryPayments, open_payments
+from app.domain.payments import Charge, PaymentDeclinedError
+from tests.databases import settings_for
+
+CHARGE = Charge("order:1", Decimal("12.99"), "tok_visa")
+
+
+async def test_one_key_is_charged_once() -> None:
+    payments = MemoryPayments()
+    first = await payments.charge(CHARGE)
+    assert await payments.charge(CHARGE) == first
+    assert await payments.charge(Charge("order:2", Decimal("12.99"))) != first
+    assert list(payments.charged) == ["order:1", "order:2"]
+
+
+async def test_the_test_card_is_declined() -> None:
+    payments = MemoryPayments()
+    with pytest.raises(PaymentDeclinedError):
+        await payments.charge(Charge("order:1", Decimal("12.99"), DECLINED_CARD))
+    assert payments.charged == {}
+
+
+async def test_who_is_not_reached_has_charged_nothing_and_who_is_late_has() -> None:
+    payments = MemoryPayments()
+    payments.failures += [ConnectionError(), TimeoutError()]
+    with pytest.raises(ConnectionError):
+        await payments.charge(CHARGE)
+    assert payments.charged == {}
+    with pytest.raises(TimeoutError):
+        await payments.charge(CHARGE)
+    charged = payments.charged["order:1"]
+    assert await payments.charge(CHARGE) == charged[0]
+
+
+async def test_a_payment_is_given_back_once() -> None:
+    payments = MemoryPayments()
+    payments.failures.append(TimeoutError())
+    with pytest.raises(TimeoutError):
+        await payments.refund("pay_1")
+    for _ in range(2):
+        await payments.refund("pay_1")
+    assert payments.refunded == ["pay_1"]
+
+
+@pytest.mark.parametrize(("environment", "warned"), [("production", ["payments_are_pretended"]), ("development", [])])
+async def test_production_is_warned(environment: str, warned: list[str]) -> None:
+    secure: dict[str, Any] = {"password_time_cost": 3, "password_memory_kib": 65_536}
+    settings = settings_for("sqlite:///x.db", environment=environment, **secure)
+    with structlog.testing.capture_logs() as logs:
+        async with open_payments("memory://", settings):
+            pass
+    assert [line["event"] for line in logs] == warned

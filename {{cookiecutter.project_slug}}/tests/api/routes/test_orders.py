@@ -1,0 +1,187 @@
+"""Orders over HTTP, as stories."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from httpx2 import AsyncClient
+
+from app.core.container import RunningService
+from tests.api.callers import Caller, Callers
+
+
+def new_order(**fields: Any) -> dict[str, Any]:
+    """A valid body for an order, but for these fields; None leaves one out."""
+    valid = {
+        "customer_name": "Luigi",
+        "customer_phone": "+1 (555) 010-9999",
+        "customer_address": "1 High Street",
+        "pizza_items": [
+            {"pizza_id": "margherita", "size": "large", "toppings": ["extra_cheese"]},
+            {"pizza_id": "pepperoni", "size": "small", "toppings": [], "special_instructions": "well done"},
+        ],
+    }
+    return {name: value for name, value in {**valid, **fields}.items() if value is not None}
+
+
+async def cook_of(callers: Callers) -> Caller:
+    admin, cook = await callers.administrator(), await callers.member()
+    assert (await admin.put(f"{cook.url}/roles/staff")).status_code == 204
+    return cook
+
+
+async def test_an_order_goes_from_the_wish_to_the_last_pizza(client: AsyncClient, callers: Callers) -> None:
+    cook = await cook_of(callers)
+    placed = await client.post("/api/orders", json=new_order())
+    order = placed.json()
+    url = placed.headers["location"]
+
+    assert placed.status_code == 201
+    assert set(order) == {"order_id", "total_amount", "estimated_ready_time"}
+    assert url == f"/api/orders/{order['order_id']}"
+    assert Decimal(order["total_amount"]) == Decimal("16.89") + Decimal("1.50") + Decimal("12.79")
+    assert datetime.fromisoformat(order["estimated_ready_time"]).tzinfo is not None
+
+    pending = (await client.get(f"{url}/status")).json()
+    assert set(pending) == {
+        "order_id",
+        "status",
+        "customer_name",
+        "order_time",
+        "estimated_ready_time",
+        "total_amount",
+        "pizzas",
+    }
+    assert (pending["status"], pending["total_amount"]) == ("pending", order["total_amount"])
+    started = await cook.put(f"{url}/cook", json={"kitchen_staff_id": "staff-7", "estimated_cooking_time_minutes": 20})
+    assert (started.status_code, started.json()["status"]) == (200, "cooking")
+    first = await cook.put(f"{url}/pizzas/0/ready", json={"actual_cooking_time_minutes": 14})
+    last = await cook.put(f"{url}/pizzas/1/ready")
+    assert [first.json()["status"], last.json()["status"]] == ["cooking", "completed"]
+
+    assert (await client.get(f"{url}/status")).json()["status"] == "completed"
+    details = (await client.get(url)).json()
+    assert (details["customer_address"], details["payment_status"]) == ("1 High Street", "open")
+    assert [pizza["price"] for pizza in details["pizzas"]] == ["18.39", "12.79"]
+    timeline = (await client.get(f"{url}/timeline")).json()
+    assert [entry["event"] for entry in timeline] == [
+        "OrderPlaced",
+        "CookingStarted",
+        "PizzaReady",
+        "PizzaReady",
+        "OrderCompleted",
+    ]
+
+
+async def test_an_order_sent_twice_is_one_order_and_one_answer(client: AsyncClient) -> None:
+    headers = {"Idempotency-Key": "order-1"}
+    first = await client.post("/api/orders", json=new_order(), headers=headers)
+    again = await client.post("/api/orders", json=new_order(), headers=headers)
+    other = await client.post("/api/orders", json=new_order(customer_name="Peach"), headers=headers)
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 422)
+    assert first.content == again.content
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_a_declined_card_cancels_the_order(client: AsyncClient, service: RunningService) -> None:
+    body = new_order(payment_method="card", card_token="tok_declined")
+    url = (await client.post("/api/orders", json=body)).headers["location"]
+    await service.bus.settled()
+    assert (await client.get(f"{url}/status")).json()["status"] == "cancelled"
+    assert [entry["event"] for entry in (await client.get(f"{url}/timeline")).json()] == [
+        "OrderPlaced",
+        "PaymentDeclined",
+        "OrderCancelled",
+    ]
+
+
+async def test_customers_pay_redirect_and_cancel_their_own(callers: Callers) -> None:
+    ada, bob = await callers.member(), await callers.member()
+    placed = await ada.post("/api/orders", json=new_order())
+    url, total = placed.headers["location"], placed.json()["total_amount"]
+
+    steps: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", "payments", {"amount": total}),
+        ("PUT", "address", {"customer_address": "2 Low Street"}),
+        ("POST", "cancel", {"reason": "not hungry any more"}),
+    ]
+    for method, step, body in steps:
+        assert (await bob.request(method, f"{url}/{step}", json=body)).status_code == 403
+        assert (await ada.request(method, f"{url}/{step}", json=body)).status_code == 200
+    order = (await ada.get(url)).json()
+    assert (order["status"], order["payment_status"], order["customer_address"]) == (
+        "cancelled",
+        "paid",
+        "2 Low Street",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"amount": "0.01"}, 400),
+        ({"amount": "31.18", "card_token": "tok_declined"}, 400),
+        ({"amount": "31.181"}, 422),
+        ({"amount": "NaN"}, 422),
+        ({"amount": "1e400"}, 422),
+        ({"amount": True}, 422),
+        ({"amount": 31.18}, 200),
+        ({"amount": "31.18"}, 200),
+    ],
+)
+async def test_a_payment_is_the_total_or_nothing(callers: Callers, body: dict[str, Any], status: int) -> None:
+    ada = await callers.member()
+    url = (await ada.post("/api/orders", json=new_order())).headers["location"]
+    paid = await ada.post(f"{url}/payments", json=body)
+    assert paid.status_code == status
+    assert (paid.json().get("amount") == "31.18") is (status == 200)
+
+
+async def test_who_is_not_signed_in_only_orders_and_reads(client: AsyncClient) -> None:
+    url = (await client.post("/api/orders", json=new_order())).headers["location"]
+    cooking = {"kitchen_staff_id": "x", "estimated_cooking_time_minutes": 1}
+    assert (await client.put(f"{url}/cook", json=cooking)).status_code == 401
+    assert (await client.put(f"{url}/pizzas/0/ready")).status_code == 401
+    assert (await client.post(f"{url}/payments", json={"amount": "1.00"})).status_code == 401
+    assert (await client.post(f"{url}/cancel")).status_code == 401
+    assert (await client.put(f"{url}/address", json={"customer_address": "x"})).status_code == 401
+
+
+async def test_each_mistake_has_its_status(client: AsyncClient, callers: Callers) -> None:
+    cook = await cook_of(callers)
+    nowhere = f"/api/orders/{uuid4()}"
+    unknown = new_order(pizza_items=[{"pizza_id": "calzone", "size": "small", "toppings": []}])
+    huge = new_order(pizza_items=[{"pizza_id": "margherita", "size": "huge", "toppings": []}], customer_phone="12")
+
+    assert (await client.post("/api/orders", json=unknown)).status_code == 400
+    refused = await client.post("/api/orders", json=huge)
+    assert (refused.status_code, set(refused.json()["errors"])) == (422, {"customer_phone", "pizza_items.0.size"})
+    assert (await client.post("/api/orders", json=new_order(pizza_items=[]))).status_code == 422
+    assert (await client.post("/api/orders", json=new_order(payment_method="shells"))).status_code == 422
+    for path in ("", "/status", "/timeline"):
+        assert (await client.get(nowhere + path)).json()["type"] == "urn:problem:not_found"
+
+    url = (await client.post("/api/orders", json=new_order())).headers["location"]
+    assert (await cook.put(f"{url}/pizzas/0/ready")).status_code == 409
+    cooking = {"kitchen_staff_id": "staff-7", "estimated_cooking_time_minutes": 20}
+    assert (await cook.put(f"{url}/cook", json=cooking)).status_code == 200
+    assert (await cook.put(f"{url}/cook", json=cooking)).status_code == 409
+    assert (await cook.put(f"{url}/pizzas/2/ready")).status_code == 400
+    assert (await cook.post(f"{url}/cancel")).status_code == 409
+
+
+@pytest.fixture
+def small_kitchen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kitchen that can make one order at a time."""
+    monkeypatch.setenv("KITCHEN_CAPACITY", "1")
+
+
+@pytest.mark.usefixtures("small_kitchen")
+async def test_a_full_kitchen_says_when_to_try_again(client: AsyncClient) -> None:
+    assert (await client.post("/api/orders", json=new_order())).status_code == 201
+    full = await client.post("/api/orders", json=new_order())
+    assert (full.status_code, full.json()["type"]) == (503, "urn:problem:unavailable")
+    assert 60 <= int(full.headers["retry-after"]) <= 33 * 60

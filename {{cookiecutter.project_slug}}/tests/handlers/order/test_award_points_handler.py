@@ -1,0 +1,21 @@
+from app.core.container import RunningService
+from app.core.cqrs import CQRSBus
+from app.persistence.order_tables import loyalty_points
+from tests.orders import completed, placed
+from tests.rows import deliver_again, rows_of
+from tests.users import People, Person
+
+
+async def test_a_completed_order_earns_points_once(service: RunningService, people: People, cook: Person) -> None:
+    ada = await people.member()
+    order_id = await completed(ada, cook)
+    await placed(ada)
+    await deliver_again(service)
+    (awarded,) = await rows_of(service, loyalty_points)
+    assert (awarded.order_id, awarded.user_id, awarded.points) == (order_id, ada.id, 35)
+
+
+async def test_nobody_known_earns_nothing(service: RunningService, bus: CQRSBus, cook: Person) -> None:
+    await completed(bus, cook)
+    await bus.settled()
+    assert await rows_of(service, loyalty_points) == []

@@ -1,0 +1,92 @@
+import pytest
+import structlog
+
+from app.adapters.payment_memory import DECLINED_CARD
+from app.core.container import RunningService
+from app.core.cqrs import CQRSBus
+from app.core.cqrs.testing import failing_commits
+from app.handlers.order.process_payment_handler import ProcessPaymentCommand
+from app.persistence.tables import event_log
+from tests.orders import cooking, happened, payments_of, placed, stored_order
+from tests.rows import deliver_again, rows_of
+from tests.users import Person
+
+
+async def test_what_is_placed_with_a_card_is_charged_once_however_often_the_event_comes(
+    service: RunningService, bus: CQRSBus
+) -> None:
+    order_id = await placed(bus, payment_method="card", card_token="tok_visa")
+    for _ in range(2):
+        await deliver_again(service)
+    order = await stored_order(service, order_id)
+    assert (order.status, order.payment_status) == ("pending", "paid")
+    ((payment_id, charge),) = (await payments_of(service)).charged.values()
+    assert (order.payment_id, order.total, "tok_visa") == (payment_id, charge.amount, charge.card_token)
+    assert await happened(service, order_id) == ["OrderPlaced", "PaymentProcessed"]
+
+
+async def test_what_is_declined_is_cancelled_once_however_often_the_event_comes(
+    service: RunningService, bus: CQRSBus
+) -> None:
+    order_id = await placed(bus, payment_method="card", card_token=DECLINED_CARD)
+    for _ in range(2):
+        await deliver_again(service)
+    order = await stored_order(service, order_id)
+    assert (order.status, order.payment_status) == ("cancelled", "declined")
+    assert (await payments_of(service)).charged == {}
+    assert await happened(service, order_id) == ["OrderPlaced", "PaymentDeclined", "OrderCancelled"]
+
+
+async def test_the_service_itself_is_the_caller_of_each_step(service: RunningService, bus: CQRSBus) -> None:
+    await placed(bus, payment_method="card", card_token=DECLINED_CARD)
+    await bus.settled()
+    callers = {row.event_type: row.metadata["user_id"] for row in await rows_of(service, event_log)}
+    assert callers == {"OrderPlaced": None, "PaymentDeclined": "system", "OrderCancelled": "system"}
+
+
+async def test_a_card_declined_over_the_counter_cancels_too(
+    service: RunningService, bus: CQRSBus, cook: Person
+) -> None:
+    order_id = await placed(bus)
+    order = await stored_order(service, order_id)
+    await cook.command(ProcessPaymentCommand(order_id, order.total, DECLINED_CARD))
+    await bus.settled()
+    assert (await stored_order(service, order_id)).status == "cancelled"
+
+
+async def test_what_is_cooking_already_is_left_to_the_staff(
+    service: RunningService, bus: CQRSBus, cook: Person
+) -> None:
+    order_id = await cooking(bus, cook)
+    order = await stored_order(service, order_id)
+    with structlog.testing.capture_logs() as logs:
+        await cook.command(ProcessPaymentCommand(order_id, order.total, DECLINED_CARD))
+        await bus.settled()
+    assert (await stored_order(service, order_id)).status == "cooking"
+    assert "declined_order_not_cancelled" in [line["event"] for line in logs]
+
+
+async def test_cash_is_not_charged(service: RunningService, bus: CQRSBus) -> None:
+    await placed(bus)
+    await bus.settled()
+    assert (await payments_of(service)).charged == {}
+
+
+@pytest.mark.parametrize("failure", [ConnectionError(), TimeoutError()])
+async def test_a_provider_that_is_away_for_a_moment_is_asked_again(
+    service: RunningService, bus: CQRSBus, failure: Exception
+) -> None:
+    payments = await payments_of(service)
+    payments.failures += [failure, failure]
+    order_id = await placed(bus, payment_method="card")
+    await bus.settled()
+    assert (await stored_order(service, order_id)).payment_status == "paid"
+    assert len(payments.charged) == 1
+
+
+async def test_a_commit_that_collides_is_tried_again(service: RunningService, bus: CQRSBus) -> None:
+    order_id = await placed(bus, payment_method="card")
+    with failing_commits(bus, times=1):
+        await bus.settled()
+    assert await happened(service, order_id) == ["OrderPlaced", "PaymentProcessed"]
+    assert len((await payments_of(service)).charged) == 1

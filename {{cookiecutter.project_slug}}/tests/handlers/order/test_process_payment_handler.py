@@ -1,0 +1,126 @@
+import asyncio
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from app.adapters.payment_memory import DECLINED_CARD
+from app.core.container import RunningService
+from app.core.cqrs import CQRSBus, OperationStatus
+from app.core.cqrs.testing import failing_commits
+from app.handlers.order.cancel_order_handler import CancelOrderCommand
+from app.handlers.order.process_payment_handler import ProcessPaymentCommand
+from tests.orders import MARGHERITA, happened, payments_of, placed, stored_order
+from tests.users import People, Person
+
+TOTAL = Decimal("12.99")
+
+
+@pytest.fixture
+async def ada(people: People) -> Person:
+    return await people.member()
+
+
+async def pay(customer: Person, **fields: Any) -> ProcessPaymentCommand:
+    order_id = await placed(customer, pizza_items=(MARGHERITA,))
+    return ProcessPaymentCommand(**{"order_id": order_id, "amount": TOTAL, **fields})
+
+
+async def test_a_payment_is_noted_with_the_order(service: RunningService, ada: Person) -> None:
+    command = await pay(ada, card_token="tok_visa")
+    receipt = (await ada.command(command)).unwrap()
+    order = await stored_order(service, command.order_id)
+    assert (order.payment_status, order.payment_id) == ("paid", receipt.payment_id)
+    ((payment_id, charge),) = (await payments_of(service)).charged.values()
+    assert (payment_id, charge.amount, charge.card_token) == (receipt.payment_id, TOTAL, "tok_visa")
+    assert await happened(service, command.order_id) == ["OrderPlaced", "PaymentProcessed"]
+
+
+@pytest.mark.parametrize("amount", ["12.98", "13.00", "0.01"])
+async def test_the_amount_must_be_the_total(service: RunningService, ada: Person, amount: str) -> None:
+    command = await pay(ada, amount=Decimal(amount))
+    assert (await ada.command(command)).status is OperationStatus.BAD_REQUEST
+    assert (await payments_of(service)).charged == {}
+
+
+async def test_a_declined_card_is_told_and_noted(service: RunningService, ada: Person) -> None:
+    command = await pay(ada, card_token=DECLINED_CARD)
+    result = await ada.command(command)
+    assert (result.status, result.error_message) == (OperationStatus.BAD_REQUEST, "The card was declined.")
+    assert (await stored_order(service, command.order_id)).payment_status == "declined"
+    assert "PaymentDeclined" in await happened(service, command.order_id)
+
+
+async def test_a_declined_card_under_a_key_stays_declined(service: RunningService, ada: Person) -> None:
+    command = await pay(ada, card_token=DECLINED_CARD)
+    for _ in range(2):
+        command.metadata.idempotency_key = "the same"
+        result = await ada.command(command)
+        assert result.status in (OperationStatus.BAD_REQUEST, OperationStatus.CONFLICT)
+    await service.bus.settled()
+    assert (await happened(service, command.order_id)).count("PaymentDeclined") == 1
+    assert (await payments_of(service)).charged == {}
+
+
+@pytest.mark.parametrize("failure", [ConnectionError(), TimeoutError()])
+async def test_what_passes_is_tried_again_and_charged_once(
+    service: RunningService, ada: Person, failure: Exception
+) -> None:
+    payments = await payments_of(service)
+    command = await pay(ada)
+    payments.failures += [failure, failure]
+    receipt = (await ada.command(command)).unwrap()
+    assert [payment_id for payment_id, _ in payments.charged.values()] == [receipt.payment_id]
+
+
+async def test_a_provider_that_stays_away_is_told_and_leaves_the_order_unpaid(
+    service: RunningService, ada: Person
+) -> None:
+    payments = await payments_of(service)
+    command = await pay(ada)
+    payments.failures += [TimeoutError()] * 3
+    assert (await ada.command(command)).status is OperationStatus.UNAVAILABLE
+    assert (await stored_order(service, command.order_id)).payment_status == "open"
+    receipt = (await ada.command(command)).unwrap()
+    assert [payment_id for payment_id, _ in payments.charged.values()] == [receipt.payment_id]
+
+
+async def test_ten_at_once_charge_once(service: RunningService, ada: Person) -> None:
+    command = await pay(ada)
+    commands = [ProcessPaymentCommand(command.order_id, TOTAL) for _ in range(10)]
+    for same in commands[:5]:
+        same.metadata.idempotency_key = "the same"
+    results = await asyncio.gather(*map(ada.command, commands))
+    payment_ids = {result.unwrap().payment_id for result in results if result.is_success}
+    assert {result.status for result in results if result.is_failure} <= {OperationStatus.CONFLICT}
+    assert payment_ids == {payment_id for payment_id, _ in (await payments_of(service)).charged.values()}
+    assert (await happened(service, command.order_id)).count("PaymentProcessed") == 1
+
+
+async def test_a_commit_that_is_lost_after_the_charge_charges_once(service: RunningService, ada: Person) -> None:
+    command = await pay(ada)
+    with failing_commits(service.bus, times=1):
+        receipt = (await ada.command(command)).unwrap()
+    assert [payment_id for payment_id, _ in (await payments_of(service)).charged.values()] == [receipt.payment_id]
+
+
+async def test_nobody_pays_somebody_elses_but_staff(bus: CQRSBus, people: People, ada: Person, cook: Person) -> None:
+    bob = await people.member()
+    command = await pay(ada)
+    assert (await bob.command(command)).status is OperationStatus.UNAUTHORIZED
+    nobody = ProcessPaymentCommand(command.order_id, TOTAL)
+    assert (await bus.execute_command(nobody)).status is OperationStatus.UNAUTHENTICATED
+    assert (await cook.command(command)).is_success
+
+
+async def test_a_cancelled_order_is_not_paid(ada: Person) -> None:
+    command = await pay(ada)
+    (await ada.command(CancelOrderCommand(command.order_id))).unwrap()
+    assert (await ada.command(command)).status is OperationStatus.CONFLICT
+    assert (await ada.command(ProcessPaymentCommand(uuid4(), TOTAL))).status is OperationStatus.NOT_FOUND
+
+
+def test_what_is_not_valid_is_named() -> None:
+    assert list(ProcessPaymentCommand(uuid4(), Decimal("0.001"), "\x00").validate()) == ["amount", "card_token"]
+    assert "tok_secret" not in repr(ProcessPaymentCommand(uuid4(), TOTAL, "tok_secret"))

@@ -1,0 +1,23 @@
+from app.core.container import RunningService
+from app.core.cqrs import CQRSBus
+from app.handlers.order.cancel_order_handler import CancelOrderCommand
+from tests.orders import payments_of, placed
+from tests.rows import deliver_again
+from tests.users import Person
+
+
+async def test_what_was_paid_is_given_back_once(service: RunningService, bus: CQRSBus, cook: Person) -> None:
+    payments = await payments_of(service)
+    order_id = await placed(bus, payment_method="card")
+    await bus.settled()
+    payments.failures += [ConnectionError(), TimeoutError()]
+    (await cook.command(CancelOrderCommand(order_id))).unwrap()
+    await deliver_again(service)
+    assert payments.refunded == [payment_id for payment_id, _ in payments.charged.values()]
+    assert len(payments.refunded) == 1
+
+
+async def test_what_was_not_paid_is_not_given_back(service: RunningService, bus: CQRSBus, cook: Person) -> None:
+    (await cook.command(CancelOrderCommand(await placed(bus)))).unwrap()
+    await bus.settled()
+    assert (await payments_of(service)).refunded == []

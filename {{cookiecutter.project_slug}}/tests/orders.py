@@ -1,0 +1,82 @@
+"""Orders for tests, placed and asked for through the real bus."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from app.adapters.payment_memory import MemoryPayments
+from app.core.container import RunningService
+from app.core.cqrs import CQRSBus
+from app.domain.menu import PizzaWish
+from app.domain.payments import Payments
+from app.handlers.order.mark_pizza_ready_handler import MarkPizzaReadyCommand
+from app.handlers.order.place_order_handler import PlaceOrderCommand
+from app.handlers.order.start_cooking_handler import StartCookingCommand
+from app.handlers.user.assign_role_handler import AssignRoleCommand
+from app.persistence.order_tables import orders
+from app.persistence.tables import event_log
+from tests.rows import rows_of
+from tests.users import People, Person
+
+MARGHERITA = PizzaWish("margherita", "medium")
+PEPPERONI = PizzaWish("pepperoni", "large", ("extra_cheese",), "well done")
+
+
+def place_order(**fields: Any) -> PlaceOrderCommand:
+    """A valid command, but for these fields."""
+    valid = {
+        "customer_name": "Luigi",
+        "customer_phone": "+1 (555) 010-9999",
+        "customer_address": "1 High Street",
+        "pizza_items": (MARGHERITA, PEPPERONI),
+    }
+    return PlaceOrderCommand(**{**valid, **fields})
+
+
+async def placed(by: Person | CQRSBus, **fields: Any) -> UUID:
+    """The id of a new order of somebody, or of nobody known."""
+    command = place_order(**fields)
+    result = await (by.execute_command(command) if isinstance(by, CQRSBus) else by.command(command))
+    return result.unwrap().order_id
+
+
+async def staff(people: People) -> Person:
+    """Somebody who works in the kitchen."""
+    member, root = await people.member(), await people.administrator()
+    (await root.command(AssignRoleCommand(member.id, "staff"))).unwrap()
+    return member
+
+
+async def cooking(by: Person | CQRSBus, cook: Person, **fields: Any) -> UUID:
+    """The id of a new order that is being cooked."""
+    order_id = await placed(by, **fields)
+    (await cook.command(StartCookingCommand(order_id, "staff-7", 20))).unwrap()
+    return order_id
+
+
+async def completed(by: Person | CQRSBus, cook: Person) -> UUID:
+    """The id of a new order that is ready."""
+    order_id = await cooking(by, cook)
+    for index, minutes in enumerate((14, None)):
+        (await cook.command(MarkPizzaReadyCommand(order_id, index, minutes))).unwrap()
+    return order_id
+
+
+async def stored_order(service: RunningService, order_id: UUID) -> Row[Any]:
+    """The row of an order."""
+    (found,) = [row for row in await rows_of(service, orders) if row.id == order_id]
+    return found
+
+
+async def happened(service: RunningService, order_id: UUID) -> list[str]:
+    """What happened to an order, in its order."""
+    found = [row for row in await rows_of(service, event_log) if row.aggregate_id == str(order_id)]
+    return [row.event_type for row in sorted(found, key=lambda row: row.version)]
+
+
+async def payments_of(service: RunningService) -> MemoryPayments:
+    """The payment provider of a service."""
+    payments = await service.container.get(Payments)
+    assert isinstance(payments, MemoryPayments)
+    return payments
