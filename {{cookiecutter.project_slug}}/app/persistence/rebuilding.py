@@ -4,7 +4,7 @@ Events are not committed in the order of their ids, so nobody can say "up to her
 and each row says which is the last it has. So an event is missing if the row of its aggregate is older:
 
 1. The log is read aggregate by aggregate, batch by batch.
-2. What was committed meanwhile is missing, and folded, until little is.
+2. What was committed meanwhile is missing, and folded, for as long as that gets less.
 3. Whoever keeps the read model live is locked out, the rest is folded, and the shadow tables are copied over the live
    ones, all in one transaction. Readers go on reading what was there before.
 
@@ -87,8 +87,7 @@ async def rebuild(
         await rebuilding.make_shadows()
         try:
             await rebuilding.fold_log()
-            while await rebuilding.fold_missing_apart() >= BATCH:
-                pass
+            await rebuilding.catch_up()
             await rebuilding.replace()
         finally:
             await rebuilding.drop_shadows()
@@ -106,6 +105,7 @@ class Rebuilding:
         self._projection = projection
         self._progress = progress
         self._shadows = {table: _shadow_of(table, database.is_sqlite) for table in projection.tables}
+        self._missing = _missing(projection, self._shadows[projection.table], database.is_sqlite)
         self.folded = 0
 
     async def make_shadows(self) -> None:
@@ -122,9 +122,10 @@ class Rebuilding:
                 await session.execute(DropTable(shadow, if_exists=True))
 
     async def fold_log(self) -> None:
-        """Read the log from one end to the other, in the order of the aggregates' ids."""
+        """Read as much as there is now, in the order of the aggregates' ids."""
         at: tuple[str, int] | None = None
-        while True:
+        there_is = await self._count_missing()
+        while self.folded < there_is:
             batch = _in_order(self._projection, at).limit(BATCH)
             async with self._writing() as session:
                 rows = (await session.execute(batch)).all()
@@ -133,10 +134,13 @@ class Rebuilding:
                 return
             at = (rows[-1].aggregate_id, rows[-1].version)
 
-    async def fold_missing_apart(self) -> int:
-        """Fold some of what was committed meanwhile; how much that was."""
-        async with self._writing() as session:
-            return await self._fold_missing(session)
+    async def catch_up(self) -> None:
+        """Fold what was committed meanwhile, until that is little, or does not get less by half."""
+        before: int | None = None
+        while (missing := await self._count_missing()) >= BATCH and (before is None or missing <= before / 2):
+            before, goal = missing, self.folded + missing
+            while self.folded < goal and await self._fold_missing_apart():
+                pass
 
     async def replace(self) -> None:
         """Lock out who keeps the live tables, fold the rest, and copy."""
@@ -150,10 +154,16 @@ class Rebuilding:
                 await session.execute(delete(table))
                 await session.execute(insert(table).from_select(list(shadow.c.keys()), select(shadow)))
 
+    async def _count_missing(self) -> int:
+        async with self._writing() as session:
+            return await session.scalar(select(func.count()).select_from(self._missing.subquery())) or 0
+
+    async def _fold_missing_apart(self) -> int:
+        async with self._writing() as session:
+            return await self._fold_missing(session)
+
     async def _fold_missing(self, session: AsyncSession) -> int:
-        shadow = self._shadows[self._projection.table]
-        missing = _missing(self._projection, shadow, self._database.is_sqlite).limit(BATCH)
-        return await self._fold(session, (await session.execute(missing)).all())
+        return await self._fold(session, (await session.execute(self._missing.limit(BATCH))).all())
 
     async def _fold(self, session: AsyncSession, rows: Iterable[Row[Any]]) -> int:
         events = [self._raised(row) for row in rows]

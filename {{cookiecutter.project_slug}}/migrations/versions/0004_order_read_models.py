@@ -67,8 +67,6 @@ def _orders() -> None:
         _text("payment_status"),
         _money("total_amount"),
         sa.Column("pizzas", JSON, nullable=False),
-        *(_moment(name, nullable=True) for name in ("started_at", "completed_at", "cancelled_at")),
-        sa.Column("cancellation_reason", sa.Text()),
     )
     _table(
         "kitchen_queue",
@@ -95,7 +93,7 @@ def _shares(name: str) -> None:
         _id("order_id"),
         _count("version"),
         _id("customer_user_id", nullable=True),
-        sa.Column("day", sa.Date(), nullable=False),
+        _day(),
         _text("status"),
         _money("total"),
         sa.Column("pizzas", JSON, nullable=False),
@@ -103,14 +101,12 @@ def _shares(name: str) -> None:
 
 
 def _totals() -> None:
-    sold = _count("quantity"), _money("revenue")
     _table("customer_history", _id("customer_user_id"), _count("total_orders"), _money("total_spent"))
     _table("customer_history_pizzas", _id("customer_user_id"), _text("pizza_id"), _count("quantity"), keys=2)
-    _table("popular_pizzas", _text("pizza_id"), _text("size"), *sold, keys=2)
+    _table("popular_pizzas", _text("pizza_id"), _text("size"), *_sold(), keys=2)
     counts = [_count(name) for name in ("total_orders", "completed_orders", "cancelled_orders", "total_pizzas")]
-    _table("daily_sales", sa.Column("day", sa.Date(), nullable=False), *counts, _money("total_revenue"))
-    sold = _count("quantity"), _money("revenue")
-    _table("daily_sales_pizzas", sa.Column("day", sa.Date(), nullable=False), _text("pizza_id"), *sold, keys=2)
+    _table("daily_sales", _day(), *counts, _money("total_revenue"))
+    _table("daily_sales_pizzas", _day(), _text("pizza_id"), *_sold(), keys=2)
 
 
 def _table(name: str, *columns: sa.Column, keys: int = 1) -> None:
@@ -125,6 +121,14 @@ def _customer() -> Parts:
 
 def _progress() -> Parts:
     return _text("status"), _moment("order_time"), _moment("estimated_ready_time")
+
+
+def _sold() -> Parts:
+    return _count("quantity"), _money("revenue")
+
+
+def _day() -> sa.Column:
+    return sa.Column("day", sa.Date(), nullable=False)
 
 
 def _id(name: str, nullable: bool = False) -> sa.Column:

@@ -72,10 +72,6 @@ order_details = Table(
     Column("payment_status", Text, nullable=False),
     Column("total_amount", Money, nullable=False),
     Column("pizzas", Json, nullable=False),
-    Column("started_at", UtcDateTime),
-    Column("completed_at", UtcDateTime),
-    Column("cancelled_at", UtcDateTime),
-    Column("cancellation_reason", Text),
 )
 
 IN_THE_KITCHEN = text("status IN ('pending', 'cooking')")
