@@ -13,6 +13,12 @@ CHOICES = [(name, answer) for name, answers in QUESTIONS.items() if isinstance(a
 CHOICES = [(name, answer) for name, answer in CHOICES if not name.startswith("_")]
 MANIFEST: dict[tuple[str, str], tuple[str, ...]] = hook("post_gen_project")["MANIFEST"]
 
+WORDS_OF_THE_SAMPLE = re.compile(
+    r"(?<![a-z])(pizz|mario|margherita|pepperoni|topping|kitchen|menu|loyalty|payment|tok_|staff"
+    r"|order_?(id|placed|line|table|event|setting|provider|repositor|handler)|handlers[./]order)",
+    re.IGNORECASE,
+)
+
 
 @pytest.mark.parametrize(("question", "answer"), CHOICES)
 def test_a_choice_bakes_without_leftovers(question: str, answer: str, bake: Bake) -> None:
@@ -28,6 +34,26 @@ def test_the_manifest_names_choices_and_files_that_exist() -> None:
     assert set(MANIFEST) <= set(CHOICES)
     missing = [file for files in MANIFEST.values() for file in files if not (ROOT / SERVICE / file).exists()]
     assert missing == []
+
+
+def test_without_the_sample_nothing_is_left_of_it(bake: Bake) -> None:
+    service, sample = bake(project_name="Plain", sample="none"), bake(project_name="Plain", sample="pizzeria")
+
+    texts = {name: service.text(name) for name in service.files() if name != "constraints.txt"}
+    left = [
+        f"{name}: {line}"
+        for name, text in texts.items()
+        for line in (name, *text.splitlines())
+        if WORDS_OF_THE_SAMPLE.search(line)
+    ]
+    assert left == []
+    assert set(service.files()) < set(sample.files())
+    assert service.project()["dependencies"] == sample.project()["dependencies"]
+
+
+def test_the_sample_does_not_change_what_both_have(bake: Bake) -> None:
+    service, sample = bake(project_name="Plain", sample="none").files(), bake(project_name="Plain").files()
+    assert {name for name in service if service[name] != sample[name]} == {".env.example", "README.md"}
 
 
 def test_the_manifest_deletes_files_folders_and_what_they_leave_empty(

@@ -4,23 +4,32 @@ import json
 import re
 import sys
 
-from scripts.bake import ROOT, SERVICE
-from tests.support import run
+import pytest
+
+from tests.support import Bake, run
 
 PRINT_DEFAULTS = """
 import json
 from pydantic import SecretStr
-from app.core.config import Settings
-fields = {name.upper(): field.default for name, field in Settings.model_fields.items()}
+from pydantic_settings import BaseSettings
+from app.core.container import found_providers
+found_providers()
+fields = {
+    name.upper(): field.default
+    for settings in BaseSettings.__subclasses__()
+    if settings.__module__.startswith("app.")
+    for name, field in settings.model_fields.items()
+}
 print(json.dumps(fields, default=SecretStr.get_secret_value))
 """
 
 
-def test_the_example_shows_every_setting_with_its_default() -> None:
-    printed = run(sys.executable, "-c", PRINT_DEFAULTS, cwd=ROOT / SERVICE)
+@pytest.mark.parametrize("sample", ["pizzeria", "none"])
+def test_the_example_shows_every_setting_with_its_default(sample: str, bake: Bake) -> None:
+    service = bake(sample=sample)
+    printed = run(sys.executable, "-c", PRINT_DEFAULTS, cwd=service.path)
     assert printed.returncode == 0, printed.stderr
     defaults = {name: "" if value is None else str(value) for name, value in json.loads(printed.stdout).items()}
 
-    example = (ROOT / SERVICE / ".env.example").read_text(encoding="utf-8")
-
-    assert dict(re.findall(r"^# ([A-Z_]+)=(.*)$", example, re.MULTILINE)) == defaults
+    assert dict(re.findall(r"^# ([A-Z_]+)=(.*)$", service.text(".env.example"), re.MULTILINE)) == defaults
+    assert ("PAYMENT_URL" in defaults) is (sample == "pizzeria")

@@ -75,6 +75,11 @@ async def happened(service: RunningService, order_id: UUID) -> list[str]:
     return [row.event_type for row in sorted(found, key=lambda row: row.version)]
 
 
+async def all_delivered(service: RunningService) -> bool:
+    """Whether every event went to those who react to it, at the first attempt."""
+    return all(row.published_at is not None and row.attempts == 0 for row in await rows_of(service, event_log))
+
+
 async def payments_of(service: RunningService) -> MemoryPayments:
     """The payment provider of a service."""
     payments = await service.container.get(Payments)

@@ -15,6 +15,7 @@ SIZES: Mapping[str, Decimal] = {"small": Decimal("0.8"), "medium": Decimal("1.0"
 
 CATEGORIES = ("pizza", "appetizers", "drinks")
 MOST_MINUTES = 24 * 60
+LONGEST_ID = 50
 
 
 @dataclass(frozen=True)

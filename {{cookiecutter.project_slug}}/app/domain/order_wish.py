@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from app.domain.menu import SIZES, PizzaWish
+from app.domain.menu import LONGEST_ID, SIZES, PizzaWish
 from app.domain.order_line import PAYMENT_METHODS
 from app.domain.text import line_problem, only_problems, text_problem
 
 MOST_PIZZAS = 50
 MOST_TOPPINGS = 20
-LONGEST_ID = 50
 LONGEST_INSTRUCTIONS = 500
 LONGEST_TOKEN = 200
 

@@ -47,7 +47,7 @@ class Ping(ICommand[str]):
 
 
 @dataclass
-class Pizza:
+class Parcel:
     id: UUID
     price: Decimal
 
@@ -113,24 +113,24 @@ async def test_each_success_has_its_status(client: AsyncClient, status: Operatio
 
 
 async def test_ids_and_money_are_text(client: AsyncClient) -> None:
-    pizza = Pizza(UUID(int=1), Decimal("12.90"))
-    to_answer.append(OperationResult[Any].success(pizza))
+    parcel = Parcel(UUID(int=1), Decimal("12.90"))
+    to_answer.append(OperationResult[Any].success(parcel))
 
-    assert (await client.get("/answer")).json() == {"id": str(pizza.id), "price": "12.90"}
+    assert (await client.get("/answer")).json() == {"id": str(parcel.id), "price": "12.90"}
 
 
 def test_headers_and_shape_are_the_endpoints() -> None:
     result = OperationResult[str].success("17", OperationStatus.CREATED)
 
-    response = answer(result, lambda order_id: {"order_id": order_id}, Location="/orders/17")
+    response = answer(result, lambda parcel_id: {"parcel_id": parcel_id}, Location="/parcels/17")
 
-    assert (response.status_code, response.headers["location"]) == (201, "/orders/17")
-    assert json.loads(bytes(response.body)) == {"order_id": "17"}
+    assert (response.status_code, response.headers["location"]) == (201, "/parcels/17")
+    assert json.loads(bytes(response.body)) == {"parcel_id": "17"}
 
 
 async def test_a_problem_names_the_operation_and_the_request(client: AsyncClient) -> None:
     ping = Ping()
-    result = CommandResult[str].not_found("No such pizza.")
+    result = CommandResult[str].not_found("No such parcel.")
     to_answer.append(CommandResult[str].of(None, ping, result._outcome))
 
     problem = (await client.get("/answer", headers={"X-Request-ID": "r1"})).json()
@@ -172,10 +172,10 @@ async def test_a_bug_tells_nothing(client: AsyncClient, error: Exception) -> Non
 
 
 async def test_an_error_raised_on_the_way_is_answered_like_a_result(client: AsyncClient) -> None:
-    to_answer.append(ResourceNotFoundError("No such pizza."))
+    to_answer.append(ResourceNotFoundError("No such parcel."))
     response = await client.get("/answer")
 
-    assert (response.status_code, response.json()["detail"]) == (404, "No such pizza.")
+    assert (response.status_code, response.json()["detail"]) == (404, "No such parcel.")
 
 
 async def test_unknown_addresses_and_methods(client: AsyncClient) -> None:

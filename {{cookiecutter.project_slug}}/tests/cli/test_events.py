@@ -9,7 +9,7 @@ def test_the_events_of_one_aggregate_are_shown_in_order(run: Run, settings: Sett
     second = put(settings, event_of("1", 2, event_type="Ended", payload={"note": "\x9b2J"}))
     first = put(settings, event_of("1", 1, payload={"customer": "Zoë"}))
     put(settings, event_of("2", 1))
-    put(settings, event_of("1", 1, aggregate_type="Kitchen"))
+    put(settings, event_of("1", 1, aggregate_type="Depot"))
 
     shown = run("events", "stream", "Thing", "1")
 

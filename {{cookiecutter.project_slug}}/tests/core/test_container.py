@@ -1,5 +1,6 @@
 """The composition root: it starts a whole service, or says in a sentence why not."""
 
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Protocol
 import pytest
 from sqlalchemy import text
 
+from app import adapters
 from app.core.config import Settings
-from app.core.container import RunningService, make_container, running_service
+from app.core.container import RunningService, found_providers, make_container, running_service
 from app.core.cqrs import (
     BaseQueryHandler,
     ConfigurationError,
     CQRSBus,
+    DiscoveryError,
     IQuery,
     OperationStatus,
     get_cqrs_bus,
@@ -193,3 +196,23 @@ async def test_describe_tells_the_whole_service(bus: CQRSBus) -> None:
     described = bus.describe()
     assert described["commands"]["CreateUserCommand"]["handler"] == "CreateUserHandler"
     assert len(described["events"]["UserCreated"]) == 2
+
+
+PROVIDER = "from dishka import Provider\n\nclass Spare(Provider):\n    pass\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "found"),
+    [("spare_provider.py", PROVIDER, True), ("spare_parts.py", PROVIDER, False), ("other_provider.py", "1/0", None)],
+)
+def test_a_provider_is_found_by_the_name_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str, found: bool | None
+) -> None:
+    (tmp_path / name).write_text(source)
+    monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
+    if found is None:
+        with pytest.raises(DiscoveryError, match=r"app\.adapters\.other_provider does not import .*Mend it"):
+            found_providers()
+    else:
+        assert ("Spare" in [type(provider).__name__ for provider in found_providers()]) is found
+    sys.modules.pop(f"app.adapters.{Path(name).stem}", None)

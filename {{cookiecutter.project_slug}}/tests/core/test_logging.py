@@ -35,22 +35,22 @@ def json_lines(written: Written) -> list[dict[str, Any]]:
 def test_in_production_each_line_is_json(written: Written) -> None:
     configure_logging(json=True)
 
-    logger.info("order_placed", order_id=17)
+    logger.info("parcel_sent", parcel_id=17)
     logger.debug("not this")
 
     (line,) = json_lines(written)
     assert line.pop("timestamp").endswith("Z")
-    assert line == {"event": "order_placed", "order_id": 17, "level": "info", "logger": "shop"}
+    assert line == {"event": "parcel_sent", "parcel_id": 17, "level": "info", "logger": "shop"}
 
 
 def test_in_development_a_line_is_for_people(written: Written) -> None:
     configure_logging(level="debug")
 
-    logger.debug("order_placed", order_id=17)
+    logger.debug("parcel_sent", parcel_id=17)
 
     line = written()
-    assert "order_placed" in line
-    assert "order_id=17" in line
+    assert "parcel_sent" in line
+    assert "parcel_id=17" in line
     assert not line.startswith("{")
 
 

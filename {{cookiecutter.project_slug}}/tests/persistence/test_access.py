@@ -5,7 +5,7 @@ from sqlalchemy import event
 
 from app.core.container import RunningService
 from app.core.cqrs import AccessPolicy, Cache
-from app.persistence.access import access_tag
+from app.persistence.access import SYSTEM, access_tag
 from app.persistence.database import Database
 from tests.users import People
 
@@ -31,6 +31,12 @@ async def test_permissions_are_those_of_all_roles(access: AccessPolicy, people: 
 async def test_nobody_may_do_nothing(access: AccessPolicy) -> None:
     for user_id in (*[str(uuid4())] * 2, "", "nobody", "\x00", "\ud800", "1" * 10_000):
         assert await access.grants_of(user_id) is None
+
+
+async def test_the_service_itself_may_do_all(access: AccessPolicy) -> None:
+    of_service = await access.grants_of(SYSTEM)
+    assert of_service is not None
+    assert of_service.is_admin
 
 
 async def test_what_is_known_is_not_read_again_until_it_changes(

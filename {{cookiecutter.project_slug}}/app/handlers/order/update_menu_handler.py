@@ -11,7 +11,8 @@ from app.core.cqrs import (
     invalidates,
     transactional,
 )
-from app.domain.menu import Changes
+from app.domain.menu import LONGEST_ID, Changes
+from app.domain.text import line_problem
 from app.persistence.repositories.menu_repository import MenuRepository
 
 
@@ -32,7 +33,8 @@ class UpdateMenuCommand(ICommand[MenuUpdate]):
 
     def validate(self) -> dict[str, str]:
         """The rules for what is given, which must be something."""
-        return self.changes.problems()
+        problem = line_problem(self.pizza_id, LONGEST_ID)
+        return self.changes.problems() | ({} if problem is None else {"pizza_id": problem})
 
     def get_aggregate_id(self) -> str:
         """The pizza's id."""

@@ -1,7 +1,8 @@
 from app.core.container import RunningService
 from app.core.cqrs import CQRSBus
+from app.handlers.user.delete_user_handler import DeleteUserCommand
 from app.persistence.order_tables import loyalty_points
-from tests.orders import completed, placed
+from tests.orders import all_delivered, completed, placed
 from tests.rows import deliver_again, rows_of
 from tests.users import People, Person
 
@@ -15,7 +16,12 @@ async def test_a_completed_order_earns_points_once(service: RunningService, peop
     assert (awarded.order_id, awarded.user_id, awarded.points) == (order_id, ada.id, 35)
 
 
-async def test_nobody_known_earns_nothing(service: RunningService, bus: CQRSBus, cook: Person) -> None:
+async def test_nobody_known_earns_nothing(service: RunningService, bus: CQRSBus, people: People, cook: Person) -> None:
     await completed(bus, cook)
+    ada = await people.member()
+    await completed(ada, cook)
     await bus.settled()
+    (await ada.command(DeleteUserCommand(ada.id))).unwrap()
+    await deliver_again(service)
     assert await rows_of(service, loyalty_points) == []
+    assert await all_delivered(service)

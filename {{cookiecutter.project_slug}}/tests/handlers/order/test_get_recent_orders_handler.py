@@ -34,6 +34,7 @@ async def test_they_are_a_part_of_the_dashboard_that_is_never_stale(bus: CQRSBus
     first = await placed(ada)
     assert await shown() == [(str(first), "pending")]
     second = await placed(ada)
+    assert await shown() == [(str(second), "pending"), (str(first), "pending")]
     (await cook.command(StartCookingCommand(second, "staff-7", 20))).unwrap()
     (await cook.command(CancelOrderCommand(first))).unwrap()
     await bus.settled()

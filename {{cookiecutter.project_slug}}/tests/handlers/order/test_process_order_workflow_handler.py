@@ -5,9 +5,10 @@ from app.adapters.payment_memory import DECLINED_CARD
 from app.core.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.core.cqrs.testing import failing_commits
+from app.handlers.order.get_order_status_handler import GetOrderStatusQuery
 from app.handlers.order.process_payment_handler import ProcessPaymentCommand
 from app.persistence.tables import event_log
-from tests.orders import cooking, happened, payments_of, placed, stored_order
+from tests.orders import all_delivered, cooking, happened, payments_of, placed, stored_order
 from tests.rows import deliver_again, rows_of
 from tests.users import Person
 
@@ -23,6 +24,7 @@ async def test_what_is_placed_with_a_card_is_charged_once_however_often_the_even
     ((payment_id, charge),) = (await payments_of(service)).charged.values()
     assert (order.payment_id, order.total, "tok_visa") == (payment_id, charge.amount, charge.card_token)
     assert await happened(service, order_id) == ["OrderPlaced", "PaymentProcessed"]
+    assert await all_delivered(service)
 
 
 async def test_what_is_declined_is_cancelled_once_however_often_the_event_comes(
@@ -35,6 +37,7 @@ async def test_what_is_declined_is_cancelled_once_however_often_the_event_comes(
     assert (order.status, order.payment_status) == ("cancelled", "declined")
     assert (await payments_of(service)).charged == {}
     assert await happened(service, order_id) == ["OrderPlaced", "PaymentDeclined", "OrderCancelled"]
+    assert await all_delivered(service)
 
 
 async def test_the_service_itself_is_the_caller_of_each_step(service: RunningService, bus: CQRSBus) -> None:
@@ -42,6 +45,13 @@ async def test_the_service_itself_is_the_caller_of_each_step(service: RunningSer
     await bus.settled()
     callers = {row.event_type: row.metadata["user_id"] for row in await rows_of(service, event_log)}
     assert callers == {"OrderPlaced": None, "PaymentDeclined": "system", "OrderCancelled": "system"}
+
+
+async def test_who_looked_before_sees_the_end_of_it(service: RunningService, bus: CQRSBus) -> None:
+    order_id = await placed(bus, payment_method="card", card_token=DECLINED_CARD)
+    await bus.execute_query(GetOrderStatusQuery(order_id))
+    await bus.settled()
+    assert (await bus.execute_query(GetOrderStatusQuery(order_id))).unwrap().status == "cancelled"
 
 
 async def test_a_card_declined_over_the_counter_cancels_too(

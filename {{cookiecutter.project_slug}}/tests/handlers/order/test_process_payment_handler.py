@@ -98,6 +98,15 @@ async def test_ten_at_once_charge_once(service: RunningService, ada: Person) -> 
     assert (await happened(service, command.order_id)).count("PaymentProcessed") == 1
 
 
+async def test_who_pays_twice_under_one_key_gets_the_same_receipt(ada: Person) -> None:
+    command = await pay(ada)
+    again = ProcessPaymentCommand(command.order_id, TOTAL)
+    command.metadata.idempotency_key = again.metadata.idempotency_key = "the same"
+    first, second = await ada.command(command), await ada.command(again)
+    assert first.unwrap() == second.unwrap()
+    assert (first.is_replay, second.is_replay) == (False, True)
+
+
 async def test_a_commit_that_is_lost_after_the_charge_charges_once(service: RunningService, ada: Person) -> None:
     command = await pay(ada)
     with failing_commits(service.bus, times=1):

@@ -50,3 +50,8 @@ async def test_only_staff_changes_the_menu(bus: CQRSBus, people: People, cook: P
 )
 def test_what_is_not_valid_is_named(changes: dict[str, Any], named: list[str]) -> None:
     assert list(UpdateMenuCommand("margherita", Changes(**changes)).validate()) == named
+
+
+@pytest.mark.parametrize("pizza_id", ["", "\x00", "x" * 51])
+def test_an_id_that_is_none_is_named(pizza_id: str) -> None:
+    assert list(UpdateMenuCommand(pizza_id, Changes(is_available=True)).validate()) == ["pizza_id"]

@@ -42,9 +42,9 @@ def bus_with(*handlers: Any) -> MemoryBus:
 
 
 async def test_tags_are_dropped_after_the_commit() -> None:
-    bus = bus_with(handler_of(Do, lambda _: "done", transactional(), invalidates("users", "menu")))
+    bus = bus_with(handler_of(Do, lambda _: "done", transactional(), invalidates("users", "roles")))
     await bus.execute_command(Do())
-    assert bus.units.journal == ["begin", "commit", "drop menu users"]
+    assert bus.units.journal == ["begin", "commit", "drop roles users"]
 
 
 async def test_tags_are_filled_from_the_fields_and_properties_of_the_command() -> None:
