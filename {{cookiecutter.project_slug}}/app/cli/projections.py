@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -56,8 +56,7 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
 
     async def run(database: Database) -> int:
         total = await events_of(database, found[name])
-        hidden = not sys.stderr.isatty()
-        with typer.progressbar(length=total, label=name, hidden=hidden, file=sys.stderr) as bar:
+        with progress_bar(name, total, sys.stderr) as bar:
             return await make_anew(database, event_types(), found[name], bar.update)
 
     began = time.monotonic()
@@ -71,3 +70,8 @@ def projections() -> dict[str, Projection]:
 
     members = [member for module in discover(READ_MODELS).modules for member in vars(module).values()]
     return {one.name: one for one in members if isinstance(one, Projection)}
+
+
+def progress_bar(label: str, length: int, file: TextIO) -> Any:
+    """Shows how far something is, if somebody watches."""
+    return typer.progressbar(length=length, label=label, hidden=not file.isatty(), file=file)
