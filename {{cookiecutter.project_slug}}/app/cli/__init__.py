@@ -1,4 +1,4 @@
-"""The command line: `app run`, `app worker`, `app db ...`, `app users ...`, `app outbox ...`, `app events ...`.
+"""The command line: `app run`, `app worker`, and `app db`, `users`, `outbox`, `events` and `projections`.
 
 Also `python -m app`. What only some commands need, they import: uvicorn, Alembic and the handlers take longer than all
 the rest.
@@ -9,6 +9,7 @@ the rest.
     users.py       users
     outbox.py      outbox
     events.py      events
+    projections.py projections
 """
 
 import typer
@@ -16,6 +17,7 @@ import typer
 from app.cli.database import db_commands
 from app.cli.events import events_commands
 from app.cli.outbox import outbox_commands
+from app.cli.projections import projections_commands
 from app.cli.service import run, worker
 from app.cli.terminal import OneSentence
 from app.cli.users import users_commands
@@ -27,3 +29,4 @@ app.add_typer(db_commands, name="db")
 app.add_typer(users_commands, name="users")
 app.add_typer(outbox_commands, name="outbox")
 app.add_typer(events_commands, name="events")
+app.add_typer(projections_commands, name="projections")

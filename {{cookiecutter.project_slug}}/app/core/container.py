@@ -85,12 +85,21 @@ def make_container(settings: Settings, found: Iterable[Discovered]) -> AsyncCont
             wiring.provide(handler, scope=Lifetime.OPERATION, cache=False)
         for behavior in discovered.behaviors:
             wiring.provide(behavior, scope=Lifetime.SERVICE)
-    types = EventTypes(event for discovered in found for event in discovered.events)
-    context = {Settings: settings, EventTypes: types}
+    context = {Settings: settings, EventTypes: types_in(found)}
     try:
         return make_async_container(*found_providers(), wiring, scopes=Lifetime, context=context)
     except NoFactoryError as error:
         raise ConfigurationError(missing_dependency(error)) from error
+
+
+def types_in(found: Iterable[Discovered]) -> EventTypes:
+    """The events of what was found."""
+    return EventTypes(event for discovered in found for event in discovered.events)
+
+
+def event_types() -> EventTypes:
+    """The events of this service, for who reads the log without starting it."""
+    return types_in([discover(package) for package in (DOMAIN, HANDLERS)])
 
 
 def found_providers() -> list[Provider]:

@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Select, Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.persistence.order_tables import order_lines, orders
+from app.persistence.mappings.order_read_tables import order_details, order_summaries
 from app.persistence.repositories.order_repository import no_such_order
 from app.read_models.user_views import View
 
@@ -70,51 +70,23 @@ async def read_order(session: AsyncSession, order_id: UUID) -> OrderView:
     Raises:
         ResourceNotFoundError: there is no such order.
     """
-    found = (await session.execute(select(orders).where(orders.c.id == order_id))).one_or_none()
-    if found is None:
+    found = await session.execute(_columns(order_details, OrderView).where(order_details.c.order_id == order_id))
+    row = found.mappings().one_or_none()
+    if row is None:
         raise no_such_order()
-    of_order = select(order_lines).where(order_lines.c.order_id == order_id).order_by(order_lines.c.position)
-    return _view(found, [_pizza(line) for line in await session.execute(of_order)])
+    return OrderView(**row)
 
 
 async def recent_orders(session: AsyncSession, user_id: UUID, most: int) -> list[RecentOrderView]:
     """The newest orders of a customer with an account."""
     newest = (
-        select(orders.c.id, orders.c.status, orders.c.placed_at, orders.c.total)
-        .where(orders.c.customer_user_id == user_id)
-        .order_by(orders.c.placed_at.desc(), orders.c.id)
+        _columns(order_summaries, RecentOrderView)
+        .where(order_summaries.c.customer_user_id == user_id)
+        .order_by(order_summaries.c.order_time.desc(), order_summaries.c.order_id.desc())
         .limit(most)
     )
-    return [
-        RecentOrderView(order_id=row.id, status=row.status, order_time=row.placed_at, total_amount=row.total)
-        for row in await session.execute(newest)
-    ]
+    return [RecentOrderView(**row) for row in (await session.execute(newest)).mappings()]
 
 
-def _view(row: Row[Any], pizzas: list[OrderedPizzaView]) -> OrderView:
-    return OrderView(
-        order_id=row.id,
-        status=row.status,
-        customer_name=row.customer_name,
-        customer_phone=row.customer_phone,
-        customer_address=row.customer_address,
-        order_time=row.placed_at,
-        estimated_ready_time=row.estimated_ready_at,
-        total_amount=row.total,
-        payment_method=row.payment_method,
-        payment_status=row.payment_status,
-        pizzas=pizzas,
-    )
-
-
-def _pizza(row: Row[Any]) -> OrderedPizzaView:
-    return OrderedPizzaView(
-        index=row.position,
-        pizza_id=row.pizza_id,
-        name=row.name,
-        size=row.size,
-        toppings=tuple(row.toppings),
-        special_instructions=row.special_instructions,
-        price=row.price,
-        is_ready=row.is_ready,
-    )
+def _columns(table: Table, view: type[View]) -> Select[Any]:
+    return select(*(table.c[name] for name in view.model_fields))

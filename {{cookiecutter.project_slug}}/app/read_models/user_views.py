@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.user import User
 from app.persistence.tables import user_roles, users
 
 T = TypeVar("T")
@@ -39,19 +38,6 @@ class UserStatsView(View):
     active: int
     inactive: int
     by_role: dict[str, int]
-
-
-def view_of(user: User) -> UserView:
-    """A user as readers see it."""
-    return UserView(
-        id=user.id,
-        email=user.email,
-        username=user.username,
-        full_name=user.full_name,
-        is_active=user.is_active,
-        roles=tuple(sorted(user.roles)),
-        created_at=user.created_at,
-    )
 
 
 SELECT_USERS = select(

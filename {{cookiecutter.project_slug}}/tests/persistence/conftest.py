@@ -4,6 +4,8 @@ import pytest
 
 from app.core.config import Settings
 from app.core.container import RunningService, running_service
+from app.persistence.database import Database
+from tests.persistence import votes
 
 
 @pytest.fixture
@@ -12,3 +14,13 @@ async def service(settings: Settings) -> AsyncIterator[RunningService]:
     few = settings.model_copy(update={"database_pool_size": 5, "database_pool_timeout_seconds": 5.0})
     async with running_service(few, ("app.handlers", "tests.persistence.commands")) as running:
         yield running
+
+
+@pytest.fixture
+async def election(database: Database) -> AsyncIterator[None]:
+    """The tables of the read model that tests of projections have."""
+    async with database.writing_engine.begin() as connection:
+        await connection.run_sync(votes.metadata.create_all)
+    yield
+    async with database.writing_engine.begin() as connection:
+        await connection.run_sync(votes.metadata.drop_all)

@@ -24,7 +24,7 @@ from app.handlers.user.get_user_handler import GetUserHandler, GetUserQuery
 from app.handlers.user.get_user_stats_handler import GetUserStatsHandler, GetUserStatsQuery
 from app.handlers.user.reactivate_user_handler import ReactivateUserCommand, ReactivateUserHandler
 from app.handlers.user.revoke_role_handler import RevokeRoleCommand, RevokeRoleHandler
-from app.handlers.user.update_user_handler import UpdateUserCommand, UpdateUserHandler
+from app.handlers.user.update_user_handler import UpdatedUser, UpdateUserCommand, UpdateUserHandler
 from app.read_models.dashboard_views import UserDashboardView
 from app.read_models.user_views import UserStatsView, UserView
 
@@ -117,7 +117,7 @@ async def get_user_dashboard(user_id: UUID, bus: Bus) -> Response:
     return answer(await bus.execute_query(GetUserDashboardQuery(user_id)))
 
 
-@router.patch("/{user_id}", response_model=UserView, description=getdoc(UpdateUserHandler))
+@router.patch("/{user_id}", response_model=UpdatedUser, description=getdoc(UpdateUserHandler))
 async def update_user(user_id: UUID, body: UserChanges, bus: Bus) -> Response:
     return answer(await bus.execute_command(UpdateUserCommand(user_id, **body.model_dump())))
 

@@ -1,7 +1,9 @@
 """What a class says in the brackets behind its base: the `UUID` of `class CreateUser(ICommand[UUID])`."""
 
 import sys
-from typing import Any, ForwardRef, TypeVar, get_args, get_origin
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from typing import Any, ForwardRef, TypeVar, get_args, get_origin, get_type_hints
 
 from typing_extensions import evaluate_forward_ref
 
@@ -43,3 +45,28 @@ def _filled(argument: Any, known: dict[Any, Any]) -> Any:
     if parameters and not isinstance(argument, type):
         return argument[tuple(known.get(parameter, Any) for parameter in parameters)]
     return argument
+
+
+def parts_of(annotation: Any) -> Iterator[type]:
+    """The classes that a type is made of: itself, what stands in its brackets, and what its fields are."""
+    seen: list[Any] = []
+    waiting = [annotation]
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.append(one)
+        waiting += get_args(one)
+        cls = get_origin(one) or one
+        if isinstance(cls, type):
+            yield cls
+            if is_dataclass(cls) or hasattr(cls, "model_fields"):
+                waiting += _hints(cls).values()
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """The annotations of a class; none where one names something that is not there."""
+    try:
+        return get_type_hints(cls)
+    except NameError:
+        return {}

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Generic, Self
 import structlog
 from typing_extensions import TypeVar
 
+from app.core.cqrs.aggregate import EventRecord
 from app.core.cqrs.answers import Answers
 from app.core.cqrs.bus import CQRSBus
 from app.core.cqrs.dispatch import Dispatch, Lease, current, current_bus, current_message
@@ -147,6 +148,18 @@ class BaseEventHandler(Handler, ABC, Generic[E]):
         if self.registered_on is not None and current_bus() is None:
             Dispatch()._open(Lease(self.registered_on), Message())
         return super().bus
+
+    @property
+    def record(self) -> EventRecord:
+        """The event as the event log keeps it: with its aggregate, and its number in the aggregate's stream.
+
+        Raises:
+            ConfigurationError: nothing is being handled now.
+        """
+        message = current_message()
+        if not isinstance(message, EventRecord):
+            raise ConfigurationError(f"{type(self).__name__}.record is there while the handler runs, only then.")
+        return message
 
     @abstractmethod
     async def _handle(self, event: E) -> None:

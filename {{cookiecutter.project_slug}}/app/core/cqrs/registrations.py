@@ -6,7 +6,9 @@ from inspect import iscoroutinefunction
 from types import UnionType
 from typing import Any, Self, Union, get_args, get_origin
 
+from app.core.cqrs.aggregate import AggregateRoot
 from app.core.cqrs.errors import DuplicateHandlerError, PolicyError
+from app.core.cqrs.generics import parts_of
 from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
 from app.core.cqrs.middleware.behavior import PipelineBehavior
 from app.core.cqrs.plan import Kind, Plan
@@ -130,6 +132,8 @@ def _check_fit(registered: Registered) -> None:
         raise PolicyError(f"{handler.__name__} handles {said[0].__name__}, but is registered for {message.__name__}.")
     if declaration.kind is not Kind.EVENT and len(said) == 2:
         _check_answer(handler, said[1], message)
+    if declaration.kind is Kind.COMMAND:
+        _check_no_aggregate(handler, message, said[1:])
 
 
 def _check_answer(handler: type, answer: Any, message: Any) -> None:
@@ -139,6 +143,16 @@ def _check_answer(handler: type, answer: Any, message: Any) -> None:
             f"{handler.__name__} answers {_shown(answer)}, but {message.__name__} is answered with "
             f"{_shown(declared)}: make them the same."
         )
+
+
+def _check_no_aggregate(handler: type, command: Any, said: tuple[Any, ...]) -> None:
+    for answer in (command.answer_type(), *said):
+        aggregate = next((part for part in parts_of(answer) if issubclass(part, AggregateRoot)), None)
+        if aggregate is not None:
+            raise PolicyError(
+                f"{handler.__name__} answers {_shown(answer)}, and so lets the aggregate {aggregate.__name__} out of "
+                "its transaction: answer with its id, or with a class of its own for what the caller is to know."
+            )
 
 
 def _may_answer(answer: Any, declared: Any) -> bool:

@@ -1,18 +1,32 @@
 """Change a user's own data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from app.core.cqrs import BaseCommandHandler, authorize, command_handler, invalidates, retry_on_failure, transactional
 from app.domain.text import only_problems
-from app.domain.user import email_problem, full_name_problem
+from app.domain.user import User, email_problem, full_name_problem
 from app.handlers.user.user_command import UserCommand
 from app.persistence.repositories.user_repository import UserRepository
-from app.read_models.user_views import UserView, view_of
 
 
 @dataclass(frozen=True)
-class UpdateUserCommand(UserCommand[UserView]):
+class UpdatedUser:
+    """A user after a change; a class of its own, so that what readers see may change without this."""
+
+    id: UUID
+    email: str
+    username: str
+    full_name: str
+    is_active: bool
+    roles: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class UpdateUserCommand(UserCommand[UpdatedUser]):
     """Change what is given; the answer is the user as it is then."""
 
     email: str | None = None
@@ -35,7 +49,7 @@ class UpdateUserCommand(UserCommand[UserView]):
 @authorize(permissions=["user:update:own"], resource_id_field="user_id")
 @retry_on_failure(max_attempts=3, delay_seconds=0.1)
 @invalidates("user:{user_id}", "users")
-class UpdateUserHandler(BaseCommandHandler[UpdateUserCommand, UserView]):
+class UpdateUserHandler(BaseCommandHandler[UpdateUserCommand, UpdatedUser]):
     """Change the e-mail address or the full name. Members change themselves, `user:update` changes everybody.
 
     An e-mail address that somebody else has is refused: 409.
@@ -43,11 +57,17 @@ class UpdateUserHandler(BaseCommandHandler[UpdateUserCommand, UserView]):
 
     users: UserRepository
 
-    async def _handle(self, command: UpdateUserCommand) -> UserView:
+    async def _handle(self, command: UpdateUserCommand) -> UpdatedUser:
         user = await self.users.locked(command.user_id)
         self._changed = user.update(email=command.email, full_name=command.full_name)
         await self.users.flush(user)
-        return view_of(user)
+        return updated(user)
 
-    async def _get_affected_entities(self, command: UpdateUserCommand, result: UserView) -> dict[str, Any]:
+    async def _get_affected_entities(self, command: UpdateUserCommand, result: UpdatedUser) -> dict[str, Any]:
         return {"user": str(command.user_id), "changed": list(self._changed)}
+
+
+def updated(user: User) -> UpdatedUser:
+    """A user, as far as the caller is to know."""
+    known = {field.name: getattr(user, field.name) for field in fields(UpdatedUser)}
+    return UpdatedUser(**{**known, "roles": tuple(sorted(user.roles))})

@@ -15,6 +15,7 @@ from app.core.cqrs import (
     OperationStatus,
     Pagination,
     QueryResult,
+    RaisedEvent,
     authorize,
     cached_query,
     command_handler,
@@ -24,7 +25,7 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.dispatch import running
 from app.core.cqrs.testing import MemoryBus, MemoryUnitsOfWork
-from tests.core.cqrs.support import Ask, Do, Happened, forever, handler_of, raising, sent_by, within_patience
+from tests.core.cqrs.support import Ask, Do, Happened, Thing, forever, handler_of, raising, sent_by, within_patience
 
 HELPERS = {
     "ok": OperationStatus.SUCCESS,
@@ -352,6 +353,31 @@ async def test_a_handler_knows_the_metadata_of_what_it_handles(in_transaction: b
     assert seen == ["ada"]
     with pytest.raises(ConfigurationError, match=r"React\.metadata is there while the handler runs"):
         _ = React().metadata
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+async def test_a_reaction_knows_whose_event_it_is_and_its_number(in_transaction: bool) -> None:
+    seen: list[RaisedEvent] = []
+
+    @event_handler(Happened, in_transaction=in_transaction)
+    class React(BaseEventHandler[Happened]):
+        """Notes what the log says of the event."""
+
+        async def _handle(self, event: Happened) -> None:
+            assert self.record.event is event
+            seen.append(self.record.raised)
+
+    def raise_two(_: Do) -> None:
+        thing = bus.units.track(Thing("7"))
+        thing.raise_event(Happened())
+        thing.raise_event(Happened())
+
+    bus = MemoryBus(React, handler_of(Do, raise_two, transactional()))
+    await bus.execute_command(Do())
+    await bus.settled()
+    assert [one[1:] for one in seen] == [("Thing", "7", 1), ("Thing", "7", 2)]
+    with pytest.raises(ConfigurationError, match=r"React\.record is there while the handler runs"):
+        _ = React().record
 
 
 async def test_hooks_that_are_not_written_say_nothing() -> None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from app.core.cqrs import (
+    AggregateRoot,
     BaseCommandHandler,
     BaseEventHandler,
     BaseQueryHandler,
@@ -126,6 +128,37 @@ def test_an_answer_may_be_narrower_than_declared(answer: Any) -> None:
 def test_and_not_wider(answer: Any) -> None:
     with pytest.raises(PolicyError):
         CQRSBus().register_command_handler(Make, answering(answer))
+
+
+class Ship(AggregateRoot):
+    pass
+
+
+class Fleet(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    ships: dict[str, Ship]
+
+
+@dataclass
+class Harbour:
+    fleet: Fleet
+    neighbour: "Harbour | None" = None
+
+
+@pytest.mark.parametrize("answer", [Ship, Ship | None, list[Ship], dict[str, tuple[Ship, ...]], Fleet, list[Harbour]])
+def test_a_command_that_answers_with_an_aggregate_is_refused(answer: Any) -> None:
+    @dataclass
+    class Launch(ICommand[answer]):
+        pass
+
+    @dataclass
+    class LaunchAny(ICommand):
+        pass
+
+    for message in (Launch, LaunchAny):
+        with pytest.raises(PolicyError, match=r"Answering answers .*lets the aggregate Ship out.*answer with its id"):
+            CQRSBus().register_command_handler(message, answering(answer, message))
 
 
 def test_undeclared_answers_fit_all() -> None:

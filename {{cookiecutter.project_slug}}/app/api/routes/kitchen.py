@@ -1,0 +1,20 @@
+"""The kitchen. What an endpoint does stands at its handler, and the API shows it."""
+
+from inspect import getdoc
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from app.api.errors import answer
+from app.api.models import Text
+from app.dependencies import Bus
+from app.handlers.order.get_kitchen_queue_handler import GetKitchenQueueHandler, GetKitchenQueueQuery
+from app.read_models.kitchen_queue import QueuedOrderView
+
+router = APIRouter(prefix="/api/kitchen", tags=["kitchen"])
+
+
+@router.get("/queue", response_model=list[QueuedOrderView], description=getdoc(GetKitchenQueueHandler))
+async def get_kitchen_queue(bus: Bus, status: Annotated[Text | None, Query()] = None) -> Response:
+    return answer(await bus.execute_query(GetKitchenQueueQuery(status)))

@@ -1,0 +1,77 @@
+"""`app projections`: the read models that are kept by projections, and making them anew."""
+
+import sys
+import time
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from app.cli.terminal import CommandError, show_json, show_table
+from app.persistence.projections import Projection
+
+projections_commands = typer.Typer(no_args_is_help=True, help="The read models, and how they are made anew.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+READ_MODELS = "app.read_models"
+
+
+@projections_commands.command("list")
+def list_all() -> None:
+    """The read models and their tables."""
+    found = projections()
+    show_table(
+        ("projection", "of", "tables"),
+        [(name, one.aggregate_type, ", ".join(table.name for table in one.tables)) for name, one in found.items()],
+    )
+
+
+@projections_commands.command()
+def status(as_json: AsJson = False) -> None:
+    """How many rows each read model has, and how many events of the log it does not have yet."""
+    from app.cli.opened import with_database
+    from app.persistence.database import Database
+    from app.persistence.rebuilding import State, state_of
+
+    async def read(database: Database) -> list[State]:
+        return [await state_of(database, one) for one in projections().values()]
+
+    states = with_database(read)
+    if as_json:
+        show_json(states)
+    else:
+        show_table(("projection", "rows", "events behind"), [(s.projection, s.rows, s.behind) for s in states])
+
+
+@projections_commands.command()
+def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` shows it.")]) -> None:
+    """Make a read model anew from the event log. The service may run meanwhile."""
+    found = projections()
+    if name not in found:
+        raise CommandError(f"There is no projection {name}: see `app projections list`.")
+    from app.cli.opened import with_database
+    from app.core.container import event_types
+    from app.persistence.database import Database
+    from app.persistence.rebuilding import events_of
+    from app.persistence.rebuilding import rebuild as make_anew
+
+    async def run(database: Database) -> int:
+        total = await events_of(database, found[name])
+        with progress_bar(name, total, sys.stderr) as bar:
+            return await make_anew(database, event_types(), found[name], bar.update)
+
+    began = time.monotonic()
+    count = with_database(run)
+    typer.echo(f"{name} was made anew of {count} events in {time.monotonic() - began:.1f} s.")
+
+
+def projections() -> dict[str, Projection]:
+    """Name -> projection, of all that are in the read models."""
+    from app.core.discovery import discover
+
+    members = [member for module in discover(READ_MODELS).modules for member in vars(module).values()]
+    return {one.name: one for one in members if isinstance(one, Projection)}
+
+
+def progress_bar(label: str, length: int, file: TextIO) -> Any:
+    """Shows how far something is, if somebody watches."""
+    return typer.progressbar(length=length, label=label, hidden=not file.isatty(), file=file)

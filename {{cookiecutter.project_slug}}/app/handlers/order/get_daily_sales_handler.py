@@ -1,0 +1,30 @@
+"""Report what was sold on a day."""
+
+import datetime
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.cqrs import BaseQueryHandler, Clock, IQuery, authorize, query_handler
+from app.read_models.daily_sales import DailySalesView, sales_of
+
+
+@dataclass(frozen=True)
+class GetDailySalesQuery(IQuery[DailySalesView]):
+    """Report what was sold on a day in UTC, with `include_details` by pizza too; None: today."""
+
+    date: datetime.date | None = None
+    include_details: bool = False
+
+
+@query_handler(GetDailySalesQuery)
+@authorize(permissions=["report:read"])
+class GetDailySalesHandler(BaseQueryHandler[GetDailySalesQuery, DailySalesView]):
+    """Report what was sold on a day. The sums are kept a moment behind the orders; those cancelled are out of them."""
+
+    session: AsyncSession
+    clock: Clock
+
+    async def _handle(self, query: GetDailySalesQuery) -> DailySalesView:
+        day = query.date or self.clock.now().date()
+        return await sales_of(self.session, day, with_pizzas=query.include_details)

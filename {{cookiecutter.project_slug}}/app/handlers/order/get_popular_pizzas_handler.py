@@ -1,0 +1,32 @@
+"""Report which pizzas are ordered most."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.cqrs import BaseQueryHandler, IQuery, authorize, query_handler
+from app.read_models.pages import LARGEST_PAGE_SIZE
+from app.read_models.popular_pizzas import PopularPizzaView, most_popular
+
+
+@dataclass(frozen=True)
+class GetPopularPizzasQuery(IQuery[list[PopularPizzaView]]):
+    """Report which pizzas are ordered most, with `include_details` by size too."""
+
+    limit: int = 10
+    include_details: bool = False
+
+    def validate(self) -> dict[str, str]:
+        """The rule for how many."""
+        return {} if 1 <= self.limit <= LARGEST_PAGE_SIZE else {"limit": f"must be 1 to {LARGEST_PAGE_SIZE}"}
+
+
+@query_handler(GetPopularPizzasQuery)
+@authorize(permissions=["report:read"])
+class GetPopularPizzasHandler(BaseQueryHandler[GetPopularPizzasQuery, list[PopularPizzaView]]):
+    """Report which pizzas are ordered most. The counts are kept a moment behind the orders; those cancelled are out."""
+
+    session: AsyncSession
+
+    async def _handle(self, query: GetPopularPizzasQuery) -> list[PopularPizzaView]:
+        return await most_popular(self.session, query.limit, with_sizes=query.include_details)

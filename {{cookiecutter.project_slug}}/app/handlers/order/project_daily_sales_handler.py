@@ -1,0 +1,20 @@
+"""Keep the sales of each day."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.cqrs import BaseEventHandler, event_handler, retry_on_failure, transactional
+from app.domain.order_events import OrderEvent
+from app.persistence.projections import project
+from app.read_models.daily_sales import PROJECTION
+
+
+@event_handler(OrderEvent)
+@transactional()
+@retry_on_failure(max_attempts=3, delay_seconds=0.1)
+class ProjectDailySalesHandler(BaseEventHandler[OrderEvent]):
+    """Keep the sales of each day. After the commit: all orders of a day share a row, and would wait for each other."""
+
+    session: AsyncSession
+
+    async def _handle(self, event: OrderEvent) -> None:
+        await project(self.session, PROJECTION, self.record.raised)

@@ -1,0 +1,18 @@
+"""Keep what is read of one order."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.cqrs import BaseEventHandler, event_handler
+from app.domain.order_events import OrderEvent
+from app.persistence.projections import project
+from app.read_models.order_details import PROJECTION
+
+
+@event_handler(OrderEvent, in_transaction=True)
+class ProjectOrderDetailsHandler(BaseEventHandler[OrderEvent]):
+    """Keep what is read of one order. In the transaction: the answer to a command links to it."""
+
+    session: AsyncSession
+
+    async def _handle(self, event: OrderEvent) -> None:
+        await project(self.session, PROJECTION, self.record.raised)

@@ -1,0 +1,20 @@
+"""Keep count of what is ordered."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.cqrs import BaseEventHandler, event_handler, retry_on_failure, transactional
+from app.domain.order_events import OrderEvent
+from app.persistence.projections import project
+from app.read_models.popular_pizzas import PROJECTION
+
+
+@event_handler(OrderEvent)
+@transactional()
+@retry_on_failure(max_attempts=3, delay_seconds=0.1)
+class ProjectPopularPizzasHandler(BaseEventHandler[OrderEvent]):
+    """Keep count of what is ordered. After the commit: all orders share these rows, and would wait for each other."""
+
+    session: AsyncSession
+
+    async def _handle(self, event: OrderEvent) -> None:
+        await project(self.session, PROJECTION, self.record.raised)

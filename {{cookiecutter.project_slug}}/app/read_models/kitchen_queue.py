@@ -1,0 +1,80 @@
+"""What the kitchen has to make, first in, first out."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.order_events import (
+    CookingStarted,
+    OrderCancelled,
+    OrderCompleted,
+    OrderEvent,
+    OrderPlaced,
+    PizzaReady,
+)
+from app.persistence.mappings.order_read_tables import IN_THE_KITCHEN, kitchen_queue
+from app.persistence.projections import Projection, Row
+from app.read_models.user_views import View
+
+STATUSES_IN_THE_KITCHEN = ("pending", "cooking")
+
+
+class QueuedOrderView(View):
+    """An order that the kitchen has to make, or is making."""
+
+    order_id: UUID
+    customer_name: str
+    status: str
+    order_time: datetime
+    started_at: datetime | None
+    estimated_ready_time: datetime
+    pizza_count: int
+    pizzas_ready: int
+    total_preparation_minutes: int
+    special_instructions: tuple[str, ...]
+
+
+def fold_queue(row: Row, event: OrderEvent) -> Row:
+    """An order in the kitchen as it is after an event."""
+    match event:
+        case OrderPlaced():
+            wishes = [pizza.special_instructions for pizza in event.pizzas]
+            return {
+                "customer_name": event.customer_name,
+                "status": "pending",
+                "order_time": event.placed_at,
+                "started_at": None,
+                "estimated_ready_time": event.estimated_ready_time,
+                "pizza_count": len(event.pizzas),
+                "pizzas_ready": 0,
+                "total_preparation_minutes": sum(pizza.preparation_minutes for pizza in event.pizzas),
+                "special_instructions": [wish for wish in wishes if wish],
+            }
+        case CookingStarted():
+            times = {"started_at": event.started_at, "estimated_ready_time": event.estimated_ready_time}
+            return {**row, "status": "cooking", **times}
+        case PizzaReady():
+            return {**row, "pizzas_ready": row["pizzas_ready"] + 1}
+        case OrderCompleted():
+            return {**row, "status": "completed"}
+        case OrderCancelled():
+            return {**row, "status": "cancelled"}
+        case _:
+            return row
+
+
+PROJECTION = Projection("kitchen_queue", "Order", kitchen_queue, fold_queue)
+
+SELECT_QUEUE = (
+    select(*(kitchen_queue.c[name] for name in QueuedOrderView.model_fields))
+    .where(IN_THE_KITCHEN)
+    .order_by(kitchen_queue.c.order_time, kitchen_queue.c.order_id)
+)
+
+
+async def queued_orders(session: AsyncSession, status: str | None, limit: int) -> list[QueuedOrderView]:
+    """The orders in the kitchen, or those of them with a status; the first so many."""
+    wanted = SELECT_QUEUE if status is None else SELECT_QUEUE.where(kitchen_queue.c.status == status)
+    return [QueuedOrderView(**row) for row in (await session.execute(wanted.limit(limit))).mappings()]

@@ -1,0 +1,43 @@
+"""What an order contributes to totals: for history, popular pizzas and sales alike, in a table of each one's own.
+
+An order counts from the moment it is placed, on that day in UTC, until it is cancelled.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC
+from decimal import Decimal
+
+from app.domain.order_events import CookingStarted, OrderCancelled, OrderCompleted, OrderEvent, OrderPlaced
+from app.persistence.projections import Row
+
+
+def fold_shares(row: Row, event: OrderEvent) -> Row:
+    """What totals need to know of an order after an event."""
+    match event:
+        case OrderPlaced():
+            return {
+                "customer_user_id": event.customer_user_id,
+                "day": event.placed_at.astimezone(UTC).date(),
+                "status": "pending",
+                "total": event.total,
+                "pizzas": [[pizza.pizza_id, pizza.size, str(pizza.price)] for pizza in event.pizzas],
+            }
+        case CookingStarted():
+            return {**row, "status": "cooking"}
+        case OrderCompleted():
+            return {**row, "status": "completed"}
+        case OrderCancelled():
+            return {**row, "status": "cancelled"}
+        case _:
+            return row
+
+
+def counts(row: Row) -> int:
+    """1, or 0 for an order that was cancelled: by that its amounts are multiplied."""
+    return int(row["status"] != "cancelled")
+
+
+def pizzas_of(row: Row) -> Iterator[tuple[str, str, Decimal]]:
+    """Of each pizza of an order its id, its size, and what it cost."""
+    for pizza_id, size, price in row["pizzas"]:
+        yield pizza_id, size, Decimal(price)

@@ -1,0 +1,94 @@
+"""Orders in lists: one line for each."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, literal, select, tuple_
+
+from app.domain.customer import phone_digits, phone_problem
+from app.domain.order_events import CookingStarted, OrderCancelled, OrderCompleted, OrderEvent, OrderPlaced
+from app.domain.order_line import STATUSES
+from app.domain.text import only_problems
+from app.persistence.mappings.order_read_tables import order_summaries
+from app.persistence.projections import Projection, Row
+from app.read_models.user_views import View
+
+
+class OrderSummaryView(View):
+    """An order as lists show it."""
+
+    order_id: UUID
+    customer_name: str
+    customer_phone: str
+    status: str
+    pizza_count: int
+    total_amount: Decimal
+    order_time: datetime
+    estimated_ready_time: datetime
+
+
+def fold_summary(row: Row, event: OrderEvent) -> Row:
+    """The line as it is after an event."""
+    match event:
+        case OrderPlaced():
+            return {
+                "customer_user_id": event.customer_user_id,
+                "customer_name": event.customer_name,
+                "customer_phone": event.customer_phone,
+                "phone_digits": phone_digits(event.customer_phone),
+                "status": "pending",
+                "pizza_count": len(event.pizzas),
+                "total_amount": event.total,
+                "order_time": event.placed_at,
+                "estimated_ready_time": event.estimated_ready_time,
+            }
+        case CookingStarted():
+            return {**row, "status": "cooking", "estimated_ready_time": event.estimated_ready_time}
+        case OrderCompleted():
+            return {**row, "status": "completed"}
+        case OrderCancelled():
+            return {**row, "status": "cancelled"}
+        case _:
+            return row
+
+
+PROJECTION = Projection("order_summaries", "Order", order_summaries, fold_summary)
+
+SELECT_SUMMARIES = select(*(order_summaries.c[name] for name in OrderSummaryView.model_fields))
+NEWEST_FIRST = (order_summaries.c.order_time.desc(), order_summaries.c.order_id.desc())
+
+
+def filter_problems(customer_phone: str | None, status: str | None) -> dict[str, str]:
+    """Field -> what is wrong with it."""
+    return only_problems(
+        {
+            "customer_phone": None if customer_phone is None else phone_problem(customer_phone),
+            "status": None if status is None or status in STATUSES else f"must be one of {', '.join(STATUSES)}",
+        }
+    )
+
+
+def filtered(
+    wanted: Select[*tuple[Any, ...]], customer_phone: str | None, status: str | None
+) -> Select[*tuple[Any, ...]]:
+    """Of a selection of summaries, those of a phone number, however it is written, and with a status."""
+    if customer_phone is not None:
+        wanted = wanted.where(order_summaries.c.phone_digits == phone_digits(customer_phone))
+    if status is not None:
+        wanted = wanted.where(order_summaries.c.status == status)
+    return wanted
+
+
+def position_of(order: OrderSummaryView) -> tuple[str, str]:
+    """Where an order stands in the list, for a cursor."""
+    return order.order_time.isoformat(), str(order.order_id)
+
+
+def older_than(position: Sequence[str]) -> ColumnElement[bool]:
+    """What comes behind a position in the list."""
+    time, order_id = order_summaries.c.order_time, order_summaries.c.order_id
+    at = literal(datetime.fromisoformat(position[0]), time.type), literal(UUID(position[1]), order_id.type)
+    return tuple_(time, order_id) < tuple_(*at)

@@ -1,0 +1,44 @@
+from datetime import UTC, date, datetime
+
+import time_machine
+
+from app.core.container import RunningService
+from app.core.cqrs import OperationStatus
+from app.handlers.order.cancel_order_handler import CancelOrderCommand
+from app.handlers.order.get_daily_sales_handler import GetDailySalesQuery
+from tests.orders import completed, placed
+from tests.rows import deliver_again
+from tests.users import People, Person
+
+
+async def test_a_day_is_summed_up_and_each_order_once(service: RunningService, cook: Person) -> None:
+    bus = service.bus
+    yesterday = datetime.now(UTC).date()
+    with time_machine.travel(datetime(2030, 5, 1, 23, 59, 59, tzinfo=UTC), tick=False):
+        await completed(bus, cook)
+        await placed(bus)
+        gone = await placed(bus)
+    with time_machine.travel(datetime(2030, 5, 2, 0, 0, tzinfo=UTC), tick=False):
+        (await cook.command(CancelOrderCommand(gone))).unwrap()
+        await placed(bus)
+        await bus.settled()
+        today = (await cook.query(GetDailySalesQuery())).unwrap()
+
+    assert (today.date, today.total_orders, str(today.total_revenue)) == (date(2030, 5, 2), 1, "35.28")
+    may_first = GetDailySalesQuery(date(2030, 5, 1), include_details=True)
+    sales = (await cook.query(may_first)).unwrap()
+    assert (sales.total_orders, sales.completed_orders, sales.cancelled_orders) == (2, 1, 1)
+    assert (sales.total_pizzas, str(sales.total_revenue)) == (4, "70.56")
+    assert sales.pizzas is not None
+    assert [(one.name, one.quantity, str(one.revenue)) for one in sales.pizzas] == [
+        ("Margherita", 2, "25.98"),
+        ("Pepperoni", 2, "44.58"),
+    ]
+    await deliver_again(service)
+    assert (await cook.query(GetDailySalesQuery(date(2030, 5, 1), include_details=True))).unwrap() == sales
+    nothing = (await cook.query(GetDailySalesQuery(yesterday))).unwrap()
+    assert (nothing.total_orders, str(nothing.total_revenue), nothing.pizzas) == (0, "0.00", None)
+
+
+async def test_it_is_for_staff(people: People) -> None:
+    assert (await (await people.member()).query(GetDailySalesQuery())).status is OperationStatus.UNAUTHORIZED

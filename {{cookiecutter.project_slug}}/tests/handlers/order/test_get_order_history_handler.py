@@ -1,0 +1,36 @@
+from app.core.cqrs import CQRSBus, OperationStatus
+from app.handlers.order.cancel_order_handler import CancelOrderCommand
+from app.handlers.order.get_order_history_handler import GetOrderHistoryQuery
+from tests.orders import MARGHERITA, PEPPERONI, placed
+from tests.users import People, Person
+
+
+async def test_it_has_the_order_that_was_just_placed(bus: CQRSBus, people: People, cook: Person) -> None:
+    ada = await people.member()
+    nothing = (await ada.query(GetOrderHistoryQuery(ada.id))).unwrap()
+    assert (nothing.orders, nothing.total_orders, str(nothing.total_spent)) == ((), 0, "0.00")
+
+    first = await placed(ada)
+    second = await placed(ada, pizza_items=(PEPPERONI,))
+    third = await placed(ada, pizza_items=(MARGHERITA, MARGHERITA, MARGHERITA))
+    await placed(bus)
+    (await cook.command(CancelOrderCommand(third))).unwrap()
+
+    answered = await ada.query(GetOrderHistoryQuery(ada.id, page_size=2))
+    history = answered.unwrap()
+    assert [order.order_id for order in history.orders] == [third, second]
+    assert answered.pagination and answered.pagination["total_count"] == 3
+    assert (history.total_orders, str(history.total_spent)) == (2, "57.57")
+    assert [(one.pizza_id, one.name, one.quantity) for one in history.favourite_pizzas] == [
+        ("pepperoni", "Pepperoni", 2),
+        ("margherita", "Margherita", 1),
+    ]
+    (last,) = (await ada.query(GetOrderHistoryQuery(ada.id, page=2, page_size=2))).unwrap().orders
+    assert last.order_id == first
+
+
+async def test_it_is_nobody_elses_business(people: People, cook: Person) -> None:
+    ada, bob = await people.member(), await people.member()
+    assert (await bob.query(GetOrderHistoryQuery(ada.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await cook.query(GetOrderHistoryQuery(ada.id))).is_success
+    assert (await ada.query(GetOrderHistoryQuery(ada.id, page=0))).errors == {"page": "must be at least 1"}

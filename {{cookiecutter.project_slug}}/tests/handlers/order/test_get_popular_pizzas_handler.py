@@ -1,0 +1,35 @@
+from app.core.container import RunningService
+from app.core.cqrs import OperationStatus
+from app.handlers.order.cancel_order_handler import CancelOrderCommand
+from app.handlers.order.get_popular_pizzas_handler import GetPopularPizzasQuery
+from app.read_models.popular_pizzas import PopularPizzaView
+from tests.orders import MARGHERITA, PEPPERONI, placed
+from tests.rows import deliver_again
+from tests.users import People, Person
+
+
+async def test_the_most_ordered_first_and_each_order_once(service: RunningService, cook: Person) -> None:
+    bus = service.bus
+    for pizzas in ((MARGHERITA, PEPPERONI), (PEPPERONI,)):
+        await placed(bus, pizza_items=pizzas)
+    gone = await placed(bus, pizza_items=(MARGHERITA,) * 3)
+    (await cook.command(CancelOrderCommand(gone))).unwrap()
+
+    async def popular(query: GetPopularPizzasQuery) -> list[PopularPizzaView]:
+        return (await cook.query(query)).unwrap()
+
+    await bus.settled()
+    first, second = await popular(GetPopularPizzasQuery())
+    assert (first.name, first.quantity, str(first.revenue), first.sizes) == ("Pepperoni", 2, "44.58", None)
+    assert (second.name, second.quantity, str(second.revenue)) == ("Margherita", 1, "12.99")
+    (detailed,) = await popular(GetPopularPizzasQuery(limit=1, include_details=True))
+    assert detailed.sizes is not None
+    assert [(size.size, size.quantity, str(size.revenue)) for size in detailed.sizes] == [("large", 2, "44.58")]
+    await deliver_again(service)
+    assert await popular(GetPopularPizzasQuery()) == [first, second]
+
+
+async def test_it_is_for_staff(people: People, cook: Person) -> None:
+    assert (await (await people.member()).query(GetPopularPizzasQuery())).status is OperationStatus.UNAUTHORIZED
+    for limit in (0, 101):
+        assert (await cook.query(GetPopularPizzasQuery(limit))).errors == {"limit": "must be 1 to 100"}

@@ -1,0 +1,63 @@
+"""Where queries read: from the replica if there is one, and nowhere do they write."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.core.config import Settings
+from app.core.container import RunningService, running_service
+from app.core.cqrs import CQRSBus
+from app.handlers.user.update_user_handler import UpdateUserCommand
+from app.persistence import migrate
+from app.persistence.tables import users
+from tests.databases import Databases, settings_for
+from tests.persistence.reads import CountUsers, RenameUser
+from tests.rows import rows_of
+from tests.users import People
+
+
+@pytest.fixture
+def replica_url(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """A second database, which gets nothing from the first: so late is this replica."""
+    with databases.empty(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[RunningService]:
+    """The service with the queries of these tests."""
+    async with running_service(settings, ("app.handlers", "tests.persistence.reads")) as running:
+        yield running
+
+
+async def test_queries_read_the_replica_and_commands_the_primary(settings: Settings, replica_url: str) -> None:
+    await asyncio.to_thread(migrate.upgrade, settings_for(replica_url))
+    with_replica = settings_for(settings.database_url, read_database_url=replica_url)
+    packages = ("app.handlers", "tests.persistence.reads")
+
+    async with running_service(with_replica, packages) as service:
+        ada = await People(service.bus).member()
+        assert (await service.bus.execute_query(CountUsers())).unwrap() == 0
+    async with running_service(settings_for(replica_url), packages) as other:
+        await People(other.bus).member(email="bob@example.org", username="bob")
+        await People(other.bus).member(email="eve@example.org", username="eve")
+    async with running_service(with_replica, packages) as service:
+        command = UpdateUserCommand(ada.id, full_name="Ada King")
+        command.metadata.user_id = "system"
+        assert (await service.bus.execute_command(command)).unwrap().full_name == "Ada King"
+        assert (await service.bus.execute_query(CountUsers())).unwrap() == 2
+    async with running_service(settings, packages) as primary:
+        assert [row.full_name for row in await rows_of(primary, users)] == ["Ada King"]
+
+
+@pytest.mark.parametrize("flush", [False, True])
+async def test_a_query_that_changes_something_fails_with_a_sentence(
+    service: RunningService, bus: CQRSBus, people: People, flush: bool
+) -> None:
+    ada = await people.member(full_name="Ada")
+    refused = await bus.execute_query(RenameUser(ada.id, flush))
+    assert refused.is_failure
+    assert str(refused.error_message).startswith("Something was written outside a transaction")
+    assert [row.full_name for row in await rows_of(service, users)] == ["Ada"]

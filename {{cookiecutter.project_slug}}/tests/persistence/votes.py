@@ -1,0 +1,87 @@
+"""A read model of its own, for tests of projections: candidates, the votes for each, and how many each party has."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Integer, MetaData, Table, Text
+
+from app.core.cqrs import DomainEvent, RaisedEvent
+from app.core.cqrs.event_types import EventTypes
+from app.persistence.database import Database
+from app.persistence.projections import Projection, Shares
+from app.persistence.projections import Row as State
+from app.persistence.rebuilding import rebuild
+from app.persistence.stored_event import StoredEvent
+from tests.events import event_of
+
+metadata = MetaData()
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("candidate_id", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("party", Text, nullable=False),
+    Column("votes", Integer, nullable=False),
+)
+parties = Table("parties", metadata, Column("party", Text, primary_key=True), Column("votes", Integer, nullable=False))
+
+
+@dataclass(frozen=True)
+class Stood(DomainEvent):
+    """Somebody stands for a party."""
+
+    party: str
+
+
+@dataclass(frozen=True)
+class Voted(DomainEvent):
+    """Votes were counted, or counted again."""
+
+    votes: int
+
+
+TYPES = EventTypes([Stood, Voted])
+
+
+def fold_votes(row: State, event: Stood | Voted) -> State:
+    """A candidate after an event."""
+    match event:
+        case Stood():
+            return {"party": event.party, "votes": 0}
+        case Voted():
+            return {**row, "votes": row["votes"] + event.votes}
+
+
+def shares_of(row: State) -> Shares:
+    """What a candidate's votes add to those of the party."""
+    return {(parties, row["party"]): {"votes": row["votes"]}}
+
+
+VOTES = Projection("votes", "Thing", candidates, fold_votes, shares_of, (parties,))
+
+
+def stood(candidate: str, party: str = "Left") -> StoredEvent:
+    """The first event of a candidate."""
+    return event_of(candidate, 1, event_type="Stood", payload={"party": party})
+
+
+def voted(candidate: str, version: int, votes: int = 1) -> StoredEvent:
+    """A later one."""
+    return event_of(candidate, version, event_type="Voted", payload={"votes": votes})
+
+
+def raised(stored: StoredEvent) -> RaisedEvent:
+    """The event as a handler has it."""
+    return stored.record(TYPES).raised
+
+
+async def rebuilt(database: Database, **options: Any) -> int:
+    """Make the read model anew."""
+    return await rebuild(database, TYPES, VOTES, **options)
+
+
+async def counted(database: Database) -> tuple[list[Any], list[Any]]:
+    """The rows of the read model."""
+    async with database.reading() as session:
+        rows = [list(await session.execute(table.select().order_by(*table.primary_key))) for table in VOTES.tables]
+    return rows[0], rows[1]
