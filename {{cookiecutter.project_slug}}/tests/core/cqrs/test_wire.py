@@ -94,29 +94,29 @@ def test_a_codec_is_made_once() -> None:
     assert answer_codec(list[int]) is answer_codec(list[int])
 
 
-class Pizza(BaseModel):
+class Book(BaseModel):
     name: str
 
 
-class PizzaOfToday(BaseModel):
+class BookOfToday(BaseModel):
     name: str
-    is_vegetarian: bool = False
+    is_lent: bool = False
 
 
-PizzaOfToday.__name__ = PizzaOfToday.__qualname__ = "Pizza"
+BookOfToday.__name__ = BookOfToday.__qualname__ = "Book"
 
 
 def test_what_was_kept_in_an_older_shape_is_unreadable() -> None:
-    kept = AnswerCodec(Pizza).keep(QueryResult[Any].success(Pizza(name="Margherita")))
-    assert AnswerCodec(Pizza).kept(kept, None).data == Pizza(name="Margherita")
+    kept = AnswerCodec(Book).keep(QueryResult[Any].success(Book(name="Emma")))
+    assert AnswerCodec(Book).kept(kept, None).data == Book(name="Emma")
     with pytest.raises(ValueError, match="seal"):
-        AnswerCodec(PizzaOfToday).kept(kept, None)
+        AnswerCodec(BookOfToday).kept(kept, None)
 
 
 def test_what_was_damaged_is_unreadable() -> None:
-    kept = AnswerCodec(Pizza).keep(QueryResult[Any].success(Pizza(name="Margherita")))
+    kept = AnswerCodec(Book).keep(QueryResult[Any].success(Book(name="Emma")))
     with pytest.raises(ValueError, match="seal"):
-        AnswerCodec(Pizza).kept(kept.replace(b"Marg", b"Merg"), None)
+        AnswerCodec(Book).kept(kept.replace(b"Emma", b"Erma"), None)
 
 
 def test_a_type_without_a_schema_is_kept_too() -> None:
