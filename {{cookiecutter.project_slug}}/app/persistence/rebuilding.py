@@ -16,9 +16,26 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Column, MetaData, Row, Select, Table, cast, delete, func, insert, or_, select, text, true, tuple_
-from sqlalchemy import Text as TextType
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    MetaData,
+    Row,
+    Select,
+    Table,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable, DropTable
 
@@ -131,8 +148,11 @@ class Rebuilding:
                 rows = (await session.execute(batch)).all()
                 await self._fold(session, rows)
             if len(rows) < BATCH:
-                return
+                break
             at = (rows[-1].aggregate_id, rows[-1].version)
+        if not self._database.is_sqlite:  # whose planner needs no word of how much there is by now
+            async with self._writing() as session:
+                await session.execute(text(f"ANALYZE {self._shadows[self._projection.table].name}"))
 
     async def catch_up(self) -> None:
         """Fold what was committed meanwhile, until that is little, or does not get less by half."""
@@ -148,8 +168,8 @@ class Rebuilding:
             if not self._database.is_sqlite:  # whose writers are locked out by every transaction that writes
                 tables = ", ".join(table.name for table in self._shadows)
                 await session.execute(text(f"LOCK TABLE {tables} IN EXCLUSIVE MODE"))
-            while await self._fold_missing(session):
-                pass
+            while await self._fold_missing(session) >= BATCH:
+                pass  # what is committed from now on finds the new rows, when it may write again
             for table, shadow in self._shadows.items():
                 await session.execute(delete(table))
                 await session.execute(insert(table).from_select(list(shadow.c.keys()), select(shadow)))
@@ -196,13 +216,13 @@ def _in_order(projection: Projection, at: tuple[str, int] | None) -> Select[Any]
 def _missing(projection: Projection, table: Table, is_sqlite: bool) -> Select[Any]:
     """The events that the rows of a table do not have."""
     (key,) = table.primary_key
-    same = cast(key, TextType) == log.aggregate_id
-    if is_sqlite and key.type.python_type is not str:  # it keeps a UUID as text without hyphens
-        same = cast(key, TextType) == func.replace(log.aggregate_id, "-", "")
+    aggregate_id: ColumnElement[Any] = cast(log.aggregate_id, key.type)  # and not the key, which has an index
+    if is_sqlite and key.type.python_type is UUID:  # which it keeps as text without hyphens
+        aggregate_id = func.replace(log.aggregate_id, "-", "")
     version: Column[int] = table.c.version
     return (
         select(*EVENT)
-        .select_from(event_log.outerjoin(table, same))
+        .select_from(event_log.outerjoin(table, type_coerce(key, aggregate_id.type) == aggregate_id))
         .where(log.aggregate_type == projection.aggregate_type, or_(version.is_(None), log.version > version))
         .order_by(log.aggregate_id, log.version)
     )

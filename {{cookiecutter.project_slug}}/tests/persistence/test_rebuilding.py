@@ -104,6 +104,25 @@ async def test_writers_go_on_and_nothing_counts_twice_or_is_lost(
     assert await counted(database) == after
 
 
+async def test_events_that_nobody_waits_to_store_do_not_keep_it_from_ending(database: Database) -> None:
+    await store(database, stood("ada"))
+    done = asyncio.Event()
+
+    async def write() -> None:
+        version = 1
+        while not done.is_set():
+            version += 1
+            await store(database, voted("ada", version))
+
+    writing = asyncio.create_task(write())
+    async with asyncio.timeout(10):
+        await rebuilt(database)
+    done.set()
+    await writing
+    await rebuilt(database)
+    assert (await state_of(database, VOTES)).behind == 0
+
+
 async def test_an_event_that_the_rebuild_had_is_passed_over_when_it_is_delivered(database: Database) -> None:
     events = life_of("ada")
     await store(database, *events)
