@@ -70,7 +70,7 @@ def _walk(package: ModuleType, problems: list[str]) -> Iterator[ModuleType]:
 def _children(package: ModuleType) -> list[tuple[str, Path]]:
     inside = [child for folder in getattr(package, "__path__", ()) for child in Path(folder).iterdir()]
     modules = [(child.stem, child) for child in inside if child.suffix == ".py" and child.stem != "__init__"]
-    folders = [(child.name, child) for child in inside if child.is_dir() and next(child.rglob("*.py"), None)]
+    folders = [(child.name, child) for child in inside if child.is_dir() and [*child.rglob("*.py")]]
     return sorted(modules + [(name, child) for name, child in folders if not name.startswith((".", "__"))])
 
 

@@ -7,7 +7,7 @@ a rebuild was faster, changes nothing.
 What is counted over many aggregates is kept in tables of totals. Each row says what it contributes to them, its
 shares; when the row changes, the difference is added. So totals can be corrected, and no event counts twice.
 
-Live, a handler calls `project`, for one event. There are two kinds of these handlers:
+Live, a handler calls `project` or `project_committed`, for one event. There are two kinds of these handlers:
 
     @event_handler(UserEvent, in_transaction=True)    who changes something and reads at once sees the change, and
                                                       pays for it: the command takes longer, and fails if this does
@@ -22,11 +22,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import RaisedEvent
+from app.core.cqrs.event_types import EventTypes
+from app.persistence.event_log import stream
 from app.persistence.upsert import adding, replacing
+
+LOCK_ID = 0x61707072
 
 Row = Mapping[str, Any]
 """Column -> value; empty before the first event."""
@@ -71,6 +75,28 @@ class Projection:
 async def project(session: AsyncSession, projection: Projection, raised: RaisedEvent) -> None:
     """Fold an event that just happened into its read model, in the transaction of the session."""
     await fold_all(session, projection, [raised], {table: table for table in projection.tables})
+
+
+async def project_committed(
+    session: AsyncSession, projection: Projection, raised: RaisedEvent, types: EventTypes
+) -> None:
+    """Fold an event that was committed into its read model, in the transaction of the session.
+
+    With several workers an event may come before an earlier one of its aggregate. Then the earlier ones are read from
+    the log, and passed over when they come.
+    """
+    table = projection.table
+    (key,) = table.primary_key
+    if _dialect(session) == "postgresql":  # a row that is not there yet cannot be locked
+        one = f"{projection.name} {raised.aggregate_id}"
+        await session.execute(select(func.pg_advisory_xact_lock(LOCK_ID, func.hashtext(one))))
+    aggregate = key.type.python_type(raised.aggregate_id)
+    last: int = await session.scalar(select(table.c.version).where(key == aggregate)) or 0
+    events = [raised]
+    if raised.version is not None and raised.version > last + 1:
+        stored = await stream(session, projection.aggregate_type, str(raised.aggregate_id))
+        events = [event.record(types).raised for event in stored if (event.version or 0) > last]
+    await fold_all(session, projection, events, {table: table for table in projection.tables})
 
 
 async def fold_all(

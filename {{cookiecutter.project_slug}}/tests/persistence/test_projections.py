@@ -3,9 +3,10 @@ import asyncio
 import pytest
 
 from app.persistence.database import Database
-from app.persistence.projections import project
+from app.persistence.projections import project, project_committed
 from app.persistence.stored_event import StoredEvent
-from tests.persistence.votes import VOTES, counted, raised, stood, voted
+from tests.events import store
+from tests.persistence.votes import TYPES, VOTES, counted, raised, stood, voted
 
 pytestmark = pytest.mark.usefixtures("election")
 
@@ -51,3 +52,27 @@ async def test_many_at_once_lose_nothing(database: Database) -> None:
 
     await asyncio.gather(*map(run, names))
     assert (await counted(database))[1] == [("Left", 40)]
+
+
+async def late(database: Database, event: StoredEvent) -> None:
+    """Do what handlers do after the commit."""
+    async with database.writing() as session, session.begin():
+        await project_committed(session, VOTES, raised(event), TYPES)
+
+
+async def test_after_the_commit_events_may_come_in_any_order(database: Database) -> None:
+    events = [stood("ada"), voted("ada", 2, 3), voted("ada", 3, 4)]
+    await store(database, *events)
+    await late(database, events[2])
+    assert await counted(database) == ([("ada", 3, "Left", 7)], [("Left", 7)])
+    await late(database, events[0])
+    await late(database, events[1])
+    assert await counted(database) == ([("ada", 3, "Left", 7)], [("Left", 7)])
+
+
+async def test_workers_who_have_events_of_one_aggregate_at_once_count_each_once(database: Database) -> None:
+    names = [f"candidate {number}" for number in range(5)]
+    events = [event for name in names for event in (stood(name), *(voted(name, version) for version in range(2, 6)))]
+    await store(database, *events)
+    await asyncio.gather(*(late(database, event) for event in reversed(events)))
+    assert (await counted(database))[1] == [("Left", 20)]

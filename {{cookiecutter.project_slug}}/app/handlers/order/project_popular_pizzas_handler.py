@@ -3,8 +3,9 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseEventHandler, event_handler, retry_on_failure, transactional
+from app.core.cqrs.event_types import EventTypes
 from app.domain.order_events import OrderEvent
-from app.persistence.projections import project
+from app.persistence.projections import project_committed
 from app.read_models.popular_pizzas import PROJECTION
 
 
@@ -15,6 +16,7 @@ class ProjectPopularPizzasHandler(BaseEventHandler[OrderEvent]):
     """Keep count of what is ordered. After the commit: all orders share these rows, and would wait for each other."""
 
     session: AsyncSession
+    types: EventTypes
 
     async def _handle(self, event: OrderEvent) -> None:
-        await project(self.session, PROJECTION, self.record.raised)
+        await project_committed(self.session, PROJECTION, self.record.raised, self.types)
