@@ -19,6 +19,7 @@ from benchmarks.write.session import Endpoint, WrongCountError, check, endpoints
 
 PROCESSORS = 2
 QUICK_ROUNDS, QUICK_SECONDS = 5, 0.5
+SERVICE = "benchmarks.write.service"
 
 
 def main() -> int:
@@ -26,7 +27,7 @@ def main() -> int:
     options = _options()
     if options.quick:
         options.rounds, options.seconds = QUICK_ROUNDS, QUICK_SECONDS
-    _share_processors()
+    share_processors()
     try:
         found = uvloop.run(_run(options))
     except (UnexpectedAnswerError, WrongCountError, NotStartedError, OSError) as error:
@@ -46,7 +47,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _share_processors() -> None:
+def share_processors() -> None:
     """Let the service, which inherits it, and the load run on two processors in all, where the system can say that."""
     if sys.platform == "linux":
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:PROCESSORS])
@@ -64,7 +65,7 @@ async def _run(options: argparse.Namespace) -> list[Endpoint]:
         settings = checked_settings()
         await asyncio.to_thread(partial(migrated, settings))
         found = endpoints(settings, await prepare(settings))
-        async with running(environment) as port:
+        async with running(SERVICE, environment) as port:
             crowd = await Crowd.connected(port, options.connections)
             try:
                 await measure(crowd, found, options.rounds, options.seconds)

@@ -82,7 +82,7 @@ class Crowd:
         """Keep all connections busy for a while; how many answers came, and in how many seconds.
 
         Raises:
-            UnexpectedAnswerError: an answer was not 201.
+            UnexpectedAnswerError: an answer was not a success.
         """
         started = perf_counter()
         async with asyncio.timeout(seconds + PATIENCE_SECONDS):
@@ -99,7 +99,7 @@ async def _repeat(caller: Caller, make: MakeRequest, end: float) -> int:
     answers = 0
     while perf_counter() < end:
         answer = await caller.ask(make())
-        if not answer.startswith(b"HTTP/1.1 201 "):
+        if not answer.startswith(b"HTTP/1.1 20"):
             raise UnexpectedAnswerError(answer.decode(errors="replace"))
         answers += 1
     return answers

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 START_SECONDS = 30.0
-MODULE = "benchmarks.write.service"
 
 
 class NotStartedError(Exception):
@@ -16,14 +15,14 @@ class NotStartedError(Exception):
 
 
 @asynccontextmanager
-async def running(environment: Mapping[str, str]) -> AsyncIterator[int]:
-    """Start the service with these settings; its port.
+async def running(module: str, environment: Mapping[str, str]) -> AsyncIterator[int]:
+    """Start the service that is this module, with these settings; its port.
 
     Raises:
         NotStartedError: it does not start; it has said why on standard error.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", MODULE, env=os.environ | environment, stdout=PIPE
+        sys.executable, "-m", module, env=os.environ | environment, stdout=PIPE
     )
     try:
         assert process.stdout is not None

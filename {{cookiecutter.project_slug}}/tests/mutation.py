@@ -32,6 +32,11 @@ def policy(name: str, file: str, old: str, new: str, tests: str | None = None) -
     return Mutation(name, f"policies/{file}.py", old, new, tests or f"policies/test_{file}.py")
 
 
+def delivery(name: str, file: str, old: str, new: str, tests: str) -> Mutation:
+    """A mutation of what happens to an event after the commit; its paths are those below `app` and `tests`."""
+    return Mutation(name, f"../../{file}", old, new, f"../../{tests}")
+
+
 MUTATIONS = [
     # command_handler, query_handler, event_handler
     Mutation(
@@ -192,6 +197,26 @@ MUTATIONS = [
         "cached_query",
         "{self.cache_key_prefix}{type(query)",
         "{type(query)",
+    ),
+    policy(
+        "cached_query, what another process loaded",
+        "cached_query",
+        "if another_process_did and",
+        "if not another_process_did and",
+    ),
+    Mutation(
+        "cached_query, the seal",
+        "wire.py",
+        "if seal[:-1] != self._seal(stored):",
+        "if not seal:",
+        "test_wire.py",
+    ),
+    Mutation(
+        "cached_query, what is sent as it is kept",
+        "wire.py",
+        'as_sent = b"=" if data == _sent(result.data) else b"-"',
+        'as_sent = b"="',
+        "policies/test_cached_query.py",
     ),
     policy(
         "cached_query(tags)",
@@ -548,6 +573,81 @@ MUTATIONS = [
         "        if not limit.expired():\n            raise\n",
         "",
         "policies/test_deadline.py",
+    ),
+    policy(
+        "nobody waits for a deadline that comes first",
+        "retry_on_failure",
+        "in_time and isinstance",
+        "isinstance",
+    ),
+    # What happens to an event
+    policy(
+        "a reaction in a transaction has an event once", "once", "if await work.unit.receive(event_id, name):", "if 1:"
+    ),
+    policy("a reaction without one too", "once", "elif not await units.has_received(event_id, name):", "else:"),
+    policy("it is noted that it had it", "once", "            await _note(units, event_id, name)\n", ""),
+    Mutation(
+        "events of an older shape are brought to today's",
+        "event_types.py",
+        "if version < event_class.event_version:",
+        "if False:",
+        "test_event_types.py",
+    ),
+    delivery(
+        "what waits behind a failure is not delivered before it",
+        "core/relay.py",
+        "                        _say_failed(event, error)\n                        return\n",
+        "                        _say_failed(event, error)\n",
+        "core/test_relay.py",
+    ),
+    delivery(
+        "an outage is nobody's attempt",
+        "core/relay.py",
+        "except BrokerDownError as error:",
+        "except ZeroDivisionError as error:",
+        "core/test_relay.py",
+    ),
+    delivery(
+        "only the first event of an aggregate is claimed",
+        "persistence/outbox.py",
+        "_is_due(table), ~has_earlier)",
+        "_is_due(table))",
+        "persistence/test_outbox.py",
+    ),
+    delivery(
+        "EVENT_MAX_ATTEMPTS",
+        "persistence/outbox.py",
+        "attempts >= self._max_attempts or ",
+        "",
+        "persistence/test_outbox.py",
+    ),
+    delivery(
+        "EVENT_RETRY_SECONDS",
+        "persistence/outbox.py",
+        "min(self._retry_seconds * ",
+        "min(1.0 * ",
+        "persistence/test_outbox.py",
+    ),
+    delivery(
+        "RELAY_IN_SERVICE",
+        "core/delivery.py",
+        "if self.settings.relay_in_service:",
+        "if True:",
+        "core/test_delivery.py",
+    ),
+    delivery(
+        "RELAY_POLL_SECONDS",
+        "core/delivery.py",
+        "poll_seconds=self.settings.relay_poll_seconds",
+        "poll_seconds=60.0",
+        "core/test_delivery.py",
+    ),
+    delivery(
+        "an event that failed where it arrived keeps those behind it",
+        "core/consumer.py",
+        "elif await self._parked.is_waiting(event):",
+        "elif False:",
+        "core/test_consumer.py",
     ),
 ]
 

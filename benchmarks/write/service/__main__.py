@@ -2,11 +2,11 @@
 
 import gc
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from app.api.edge import protect
 from app.api.errors import answer_errors
@@ -20,35 +20,41 @@ from app.persistence.database import Database
 from benchmarks.write.service import by_hand, through_bus
 
 
-def main() -> None:
-    """Serve until SIGTERM."""
+def serve(package: str, *routers: APIRouter) -> None:
+    """Serve the endpoints of these routers, and the handlers of this package, until SIGTERM."""
     settings = load_settings()
     configure_logging(json=True, level=settings.log_level)
     listener = listen("127.0.0.1", 0)
     listener.listen()  # whoever comes before the service has started waits for it
     print(listener.getsockname()[1], flush=True)
     config = uvicorn.Config(
-        make_app(settings), http=ProblemProtocol, lifespan="on", log_config=None, access_log=False, server_header=False
+        make_app(settings, package, routers),
+        http=ProblemProtocol,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
     )
     gc.collect()
     gc.freeze()
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def make_app(settings: Settings) -> FastAPI:
-    """What `app.main.create_app` makes, with parcels in place of the service's own endpoints."""
+def make_app(settings: Settings, package: str, routers: Iterable[APIRouter]) -> FastAPI:
+    """What `app.main.create_app` makes, with these in place of the service's own endpoints."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running_service(settings, (HANDLERS, through_bus.__name__)) as service:
+        async with running_service(settings, (HANDLERS, package)) as service:
             app.state.service = service
-            app.state.engine = (await service.container.get(Database)).writing_engine
+            database = await service.container.get(Database)
+            app.state.engine, app.state.reading_engine = database.writing_engine, database.reading_engine
             yield
 
     app = FastAPI(lifespan=lifespan, redirect_slashes=False)
     app.add_api_route("/cpu-seconds", cpu_seconds)
-    app.include_router(by_hand.router)
-    app.include_router(through_bus.router)
+    for router in routers:
+        app.include_router(router)
     answer_errors(app)
     protect(
         app,
@@ -66,4 +72,4 @@ async def cpu_seconds() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    serve(through_bus.__name__, by_hand.router, through_bus.router)

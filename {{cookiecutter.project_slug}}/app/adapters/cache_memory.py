@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from time import monotonic
 from typing import NamedTuple
 
@@ -63,6 +63,10 @@ class MemoryCache:
         """Store a value, unless one of its tags was invalidated since the mark."""
         if not self._is_stale(tags, generation):
             self._entries[key] = Stored(value, self._now() + ttl_seconds, tuple(tags), generation)
+
+    def loading(self, key: str, generation: int) -> AbstractAsyncContextManager[bool]:
+        """Nothing to wait for: no other process has anything to do with this cache."""
+        return nullcontext(False)
 
     async def invalidate(self, tags: Collection[str]) -> None:
         """Make every value with one of these tags stale."""

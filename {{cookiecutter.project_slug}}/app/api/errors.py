@@ -52,13 +52,16 @@ def answer(result: OperationResult[T], make: Callable[[T], object] | None = None
     Raises:
         CQRSError: the operation failed; it is answered with a problem document.
     """
-    data = result.unwrap()
+    content = result.kept_json if make is None else None
+    if content is None:
+        data = result.unwrap()
+        content = to_json(make(data) if make else data)
     status, _ = HTTP[result.status]
     if result.is_replay:
         headers["Idempotency-Replayed"] = "true"
     if result.status is OperationStatus.NO_CONTENT:
         return Response(status_code=status, headers=headers)
-    return Response(to_json(make(data) if make else data), status, headers, "application/json")
+    return Response(content, status, headers, "application/json")
 
 
 def error_problem(scope: Scope, error: CQRSError) -> Response:

@@ -67,6 +67,9 @@ class Settings(BaseSettings):
 
     cache_url: str = Field(default="memory://", repr=False)
     cache_max_entries: int = Field(default=10_000, ge=1)
+    """In the memory of this process; a cache in Redis has its own limit, and this one in front of it."""
+    cache_prefix: str = Field(default="app", min_length=1)
+    """What the names of all keys in Redis begin with: the same for all processes of this service, and for no other."""
 
     relay_in_service: bool = True
     """False: this process only writes events to the log, and workers (`app worker`) deliver them."""

@@ -9,9 +9,9 @@ shares; when the row changes, the difference is added. So totals can be correcte
 
 Live, a handler calls `project`, for one event. There are two kinds of these handlers:
 
-    @event_handler(OrderEvent, in_transaction=True)   who changes something and reads at once sees the change, and
+    @event_handler(UserEvent, in_transaction=True)    who changes something and reads at once sees the change, and
                                                       pays for it: the command takes longer, and fails if this does
-    @event_handler(OrderEvent) and @transactional()   the command is not held up, also not by others who change the
+    @event_handler(UserEvent) and @transactional()    the command is not held up, also not by others who change the
                                                       same totals; readers see the change a moment later
 
 In batches, `app.persistence.rebuilding` makes the whole read model anew from the event log.

@@ -23,6 +23,14 @@ def test_a_driver_that_is_not_installed_is_named_with_the_cure(monkeypatch: pyte
         adapter_module("broker", "nats://secret@host")
 
 
+def test_the_driver_of_a_cache_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    for name in [name for name in sys.modules if name.startswith(("app.adapters.cache_redis", "app.adapters.redis_"))]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(ConfigurationError, match=r"CACHE_URL asks for redis, whose driver .*'\.\[redis\]'"):
+        adapter_module("cache", "rediss://secret@host")
+
+
 def test_the_brokers_are_listed_with_their_encrypted_schemes() -> None:
     with pytest.raises(ConfigurationError, match=r"amqp://, amqps://, kafka://, kafkas://, nats://, redis://, rediss:"):
         adapter_module("broker", "mqtt://host")

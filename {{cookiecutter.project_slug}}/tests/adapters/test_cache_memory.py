@@ -37,32 +37,6 @@ async def test_a_value_comes_back_until_its_time_is_over(cache: MemoryCache, sec
     assert await cache.get("never") is None
 
 
-async def test_an_empty_value_is_a_value(cache: MemoryCache) -> None:
-    await cache.set("a", b"", 1, (), 0)
-    entry = await cache.get("a")
-    assert entry is not None
-    assert entry.value == b""
-
-
-async def test_invalidation_drops_exactly_what_has_the_tag(cache: MemoryCache) -> None:
-    await put(cache, "a", "x", "y")
-    await put(cache, "b", "y")
-    await put(cache, "c")
-    await cache.invalidate(["x", "unheard of"])
-    assert [await cache.get(key) is not None for key in "abc"] == [False, True, True]
-    await put(cache, "a", "x")
-    assert await cache.get("a") is not None
-
-
-async def test_what_was_loaded_before_an_invalidation_is_not_stored_after_it(cache: MemoryCache) -> None:
-    mark = await cache.generation(["x"])
-    await cache.invalidate(["x"])
-    await cache.set("a", b"stale", 60, ["x"], mark)
-    assert await cache.get("a") is None
-    await cache.set("a", b"other tag", 60, ["y"], mark)
-    assert await cache.get("a") is not None
-
-
 async def test_what_was_used_least_makes_room(cache: MemoryCache) -> None:
     for key in "abc":
         await put(cache, key)

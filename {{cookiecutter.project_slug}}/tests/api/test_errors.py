@@ -26,6 +26,7 @@ from app.core.cqrs import (
     ResourceNotFoundError,
     ServiceUnavailableError,
 )
+from app.core.cqrs.results import SUCCEEDED, Kept
 from app.core.logging import configure_logging
 
 FAILURES = [status for status in OperationStatus if not status.is_success]
@@ -117,6 +118,14 @@ async def test_ids_and_money_are_text(client: AsyncClient) -> None:
     to_answer.append(OperationResult[Any].success(parcel))
 
     assert (await client.get("/answer")).json() == {"id": str(parcel.id), "price": "12.90"}
+
+
+def test_what_is_kept_as_json_is_sent_as_it_is_unless_the_endpoint_shapes_it() -> None:
+    kept: OperationResult[Any] = OperationResult.of(Kept(b'{"as": "it is"}', lambda: {"as": "made"}), None, SUCCEEDED)
+
+    assert answer(kept).body == b'{"as": "it is"}'
+    assert answer(kept, lambda data: [data]).body == b'[{"as":"made"}]'
+    assert answer(OperationResult.of(Kept(None, lambda: 7), None, SUCCEEDED)).body == b"7"
 
 
 def test_headers_and_shape_are_the_endpoints() -> None:

@@ -1,6 +1,9 @@
 """The message brokers for chaos: Redis, NATS and RabbitMQ."""
 
 import asyncio
+import os
+import shutil
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +31,22 @@ class Redis(Server):
     async def ready(self) -> bool:
         """Whether it has read its file."""
         return await greets(self.port, b"PING\r\n", b"+PONG")
+
+    def fall_silent(self) -> None:
+        """SIGSTOP: its connections stay open, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def speak(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def lose_everything(self) -> None:
+        """Remove its file; it must not be running."""
+        shutil.rmtree(self.folder / "appendonlydir")
+
+    def _signal(self, what: signal.Signals) -> None:
+        assert self.program.pid is not None, "it was started"
+        os.kill(self.program.pid, what)
 
 
 class Nats(Server):

@@ -120,6 +120,14 @@ class Cache(Protocol):
     async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Any) -> None:
         """Store a value, unless one of its tags was invalidated since the mark: then it may be stale."""
 
+    def loading(self, key: str, generation: Any) -> AbstractAsyncContextManager[bool]:
+        """To be entered by who loads a value, one in each process: only one process is inside at a time.
+
+        It tells whether another process was, whose value may be there by now. A process that dies inside keeps the
+        others out for a short while only.
+        """
+        ...
+
     async def invalidate(self, tags: Collection[str]) -> None:
         """Drop every entry that has one of these tags."""
 

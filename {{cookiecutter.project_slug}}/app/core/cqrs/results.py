@@ -1,6 +1,6 @@
 """What an operation answers: `CommandResult` and `QueryResult`, both an `OperationResult`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, Self
 
 from typing_extensions import TypedDict, TypeVar  # pydantic refuses that of `typing` before Python 3.12
@@ -47,6 +47,28 @@ class Outcome(NamedTuple):
 
 
 SUCCEEDED = Outcome()
+
+
+class Kept:
+    """Data that comes from a cache, and is not made into objects before somebody looks at it.
+
+    Args:
+        json: the data as callers outside are sent it; None: it has to be made from the objects.
+        read: makes the objects.
+    """
+
+    __slots__ = ("json", "read")
+
+    def __init__(self, json: bytes | None, read: Callable[[], Any]) -> None:
+        self.json = json
+        self.read = read
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _itself, (self.read(),)
+
+
+def _itself(data: Any) -> Any:
+    return data
 
 
 class OperationResult(Dispatch, Generic[T_co]):
@@ -108,7 +130,16 @@ class OperationResult(Dispatch, Generic[T_co]):
     @property
     def data(self) -> T_co | None:
         """The answer; None when the operation failed or answered nothing."""
-        return self._data
+        data = self._data
+        if type(data) is Kept:
+            data = self._data = data.read()
+        return data
+
+    @property
+    def kept_json(self) -> bytes | None:
+        """The answer as JSON, when it comes from a cache as that and nobody has looked at it yet; else None."""
+        data = self._data
+        return data.json if type(data) is Kept else None
 
     @property
     def status(self) -> OperationStatus:
@@ -151,9 +182,9 @@ class OperationResult(Dispatch, Generic[T_co]):
         Raises:
             CQRSError: the operation failed; the class is that of its status.
         """
-        if self.is_failure:
+        if not self._outcome.status.is_success:
             raise self.to_error()
-        return self._data  # type: ignore[return-value]  # None is an answer too where T allows it
+        return self.data  # type: ignore[return-value]  # None is an answer too where T allows it
 
     def with_outcome(self, **changes: Any) -> Self:
         """The same result with another status, pagination, ..."""
@@ -171,12 +202,12 @@ class OperationResult(Dispatch, Generic[T_co]):
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return (self._data, self._outcome) == (other._data, other._outcome)
+        return (self.data, self._outcome) == (other.data, other._outcome)
 
     __hash__ = None  # type: ignore[assignment]  # it may carry data that cannot be hashed
 
     def __repr__(self) -> str:
-        said = f"data={self._data!r}" if self.is_success else f"{self.error_message!r}, errors={self.errors!r}"
+        said = f"data={self.data!r}" if self.is_success else f"{self.error_message!r}, errors={self.errors!r}"
         return f"{type(self).__name__}({self.status.name}, {said})"
 
 

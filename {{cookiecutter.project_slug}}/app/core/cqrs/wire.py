@@ -2,14 +2,20 @@
 
 import json
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, cached_property, partial
 from typing import Any
+from zlib import crc32
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic_core import to_jsonable_python
+from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic_core import to_json, to_jsonable_python
 
-from app.core.cqrs.results import OperationResult, Outcome
+from app.core.cqrs.results import SUCCEEDED, Kept, OperationResult, Outcome, QueryResult
 from app.core.cqrs.status import OperationStatus
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""Made once: `json.dumps` would make it anew each time."""
 
 
 def canonical_json(message: Any, names: tuple[str, ...] | None = None) -> bytes:
@@ -17,7 +23,7 @@ def canonical_json(message: Any, names: tuple[str, ...] | None = None) -> bytes:
     chosen = names if names is not None else tuple(field.name for field in fields(message))
     values = {name: _ordered(getattr(message, name)) for name in chosen}
     plain = to_jsonable_python(values, inf_nan_mode="strings", bytes_mode="hex")
-    return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
+    return _canonical(plain).encode()
 
 
 def _ordered(value: Any) -> Any:
@@ -54,7 +60,7 @@ class AnswerCodec:
         """
         outcome = result._outcome
         head = to_jsonable_python([outcome.status, outcome.affected_entities, outcome.pagination])
-        data = self._data.dump_json(result._data, by_alias=False, round_trip=True, warnings="error")
+        data = self._data.dump_json(result.data, by_alias=False, round_trip=True, warnings="error")
         return json.dumps(head).encode() + b"\n" + data
 
     def read(self, stored: bytes, result_type: type[OperationResult[Any]], message: Any) -> OperationResult[Any]:
@@ -63,13 +69,78 @@ class AnswerCodec:
         Raises:
             ValueError: what is stored is not an answer of this type, or not any more.
         """
-        head, data = stored.split(b"\n", 1)
-        parts = json.loads(head)
-        if not isinstance(parts, list):
-            raise ValueError("There is no status in front of the data.")  # it is as it says above
-        status, affected, pagination = parts
-        outcome = Outcome(OperationStatus(status), affected_entities=affected, pagination=pagination)
-        return result_type.of(self._data.validate_json(data, by_alias=False, by_name=True), message, outcome)
+        outcome, data = _parted(stored)
+        return result_type.of(self._read(data), message, outcome)
+
+    def keep(self, result: OperationResult[Any]) -> bytes:
+        """The stored form for a cache, with a seal on it.
+
+        Raises:
+            ValueError: the data is not of the declared type, or would not come back as it went.
+        """
+        stored = self.write(result)
+        _, data = stored.split(b"\n", 1)
+        self._read(data)
+        as_sent = b"=" if data == _sent(result.data) else b"-"
+        return self._seal(stored) + as_sent + b"\n" + stored
+
+    def kept(self, sealed: bytes, message: Any) -> OperationResult[Any]:
+        """The result of a query as it was kept; the seal makes sure that the data is readable when it is looked at.
+
+        Raises:
+            ValueError: what is stored was not kept by this service, or when answers of this type had another shape.
+        """
+        seal, stored = sealed.split(b"\n", 1)
+        if seal[:-1] != self._seal(stored):
+            raise ValueError("The seal is of something else.")
+        outcome, data = _parted(stored)
+        return QueryResult.of(Kept(data if seal[-1:] == b"=" else None, partial(self._read, data)), message, outcome)
+
+    def _read(self, data: bytes) -> Any:
+        return self._data.validate_json(data, by_alias=False, by_name=True)
+
+    def _seal(self, stored: bytes) -> bytes:
+        return b"%08x" % crc32(stored, self._shape)
+
+    @cached_property
+    def _shape(self) -> int:
+        """A number that is another one, most likely, when the type is."""
+        try:
+            schema = self._data.json_schema(by_alias=False, schema_generator=SilentSchema)
+        except PydanticInvalidForJsonSchema:  # a type that JSON schema has no words for
+            schema = {"type": str(self._data)}
+        return crc32(json.dumps(schema, sort_keys=True, default=str).encode())
+
+
+class SilentSchema(GenerateJsonSchema):
+    """Makes the best of everything, and does not warn."""
+
+    def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
+        """Nothing is lost by what it left out."""
+
+
+PLAIN = json.dumps([OperationStatus.SUCCESS.value, None, None]).encode()
+"""What stands in front of most data."""
+
+
+def _parted(stored: bytes) -> tuple[Outcome, bytes]:
+    """What stands in front of the data, and the data."""
+    head, data = stored.split(b"\n", 1)
+    if head == PLAIN:
+        return SUCCEEDED, data
+    parts = json.loads(head)
+    if not isinstance(parts, list):
+        raise ValueError("There is no status in front of the data.")  # it is as it says above
+    status, affected, pagination = parts
+    return Outcome(OperationStatus(status), affected_entities=affected, pagination=pagination), data
+
+
+def _sent(data: Any) -> bytes | None:
+    """The data as JSON for callers outside, who know it by its aliases and are not told its type."""
+    try:
+        return to_json(data)
+    except ValueError:
+        return None
 
 
 def _holds_set(schema: Any) -> bool:

@@ -1,5 +1,7 @@
 """The server refuses a command N times with 40001, while a statement runs or at COMMIT; the next attempt succeeds."""
 
+from collections.abc import Mapping, Sequence
+
 from tests.chaos.callers import Answer, Caller, callers
 from tests.chaos.ledger import Ledger
 from tests.chaos.oracle import require
@@ -18,16 +20,24 @@ async def play(stage: Stage) -> str:
     if not stage.has_postgres:
         stage.left_out.append("injected_failures (SQLite has no 40001)")
         return "left out"
-    ledger, database = Ledger(), await stage.postgres(accounts=1)
+    database = await stage.postgres(accounts=1)
     failures = {"locked": (0, 1, 2, 3), "serializable": (1, 3) if not stage.full else (1, 2, 3, 5, 8, 10)}
-    async with stage.service(database) as service, callers(service.url, 1) as people:
+    async with stage.service(database) as service:
+        ledger = await deposit_in_spite_of(failures, database, service.url)
+        stored = await ledger.check(database.driver_url)
+    require(stored == len(ledger.acknowledged), f"{stored} stored, but {len(ledger.acknowledged)} acknowledged.")
+    return f"{stored} deposits stored once after up to {max(failures['serializable'])} failures, {ledger.faults}"
+
+
+async def deposit_in_spite_of(failures: Mapping[str, Sequence[int]], database: Database, url: str) -> Ledger:
+    """One deposit for each number of failures, of each kind, at each place; what was answered."""
+    ledger = Ledger()
+    async with callers(url, 1) as people:
         for where in TRIGGERS:
             for kind, numbers in failures.items():
                 for number in numbers:
                     await _refused(number, where, kind, database, people[0], ledger)
-        stored = await ledger.check(database.driver_url)
-    require(stored == len(ledger.acknowledged), f"{stored} stored, but {len(ledger.acknowledged)} acknowledged.")
-    return f"{stored} deposits stored once after up to {max(failures['serializable'])} failures, {ledger.faults}"
+    return ledger
 
 
 async def _refused(number: int, where: str, kind: str, database: Database, caller: Caller, ledger: Ledger) -> None:

@@ -22,7 +22,7 @@ async def play(stage: Stage) -> str:
     """On each database; side by side, because most of the time goes into starting the service."""
     databases = [database async for database in stage.databases(ACCOUNTS)]
     dice = [random.Random(stage.random.random()) for _ in databases]
-    kills = stage.size(4, 30)
+    kills = stage.size(4, 20)
     users = [Users(stage, database, die) for database, die in zip(databases, dice, strict=True)]
     return "; ".join(await asyncio.gather(*(each.play(kills) for each in users)))
 

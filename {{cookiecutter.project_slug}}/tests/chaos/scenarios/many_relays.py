@@ -40,8 +40,9 @@ async def _share(stage: Stage, server: Server, relays: int) -> str:
         depositor = Depositor(service.bus, database.accounts, stage.random)
         await depositor.commit(events // 2)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(depositor.commit(events // 2))
+            others = tasks.create_task(depositor.commit(events // 2))
             async with workers(stage, database, relays, "relay", broker_url=server.url):
+                await others
                 await drained(database, DRAINED_SECONDS)
     published = await check_arrived(database, await arrived(server), once=True)
     return f"{relays} relays published {published} events once, in order"

@@ -1,14 +1,15 @@
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, Field, computed_field
+from pydantic import AfterValidator, BaseModel, Field, PlainValidator, computed_field
 
 from app.core.cqrs import CommandResult, OperationStatus, QueryResult
-from app.core.cqrs.wire import answer_codec, canonical_json
+from app.core.cqrs.wire import AnswerCodec, answer_codec, canonical_json
 from tests.core.cqrs.support import Ask, Do
 
 
@@ -91,3 +92,42 @@ def test_what_is_no_answer_is_a_value_error(stored: bytes) -> None:
 
 def test_a_codec_is_made_once() -> None:
     assert answer_codec(list[int]) is answer_codec(list[int])
+
+
+class Book(BaseModel):
+    name: str
+
+
+class BookOfToday(BaseModel):
+    name: str
+    is_lent: bool = False
+
+
+BookOfToday.__name__ = BookOfToday.__qualname__ = "Book"
+
+
+def test_what_was_kept_in_an_older_shape_is_unreadable() -> None:
+    kept = AnswerCodec(Book).keep(QueryResult[Any].success(Book(name="Emma")))
+    assert AnswerCodec(Book).kept(kept, None).data == Book(name="Emma")
+    with pytest.raises(ValueError, match="seal"):
+        AnswerCodec(BookOfToday).kept(kept, None)
+
+
+def test_what_was_damaged_is_unreadable() -> None:
+    kept = AnswerCodec(Book).keep(QueryResult[Any].success(Book(name="Emma")))
+    with pytest.raises(ValueError, match="seal"):
+        AnswerCodec(Book).kept(kept.replace(b"Emma", b"Erma"), None)
+
+
+def test_a_type_without_a_schema_is_kept_too() -> None:
+    codec = AnswerCodec(Annotated[int, PlainValidator(int)] | Callable[[], int])
+    assert codec.kept(codec.keep(QueryResult[Any].success(7)), None).data == 7
+
+
+def refuse(value: int) -> int:
+    raise ValueError("never")
+
+
+def test_what_comes_back_as_something_unreadable_is_not_kept() -> None:
+    with pytest.raises(ValueError, match="never"):
+        AnswerCodec(Annotated[int, AfterValidator(refuse)]).keep(QueryResult[Any].success(7))

@@ -121,15 +121,18 @@ def caching(plan: Plan, proceed: Step) -> Step:
         generation = await cache.generation(tags)
 
         async def load() -> bytes:
-            stored, keep = await _load(query, policy, plan, proceed)
-            if keep:
-                await cache.set(key, stored, policy.ttl_of(query), tags, generation)
-            return stored
+            async with cache.loading(key, generation) as another_process_did:
+                if another_process_did and (entry := await cache.get(key)) is not None:
+                    return entry.value
+                stored, keep = await _load(query, policy, plan, proceed)
+                if keep:
+                    await cache.set(key, stored, policy.ttl_of(query), tags, generation)
+                return stored
 
         # Who comes after a change does not join a load that began before it.
         stored = await flights.fly(f"{key} {generation!r}", load)
         info = CacheInfo(hit=False, key=key, ttl_seconds=policy.ttl_of(query), level=None)
-        return codec.read(stored, QueryResult, query).with_outcome(cache_info=info)
+        return codec.kept(stored, query).with_outcome(cache_info=info)
 
     return cached
 
@@ -143,7 +146,7 @@ async def _look_up(cache: Cache, key: str, query: Any, plan: Plan) -> OperationR
     if entry is None:
         return None
     try:
-        result = answer_codec(plan.answer_type).read(entry.value, QueryResult, query)
+        result = answer_codec(plan.answer_type).kept(entry.value, query)
     except ValueError:
         logger.warning("cache_entry_unreadable", key=key)
         return None
@@ -155,7 +158,7 @@ async def _load(query: Any, policy: CachedQuery, plan: Plan, proceed: Step) -> t
     """What the handler answers, as it is stored, and whether it is to be."""
     result = as_result(await proceed(query), QueryResult, query)
     keep = policy.ttl_of(query) > 0 and (result.data is not None or policy.cache_null_results)
-    return answer_codec(plan.answer_type).write(result), keep
+    return answer_codec(plan.answer_type).keep(result), keep
 
 
 def _sees_uncommitted_work() -> bool:

@@ -36,6 +36,12 @@ class SingleFlight(Generic[T]):
                 return flight.outcome[0]
         return await self._lead(key, load)
 
+    async def fly_next(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
+        """The same, but never by a load that began before this call: who comes during one shares the next."""
+        if (earlier := self._flights.get(key)) is not None:
+            await earlier.landed.wait()
+        return await self.fly(key, load)
+
     async def _lead(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
         flight = self._flights[key] = Flight()
         try:

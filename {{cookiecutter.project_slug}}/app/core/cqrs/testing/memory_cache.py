@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,10 @@ class MemoryCache:
         """Store a value, unless it may be stale already."""
         if generation == await self.generation(tags):
             self._entries[key] = (value, self._clock.now() + timedelta(seconds=ttl_seconds), frozenset(tags))
+
+    def loading(self, key: str, generation: Any) -> AbstractAsyncContextManager[bool]:
+        """Nothing to wait for: no other process has anything to do with this cache."""
+        return nullcontext(False)
 
     async def invalidate(self, tags: Collection[str]) -> None:
         """Drop every entry that has one of these tags."""

@@ -1,16 +1,19 @@
 import asyncio
+import pickle
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, Field, computed_field
 
 from app.core.cqrs import (
     BaseQueryHandler,
@@ -27,7 +30,7 @@ from app.core.cqrs import (
     query_handler,
     transactional,
 )
-from app.core.cqrs.testing import MemoryBus
+from app.core.cqrs.testing import FixedClock, MemoryBus, MemoryCache
 from tests.core.cqrs.support import Ask, Do, Happened, handler_of, may, raising, sent_by, together, within_patience
 
 
@@ -346,6 +349,74 @@ async def test_answers_come_back_as_the_declared_type() -> None:
     assert [await asked(bus, Views()), await asked(bus, Views())] == [[view], [view]]
 
 
+looked_at: list[int] = []
+
+
+def noted(value: int) -> int:
+    looked_at.append(value)
+    return value
+
+
+class Watched(BaseModel):
+    number: Annotated[int, AfterValidator(noted)]
+
+
+@dataclass
+class Watching(IQuery[Watched]):
+    pass
+
+
+async def test_a_kept_answer_is_json_until_somebody_looks_at_it() -> None:
+    bus = cached(lambda _: Watched(number=7), message=Watching)
+    first = await bus.execute_query(Watching())
+    looked_at.clear()
+    result = await bus.execute_query(Watching())
+    assert first.kept_json == result.kept_json == b'{"number":7}'
+    assert result.is_success
+    assert looked_at == []
+    assert result.data == Watched.model_construct(number=7)
+    assert result.unwrap() is result.data, "it is made once"
+    assert looked_at == [7]
+    assert result.kept_json is None, "whoever looks at it may change it"
+
+
+async def test_a_kept_answer_is_like_any_other() -> None:
+    bus = cached(Counting(), scope="public")
+    await asked(bus)
+    one, other = [await bus.execute_query(Ask()) for _ in range(2)]
+    assert repr(one) == "QueryResult(SUCCESS, data='answer 1')"
+    assert one.unwrap() == "answer 1"
+    assert one == other
+    hit = await bus.execute_query(Ask())
+    assert pickle.loads(pickle.dumps(hit)).unwrap() == copy(hit).unwrap() == "answer 1"
+
+
+class Dressed(BaseModel):
+    number: int = Field(serialization_alias="no")
+
+
+class Reckoned(BaseModel):
+    number: int
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy has no words for it
+    @property
+    def twice(self) -> int:
+        return 2 * self.number
+
+
+@dataclass
+class Unlike(IQuery[Dressed | Reckoned]):
+    pass
+
+
+@pytest.mark.parametrize("answer", [Dressed(number=1), Reckoned(number=1)])
+async def test_an_answer_that_is_told_otherwise_than_it_is_kept_has_to_be_made(answer: BaseModel) -> None:
+    bus = cached(lambda _: answer, message=Unlike)
+    for _ in range(2):
+        result = await bus.execute_query(Unlike())
+        assert result.kept_json is None
+
+
 async def test_an_answer_of_another_type_is_a_bug_and_never_stored() -> None:
     bus = cached(lambda _: ["not a view"], message=Views)
     for _ in range(2):
@@ -433,6 +504,34 @@ async def test_of_many_misses_at_once_one_loads() -> None:
     gate.may_end.set()
     assert await together(*asking) == ["answer"] * 50  # type: ignore[arg-type]
     assert gate.times == 1
+
+
+class Shared(MemoryCache):
+    """A cache that another process uses too, which has just loaded what this one is about to."""
+
+    def __init__(self, clock: FixedClock, loaded: bytes | None) -> None:
+        super().__init__(clock)
+        self._loaded = loaded
+
+    @asynccontextmanager
+    async def loading(self, key: str, generation: Any) -> AsyncIterator[bool]:
+        """Wait for the other process."""
+        if self._loaded is not None:
+            await self.set(key, self._loaded, 60, (), {})
+        yield True
+
+
+@pytest.mark.parametrize("did", [True, False])
+async def test_what_another_process_loaded_meanwhile_is_not_loaded_again(did: bool) -> None:
+    work = Counting()
+    first = cached(work)
+    info = (await first.execute_query(Ask())).cache_info
+    assert info is not None
+    entry = await first.cache.get(info["key"] or "")
+    assert entry is not None
+    bus = CQRSBus(cache=Shared(FixedClock(), entry.value if did else None))
+    bus.register(handler_of(Ask, work, cached_query()))
+    assert await asked(bus) == ("answer 1" if did else "answer 2")
 
 
 async def test_one_caller_s_load_is_not_shared_with_another() -> None:

@@ -79,3 +79,15 @@ async def test_a_follower_who_is_cancelled_harms_nobody() -> None:
     assert await within_patience(leader) == "load 1"
     with pytest.raises(asyncio.CancelledError):
         await follower
+
+
+async def test_who_wants_a_later_one_shares_the_next() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    load = Load()
+    first = asyncio.create_task(flights.fly_next("key", load))
+    await within_patience(load.started.wait())
+    others = [asyncio.create_task(flights.fly_next("key", load)) for _ in range(5)]
+    await asyncio.sleep(0)
+    load.may_end.set()
+    assert await together(first, *others) == ["load 1", *["load 2"] * 5]  # type: ignore[arg-type]
+    assert await flights.fly_next("key", load) == "load 3"

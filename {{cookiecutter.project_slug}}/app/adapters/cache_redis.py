@@ -1,0 +1,146 @@
+"""A cache in Redis that all processes share, with one in the memory of each in front. Needs Redis 7 or newer.
+
+- What one process invalidates is published, and dropped from the memory of every other a moment later.
+- Who does not hear Redis uses neither level, so Redis slow or gone means slower, never failing.
+- Who could not tell of an invalidation, or may have missed one, has everything dropped before it uses the cache again.
+  If it ends before that, and nobody else noticed the outage, stale entries stay until their time is over.
+"""
+
+import json
+from collections.abc import AsyncIterator, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from secrets import token_hex
+from typing import NamedTuple
+
+from app.adapters import redis_scripts
+from app.adapters.cache_memory import MemoryCache
+from app.adapters.redis_client import connected
+from app.adapters.redis_link import RedisLink
+from app.adapters.redis_turns import RedisTurns
+from app.core.config import Settings
+from app.core.cqrs import Cache, CacheEntry
+from app.core.cqrs.policies.single_flight import SingleFlight
+
+EVERYTHING = "\0everything"
+"""The tag of all entries."""
+MARK_MS = 24 * 3600 * 1000
+"""For how long the mark of a tag is kept at least; longer than any load takes."""
+LONGEST_MS = 10 * 365 * MARK_MS
+
+
+@asynccontextmanager
+async def open_cache(settings: Settings) -> AsyncIterator[Cache]:
+    """The cache of `redis://` and `rediss://`.
+
+    Raises:
+        ConfigurationError: the URL makes no sense.
+    """
+    async with connected(settings.cache_url) as client:
+        cache = RedisCache(
+            RedisLink(client, f"{settings.cache_prefix}:stale"),
+            MemoryCache(settings.cache_max_entries),
+            settings.cache_prefix,
+        )
+        async with cache.link.listening(cache):
+            yield cache
+
+
+class Mark(NamedTuple):
+    """As of when a value is: in memory, and of each tag in Redis; none where Redis was not asked."""
+
+    memory: int
+    tags: tuple[tuple[str, str], ...]
+
+
+class RedisCache:
+    """Two levels, of which an entry is taken from the first that has it."""
+
+    def __init__(self, link: RedisLink, memory: MemoryCache, prefix: str) -> None:
+        self.link = link
+        self._memory = memory
+        self._prefix = prefix
+        self._missed = False
+        """Whether an invalidation may not have reached everybody."""
+        self._looking: SingleFlight[CacheEntry | None] = SingleFlight()
+        self._marking: SingleFlight[Mark] = SingleFlight()
+        self._turns = RedisTurns(link)
+        scripts = (redis_scripts.GET, redis_scripts.MARK, redis_scripts.SET, redis_scripts.INVALIDATE)
+        self._get, self._mark, self._set, self._invalidate = map(link.client.register_script, scripts)
+
+    async def get(self, key: str) -> CacheEntry | None:
+        """The entry of this key, if there is a good one."""
+        if not self.link.is_trusted:
+            return None
+        entry = await self._memory.get(key)
+        if entry is not None:
+            return entry
+        return await self._looking.fly_next(key, lambda: self._look_up(key))
+
+    async def _look_up(self, key: str) -> CacheEntry | None:
+        mark = await self._memory.generation(())
+        found = await self.link.ask(self._get, [self._entry(key)], [f"{self._prefix}:"])
+        if not found:
+            return None
+        value, remaining_ms, *tags = found
+        names = [tag.decode(errors="surrogatepass") for tag in tags]
+        await self._memory.set(key, value, remaining_ms / 1000, names, mark)
+        return CacheEntry(value, remaining_ms / 1000, "redis")
+
+    async def generation(self, tags: Collection[str]) -> Mark:
+        """A mark of now; the tags in Redis that have none get one."""
+        names = [EVERYTHING, *sorted(tags)]
+        return await self._marking.fly_next(repr(names), lambda: self._mark_of(names))
+
+    async def _mark_of(self, names: list[str]) -> Mark:
+        memory = await self._memory.generation(names)
+        marks = await self.link.ask(self._mark, [self._tag(name) for name in names], [token_hex(8), MARK_MS])
+        return Mark(memory, tuple(zip(names, [mark.decode() for mark in marks or ()], strict=False)))
+
+    async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Mark) -> None:
+        """Store a value on both levels, unless one of its tags was invalidated since the mark, or nobody knows."""
+        ttl_ms = max(1, int(min(ttl_seconds * 1000, LONGEST_MS)))
+        keys = [self._entry(key), *(self._tag(tag) for tag, _ in generation.tags)]
+        marks = [part for tag in generation.tags for part in tag]
+        if generation.tags and await self.link.ask(self._set, keys, [value, ttl_ms, *marks]):
+            await self._memory.set(key, value, ttl_seconds, [EVERYTHING, *tags], generation.memory)
+
+    async def invalidate(self, tags: Collection[str]) -> None:
+        """Make every value with one of these tags stale, in all processes."""
+        told = False
+        try:
+            told = bool(await self.link.ask(self._invalidate, *self._stale(tags)))
+        finally:
+            self._missed |= not told
+            await self._memory.invalidate(tags)
+
+    def loading(self, key: str, generation: Mark) -> AbstractAsyncContextManager[bool]:
+        """One process loads at a time what is as new as the mark; whether another one has, in the meantime."""
+        marks = ".".join(mark for _, mark in generation.tags)
+        return self._turns.turn(f"{self._prefix}:turn:{key}:{marks}")
+
+    async def hear(self, said: bytes) -> None:
+        """Drop from memory what another process calls stale."""
+        await self._memory.invalidate(json.loads(said))
+
+    def lose(self) -> None:
+        """Expect to miss something."""
+        self._missed = True
+
+    async def catch_up(self) -> bool:
+        """Have everything dropped if something was missed: it may be older than an invalidation nobody heard of."""
+        while self._missed:
+            self._missed = False
+            if not await self.link.insist(self._invalidate, *self._stale([EVERYTHING])):
+                self._missed = True
+                return False
+            await self._memory.invalidate([EVERYTHING])
+        return True
+
+    def _stale(self, tags: Collection[str]) -> tuple[list[str], list[str]]:
+        return [self._tag(tag) for tag in tags], [self.link.channel, json.dumps(list(tags))]
+
+    def _entry(self, key: str) -> str:
+        return f"{self._prefix}:entry:{key}"
+
+    def _tag(self, tag: str) -> str:
+        return f"{self._prefix}:tag:{tag}"

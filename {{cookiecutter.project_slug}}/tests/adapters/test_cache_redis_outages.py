@@ -1,0 +1,181 @@
+"""A Redis that is silent, dead, or has lost everything makes the service slower, and never wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from app.adapters import redis_client, redis_link
+from app.adapters.cache_redis import RedisCache
+from app.core.config import Settings
+from tests.caches import do_without, process_with_cache, redis_to_hurt, settings_of
+from tests.chaos.brokers import Redis
+from tests.chaos.servers import MissingError
+
+pytestmark = pytest.mark.integration
+
+DEADLINE = 20.0
+MOST_SECONDS = 0.3
+"""How much longer an operation may take at most."""
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Redis]:
+    """A server of the test's own, which keeps what it has over a restart."""
+    try:
+        async with redis_to_hurt(tmp_path) as started:
+            yield started
+    except MissingError as missing:
+        do_without(f"{missing}: no Redis was hurt.")
+
+
+@pytest.fixture
+def settings(server: Redis) -> Settings:
+    return settings_of(server.url, "app")
+
+
+@pytest.fixture
+async def one(settings: Settings) -> AsyncIterator[RedisCache]:
+    """The cache of one process."""
+    async with process_with_cache(settings) as cache:
+        yield cache
+
+
+@pytest.fixture
+async def other(settings: Settings) -> AsyncIterator[RedisCache]:
+    """The cache of another process."""
+    async with process_with_cache(settings) as cache:
+        yield cache
+
+
+async def put(cache: RedisCache, key: str, *tags: str) -> None:
+    await cache.set(key, b"a value", 60, tags, await cache.generation(tags))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def query(cache: RedisCache) -> float:
+    """What the bus does for a miss; how many seconds it took."""
+    started = monotonic()
+    await cache.get("missing")
+    mark = await cache.generation(["x"])
+    async with cache.loading("missing", mark) as another_did:
+        assert not another_did
+        await cache.set("missing", b"a value", 60, ["x"], mark)
+    return monotonic() - started
+
+
+async def test_a_silent_redis_delays_one_query_a_little_and_the_next_not_at_all(server: Redis, one: RedisCache) -> None:
+    await put(one, "a", "x")
+    server.fall_silent()
+    at_once = await asyncio.gather(*(query(one) for _ in range(100)))
+    assert max(at_once) < redis_client.ANSWER_SECONDS + MOST_SECONDS
+    assert await query(one) < redis_client.ANSWER_SECONDS / 2
+    assert await one.get("a") is None, "nobody knows whether it is still good"
+    server.speak()
+    await until(lambda: one.link.is_trusted)
+    await put(one, "a", "x")
+    assert await one.get("a") is not None
+
+
+async def test_memory_is_not_trusted_long_after_redis_fell_silent(server: Redis, one: RedisCache) -> None:
+    await put(one, "a", "x")
+    server.fall_silent()
+    started = monotonic()
+    await until(lambda: not one.link.is_trusted)
+    assert monotonic() - started < redis_link.PING_SECONDS + redis_client.ANSWER_SECONDS + MOST_SECONDS
+    assert await one.get("a") is None
+    server.speak()
+
+
+@pytest.mark.parametrize("speaks", ["one", "other"])
+async def test_an_invalidation_that_redis_did_not_hear_is_made_up_for(
+    server: Redis, one: RedisCache, other: RedisCache, speaks: str
+) -> None:
+    """Though the one who could not tell is dead by the time that Redis is back."""
+    await put(one, "a", "x")
+    await other.get("a")
+    server.fall_silent()
+    await until(lambda: not one.link.is_trusted and not other.link.is_trusted)
+    await (one if speaks == "one" else other).invalidate(["x"])
+    server.speak()
+    await until(lambda: one.link.is_trusted)
+    assert await one.get("a") is None
+    await until(lambda: other.link.is_trusted)
+    assert await other.get("a") is None
+
+
+async def test_a_redis_that_came_back_with_what_it_had_is_not_believed(server: Redis, one: RedisCache) -> None:
+    await put(one, "a", "x")
+    mark = await one.generation(["x"])
+    await server.kill()
+    await until(lambda: not one.link.is_trusted)
+    await one.invalidate(["x"])
+    await server.start()
+    await until(lambda: one.link.is_trusted)
+    assert await one.get("a") is None
+    await one.set("a", b"stale", 60, ["x"], mark)
+    assert await one.get("a") is None
+    await put(one, "a", "x")
+    assert await one.get("a") is not None
+
+
+async def test_a_redis_that_lost_everything_takes_nothing_of_before(server: Redis, one: RedisCache) -> None:
+    await put(one, "a", "x")
+    mark = await one.generation(["x"])
+    await server.kill()
+    server.lose_everything()
+    await until(lambda: not one.link.is_trusted)
+    await one.invalidate(["x"])
+    await server.start()
+    await until(lambda: one.link.is_trusted)
+    await one.generation(["x"])
+    await one.set("a", b"stale", 60, ["x"], mark)
+    assert await one.get("a") is None
+    assert await query(one) < redis_client.ANSWER_SECONDS
+    assert await one.get("missing") is not None, "its scripts are there again"
+
+
+async def test_what_is_published_while_nobody_listens_is_not_missed(
+    server: Redis, one: RedisCache, other: RedisCache
+) -> None:
+    await put(one, "a", "x")
+    await other.link.client.client_kill_filter(_type="pubsub")
+    await other.invalidate(["x"])
+    async with asyncio.timeout(DEADLINE):
+        while await one.get("a") is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def test_who_waits_for_another_process_goes_on_when_redis_is_gone(
+    server: Redis, one: RedisCache, other: RedisCache
+) -> None:
+    mark = await one.generation(["x"])
+    async with one.loading("a", mark):
+        waiting = asyncio.create_task(query_of(other))
+        await asyncio.sleep(0)
+        await server.kill()
+        async with asyncio.timeout(2):
+            await waiting
+
+
+async def query_of(cache: RedisCache) -> None:
+    async with cache.loading("a", await cache.generation(["x"])):
+        pass
+
+
+async def test_the_service_starts_without_redis(server: Redis, settings: Settings) -> None:
+    await server.kill()
+    async with process_with_cache(settings) as cache:
+        assert not cache.link.is_trusted
+        assert await query(cache) < redis_client.ANSWER_SECONDS
+        await server.start()
+        await until(lambda: cache.link.is_trusted)
+        await put(cache, "a", "x")
+        assert await cache.get("a") is not None
