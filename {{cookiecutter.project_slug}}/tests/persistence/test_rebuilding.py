@@ -145,7 +145,9 @@ async def test_what_is_not_committed_yet_is_waited_for(database: Database) -> No
             await project(session, VOTES, raised(event))
         rebuilding_now = asyncio.create_task(rebuilt(database))
         async with asyncio.timeout(10):
-            while not await is_held_up(database):
+            while True:
+                if await is_held_up(database):
+                    break
                 await anyio.sleep(0.01)
         assert not rebuilding_now.done()
     await rebuilding_now
