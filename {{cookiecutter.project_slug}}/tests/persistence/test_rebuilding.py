@@ -1,9 +1,11 @@
 import asyncio
+import itertools
 import os
 import signal
 import sys
 from typing import Any
 
+import anyio
 import pytest
 from sqlalchemy import inspect, text
 
@@ -108,19 +110,48 @@ async def test_events_that_nobody_waits_to_store_do_not_keep_it_from_ending(data
     await store(database, stood("ada"))
     done = asyncio.Event()
 
-    async def write() -> None:
-        version = 1
+    async def write(number: int) -> None:
+        candidates = (stood(f"candidate {number}.{count}") for count in itertools.count())
         while not done.is_set():
-            version += 1
-            await store(database, voted("ada", version))
+            await store(database, *itertools.islice(candidates, 5))
 
-    writing = asyncio.create_task(write())
+    writing = asyncio.gather(*map(write, range(6)))
     async with asyncio.timeout(10):
         await rebuilt(database)
     done.set()
     await writing
     await rebuilt(database)
     assert (await state_of(database, VOTES)).behind == 0
+
+
+async def is_held_up(database: Database) -> bool:
+    """Whether somebody waits for a lock; on SQLite whoever writes second does."""
+    if database.is_sqlite:
+        return True
+    async with database.reading() as session:
+        waits = text(
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted AND "
+            "d.datname = current_database()"
+        )
+        return bool(await session.scalar(waits))
+
+
+async def test_what_is_not_committed_yet_is_waited_for(database: Database) -> None:
+    await live(database, *life_of("ada"))
+    late = stood("eve"), voted("eve", 2, 10)
+    async with database.writing() as session, session.begin():
+        for event in late:
+            await session.execute(event_log.insert(), [event.row()])
+            await project(session, VOTES, raised(event))
+        rebuilding_now = asyncio.create_task(rebuilt(database))
+        async with asyncio.timeout(10):
+            while True:
+                if await is_held_up(database):
+                    break
+                await anyio.sleep(0.01)
+        assert not rebuilding_now.done()
+    await rebuilding_now
+    assert await counted(database) == ([("ada", 4, "Left", 3), ("eve", 2, "Left", 10)], [("Left", 13)])
 
 
 async def test_an_event_that_the_rebuild_had_is_passed_over_when_it_is_delivered(database: Database) -> None:
