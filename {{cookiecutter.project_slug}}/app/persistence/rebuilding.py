@@ -206,14 +206,14 @@ class Rebuilding:
             yield session
 
 
-def _in_order(projection: Projection, at: tuple[str, int] | None) -> Select[Any]:
+def _in_order(projection: Projection, at: tuple[str, int] | None) -> Select[*tuple[Any, ...]]:
     """The events behind this aggregate and version."""
     behind = true() if at is None else tuple_(log.aggregate_id, log.version) > tuple_(*at)
     found = select(*EVENT).where(log.aggregate_type == projection.aggregate_type, behind)
     return found.order_by(log.aggregate_id, log.version)
 
 
-def _missing(projection: Projection, table: Table, is_sqlite: bool) -> Select[Any]:
+def _missing(projection: Projection, table: Table, is_sqlite: bool) -> Select[*tuple[Any, ...]]:
     """The events that the rows of a table do not have."""
     (key,) = table.primary_key
     aggregate_id: ColumnElement[Any] = cast(log.aggregate_id, key.type)  # and not the key, which has an index

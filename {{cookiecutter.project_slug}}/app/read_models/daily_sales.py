@@ -64,7 +64,7 @@ async def sales_of(session: AsyncSession, day: date, *, with_pizzas: bool) -> Da
     """The sales of a day."""
     row = (await session.execute(select(daily_sales).where(daily_sales.c.day == day))).mappings().first()
     nothing: dict[str, Any] = {column.name: 0 for column in daily_sales.columns}
-    sales = nothing | {"total_revenue": Decimal("0.00")} if row is None else dict(row)
+    sales: dict[str, Any] = nothing | {"total_revenue": Decimal("0.00")} if row is None else dict(row)
     del sales["day"]
     return DailySalesView(date=day, **sales, pizzas=await _pizzas(session, day) if with_pizzas else None)
 

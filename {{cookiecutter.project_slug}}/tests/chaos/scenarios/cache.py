@@ -23,7 +23,7 @@ MOST_SECONDS_MORE = 0.3
 
 async def play(stage: Stage) -> str:
     """First races with a Redis that is well, then outages under load."""
-    races = stage.size(200, 1000)
+    races = stage.size(200, 400)
     database = await (stage.postgres if stage.has_postgres else stage.sqlite)(races)
     try:
         async with broker(stage, Redis) as server, tills_on(database, server.url) as services:
