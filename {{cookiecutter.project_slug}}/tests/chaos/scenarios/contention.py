@@ -17,7 +17,7 @@ async def play(stage: Stage) -> str:
     async for database in stage.databases(ACCOUNTS):
         for kind in KINDS if database.postgres else KINDS[:1]:
             database = await (stage.postgres(ACCOUNTS) if database.postgres else stage.sqlite(ACCOUNTS))
-            lines.append(await _on(stage, database, kind, stage.size(400, 2_500)))
+            lines.append(await _on(stage, database, kind, stage.size(400, 10_000)))
     return "; ".join(lines)
 
 
