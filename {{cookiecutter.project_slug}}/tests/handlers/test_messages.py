@@ -22,5 +22,5 @@ def test_what_is_written_and_what_is_read_are_never_the_same_class() -> None:
                 written |= own_classes(message, message.answer_type())
             elif declaration.kind is Kind.QUERY:
                 read |= own_classes(message.answer_type())
-    assert len(written) > 10 and len(read) > 5, "The walk finds what there is."
+    assert len(written) > 10 and len(read) > 3, "The walk finds what there is."
     assert written & read == set()
