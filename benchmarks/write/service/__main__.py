@@ -37,6 +37,7 @@ def serve(package: str, *routers: APIRouter) -> None:
     )
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 10, 50)
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -80,6 +80,8 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    # What was imported stays, and a request leaves few cycles behind: to look for them less often saves a tenth of a write.
     gc.collect()
-    gc.freeze()  # what was imported stays: to walk over it again and again is a tenth of what a write costs
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 50)
     uvicorn.Server(config).run(sockets=[listener])
