@@ -80,7 +80,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    # What was imported stays, and a request leaves few cycles behind: to look for them less often saves a tenth of a write.
+    # What was imported stays, and a request leaves few cycles: to look for them less often saves a tenth of a write.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 50)
