@@ -32,11 +32,15 @@ class Server(Protocol):
     async def send_foreign(self, topic: str) -> None:
         """Send what is no event."""
 
-    async def refuse_large(self, topic: str) -> None:
-        """From now on take no message of 1,000 bytes or more."""
-
     async def forget(self, topic: str) -> None:
         """Remove everything."""
+
+
+class LimitedServer(Server, Protocol):
+    """A server that can have a limit for one topic alone."""
+
+    async def refuse_large(self, topic: str) -> None:
+        """From now on take no message of 1,000 bytes or more."""
 
 
 class Nats:
@@ -146,10 +150,6 @@ class Redis:
         """Other fields."""
         async with redis.asyncio.from_url(self.url) as client:
             await client.xadd(topic, {"whatever": b"\xff{"})
-
-    async def refuse_large(self, topic: str) -> None:
-        """It has no such limit."""
-        raise NotImplementedError
 
     async def forget(self, topic: str) -> None:
         """The stream, with its group."""

@@ -30,7 +30,8 @@ from app.core.cqrs.event_types import EventTypes
 from app.persistence.event_log import stream
 from app.persistence.upsert import adding, replacing
 
-LOCK_ID = 0x61707072
+LOCK_ID = 0x61707073
+"""Apart from the lock of a rebuild."""
 
 Row = Mapping[str, Any]
 """Column -> value; empty before the first event."""

@@ -14,7 +14,7 @@ import pytest
 from app.adapters.brokers import open_broker
 from app.core.broker import Broker, BrokerDownError, EventMessage, MessageRefusedError
 from app.core.config import Settings
-from tests.brokers import SERVERS, Server, wire_to
+from tests.brokers import SERVERS, LimitedServer, Server, wire_to
 from tests.databases import settings_for
 
 pytestmark = pytest.mark.integration
@@ -384,7 +384,7 @@ async def test_a_broker_that_is_silent_is_not_waited_for(
 
 @pytest.mark.parametrize("server", ["nats", "amqp"], indirect=True)
 async def test_a_message_that_the_broker_does_not_take_is_no_outage(
-    server: Server, settings: Settings, topic: str
+    server: LimitedServer, settings: Settings, topic: str
 ) -> None:
     await server.refuse_large(topic)
     async with open_broker(settings) as broker:
