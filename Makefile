@@ -1,7 +1,7 @@
 # `make` lists the words. Each does its own set-up in .venv.
 
 PYTHON := python3
-PORT := 8000
+PORT ?= 8000
 INTO := ..
 BUILD := build
 WORKERS := auto

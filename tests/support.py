@@ -51,7 +51,7 @@ def run(*command: str, cwd: Path, stdin: str = "", **environment: str) -> subpro
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=3600,
         check=False,
     )
 

@@ -43,7 +43,7 @@ def test_a_service_that_ignores_ctrl_c_is_stopped_all_the_same(monkeypatch: pyte
     demo.stop(process)
 
     process.stdout.close()
-    assert process.returncode == -signal.SIGKILL
+    assert process.wait(120) == -signal.SIGKILL
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_the_requests_shown_work_as_they_stand(shown: tuple[subprocess.Popen[str
         assert '"mario@example.com"' in answer.stdout, answer.stdout + answer.stderr
 
     os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
-    process.wait(30)
+    process.wait(120)
     assert process.stdout is not None
     assert "Stopped." in process.stdout.read()
     with pytest.raises(OSError, match="refused"):
@@ -93,7 +93,7 @@ def test_the_demo_without_a_terminal(tmp_path: Path) -> None:
         "POST /api/users", "POST /api/auth/login", "PATCH /api/users/$USER_ID", "GET /api/users/$USER_ID",
     ]  # fmt: skip
     assert "Everything worked." in answer.stdout
-    assert time.monotonic() - started < 120
+    assert time.monotonic() - started < 600
     assert list(tmp_path.iterdir()) != []
 
 

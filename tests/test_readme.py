@@ -10,6 +10,7 @@ from scripts.bake import ROOT, SERVICE
 from tests.support import questions, run
 
 TEMPLATE, OWN = Path("README.md"), Path(SERVICE, "README.md")
+DOCS = [Path(SERVICE, "docs", file.name) for file in sorted((ROOT / SERVICE / "docs").glob("*.md"))]
 # Where each command of a README is run as it stands.
 RUN_BY = {
     TEMPLATE: {
@@ -28,6 +29,9 @@ RUN_BY = {
         "make check": "tests/test_checks.py",
     },
 }
+# The same for the pages of the service. All other `.venv/bin/app` of the guide are run by its own test.
+RUN_BY_DOCS = {"make test": "tests/test_checks.py", ".venv/bin/app worker": f"{SERVICE}/tests/cli/test_worker.py"}
+MADE_BY_THE_READER = {"build/", "app/handlers/ticket"}
 
 
 def commands(readme: Path) -> list[str]:
@@ -37,22 +41,46 @@ def commands(readme: Path) -> list[str]:
     return [line for line in lines if line]
 
 
+def is_run_by(command: str, file: str | Path) -> bool:
+    """Whether a file has a command as it stands, or its words as the arguments of a process."""
+    words = ", ".join(f'"{word}"' for word in command.removeprefix(".venv/bin/").split())
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return command in text or words in text
+
+
 @pytest.mark.parametrize("readme", RUN_BY, ids=str)
 def test_every_command_is_run_somewhere(readme: Path) -> None:
     assert sorted(commands(readme)) == sorted(RUN_BY[readme])
-    for command, file in RUN_BY[readme].items():
-        words = ", ".join(f'"{word}"' for word in command.split())
-        text = (ROOT / file).read_text(encoding="utf-8")
-        assert command in text or words in text
+    assert [command for command, file in RUN_BY[readme].items() if not is_run_by(command, file)] == []
 
 
-@pytest.mark.parametrize("readme", [TEMPLATE, OWN, Path("CONTRIBUTING.md")], ids=str)
+def test_every_command_of_the_docs_is_run_somewhere() -> None:
+    guide = (ROOT / SERVICE / "tests" / "guide.py").read_text(encoding="utf-8")
+    pages = re.search(r"^PAGES = \((.+?)\)$", guide, re.MULTILINE | re.DOTALL)
+    assert pages is not None
+    found = {(page, command) for page in DOCS for command in commands(page)}
+    left = {one for one in found if f'"{one[0].stem}"' not in pages[1] or not one[1].startswith(".venv/bin/app ")}
+    assert {command for _, command in left} <= set(RUN_BY_DOCS) <= {command for _, command in found}
+    assert [command for command, file in RUN_BY_DOCS.items() if not is_run_by(command, file)] == []
+
+
+@pytest.mark.parametrize("readme", [TEMPLATE, OWN, Path("CONTRIBUTING.md"), *DOCS], ids=str)
 def test_every_path_that_is_named_exists(readme: Path) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
-    named = re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", text) + re.findall(r"\]\(([\w./-]+)\)", text)
-    scratch = {"build/"}
     here = (ROOT / readme).parent
-    assert [path for path in named if not (here / path).exists() and path not in scratch] == []
+    linked = [here / path for path in re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", text)]
+    base = ROOT / SERVICE if readme in DOCS else here
+    named = [base / path for path in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", text) if path not in MADE_BY_THE_READER]
+    assert [path for path in linked + named if not path.exists()] == []
+
+
+@pytest.mark.parametrize("page", [OWN, *DOCS], ids=str)
+def test_every_heading_that_is_linked_exists(page: Path) -> None:
+    links = re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    targets = [(ROOT / page).parent / file if file else ROOT / page for file, _ in links]
+    headings = [re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE) for target in targets]
+    anchors = [{re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in found} for found in headings]
+    assert [link for link, known in zip(links, anchors, strict=True) if link[1] not in known] == []
 
 
 def test_every_question_is_explained() -> None:
@@ -88,3 +116,9 @@ def test_new_refuses_with_a_sentence_and_no_traceback(tmp_path: Path) -> None:
     assert "project_name 'Tratt{oria' holds {" in asked.stderr
     assert "Traceback" not in asked.stderr
     assert [path for path in tmp_path.iterdir() if path.name != "home"] == []
+
+
+@pytest.mark.parametrize(("folder", "word"), [(".", "demo"), (SERVICE, "run")])
+def test_a_port_may_stand_before_the_word_too(folder: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "8001")
+    assert "--port 8001" in run("make", "--dry-run", word, cwd=ROOT / folder).stdout

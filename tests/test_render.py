@@ -1,7 +1,7 @@
 """What rendering leaves alone, what it fills in, and what it costs."""
 
+import os
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -78,12 +78,13 @@ def test_data_files_parse_before_and_after_rendering(suffix: str, default: Baked
 
 
 def test_rendering_is_quick(bake: Bake) -> None:
+    """By what it takes of a processor, also in processes of its own: others may use this machine too."""
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = os.times()
         bake()
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) <= SECONDS_TO_RENDER
+        seconds.append(sum(os.times()[:4]) - sum(start[:4]))
+    assert 0 < min(seconds) <= SECONDS_TO_RENDER
 
 
 def test_rendering_needs_no_network(tmp_path: Path) -> None:

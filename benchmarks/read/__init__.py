@@ -1,6 +1,6 @@
-"""What a read costs over HTTP: from PostgreSQL by hand, the same through the bus, and from a warm cache.
+"""What a read of the sample costs over HTTP, each beside an endpoint written by hand: the menu, an order.
 
-__main__.py   the session: rounds in turn, and the bars
-database.py   a menu to read
-service/      the service under load, with the three endpoints
+__main__.py   what is loaded, and the bars
+by_hand.py    the floors: the same reads without the bus
+service.py    the service under load: the whole service as `app run` serves it, with the floors in it
 """

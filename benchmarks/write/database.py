@@ -1,47 +1,16 @@
-"""A database of its own on a running server, and who may send parcels."""
+"""Who may send parcels, and how many rows there are."""
 
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import func, insert, select
 
 from app.core.config import Settings
 from app.domain.user import MEMBER, User
-from app.persistence import migrate
 from app.persistence.database import Database
 from app.persistence.tables import event_log, idempotency_keys, role_permissions
 from benchmarks.write.service.parcels import metadata, parcels
 from benchmarks.write.service.through_bus import PERMISSION
-
-SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
-
-
-@asynccontextmanager
-async def fresh_database(*, is_synchronous: bool) -> AsyncIterator[str]:
-    """The URL of an empty database that is dropped in the end.
-
-    Args:
-        is_synchronous: whether a COMMIT waits for the disk, as PostgreSQL does unless it is told otherwise.
-    """
-    name = f"benchmark_{os.getpid()}_{uuid4().hex[:8]}"
-    await _order(f'CREATE DATABASE "{name}"')
-    try:
-        await _order(f'ALTER DATABASE "{name}" SET synchronous_commit = {"on" if is_synchronous else "off"}')
-        yield f"{SERVER}/{name}?ssl=disable"
-    finally:
-        await _order(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-async def _order(statement: str) -> None:
-    connection = await asyncpg.connect(f"{SERVER}/postgres", timeout=5, ssl=False)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def prepare(settings: Settings) -> UUID:
@@ -57,11 +26,6 @@ async def prepare(settings: Settings) -> UUID:
     finally:
         await database.close()
     return user.id
-
-
-def migrated(settings: Settings) -> None:
-    """Make the tables of the service."""
-    migrate.upgrade(settings)
 
 
 async def rows(settings: Settings) -> dict[str, int]:

@@ -5,8 +5,9 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.security import OAuth2PasswordBearer
+from fastapi.security.base import SecurityBase
 
 from app.core.container import RunningService
 from app.core.cqrs import (
@@ -24,11 +25,12 @@ from app.read_models.pages import LARGEST_PAGE, LARGEST_PAGE_SIZE
 
 R = TypeVar("R")
 
-IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,200}")
+LONGEST_KEY = 200
+SANE_KEY = re.compile(rf"[!-~]{{1,{LONGEST_KEY}}}")
 bearer = OAuth2PasswordBearer(tokenUrl="/api/auth/login", refreshUrl="/api/auth/refresh", auto_error=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestBus:
     """The service's bus, for one request: what is sent through it carries who asked, and for which request."""
 
@@ -68,59 +70,57 @@ SentToken = Annotated[str | None, Depends(bearer)]
 """The access token as it was sent; None if there was none."""
 
 
-async def _read(token: str, request: Request) -> AccessToken:
-    """What a token says. One that is no good is never taken for none."""
-    tokens: AccessTokens = await request.app.state.service.container.get(AccessTokens)
-    return tokens.read(token)
-
-
 async def _current_user(request: Request, token: SentToken) -> AccessToken:
     if token is None:
         raise AuthenticationError("Sign in first: send an access token as `Authorization: Bearer ...`.")
-    return await _read(token, request)
+    tokens: AccessTokens = await request.app.state.service.container.get(AccessTokens)
+    return tokens.read(token)
 
 
 CurrentUser = Annotated[AccessToken, Depends(_current_user)]
 """Who calls; a request without an access token is answered 401."""
 
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        description="A name of your own for this request, such as a UUID. Where keys are taken, a request sent "
-        "again under its key has no second effect and gets the first answer, with `Idempotency-Replayed: true`. "
-        "Another request under that key is refused with 422. What failed may be tried again under its key."
-    ),
-]
-"""The key under which a command takes effect only once."""
+class CallersBus(SecurityBase):
+    """Gives an endpoint the bus for whoever calls.
+
+    FastAPI takes longer for each dependency of a dependency, and for each header that is one, than the bus for a
+    command. So this is one that reads the headers itself, and is at the same time the scheme that the documentation
+    shows; `app.api.routing` documents the key.
+    """
+
+    model = bearer.model
+    scheme_name = bearer.scheme_name
+
+    async def __call__(self, request: Request) -> RequestBus:
+        """The bus, for the caller that the access token names, if one was sent. One that is no good is not none."""
+        if "authorization" not in request.headers:
+            return _request_bus(request, None)
+        return _request_bus(request, str((await _current_user(request, await bearer(request))).user_id))
 
 
-def _checked(key: str | None) -> str | None:
-    if key is not None and IDEMPOTENCY_KEY.fullmatch(key) is None:
-        raise BadRequestError("Idempotency-Key must have 1 to 200 printable ASCII characters and no spaces.")
-    return key
+async def _anonymous_bus(request: Request) -> RequestBus:
+    return _request_bus(request, None)
 
 
-# FastAPI takes longer for each dependency of a dependency than the bus for a command: these have few.
-async def _bus(request: Request, token: SentToken, idempotency_key: IdempotencyKey = None) -> RequestBus:
-    user_id = None if token is None else str((await _read(token, request)).user_id)
-    return _request_bus(request, user_id, idempotency_key)
+def _request_bus(request: Request, user_id: str | None) -> RequestBus:
+    key = request.headers.get("idempotency-key")
+    if key is not None and SANE_KEY.fullmatch(key) is None:
+        raise BadRequestError(f"Idempotency-Key must have 1 to {LONGEST_KEY} printable ASCII characters and no spaces.")
+    ids = request.scope["state"]  # as they are in the scope: Starlette makes an object of them, which takes longer
+    return RequestBus(request.app.state.service.bus, user_id, ids["correlation_id"], ids["traceparent"], key)
 
 
-async def _anonymous_bus(request: Request, idempotency_key: IdempotencyKey = None) -> RequestBus:
-    return _request_bus(request, None, idempotency_key)
-
-
-def _request_bus(request: Request, user_id: str | None, key: str | None) -> RequestBus:
-    state = request.state
-    return RequestBus(request.app.state.service.bus, user_id, state.correlation_id, state.traceparent, _checked(key))
-
-
-Bus = Annotated[RequestBus, Depends(_bus)]
+Bus = Annotated[RequestBus, Depends(CallersBus())]
 """The bus; what is sent through it carries the caller, the correlation id and the idempotency key."""
 
 AnonymousBus = Annotated[RequestBus, Depends(_anonymous_bus)]
 """The bus for who proves in the message itself who it is, as at login: a stale token does not stand in the way."""
+
+
+def takes_keys(dependency: object) -> bool:
+    """Whether this dependency gives a bus, which reads the `Idempotency-Key`."""
+    return isinstance(dependency, CallersBus) or dependency is _anonymous_bus
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.edge import protect
 from app.api.errors import answer_errors
-from app.api.problems import CLIENT_AND_SERVER_PROBLEMS, document_problems
+from app.api.problems import document_problems
+from app.api.routing import add_routes
+from app.api.tracing import RequestSpans, telemetry_with
 from app.core.config import Settings, SettingsError, load_settings
 from app.core.container import running_service
 from app.core.cqrs import CQRSError
@@ -21,17 +23,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The web application; it opens the service when it starts, and closes it when it ends."""
     settings = settings or load_settings()
     production = settings.environment == "production"
-    configure_logging(json=production, level=settings.log_level)
+    configure_logging(json=production, level=settings.log_level, traces=bool(settings.traces_url))
+    requests = RequestSpans() if settings.traces_url else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running_service(settings) as service:
             app.state.service = service
+            if requests is not None:
+                requests.tracer = service.telemetry.tracer
             yield
 
-    app = FastAPI(title="Service", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(title="Service", lifespan=lifespan, redirect_slashes=False, telemetry=telemetry_with(requests))
+    # A request is compared with one route after the other, and the documentation's are asked for least.
+    documentation, app.router.routes = app.router.routes, []
     for router in found_routers():
-        app.include_router(router, responses=CLIENT_AND_SERVER_PROBLEMS)
+        add_routes(app, router)
+    app.router.routes += documentation
     answer_errors(app)
     document_problems(app)
     protect(

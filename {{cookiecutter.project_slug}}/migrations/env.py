@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import TypeDecorator
 
+from app.persistence.rebuilding import PREFIX
 from app.persistence.tables import Json, metadata
 
 
@@ -19,11 +20,17 @@ def plain_types(kind: str, item: Any, _: Any) -> str | Literal[False]:
     return False
 
 
+def is_ours(name: str | None, kind: str, _: Any) -> bool:
+    """Leave out what a rebuild that was killed has left: the next one drops it."""
+    return kind != "table" or name is None or not name.startswith(PREFIX)
+
+
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_as_batch=True,  # SQLite cannot change a table; Alembic copies it
     render_item=plain_types,
+    include_name=is_ours,
 )
 with context.begin_transaction():
     context.run_migrations()

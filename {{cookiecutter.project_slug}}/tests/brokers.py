@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
@@ -170,9 +171,14 @@ class Wire:
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
-        self._port = 0
+        # Bound for as long as the wire is there: while it is cut, nobody else on this machine gets its port.
+        self._bound = socket.socket()
+        self._bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._bound.bind(("127.0.0.1", 0))
+        self._port = self._bound.getsockname()[1]
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._whole = False
         self.frozen = False
         """Whether it is silent: connections stay open, but nothing passes."""
 
@@ -185,22 +191,28 @@ class Wire:
 
     async def mend(self) -> None:
         """Let connections through."""
+        self._whole = True
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """Break all connections, and refuse new ones."""
         assert self._server is not None
+        self._whole = False
         self._server.close()
         for writer in tuple(self._writers):
             writer.transport.abort()
         await self._server.wait_closed()
 
+    def close(self) -> None:
+        """Give its port back."""
+        self._bound.close()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection(self._target.hostname, self._target.port)
-        ways = [self._carry(reader, there[1]), self._carry(there[0], writer)]
         self._writers |= {writer, there[1]}
-        await asyncio.gather(*ways)
+        if not self._whole:  # it was cut meanwhile
+            writer.transport.abort()
+        await asyncio.gather(self._carry(reader, there[1]), self._carry(there[0], writer))
         self._writers -= {writer, there[1]}
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -221,3 +233,4 @@ async def wire_to(url: str) -> AsyncIterator[Wire]:
         yield wire
     finally:
         await wire.cut()
+        wire.close()

@@ -1,7 +1,8 @@
 """Caches for tests: in Redis under a prefix of their own, on the server of the machine or on one that may be hurt."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,34 +11,36 @@ from uuid import uuid4
 import pytest
 import redis.asyncio
 
+from app.adapters import redis_client, redis_link, redis_turns
 from app.adapters.cache_redis import RedisCache, open_cache
 from app.core.config import Settings
 from tests.chaos.brokers import Redis
 from tests.databases import settings_for
+from tests.surroundings import require_server
 
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
 """A server on which tests may make and remove keys under prefixes of their own; nothing else of it is touched."""
 
-
-def do_without(sentence: str) -> None:
-    """Skip a test that needs a server, or fail it where servers are required."""
-    if os.environ.get("REQUIRE_SERVICES") == "1":
-        pytest.fail(sentence)
-    pytest.skip(sentence)
+PATIENCE_SECONDS = 20.0
 
 
 @asynccontextmanager
 async def prefix_in_redis() -> AsyncIterator[str]:
     """A prefix that nobody else has; its keys are gone afterwards."""
     prefix = f"test_{uuid4().hex}"
+    require_server(REDIS, "the cache was tested in memory alone")
     async with redis.asyncio.from_url(REDIS, socket_timeout=5) as client:
-        try:
-            await client.ping()
-        except (redis.RedisError, OSError) as error:
-            do_without(f"Redis does not answer on {REDIS} ({error}): the cache was tested in memory alone.")
         yield prefix
         async for key in client.scan_iter(f"{prefix}:*"):
             await client.delete(key)
+
+
+def wait_for_redis(patch: pytest.MonkeyPatch) -> None:
+    """Let no cache take a Redis that is well for one in trouble because this machine is busy."""
+    for module in (redis_client, redis_link):
+        patch.setattr(module, "ANSWER_SECONDS", PATIENCE_SECONDS)
+    patch.setattr(redis_link, "START_SECONDS", PATIENCE_SECONDS)
+    patch.setattr(redis_turns, "TURN_MS", 60_000)
 
 
 def settings_of(url: str, prefix: str, **values: Any) -> Settings:
@@ -66,3 +69,15 @@ async def redis_to_hurt(folder: Path) -> AsyncIterator[Redis]:
         yield server
     finally:
         await server.remove()
+
+
+async def put(cache: RedisCache, key: str, *tags: str) -> None:
+    """Store something."""
+    await cache.set(key, b"a value", 60, tags, await cache.generation(tags))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)

@@ -1,7 +1,7 @@
 """What all tests have: databases that exist for one test, and a service that is really put together."""
 
 import asyncio
-import os
+import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,10 +10,14 @@ import pytest
 import structlog
 
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
+from app.core.container import RunningService
 from app.core.cqrs import CQRSBus
+from app.core.cqrs.testing import MemoryBus
 from app.persistence.database import Database
+from tests.compiled import compile_once
 from tests.databases import SERVER, Databases, PostgresDatabases, SqliteFiles, ask_server, settings_for
+from tests.lifespan import service_with
+from tests.surroundings import do_without, without_settings
 from tests.users import People
 
 
@@ -23,11 +27,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_nobody() -> Iterator[None]:
+    """No test reads a developer's settings."""
+    with without_settings():
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test reads a developer's settings, or touches a developer's files."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test touches a developer's files."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -55,10 +64,7 @@ def postgres_databases() -> Iterator[PostgresDatabases]:
     try:
         asyncio.run(ask_server("SELECT 1"))
     except OSError as error:
-        sentence = f"PostgreSQL does not answer on {SERVER} ({error}): these tests ran on SQLite alone."
-        if os.environ.get("REQUIRE_SERVICES") == "1":
-            pytest.fail(sentence)
-        pytest.skip(sentence)
+        do_without(f"PostgreSQL does not answer on {SERVER} ({error}): these tests ran on SQLite alone.")
     databases = PostgresDatabases()
     yield databases
     databases.close()
@@ -101,8 +107,8 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def service(settings: Settings) -> AsyncIterator[RunningService]:
-    """The service, put together and started as it is in production."""
-    async with running_service(settings) as running:
+    """The service, put together and started as it is in production; it ends without delivering what is left."""
+    async with service_with(settings) as running:
         yield running
 
 
@@ -113,9 +119,31 @@ def bus(service: RunningService) -> CQRSBus:
 
 
 @pytest.fixture
+async def cqrs_bus() -> AsyncIterator[MemoryBus]:
+    """A bus on fakes; a handler is registered by `cqrs_bus.register(CreateUserHandler)`."""
+    async with MemoryBus() as bus:
+        yield bus
+
+
+@pytest.fixture
 def people(bus: CQRSBus) -> People:
     """Registers users and speaks for them."""
     return People(bus)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    """No test waits for what was compiled for another."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        compile_once(monkeypatch)
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage less often, and not in what stays for good: that took a quarter of all time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 50)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

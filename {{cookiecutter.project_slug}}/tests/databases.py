@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import asyncpg
+from sqlalchemy import make_url
 
 from app.core.config import Settings
 from app.persistence import migrate
@@ -107,6 +108,21 @@ class PostgresDatabases:
         _order(f'DROP DATABASE "{self._name}" WITH (FORCE)')
 
 
+async def until_held_up(settings: Settings) -> None:
+    """Wait until somebody waits for a lock. On SQLite whoever writes second does, and it cannot be seen."""
+    if settings.database_url.startswith("sqlite"):
+        return
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    address = make_url(settings.database_url)
+    connection = await asyncpg.connect(f"{SERVER}/{address.database}", timeout=20, ssl=False)
+    try:
+        async with asyncio.timeout(20):
+            while not await connection.fetchval(waits):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
+
+
 def _url(database: str) -> str:
     # Cancelled while it asks for TLS, asyncpg leaves an error behind that nobody can catch.
     return f"{SERVER}/{database}?ssl=disable"
@@ -119,7 +135,7 @@ def _order(*statements: str, database: str = "postgres") -> None:
 
 async def ask_server(statement: str, database: str = "postgres") -> None:
     """Execute statements on the server."""
-    connection = await asyncpg.connect(f"{SERVER}/{database}", timeout=5, ssl=False)
+    connection = await asyncpg.connect(f"{SERVER}/{database}", timeout=20, ssl=False)
     try:
         await connection.execute(statement)
     finally:

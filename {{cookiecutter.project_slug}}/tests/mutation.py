@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -201,8 +202,8 @@ MUTATIONS = [
     policy(
         "cached_query, what another process loaded",
         "cached_query",
-        "if another_process_did and",
-        "if not another_process_did and",
+        "if entry is not None and _read(",
+        "if entry is None and _read(",
     ),
     Mutation(
         "cached_query, the seal",
@@ -221,8 +222,8 @@ MUTATIONS = [
     policy(
         "cached_query(tags)",
         "cached_query",
-        "tags = filled_tags(policy.tags, query)",
-        "tags: set[str] = set()",
+        "tags, ttl_seconds = filled_tags(policy.tags, query), ",
+        "tags, ttl_seconds = set[str](), ",
     ),
     policy(
         "cached_query(scope='public')",
@@ -239,8 +240,8 @@ MUTATIONS = [
     policy(
         "cached_query: one of many loads",
         "cached_query",
-        'await flights.fly(f"{key} {generation!r}", load)',
-        "await load()",
+        'await flights.fly(f"{key} {generation!r}", load_in_turn if ttl_seconds > 0 else load)',
+        "await load_in_turn()",
     ),
     policy(
         "cached_query: no load from before a change is joined",
@@ -251,8 +252,8 @@ MUTATIONS = [
     policy(
         "cached_query: nothing stale is stored",
         "cached_query",
-        "await cache.set(key, stored, policy.ttl_of(query), tags, generation)",
-        "await cache.set(key, stored, policy.ttl_of(query), tags, await cache.generation(tags))",
+        "await cache.set(key, stored, ttl_seconds, tags, generation)",
+        "await cache.set(key, stored, ttl_seconds, tags, await cache.generation(tags))",
     ),
     policy(
         "cached_query: get_cache_ttl wins",
@@ -269,8 +270,39 @@ MUTATIONS = [
     policy(
         "cached_query: no stored answer inside a transaction",
         "cached_query",
-        "if _sees_uncommitted_work():",
+        "if work is not None and work.unit is not None:",
         "if False:",
+    ),
+    policy(
+        "cached_query: who waited for another process gives his turn back",
+        "cached_query",
+        "            return await load()  # it kept nothing",
+        "                return await load()  # it kept nothing",
+    ),
+    policy(
+        "cached_query: what is not kept waits for no turn",
+        "cached_query",
+        "load_in_turn if ttl_seconds > 0 else load",
+        "load_in_turn",
+    ),
+    policy(
+        "authorize: permissions are read once for all that is dispatched for a caller",
+        "authorize",
+        "_grants_around(dispatch, user_id) if nested else None",
+        "None",
+    ),
+    policy(
+        "authorize: the permissions around are those of the same caller",
+        "authorize",
+        "if grants is not None and around._message.metadata.user_id == user_id:",
+        "if grants is not None:",
+    ),
+    Mutation(
+        "a query around a reaction is one too",
+        "pipeline.py",
+        "for around in enclosing(dispatch) if",
+        "for around in [dispatch] if",
+        "test_dispatch.py",
     ),
     policy(
         "cached_query: an unreadable entry is a miss",
@@ -282,7 +314,7 @@ MUTATIONS = [
     policy(
         "invalidates(*tags)",
         "invalidates",
-        "work.stale_tags |= filled_tags(policy.tags, message)",
+        "mark_stale(*filled_tags(policy.tags, message))",
         "pass",
     ),
     policy(
@@ -312,8 +344,8 @@ MUTATIONS = [
     policy(
         "retry_on_failure(retry_on), after the first",
         "retry_on_failure",
-        "return isinstance(error, policy.retry_on) and ",
-        "return ",
+        "in_time and isinstance(error, policy.retry_on) and ",
+        "in_time and ",
     ),
     policy(
         "retry_on_failure: full jitter",
@@ -412,11 +444,11 @@ MUTATIONS = [
         Mutation(
             f"CQRSBus({parameter})",
             "bus.py",
-            "Ports(scope, unit_of_work, cache, access, clock)",
-            "Ports(scope, unit_of_work, cache, access, clock)".replace(parameter, "None"),
+            "Ports(scope, unit_of_work, cache, access, clock, tracer)",
+            "Ports(scope, unit_of_work, cache, access, clock, tracer)".replace(parameter, "None"),
             "test_bus.py",
         )
-        for parameter in ("scope", "unit_of_work", "cache", "access", "clock")
+        for parameter in ("scope", "unit_of_work", "cache", "access", "clock", "tracer")
     ),
     # The pipeline
     Mutation(
@@ -617,7 +649,7 @@ MUTATIONS = [
     delivery(
         "EVENT_MAX_ATTEMPTS",
         "persistence/outbox.py",
-        "attempts >= self._max_attempts or ",
+        "event.attempts + 1 >= self._max_attempts and ",
         "",
         "persistence/test_outbox.py",
     ),
@@ -688,23 +720,26 @@ def copied(folder: Path) -> Path:
 
 
 def mutate(copy: Path, mutation: Mutation) -> None:
-    """Replace the text, which has to be there exactly once."""
+    """Replace the text."""
     file = copy / "app/core/cqrs" / mutation.file
-    source = file.read_text()
-    if (times := source.count(mutation.old)) != 1:
-        sys.exit(f"{mutation.name}: {mutation.old!r} is {times} times in {mutation.file}, and has to be there once.")
-    file.write_text(source.replace(mutation.old, mutation.new))
+    file.write_text(file.read_text().replace(mutation.old, mutation.new))
+
+
+def misplaced(mutations: Iterable[Mutation]) -> list[str]:
+    """What is wrong with mutations whose text is not exactly once in the source."""
+    found = [(one, (SERVICE / "app/core/cqrs" / one.file).read_text().count(one.old)) for one in mutations]
+    return [
+        f"{one.name}: {one.old!r} is {times} times in {one.file}, and has to be there once."
+        for one, times in found
+        if times != 1
+    ]
 
 
 def main(wanted: str = "") -> int:
     """Try all mutations, or those whose name has `wanted` in it, and print what caught each."""
     chosen = [mutation for mutation in MUTATIONS if wanted in mutation.name]
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(SERVICE / "app", Path(folder, "app"))
-        original = {m.file: Path(folder, "app/core/cqrs", m.file).read_text() for m in chosen}
-        for mutation in chosen:
-            mutate(Path(folder), mutation)
-            Path(folder, "app/core/cqrs", mutation.file).write_text(original[mutation.file])
+    if wrong := misplaced(chosen):
+        sys.exit("\n".join(wrong))
     width = max(len(mutation.name) for mutation in chosen)
     survivors = 0
     with ThreadPoolExecutor(AT_A_TIME) as pool:

@@ -1,8 +1,11 @@
 """Orders for tests, placed and asked for through the real bus."""
 
+import asyncio
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Row
 
 from app.adapters.payment_memory import MemoryPayments
@@ -21,6 +24,7 @@ from tests.users import People, Person
 
 MARGHERITA = PizzaWish("margherita", "medium")
 PEPPERONI = PizzaWish("pepperoni", "large", ("extra_cheese",), "well done")
+ZUCCA = PizzaWish("zucca", "medium")
 
 
 def place_order(**fields: Any) -> PlaceOrderCommand:
@@ -39,6 +43,21 @@ async def placed(by: Person | CQRSBus, **fields: Any) -> UUID:
     command = place_order(**fields)
     result = await (by.execute_command(command) if isinstance(by, CQRSBus) else by.command(command))
     return result.unwrap().order_id
+
+
+def let_order_before(module: ModuleType, read: str, by: Person, patch: pytest.MonkeyPatch) -> None:
+    """Let somebody order before a module reads something, and what follows from it be done by then."""
+    original = getattr(module, read)
+
+    async def order() -> None:
+        await placed(by)
+        await by.bus.settled()
+
+    async def late(*given: Any, **more: Any) -> Any:
+        await asyncio.create_task(order())
+        return await original(*given, **more)
+
+    patch.setattr(module, read, late)
 
 
 async def staff(people: People) -> Person:

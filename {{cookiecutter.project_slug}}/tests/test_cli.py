@@ -3,9 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,21 +11,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from tests.processes import PATIENCE_SECONDS, Forked
+from tests.server import Server, environment_for, serving
 
-ROOT = Path(__file__).parents[1]
-PATIENCE_SECONDS = 20.0
 Run = Callable[..., Result]
 
 
 def settings_in(folder: Path) -> dict[str, str]:
-    return {
-        "DATABASE_URL": f"sqlite:///{folder}/cli.db",
-        "SECRET_KEY": "this is long enough, and only for tests",
-        "ENVIRONMENT": "test",
-        "PASSWORD_TIME_COST": "1",
-        "PASSWORD_MEMORY_KIB": "8",
-        "BODY_TIMEOUT_SECONDS": "0.3",
-    }
+    return environment_for(f"sqlite:///{folder}/cli.db", BODY_TIMEOUT_SECONDS="3")
 
 
 @pytest.fixture
@@ -55,7 +45,9 @@ def test_an_administrator_is_made_with_a_password_from_standard_input(run: Run) 
     again = run("users", "create-admin", "ada@example.com", "--password-stdin", typed="correct horse\n")
 
     assert (made.exit_code, len(made.stdout.strip())) == (0, 36)
-    assert (again.exit_code, again.stderr) == (1, "This email is taken. email is taken.\n")
+    audited, said = again.stderr.splitlines()
+    assert (again.exit_code, said) == (1, "This email is taken. email is taken.")
+    assert "outcome=conflict source=cli" in audited
     assert "correct horse" not in made.output + again.output
 
 
@@ -126,72 +118,37 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(run: Run) -> None:
     )
 
 
-class Server:
-    """`app run` in a process of its own."""
+def most_memory_bytes(server: Server) -> int:
+    """What it has used at most; 0 where the system does not tell."""
+    status = Path(f"/proc/{server.process.pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else ()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        # Without bytecode every start takes twice as long.
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        self.log = folder / "log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "run", "--port", str(self.port)],
-                cwd=folder,
-                env={**inherited, "PYTHONPATH": str(ROOT), **settings_in(folder)},
-                stderr=log,
-            )
 
-    def wait_until_ready(self) -> None:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < until and self.process.poll() is None:
-            try:
-                httpx2.get(f"{self.address}/health/ready").raise_for_status()
-            except httpx2.TransportError:
-                continue
-            return
-        raise AssertionError(self.log.read_text())
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def most_memory_bytes(self) -> int:
-        """What it has used at most; 0 where the system does not tell."""
-        status = Path(f"/proc/{self.process.pid}/status")
-        lines = status.read_text().splitlines() if status.exists() else ()
-        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
-
-    def says(self, request: bytes) -> bytes:
-        """Everything it answers until it hangs up."""
-        with socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS) as connection:
-            connection.sendall(request)
-            return b"".join(iter(lambda: connection.recv(65_536), b""))
+def answer_to(server: Server, request: bytes) -> bytes:
+    """Everything it answers until it hangs up."""
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 @pytest.fixture
 def server(tmp_path: Path, run: Run) -> Iterator[Server]:
     assert run("db", "upgrade").exit_code == 0
-    server = Server(tmp_path)
-    try:
-        server.wait_until_ready()
+    with serving(tmp_path, settings_in(tmp_path)) as server:
         yield server
-    finally:
-        server.process.kill()
-        server.process.wait()
 
 
 def test_a_real_server_bears_its_clients_and_ends_cleanly(server: Server) -> None:
     """One story, because starting a process takes longer than all that happens to it."""
-    before = server.most_memory_bytes()
+    before = most_memory_bytes(server)
     for length in ({"Content-Length": str(200 * 2**20)}, {}):
-        huge = (b"x" * 2**20 for _ in range(200))
-        refused = httpx2.post(f"{server.address}/api/users", content=huge, headers=length)
+        huge = (b"x" * 2**22 for _ in range(50))
+        refused = httpx2.post(f"{server.address}/api/users", content=huge, headers=length, timeout=PATIENCE_SECONDS)
         assert (refused.status_code, refused.headers["content-type"]) == (413, "application/problem+json")
-    assert server.most_memory_bytes() - before < 16 * 2**20
+    assert most_memory_bytes(server) - before < 16 * 2**20
 
-    trickling = server.says(b"POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+    trickling = answer_to(server, b"POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
     assert trickling.startswith(b"HTTP/1.1 408 ")
 
     for no_http in (
@@ -199,7 +156,7 @@ def test_a_real_server_bears_its_clients_and_ends_cleanly(server: Server) -> Non
         b"GET /\xed\xa0\x80 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"\0\0\0\0\r\n\r\n",
     ):
-        answer = server.says(no_http)
+        answer = answer_to(server, no_http)
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b"application/problem+json" in answer
 
@@ -208,9 +165,14 @@ def test_a_real_server_bears_its_clients_and_ends_cleanly(server: Server) -> Non
     assert "Application shutdown complete." in server.log.read_text()
 
 
-def test_a_service_that_cannot_start_says_why_and_exits_with_1(tmp_path: Path) -> None:
-    server = Server(tmp_path)
+def serve() -> None:
+    """`app run`."""
+    app(["run", "--port", "0"])
 
-    assert server.process.wait(PATIENCE_SECONDS) == 1
+
+def test_a_service_that_cannot_start_says_why_and_exits_with_1(tmp_path: Path) -> None:
+    server = Forked(serve, tmp_path / "log", {**os.environ, **settings_in(tmp_path)})
+
+    assert server.ended() == 1
     assert "run `app db upgrade`" in server.log.read_text()
     assert "Traceback" not in server.log.read_text()

@@ -3,20 +3,20 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from asgi_lifespan import LifespanManager
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
 from app.core.config import Settings
-from app.core.cqrs import BaseCommandHandler, BaseQueryHandler, ICommand, IQuery
+from app.core.cqrs import BaseCommandHandler, BaseQueryHandler, CQRSBus, ICommand, IQuery, get_cqrs_bus
 from app.dependencies import AnonymousBus, Bus, CurrentUser, Page
 from app.domain.ports import AccessTokens
 from app.main import create_app
 from tests.databases import SqliteFiles, settings_for
+from tests.lifespan import started
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     async def seen_anonymously(bus: AnonymousBus) -> Any:
         return (await bus.execute_command(Tell())).unwrap()
 
+    @app.post("/seen-by-the-process")
+    async def seen_by_the_process(bus: Annotated[CQRSBus, Depends(get_cqrs_bus)]) -> Any:
+        return (await bus.execute_command(Tell())).unwrap()
+
     @app.get("/who")
     async def who(user: CurrentUser) -> Any:
         return str(user.user_id)
@@ -66,7 +70,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     async def page(page: Page) -> Any:
         return [page.page, page.page_size]
 
-    async with LifespanManager(app):
+    async with started(app):
         app.state.service.bus.register_command_handler(Tell, TellHandler())
         app.state.service.bus.register_query_handler(Ask, AskHandler())
         yield app
@@ -96,6 +100,12 @@ async def test_messages_carry_who_asked_and_for_which_request(client: AsyncClien
         assert seen["correlation_id"] == "c1"
         assert seen["idempotency_key"] == "k1"
         assert seen["source"] == "http"
+
+
+async def test_the_bus_of_the_process_is_that_of_the_service(client: AsyncClient) -> None:
+    answer = await client.post("/seen-by-the-process")
+
+    assert (answer.status_code, answer.json()["source"]) == (200, None)
 
 
 async def test_without_a_correlation_id_the_request_id_is_one(client: AsyncClient) -> None:

@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asgi_lifespan import LifespanManager
 from httpx2 import ASGITransport, AsyncClient
 from starlette.types import Message
 
+from app.api.routes import health
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
 from app.main import create_app, found_routers
+from tests.core.cqrs.support import PATIENCE
 from tests.databases import SqliteFiles, settings_for
+from tests.lifespan import started
 
 
 @pytest.fixture
@@ -22,16 +24,23 @@ def settings(sqlite_files: SqliteFiles, tmp_path: Path) -> Iterator[Settings]:
         yield settings_for(url)
 
 
-async def test_it_answers_when_it_has_started(settings: Settings) -> None:
+async def test_it_answers_when_it_has_started(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", PATIENCE)
     app = create_app(settings)
-    async with LifespanManager(app), AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+    async with started(app), AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
         assert (await client.get("/health/ready")).json() == {"status": "ready"}
+
+
+def test_the_routes_of_the_documentation_come_last() -> None:
+    paths = [route.path for route in create_app(settings_for("sqlite:///unused.db")).routes]  # type: ignore[attr-defined]
+    assert paths[-4:] == ["/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"]
+    assert "/health/ready" in paths[:-4]
 
 
 async def test_two_apps_in_a_process_do_not_disturb_each_other(settings: Settings) -> None:
     first, second = create_app(settings), create_app(settings)
-    async with LifespanManager(first):
-        async with LifespanManager(second):
+    async with started(first):
+        async with started(second):
             assert first.state.service.bus is not second.state.service.bus
         async with AsyncClient(transport=ASGITransport(first), base_url="http://service") as client:
             assert (await client.get("/health/ready")).status_code == 200

@@ -1,5 +1,6 @@
 """Events through NATS JetStream: a stream in a file, which knows an event that it has seen already."""
 
+import asyncio
 import re
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager, suppress
@@ -65,11 +66,17 @@ class NatsCarrier(Carrier[NatsBroker]):
 
     async def disconnect(self, broker: NatsBroker) -> None:
         """Close the connection, also one that is lost: it would try to come back for ever."""
+        stopping = asyncio.create_task(broker.stop())
+        _, late = await asyncio.wait([stopping], timeout=PUBLISH_SECONDS)
+        while late:  # the client takes the first for an order to wait for the server once more, ten seconds long
+            stopping.cancel()
+            _, late = await asyncio.wait([stopping], timeout=0.1)
         try:
-            await super().disconnect(broker)
-        finally:
             with suppress(IncorrectState):  # it is closed
                 await broker.connection.close()
+        finally:
+            if not stopping.cancelled():
+                stopping.result()
 
     async def prepare(self, broker: NatsBroker) -> None:
         """Make the stream, unless there is one; its limits are then somebody's decision."""

@@ -7,12 +7,17 @@ from types import ModuleType
 from app import adapters
 from app.core.cqrs import ConfigurationError
 
-ENCRYPTED = {"amqps": "amqp", "kafkas": "kafka", "rediss": "redis"}
+ENCRYPTED = {"amqps": "amqp", "https": "http", "kafkas": "kafka", "rediss": "redis"}
 """Scheme -> the one of the same adapter without TLS."""
 
 
-def adapter_module(port: str, url: str) -> ModuleType:
+def adapter_module(port: str, url: str, extra: str | None = None) -> ModuleType:
     """The module of a port's adapter for this URL; only that one is imported.
+
+    Args:
+        port: what the names of its adapters and its setting begin with.
+        url: the value of the setting.
+        extra: the extra of pyproject.toml with its driver; None: the one that is named like the scheme.
 
     Raises:
         ConfigurationError: there is none for its scheme, or its driver is not installed.
@@ -32,5 +37,6 @@ def adapter_module(port: str, url: str) -> ModuleType:
     except ImportError as error:
         raise ConfigurationError(
             f"{port.upper()}_URL asks for {name}, whose driver is not installed ({error}): "
-            f"install the service with it, '.[{name}]' in place of '.', or run `make install`, which installs all."
+            f"install the service with it, '.[{extra or name}]' in place of '.', or run `make install`, which "
+            "installs all."
         ) from error

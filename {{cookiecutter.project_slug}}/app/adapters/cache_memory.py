@@ -6,8 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from time import monotonic
 from typing import NamedTuple
 
-from cachetools import LRUCache
-
 from app.core.config import Settings
 from app.core.cqrs import Cache, CacheEntry
 
@@ -36,9 +34,9 @@ class MemoryCache:
     """
 
     def __init__(self, max_entries: int, now: Callable[[], float] = monotonic) -> None:
-        self._max_tags = max_entries
+        self._most = max_entries
         self._now = now
-        self._entries: LRUCache[str, Stored] = LRUCache(max_entries)
+        self._entries: OrderedDict[str, Stored] = OrderedDict()
         self._invalidated: OrderedDict[str, int] = OrderedDict()
         self._floor = 0
         """The number of the latest invalidation that was forgotten; it stands for all that were."""
@@ -53,16 +51,20 @@ class MemoryCache:
         if remaining <= 0 or self._is_stale(stored.tags, stored.generation):
             del self._entries[key]
             return None
+        self._entries.move_to_end(key)
         return CacheEntry(stored.value, remaining, "memory")
 
     async def generation(self, tags: Collection[str]) -> int:
-        """A mark of now; what is stored with it is as old as this."""
-        return self._generation
+        """The latest invalidation of these tags; what is stored with it is as old as this."""
+        return max((self._invalidated.get(tag, self._floor) for tag in tags), default=self._generation)
 
     async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: int) -> None:
         """Store a value, unless one of its tags was invalidated since the mark."""
         if not self._is_stale(tags, generation):
             self._entries[key] = Stored(value, self._now() + ttl_seconds, tuple(tags), generation)
+            self._entries.move_to_end(key)
+            if len(self._entries) > self._most:
+                self._entries.popitem(last=False)
 
     def loading(self, key: str, generation: int) -> AbstractAsyncContextManager[bool]:
         """Nothing to wait for: no other process has anything to do with this cache."""
@@ -74,8 +76,10 @@ class MemoryCache:
         for tag in tags:
             self._invalidated[tag] = self._generation
             self._invalidated.move_to_end(tag)
-        while len(self._invalidated) > self._max_tags:
+        while len(self._invalidated) > self._most:
             _, self._floor = self._invalidated.popitem(last=False)
 
     def _is_stale(self, tags: Collection[str], generation: int) -> bool:
+        if generation == self._generation:
+            return False
         return any(self._invalidated.get(tag, self._floor) > generation for tag in tags)

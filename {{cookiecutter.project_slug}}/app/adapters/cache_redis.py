@@ -110,7 +110,9 @@ class RedisCache:
         try:
             told = bool(await self.link.ask(self._invalidate, *self._stale(tags)))
         finally:
-            self._missed |= not told
+            if not told:
+                self._missed = True
+                self.link.distrust("An invalidation was not heard.")
             await self._memory.invalidate(tags)
 
     def loading(self, key: str, generation: Mark) -> AbstractAsyncContextManager[bool]:

@@ -10,11 +10,16 @@ from app.core.broker import EventMessage
 ID = "event-id"
 KEY = "event-key"
 TYPE = "event-type"
+TRACE = "traceparent"
+"""As W3C calls it."""
 
 
 def headers_of(message: EventMessage) -> dict[str, str]:
     """The headers of a message. Values are quoted as in a URL, because not every broker takes any text."""
-    return {ID: quote(message.id), KEY: quote(message.key), TYPE: quote(message.event_type)}
+    headers = {ID: message.id, KEY: message.key, TYPE: message.event_type}
+    if message.traceparent is not None:
+        headers[TRACE] = message.traceparent
+    return {name: quote(value) for name, value in headers.items()}
 
 
 def event_of(received: StreamMessage[Any]) -> EventMessage | None:
@@ -23,4 +28,5 @@ def event_of(received: StreamMessage[Any]) -> EventMessage | None:
     if not {ID, KEY, TYPE} <= headers.keys() or not isinstance(received.body, bytes):
         return None
     event_id, key, event_type = (unquote(str(headers[name])) for name in (ID, KEY, TYPE))
-    return EventMessage(event_id, key, event_type, received.body)
+    traceparent = unquote(str(headers[TRACE])) if TRACE in headers else None
+    return EventMessage(event_id, key, event_type, received.body, traceparent)

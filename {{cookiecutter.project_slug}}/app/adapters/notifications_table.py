@@ -5,7 +5,7 @@ from dataclasses import asdict
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.cqrs import Clock
+from app.core.cqrs import Clock, mark_stale
 from app.domain.ports import Notification
 from app.persistence.insert import insert_if_new
 from app.persistence.tables import notifications
@@ -24,4 +24,5 @@ class TableNotifications:
         """Store it, unless it is there already."""
         row = {**asdict(notification), "sent_at": self._clock.now()}
         if await insert_if_new(self._session, notifications, row):
+            mark_stale(f"notifications:{notification.user_id}")
             logger.info("notification_sent", kind=notification.kind, user_id=str(notification.user_id))

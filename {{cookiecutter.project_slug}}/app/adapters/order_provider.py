@@ -18,7 +18,9 @@ class OrderAdaptersProvider(Provider):
     @provide(scope=Lifetime.SERVICE)
     def order_settings(self) -> OrderSettings:
         """The settings that orders add."""
-        return checked(OrderSettings)
+        found = checked(OrderSettings)
+        adapter_module("payment", found.payment_url)  # so that one nobody has stops the start, not the first payment
+        return found
 
     @provide(scope=Lifetime.SERVICE)
     def kitchen(self, order_settings: OrderSettings) -> Kitchen:

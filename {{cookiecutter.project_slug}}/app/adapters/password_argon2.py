@@ -11,9 +11,12 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.core.config import Settings
+from app.core.cqrs import ServiceUnavailableError
 from app.domain.ports import PasswordHasher
 
 T = TypeVar("T")
+HASHES_FOR_EACH_THREAD = 30
+"""One takes about a tenth of a second in production, so nobody waits much longer than three."""
 
 
 @asynccontextmanager
@@ -23,17 +26,26 @@ async def open_hasher(settings: Settings) -> AsyncIterator[PasswordHasher]:
         time_cost=settings.password_time_cost, memory_cost=settings.password_memory_kib, parallelism=1
     )
     with ThreadPoolExecutor(settings.password_hashes_at_once, "argon2") as threads:
-        hasher = Argon2PasswordHasher(PasswordHash((argon2,)), threads)
+        most = HASHES_FOR_EACH_THREAD * settings.password_hashes_at_once
+        hasher = Argon2PasswordHasher(PasswordHash((argon2,)), threads, most)
         await hasher.prepare()
         yield hasher
 
 
 class Argon2PasswordHasher:
-    """Hashes away from the event loop; who finds all threads taken waits."""
+    """Hashes away from the event loop; who finds all threads taken waits, if not too many do.
 
-    def __init__(self, hashing: PasswordHash, threads: ThreadPoolExecutor) -> None:
+    Args:
+        hashing: how passwords are hashed.
+        threads: where.
+        most: how many hashes may be made or waited for; each who waits may hold a connection to the database.
+    """
+
+    def __init__(self, hashing: PasswordHash, threads: ThreadPoolExecutor, most: int) -> None:
         self._hashing = hashing
         self._threads = threads
+        self._most = most
+        self._asked = 0
         self._decoy = ""
 
     async def prepare(self) -> None:
@@ -50,4 +62,10 @@ class Argon2PasswordHasher:
         return matches and password_hash is not None
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        if self._asked >= self._most:
+            raise ServiceUnavailableError("Too many passwords are being checked, try again in a moment.")
+        self._asked += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._asked -= 1

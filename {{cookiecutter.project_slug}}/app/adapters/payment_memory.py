@@ -34,23 +34,27 @@ class MemoryPayments:
         self.charged: dict[str, tuple[str, Charge]] = {}
         """Key -> the payment's id, and what was charged."""
         self.refunded: list[str] = []
+        self._closed: set[str] = set()
         self.failures: deque[Exception] = deque()
 
     async def charge(self, charge: Charge) -> str:
-        """Approve, unless it is the card that is always declined."""
+        """Approve, unless it is the card that is always declined, or comes after its refund. Once for each key."""
         failure = self.failures.popleft() if self.failures else None
         if failure is not None and not isinstance(failure, TimeoutError):
             raise failure
-        if charge.card_token == DECLINED_CARD:
+        if charge.key in self._closed:
+            raise PaymentDeclinedError("The payment was given back.")
+        if charge.key not in self.charged and charge.card_token == DECLINED_CARD:
             raise PaymentDeclinedError("The card was declined.", details={"card_token": "was declined"})
         payment_id, _ = self.charged.setdefault(charge.key, (f"pay_{uuid4().hex}", charge))
         if failure is not None:
             raise failure
         return payment_id
 
-    async def refund(self, payment_id: str) -> None:
+    async def refund(self, key: str) -> None:
         """Note that it was given back."""
         if self.failures:
             raise self.failures.popleft()
-        if payment_id not in self.refunded:
+        self._closed.add(key)
+        if key in self.charged and (payment_id := self.charged[key][0]) not in self.refunded:
             self.refunded.append(payment_id)

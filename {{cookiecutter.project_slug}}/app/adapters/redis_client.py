@@ -1,8 +1,12 @@
 """A client of a Redis that nobody waits for long."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from app.core.cqrs import ConfigurationError
 
@@ -12,12 +16,22 @@ CONNECTIONS = 10
 """Of one process; more would make it wait for connections, not for answers."""
 
 
-def connected(url: str) -> Redis:
-    """A client that connects when it is used.
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Redis]:
+    """A client that connects when it is used, and is closed whether Redis answers or not.
 
     Raises:
         ConfigurationError: this is no URL of Redis.
     """
+    client = _client_of(url)
+    try:
+        yield client
+    finally:
+        with suppress(RedisError, OSError):  # who does not answer need not be told that this is the end
+            await client.aclose()
+
+
+def _client_of(url: str) -> Redis:
     try:
         pool = BlockingConnectionPool.from_url(
             url,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, Protocol
 
@@ -62,8 +62,14 @@ class RedisLink:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await command(*args, **more)
         except OUTAGES as error:
-            self._distrust(error)
+            self.distrust(repr(error))
             return None
+
+    def distrust(self, reason: str) -> None:
+        """Do not ask Redis before it has answered a ping, and its listener has caught up."""
+        if self._trusted.is_set():
+            self._trusted.clear()
+            logger.warning("cache_down", error=reason)
 
     @asynccontextmanager
     async def listening(self, listener: Listener) -> AsyncIterator[None]:
@@ -77,9 +83,9 @@ class RedisLink:
                 logger.warning("cache_down", error="It does not answer.")
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            while not task.done():  # redis-py sends by `asyncio.wait_for`, which in Python 3.11 may lose a cancellation
+                task.cancel()
+                await asyncio.wait([task], timeout=PING_SECONDS)
 
     async def _listen(self, listener: Listener) -> None:
         while True:
@@ -88,7 +94,7 @@ class RedisLink:
                     await channel.subscribe(self.channel)
                     await self._follow(channel, listener)
             except Exception as error:  # whatever it was: nobody listens now
-                self._distrust(error)
+                self.distrust(repr(error))
                 listener.lose()
                 await asyncio.sleep(PAUSE_SECONDS)
 
@@ -102,11 +108,6 @@ class RedisLink:
                 self._trusted.set()
                 logger.info("cache_up")
             await _heard_pong(channel, listener, PING_SECONDS)
-
-    def _distrust(self, error: Exception) -> None:
-        if self._trusted.is_set():
-            self._trusted.clear()
-            logger.warning("cache_down", error=repr(error))
 
 
 async def _heard_pong(channel: Any, listener: Listener, seconds: float) -> bool:

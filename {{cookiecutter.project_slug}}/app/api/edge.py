@@ -5,17 +5,17 @@ From the outside in: `Decorate` (request id, security headers), CORS, `Guard` (l
 
 import re
 from collections.abc import Sequence
-from uuid import uuid4
 
-import structlog
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import unexpected_problem
-from app.api.limits import Exchange, refuse_request
+from app.api.errors import tell_bug, unexpected_problem
+from app.api.limits import Exchange, announces_body, refuse_request
 from app.api.problems import problem
+from app.core.cqrs.ids import random_id
+from app.core.logging import current_request
 
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -35,7 +35,6 @@ PAGES_LOAD = (
     "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
     "font-src https://fonts.gstatic.com; img-src 'self' data: https:; worker-src blob:; frame-ancestors 'none'"
 )
-logger = structlog.get_logger(__name__)
 
 
 def protect(
@@ -74,7 +73,7 @@ class Decorate:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        request_id = _matching(SANE_ID, headers.get(b"x-request-id")) or str(uuid4())
+        request_id = _matching(SANE_ID, headers.get(b"x-request-id")) or random_id()
         correlation_id = _matching(SANE_ID, headers.get(b"x-correlation-id")) or request_id
         ids = {
             "request_id": request_id,
@@ -86,23 +85,26 @@ class Decorate:
 
         async def send_decorated(message: Message) -> None:
             if message["type"] == "http.response.start":
+                scope["answering"] = True
                 self._decorate(scope, message, request_id)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        named = current_request.set(request_id)
+        try:
             await self.app(scope, receive, send_decorated)
+        finally:
+            current_request.reset(named)
 
     def _decorate(self, scope: Scope, message: Message, request_id: str) -> None:
-        given = [*message.get("headers", ())]
-        names = {name.lower() for name, _ in given}
         ours = self._for_pages if scope["path"].startswith(DOCUMENTATION) else self._for_data
-        given.append((b"x-request-id", request_id.encode()))
-        given.extend(header for header in ours if header[0] not in names)
-        message["headers"] = given
+        given = {name.lower() for name, _ in message.get("headers", ())}
+        if not given.isdisjoint(ours):
+            ours = {name: value for name, value in ours.items() if name not in given}
+        message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode()), *ours.items()]
 
 
-def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+def _raw(headers: dict[str, str]) -> dict[bytes, bytes]:
+    return {name.lower().encode(): value.encode() for name, value in headers.items()}
 
 
 def _matching(pattern: re.Pattern[bytes], sent: bytes | None) -> str | None:
@@ -123,14 +125,17 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = Exchange(scope, receive, send, self._max_body_bytes, self._body_timeout_seconds)
+        headers = dict(scope["headers"])
+        if announces_body(headers):
+            exchange = Exchange(receive, send, self._max_body_bytes, self._body_timeout_seconds)
+            receive, send = exchange.receive, exchange.send
         try:
-            refuse_request(scope, self._max_body_bytes)
-            await self.app(scope, exchange.receive, exchange.send)
+            refuse_request(scope, headers, self._max_body_bytes)
+            await self.app(scope, receive, send)
         except HTTPException as refusal:
-            await problem(scope, refusal.status_code, refusal.detail)(scope, receive, exchange.send)
-        except Exception:
-            logger.exception("request_failed", method=scope["method"], path=scope["path"])
-            if exchange.answering:
+            await problem(scope, refusal.status_code, refusal.detail)(scope, receive, send)
+        except Exception as error:
+            tell_bug(scope, error)
+            if "answering" in scope:
                 raise  # half an answer cannot be taken back: the server drops the connection
-            await unexpected_problem(scope)(scope, receive, exchange.send)
+            await unexpected_problem(scope)(scope, receive, send)

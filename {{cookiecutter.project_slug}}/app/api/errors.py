@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from app.api.problems import problem
-from app.core.cqrs import CQRSError, OperationResult, OperationStatus, ValidationError
+from app.core.cqrs import CQRSError, OperationMetadata, OperationResult, OperationStatus, ValidationError
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def answer(result: OperationResult[T], make: Callable[[T], object] | None = None
         headers["Idempotency-Replayed"] = "true"
     if result.status is OperationStatus.NO_CONTENT:
         return Response(status_code=status, headers=headers)
-    return Response(content, status, headers, "application/json")
+    return Response(content, status, headers or None, "application/json")
 
 
 def error_problem(scope: Scope, error: CQRSError) -> Response:
@@ -83,6 +83,17 @@ def error_problem(scope: Scope, error: CQRSError) -> Response:
 def unexpected_problem(scope: Scope) -> Response:
     """The answer to a bug."""
     return error_problem(scope, CQRSError(FAILED_SENTENCE))
+
+
+def tell_bug(scope: Scope, error: Exception) -> None:
+    """Log a bug outside of any operation, in full, and report it where somebody is told about bugs."""
+    logger.error("request_failed", method=scope["method"], path=scope["path"], exc_info=error)
+    service, state = getattr(scope["app"].state, "service", None), scope["state"]
+    if service is None or service.telemetry.reports is None:
+        return
+    request = OperationMetadata(state["request_id"], correlation_id=state["correlation_id"], source="http")
+    route = getattr(scope.get("route"), "path", "")
+    service.telemetry.reports.report(error, f"{scope['method']} {route}".strip(), request)
 
 
 def answer_errors(app: FastAPI) -> None:
@@ -124,7 +135,7 @@ async def _operation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, CQRSError)
     # The bus has logged what went wrong in an operation of its own.
     if error.status is OperationStatus.FAILED and error.operation_id is None:
-        logger.error("request_failed", exc_info=error)
+        tell_bug(request.scope, error)
     return error_problem(request.scope, error)
 
 

@@ -1,6 +1,7 @@
 """What a request may be: how long its address, headers and body, and how long it may take to come."""
 
 import asyncio
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import MutableHeaders
@@ -12,22 +13,28 @@ LONGEST_HEADERS = 32 * 1024
 LONGEST_ADDRESS = 8 * 1024
 
 
-def refuse_request(scope: Scope, max_body_bytes: int) -> None:
+def announces_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request with these headers has a body."""
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+
+
+def refuse_request(scope: Scope, headers: Mapping[bytes, bytes], max_body_bytes: int) -> None:
     """Look at what came before the body.
 
     Raises:
         HTTPException: it is too large, or no text.
     """
-    headers, path, query = scope["headers"], _raw_path(scope), scope["query_string"]
+    path, query = _raw_path(scope), scope["query_string"]
     if len(path) + len(query) > LONGEST_ADDRESS:
         raise HTTPException(414, f"The address is longer than {LONGEST_ADDRESS} bytes.")
-    if not (_is_text(path) and _is_text(query)):
+    if not _is_text(path + b"?" + query):
         raise HTTPException(400, "The address is not UTF-8 text.")
-    if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > LONGEST_HEADERS:
+    raw = b"".join(map(b"".join, scope["headers"]))
+    if len(scope["headers"]) > MOST_HEADERS or len(raw) > LONGEST_HEADERS:
         raise HTTPException(431, f"There are more than {MOST_HEADERS} headers, or {LONGEST_HEADERS} bytes of them.")
-    if any(b"\0" in value for _, value in headers):
+    if b"\0" in raw:
         raise HTTPException(400, "A header holds a character that no header may hold.")
-    length = dict(headers).get(b"content-length", b"0")
+    length = headers.get(b"content-length", b"0")
     if not length.isdigit():
         raise HTTPException(400, "Content-Length is no number.")
     if len(length) > 18 or int(length) > max_body_bytes:
@@ -50,24 +57,19 @@ def _too_large(most: int) -> HTTPException:
 
 
 class Exchange:
-    """One request and its answer: counts the body as it comes, and waits for it only so long.
+    """A request with a body, and its answer: counts the body as it comes, and waits for it only so long.
 
     An answer to a body that has not come completely closes the connection, but not before the client had
     the time to read it: a client that is still sending would see its connection break instead.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int, timeout_seconds: float) -> None:
-        self.answering = False
+    def __init__(self, receive: Receive, send: Send, most: int, timeout_seconds: float) -> None:
         self._receive = receive
         self._send = send
         self._most = most
         self._size = 0
         self._deadline = asyncio.get_running_loop().time() + timeout_seconds
         self._complete = False
-        self._announced = any(
-            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
-            for name, value in scope["headers"]
-        )
 
     async def receive(self) -> Message:
         """Receive the next part of the body.
@@ -92,20 +94,15 @@ class Exchange:
         self._complete = not message.get("more_body", False)
         return message
 
-    @property
-    def _is_open(self) -> bool:
-        return self._announced and not self._complete
-
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
-        if message["type"] == "http.response.start":
-            self.answering = True
-            if self._is_open:
+        if not self._complete:
+            if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["Connection"] = "close"
-        elif self._is_open and not message.get("more_body", False):
-            await self._send({**message, "more_body": True})
-            await self._discard_rest()
-            message = {"type": "http.response.body", "body": b""}
+            elif not message.get("more_body", False):
+                await self._send({**message, "more_body": True})
+                await self._discard_rest()
+                message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
     async def _discard_rest(self) -> None:

@@ -5,7 +5,8 @@ import errno
 import gc
 import signal
 import socket
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -26,8 +27,10 @@ def run(
     listener = listen(host, port)
     address = f"[{host}]" if ":" in host else host
     typer.echo(f"Starting on http://{address}:{listener.getsockname()[1]}, Ctrl+C stops it.", err=True)
+    from app.main import create_app
+
     try:
-        serve(settings, listener)
+        serve(create_app(settings), settings, listener)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except SystemExit:  # uvicorn's, when the service does not start; it has logged why
@@ -39,7 +42,8 @@ def worker() -> None:
     from app.worker import work
 
     settings = load_settings()
-    configure_logging(json=settings.environment == "production", level=settings.log_level)
+    production, traces = settings.environment == "production", bool(settings.traces_url)
+    configure_logging(json=production, level=settings.log_level, traces=traces)
     typer.echo("Starting to deliver events, Ctrl+C stops it.", err=True)
     if asyncio.run(work(settings)) is signal.SIGINT:
         raise typer.Exit(INTERRUPTED)
@@ -64,15 +68,14 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings, listener: socket.socket) -> None:
-    """Serve the API on this socket."""
+def serve(app: Callable[..., Any], settings: Settings, listener: socket.socket) -> None:
+    """Serve an ASGI app on this socket."""
     import uvicorn
 
     from app.api.protocol import ProblemProtocol
-    from app.main import create_app
 
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         http=ProblemProtocol,
         lifespan="on",
         log_config=None,

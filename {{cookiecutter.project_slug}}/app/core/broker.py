@@ -19,6 +19,8 @@ class EventMessage:
     event_type: str
     body: bytes
     """JSON."""
+    traceparent: str | None = None
+    """The trace that it is part of; the body has it too, and this one is for those who do not read it."""
 
 
 class BrokerDownError(Exception):

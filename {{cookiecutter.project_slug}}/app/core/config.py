@@ -42,6 +42,19 @@ class Settings(BaseSettings):
     """Signs tokens and fingerprints; the first start in development makes one."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    audit_log: bool = True
+    """Whether there is a line for each command: who ordered what, and how it ended."""
+    service_name: str = Field(default="app", min_length=1)
+    """What traces and error reports call this service."""
+    release: str = ""
+    """The version that runs, such as a commit, for the same."""
+    traces_url: str = Field(default="", repr=False)
+    """A collector that takes OpenTelemetry's OTLP over HTTP; empty: there are no spans."""
+    traces_ratio: float = Field(default=1.0, ge=0, le=1)
+    """How much of what begins here is traced; what others began is traced if they do it too."""
+    error_reports_url: str = Field(default="", repr=False)
+    """The DSN of a Sentry, or of what understands its protocol; empty: bugs are in the log and nowhere else."""
+
     cors_origins: str = ""
     """Web pages that may call the API from a browser: `https://shop.example`, more than one with commas between."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1)
@@ -77,7 +90,7 @@ class Settings(BaseSettings):
     """How often a relay looks for events without being woken by a commit."""
     event_max_attempts: int = Field(default=10, ge=1)
     """After so many failures an event waits for an operator: `app outbox`."""
-    event_retry_seconds: float = Field(default=1.0, ge=0)
+    event_retry_seconds: float = Field(default=1.0, gt=0)
     """How long a failed event waits; twice as long after each further failure, up to 5 minutes."""
 
     broker_url: str = Field(default="", repr=False)

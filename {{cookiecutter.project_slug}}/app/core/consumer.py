@@ -66,12 +66,13 @@ class Consumer:
 def _unreadable(message: EventMessage) -> StoredEvent:
     """A message that nobody can read, as an event that an operator can look at."""
     text = message.body.decode(errors="replace").replace("\x00", "\ufffd")
+    event_type = message.event_type.replace("\x00", "\ufffd")
     return StoredEvent(
         id=uuid5(NAMESPACE_OID, f"{message.id}:{text}"),
         aggregate_type=None,
         aggregate_id=None,
         version=None,
-        event_type=message.event_type or "unknown",
+        event_type=event_type or "unknown",
         event_version=1,
         payload={"body": text},
         metadata={},

@@ -11,9 +11,12 @@ from dishka import AsyncContainer, Provider, make_async_container
 from dishka.exceptions import NoFactoryError
 
 from app import adapters, persistence
+from app.adapters.telemetry import Telemetry, open_telemetry
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, Cache, Clock, ConfigurationError, CQRSBus, UnitsOfWork
 from app.core.cqrs.event_types import EventTypes
+from app.core.cqrs.middleware.audit import AuditTrail
+from app.core.cqrs.middleware.error_reports import ReportFailures
 from app.core.cqrs.middleware.logging import log_outcome
 from app.core.cqrs.middleware.metrics import measure
 from app.core.cqrs.process_bus import lent_cqrs_bus
@@ -37,6 +40,13 @@ class RunningService:
     settings: Settings
     container: AsyncContainer
     bus: CQRSBus
+    telemetry: Telemetry
+
+
+class MadeBus:
+    """Where the container finds the bus, which is itself made of what the container builds."""
+
+    bus: CQRSBus | None = None
 
 
 @asynccontextmanager
@@ -54,10 +64,8 @@ async def running_service(
         ConfigurationError: something is missing or makes no sense; the sentence says what and what to do.
     """
     found = [discover(package) for package in (DOMAIN, *handlers)]
-    container = make_container(settings, found)
-    try:
-        await require_migrated(await container.get(Database))
-        bus = await make_bus(container, found)
+    async with open_telemetry(settings) as telemetry, _built(settings, found, telemetry) as container:
+        bus = (await container.get(MadeBus)).bus = await make_bus(container, found)
         delivery = await container.get(EventDelivery)
         sweeper = await container.get(Sweeper)
         async with delivery.in_worker(bus) if worker else delivery.in_service(bus), bus, sweeper.running():
@@ -65,12 +73,30 @@ async def running_service(
             if settings.environment == "development" and not worker:
                 await seed_administrator(bus)
             with lent_cqrs_bus(bus):
-                yield RunningService(settings, container, bus)
+                yield RunningService(settings, container, bus, telemetry)
+
+
+@asynccontextmanager
+async def _built(
+    settings: Settings, found: Iterable[Discovered], telemetry: Telemetry
+) -> AsyncIterator[AsyncContainer]:
+    """The container, on a database that is fit for use."""
+    container = make_container(settings, found, telemetry)
+    try:
+        database = await container.get(Database)
+        await require_migrated(database)
+        if telemetry.tracer is not None:
+            from app.persistence.sql_spans import trace_statements  # OpenTelemetry, for who has it
+
+            trace_statements(database, telemetry.tracer)
+        yield container
     finally:
         await container.close()
 
 
-def make_container(settings: Settings, found: Iterable[Discovered]) -> AsyncContainer:
+def make_container(
+    settings: Settings, found: Iterable[Discovered], telemetry: Telemetry | None = None
+) -> AsyncContainer:
     """What builds everything, checked as a whole.
 
     Raises:
@@ -79,13 +105,21 @@ def make_container(settings: Settings, found: Iterable[Discovered]) -> AsyncCont
     wiring = Provider()
     wiring.from_context(Settings, scope=Lifetime.SERVICE)
     wiring.from_context(EventTypes, scope=Lifetime.SERVICE)
+    wiring.from_context(MadeBus, scope=Lifetime.SERVICE)
+    wiring.provide(the_bus, scope=Lifetime.SERVICE)
+    wiring.from_context(Telemetry, scope=Lifetime.SERVICE)
     wiring.provide(EventDelivery, scope=Lifetime.SERVICE)
     for discovered in found:
         for handler in discovered.handlers:
             wiring.provide(handler, scope=Lifetime.OPERATION, cache=False)
         for behavior in discovered.behaviors:
             wiring.provide(behavior, scope=Lifetime.SERVICE)
-    context = {Settings: settings, EventTypes: types_in(found)}
+    context = {
+        Settings: settings,
+        EventTypes: types_in(found),
+        MadeBus: MadeBus(),
+        Telemetry: telemetry or Telemetry(),
+    }
     try:
         return make_async_container(*found_providers(), wiring, scopes=Lifetime, context=context)
     except NoFactoryError as error:
@@ -121,21 +155,38 @@ def found_providers() -> list[Provider]:
 
 async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQRSBus:
     """The bus on its real parts, with every handler and behaviour that was found."""
+    settings, telemetry = await container.get(Settings), await container.get(Telemetry)
     bus = CQRSBus(
         scope=OperationScopes(container),
         unit_of_work=await container.get(UnitsOfWork),
         cache=await container.get(Cache),
         access=await container.get(AccessPolicy),
         clock=await container.get(Clock),
+        tracer=telemetry.tracer,
     )
+    if telemetry.reports is not None:
+        bus.add_middleware(ReportFailures(reports=telemetry.reports))
     bus.add_middleware(measure)
     bus.add_middleware(log_outcome)
+    if settings.audit_log:
+        bus.add_middleware(AuditTrail())
     for discovered in found:
         for behavior in discovered.behaviors:
             bus.add_middleware(behavior)
         for handler in discovered.handlers:
             bus.register(handler)
     return bus
+
+
+def the_bus(made: MadeBus) -> CQRSBus:
+    """The bus, for application services; handlers have it as `self.bus`.
+
+    Raises:
+        ConfigurationError: an adapter asked for it.
+    """
+    if made.bus is None:
+        raise ConfigurationError("The bus is made of the adapters, so none of them can have it: let a handler use it.")
+    return made.bus
 
 
 def missing_dependency(error: NoFactoryError) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Table
 
 from app.adapters.brokers import open_broker
+from app.adapters.telemetry import Telemetry
 from app.core.broker import Broker, EventMessage
 from app.core.config import Settings
 from app.core.consumer import Consumer
@@ -33,6 +34,7 @@ class EventDelivery:
     settings: Settings
     database: Database
     types: EventTypes
+    telemetry: Telemetry
 
     @asynccontextmanager
     async def in_service(self, bus: CQRSBus) -> AsyncIterator[None]:
@@ -70,7 +72,8 @@ class EventDelivery:
             yield
 
     def _outbox(self, table: Table) -> Outbox:
-        return Outbox(self.database, table, self.settings.event_max_attempts, self.settings.event_retry_seconds)
+        attempts, seconds = self.settings.event_max_attempts, self.settings.event_retry_seconds
+        return Outbox(self.database, table, attempts, seconds, self.telemetry.reports)
 
     def _relay(self, outbox: Outbox, deliver: Deliver, at_once: int) -> Relay:
         return Relay(outbox, deliver, at_once=at_once, poll_seconds=self.settings.relay_poll_seconds)
@@ -88,6 +91,7 @@ class EventDelivery:
 
 def _publish_to(broker: Broker) -> Deliver:
     async def publish(event: StoredEvent) -> None:
-        await broker.publish(EventMessage(str(event.id), event.key, event.event_type, event.to_json()))
+        traceparent = event.metadata.get("traceparent")
+        await broker.publish(EventMessage(str(event.id), event.key, event.event_type, event.to_json(), traceparent))
 
     return publish

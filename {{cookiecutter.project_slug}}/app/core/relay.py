@@ -157,5 +157,6 @@ def _say_failed(event: StoredEvent, error: Exception) -> None:
         event_id=str(event.id),
         attempts=event.attempts + 1,
         operation_id=event.metadata.get("operation_id"),
+        traceparent=event.metadata.get("traceparent"),
         exc_info=error,
     )

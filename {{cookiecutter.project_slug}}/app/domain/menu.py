@@ -16,6 +16,8 @@ SIZES: Mapping[str, Decimal] = {"small": Decimal("0.8"), "medium": Decimal("1.0"
 CATEGORIES = ("pizza", "appetizers", "drinks")
 MOST_MINUTES = 24 * 60
 LONGEST_ID = 50
+LARGEST_PRICE = Decimal("10000.00")
+"""So that whatever can be ordered at once costs no more than can be paid at once."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,12 @@ class Changes:
             "name": lambda name: line_problem(name, longest=100),
             "description": lambda description: text_problem(description, longest=1000),
             "category": lambda category: None if category in CATEGORIES else f"must be one of {', '.join(CATEGORIES)}",
-            "base_price": amount_problem,
+            "base_price": lambda price: amount_problem(price, LARGEST_PRICE),
             "preparation_minutes": minutes_problem,
             "sizes": lambda sizes: (
-                None if sizes and set(sizes) <= set(SIZES) else f"must be some of {', '.join(SIZES)}"
+                repeated(sizes) if sizes and set(sizes) <= set(SIZES) else f"must be some of {', '.join(SIZES)}"
             ),
+            "toppings": repeated,
         }
         given = {name: value for name, value in vars(self).items() if name in rules and value is not None}
         return only_problems({name: rules[name](value) for name, value in given.items()})
@@ -63,6 +66,11 @@ class Changes:
 def minutes_problem(minutes: int) -> str | None:
     """What is wrong with a time that something takes, if anything."""
     return None if 1 <= minutes <= MOST_MINUTES else f"must be 1 to {MOST_MINUTES}"
+
+
+def repeated(names: Sequence[str]) -> str | None:
+    """What is wrong with names of which each should be there once, if anything."""
+    return None if len(set(names)) == len(names) else "must not be repeated"
 
 
 def price_of(base_price: Decimal, size: str, toppings: Sequence[Decimal]) -> Decimal:

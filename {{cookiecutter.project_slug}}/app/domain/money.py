@@ -11,8 +11,8 @@ def rounded(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_HALF_UP)
 
 
-def amount_problem(amount: Decimal, smallest: Decimal = CENT) -> str | None:
+def amount_problem(amount: Decimal, largest: Decimal = LARGEST_AMOUNT) -> str | None:
     """What is wrong with an amount of money, if anything."""
-    if not amount.is_finite() or not smallest <= amount <= LARGEST_AMOUNT:
-        return f"must be {smallest} to {LARGEST_AMOUNT}"
+    if not amount.is_finite() or not CENT <= amount <= largest:
+        return f"must be {CENT} to {largest}"
     return None if amount == rounded(amount) else "must have at most 2 decimals"

@@ -21,6 +21,7 @@ from app.domain.order_events import (
     PizzaReady,
 )
 from app.domain.order_line import OrderLine, OrderStatus, PaymentMethod, PaymentStatus
+from app.domain.payments import WrongAmountError
 
 
 class Order(AggregateRoot):
@@ -88,13 +89,13 @@ class Order(AggregateRoot):
         """Make sure that this amount can be paid for the order.
 
         Raises:
-            BadRequestError: it is not what the order costs.
+            WrongAmountError: it is not what the order costs.
             ConflictError: the order is paid, or was cancelled.
         """
         if amount != self.total:
-            raise BadRequestError(f"The order costs {self.total}.", details={"amount": "is not the order's total"})
+            raise WrongAmountError(f"The order costs {self.total}.", details={"amount": "is not the order's total"})
         if self.status == "cancelled" or self.payment_status == "paid":
-            raise ConflictError(f"This order is {'paid' if self.payment_status == 'paid' else 'cancelled'} already.")
+            raise ConflictError(f"This order is {'cancelled' if self.status == 'cancelled' else 'paid'} already.")
 
     def pay(self, payment_id: str, now: datetime) -> None:
         """Note that the customer was charged."""
@@ -132,7 +133,9 @@ class Order(AggregateRoot):
             ConflictError: the order is not being made, or the pizza is ready already.
         """
         if not 0 <= index < len(self.lines):
-            raise BadRequestError(f"This order has {len(self.lines)} pizzas.", details={"index": "is no pizza of it"})
+            raise BadRequestError(
+                f"Its pizzas are numbered 0 to {len(self.lines) - 1}.", details={"index": "is no pizza of it"}
+            )
         self._require("cooking")
         line = self.lines[index]
         if line.is_ready:

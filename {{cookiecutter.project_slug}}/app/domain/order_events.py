@@ -101,7 +101,7 @@ class OrderCompleted(OrderEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class OrderCancelled(OrderEvent):
-    """The order is not made; `payment_id` is that of the payment to give back, if there was one."""
+    """The order is not made; `payment_id` is that of the payment, if the order was paid."""
 
     customer_phone: str
     total: Decimal

@@ -3,6 +3,9 @@
 import unicodedata
 from collections.abc import Mapping
 
+BREAKING = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode's categories of control characters, and of what ends a line or a paragraph."""
+
 
 def text_problem(value: str, longest: int, shortest: int = 0) -> str | None:
     """What is wrong with a text, if anything; lengths are in characters.
@@ -25,7 +28,7 @@ def line_problem(value: str, longest: int, shortest: int = 1) -> str | None:
     problem = text_problem(value, longest, shortest)
     if problem is not None:
         return problem
-    if any(unicodedata.category(letter) == "Cc" for letter in value):
+    if any(unicodedata.category(letter) in BREAKING for letter in value):
         return "must not contain control characters"
     if value != value.strip():
         return "must not begin or end with a space"

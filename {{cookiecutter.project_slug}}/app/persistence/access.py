@@ -10,7 +10,7 @@ from app.persistence.database import Database
 from app.persistence.tables import role_permissions, roles, user_roles, users
 
 SECONDS_KEPT = 30.0
-"""How long another process may go on with permissions that were taken away here."""
+"""How long another process may go on with permissions that were taken away here, unless they share a cache."""
 
 SYSTEM = "system"
 """The caller of what the service does of its own accord, which may do all; no account and no token has this name."""

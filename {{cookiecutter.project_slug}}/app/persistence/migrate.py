@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ def upgrade(settings: Settings) -> None:
     """Bring the database up to date.
 
     Raises:
-        ConfigurationError: a migration cannot run.
+        ConfigurationError: a migration cannot run, or it is not clear which is the last.
     """
-    _run(settings, "upgrade", revision="head")
+    newest, _ = newest_revision()
+    _run(settings, "upgrade", revision=newest)
 
 
 def downgrade(settings: Settings, revision: str) -> None:
@@ -46,14 +48,16 @@ def downgrade(settings: Settings, revision: str) -> None:
 def create_revision(settings: Settings, message: str) -> Path:
     """Write the next migration, from how the tables differ from what the database has.
 
+    It is named after the time, so that two people who write one at once do not give them the same name.
+
     Returns:
         The new file.
 
     Raises:
         ConfigurationError: the database is not up to date.
     """
-    number = f"{len(_migrations()) + 1:04d}"
-    return Path(_run(settings, "revision", message=message, rev_id=number, autogenerate=True).path)
+    now = f"{datetime.now(UTC):%Y%m%d%H%M%S}"
+    return Path(_run(settings, "revision", message=message, rev_id=now, autogenerate=True).path)
 
 
 def check(settings: Settings) -> None:
@@ -89,7 +93,7 @@ def newest_revision() -> tuple[str, set[str]]:
     """The last migration, and all of them.
 
     Raises:
-        ConfigurationError: there is none, or there are two that follow the same.
+        ConfigurationError: there is none, there are two that follow the same, or two of one name.
     """
     known = _migrations()
     newest = set(known) - set(known.values())
@@ -109,6 +113,8 @@ def _migrations() -> dict[str, str]:
         written = file.read_text()
         revision, earlier = REVISION.search(written), EARLIER.search(written)
         if revision is not None:
+            if revision[1] in found:
+                raise ConfigurationError(f"{file} has a revision that another has: give it its own, and let it follow.")
             found[revision[1]] = "" if earlier is None else earlier[1]
     return found
 

@@ -5,16 +5,18 @@ its head, has the aggregate. An event that fails keeps those behind it waiting, 
 """
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.cqrs import ErrorReports, TransientError
 from app.core.cqrs.event_types import UnreadableEventError
 from app.persistence.database import Database
 from app.persistence.insert import insert_if_new
@@ -26,6 +28,8 @@ MOST_AGGREGATES = 100
 MOST_BEHIND_ONE = 20
 LONGEST_BACKOFF_SECONDS = 300.0
 LONGEST_REASON = 1000
+
+logger = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -45,16 +49,26 @@ class Outbox:
     Args:
         database: where they are.
         table: the event log, or the parked events.
-        max_attempts: after so many failures an event is dead, and waits for an operator.
+        max_attempts: after so many failures an event is dead, and waits for an operator; not if what failed last may
+            pass by itself, as an outage does.
         retry_seconds: how long to wait after the first failure; doubled with each more, up to 5 minutes.
+        reports: told about events that are dead.
     """
 
-    def __init__(self, database: Database, table: Table, max_attempts: int, retry_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        table: Table,
+        max_attempts: int,
+        retry_seconds: float,
+        reports: ErrorReports | None = None,
+    ) -> None:
         self._database = database
         self._table = table
         self._heads, self._following = _first_of_each_aggregate(table), _what_waits_behind(table)
         self._max_attempts = max_attempts
         self._retry_seconds = retry_seconds
+        self._reports = reports
 
     @asynccontextmanager
     async def claim(self) -> AsyncIterator[Claimed]:
@@ -67,6 +81,7 @@ class Outbox:
             claimed = await self._due(connection)
             yield claimed
             await self._store(connection, claimed)
+        self._tell_dead(claimed.failed)
 
     @asynccontextmanager
     async def _claim_alone(self) -> AsyncIterator[Claimed]:
@@ -81,18 +96,24 @@ class Outbox:
             if claimed.delivered or claimed.failed:
                 async with self._database.writing_engine.begin() as connection:
                     await self._store(connection, claimed)
+                self._tell_dead(claimed.failed)
 
     async def put(self, event: StoredEvent, error: Exception | None) -> None:
         """Let an event wait here that was not in the table before: because it failed, or behind one that did."""
         row = event.row() | ({} if error is None else self._failure(event, error))
         async with self._database.writing() as session, session.begin():
-            await insert_if_new(session, self._table, row)
+            is_new = await insert_if_new(session, self._table, row)
+        if is_new and error is not None:
+            self._tell_dead([(event, error)])
 
     async def is_waiting(self, event: StoredEvent) -> bool:
         """Whether this event waits here, or an earlier one of its aggregate."""
         waiting = self._table.c
-        same = and_(waiting.aggregate_type == event.aggregate_type, waiting.aggregate_id == event.aggregate_id)
-        waits = exists().where(waiting.published_at.is_(None), or_(waiting.id == event.id, same))
+        this = waiting.id == event.id
+        if event.aggregate_id is not None:
+            same = and_(waiting.aggregate_type == event.aggregate_type, waiting.aggregate_id == event.aggregate_id)
+            this = or_(this, same)
+        waits = exists().where(waiting.published_at.is_(None), this)
         async with self._database.relaying_engine.connect() as connection:
             return bool(await connection.scalar(select(waits)))
 
@@ -117,7 +138,8 @@ class Outbox:
             delivered = update(self._table).where(event.id.in_(claimed.delivered))
             await connection.execute(delivered.values(published_at=datetime.now(UTC), last_error=None))
         for failed, error in claimed.failed:
-            failure = update(self._table).where(event.id == failed.id)
+            # Not if it was replayed meanwhile, which SQLite, without locks on rows, does not keep anybody from.
+            failure = update(self._table).where(event.id == failed.id, event.attempts == failed.attempts)
             await connection.execute(failure.values(self._failure(failed, error)))
 
     def _failure(self, event: StoredEvent, error: Exception) -> dict[str, Any]:
@@ -126,8 +148,31 @@ class Outbox:
             "attempts": attempts,
             "last_error": reason(error),
             "next_attempt_at": datetime.now(UTC) + timedelta(seconds=self._wait(attempts)),
-            "dead": attempts >= self._max_attempts or isinstance(error, UnreadableEventError),
+            "dead": self._is_dead(event, error),
         }
+
+    def _is_dead(self, event: StoredEvent, error: Exception) -> bool:
+        if isinstance(error, UnreadableEventError):
+            return True
+        return event.attempts + 1 >= self._max_attempts and not _may_pass(error)
+
+    def _tell_dead(self, failed: Iterable[tuple[StoredEvent, Exception]]) -> None:
+        """Say which of those that failed are dead: from now on they wait for somebody, and nobody may be looking."""
+        for event, error in failed:
+            if not self._is_dead(event, error):
+                continue
+            logger.error(
+                "event_dead",
+                table=self._table.name,
+                event_type=event.event_type,
+                event_id=str(event.id),
+                attempts=event.attempts + 1,
+                operation_id=event.metadata.get("operation_id"),
+                traceparent=event.metadata.get("traceparent"),
+                error_type=type(error).__name__,
+            )
+            if self._reports is not None:
+                self._reports.report(error, event.event_type, event.operation())
 
     def _wait(self, attempts: int) -> float:
         """Between half of the back-off and all of it, so that what failed together is not tried together."""
@@ -168,9 +213,19 @@ def _is_due(table: Table) -> ColumnElement[bool]:
     )
 
 
+def _may_pass(error: BaseException) -> bool:
+    """Whether all that failed did so for a reason that goes away without anybody's doing."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_may_pass, error.exceptions))
+    return isinstance(error, TransientError)
+
+
 def reason(error: BaseException) -> str:
     """Why a delivery failed, for an operator."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(map(reason, error.exceptions))[:LONGEST_REASON]
-    text = f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+    try:
+        text = f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+    except Exception:
+        text = f"{type(error).__name__}, which cannot be printed"
     return text.encode(errors="replace").decode().replace("\x00", "?")  # no database takes those

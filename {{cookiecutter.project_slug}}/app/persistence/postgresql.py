@@ -3,22 +3,26 @@
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint, event
+from sqlalchemy import ExceptionContext, Index, PrimaryKeyConstraint, UniqueConstraint, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
-from app.core.cqrs import ConflictError, CQRSError, ServiceUnavailableError, TransientError
+from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, ServiceUnavailableError, TransientError
 from app.persistence.errors import ConnectionPool, lost_connection, read_only, taken, translate_errors, unusable
 from app.persistence.tables import metadata
 
 CONNECT_TIMEOUT_SECONDS = 10.0
+RELAY_CONNECTIONS = 5
+"""A worker with a broker has two relays, which listen and have claimed something each; a reaction asks what it had."""
 LONGEST_DELIVERY_SECONDS = 300
 TRUSTED_SECONDS = 1.0
 """A connection that was in use so recently is taken to be alive: to ask it takes three round trips."""
 
 TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
 """Serialisation failure, deadlock, lock timeout, too many connections."""
+
+NEEDS_TRANSACTION = "25P01"
 
 LOST = frozenset({"57P01", "57P02", "57P03", "25P03"})
 """The server is shutting down or starting, or it ended a transaction that stood idle; 08xxx too."""
@@ -30,9 +34,22 @@ def writing_engine(settings: Settings) -> AsyncEngine:
 
 
 def reading_engine(settings: Settings) -> AsyncEngine:
-    """The engine of queries: its transactions are READ ONLY."""
-    engine = _engine(settings, settings.read_database_url or settings.database_url, _limits(settings))
-    return engine.execution_options(postgresql_readonly=True)
+    """The engine of queries: it can only read, and each statement is a transaction of its own.
+
+    In READ COMMITTED, PostgreSQL's default, statements of one transaction see no more of the same moment than that,
+    and BEGIN and ROLLBACK are two round trips more. A handler that needs one moment for several statements, or a
+    server-side cursor, asks for a transaction before its first statement: `sessions.at_one_moment`.
+    """
+    limits, url = _limits(settings) | {"default_transaction_read_only": "on"}, settings.read_database_url
+    engine = _engine(settings, url or settings.database_url, limits, isolation_level="AUTOCOMMIT")
+    event.listen(engine.sync_engine, "handle_error", _drop_half_asked)
+    return engine
+
+
+def _drop_half_asked(context: ExceptionContext) -> None:
+    """Give up a connection on which asyncpg has prepared a cursor before it refuses it: a transaction is half begun."""
+    if getattr(context.original_exception, "sqlstate", None) == NEEDS_TRANSACTION:
+        context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
 
 
 def relaying_engine(settings: Settings) -> AsyncEngine:
@@ -47,7 +64,8 @@ def relaying_engine(settings: Settings) -> AsyncEngine:
         "tcp_keepalives_interval": "10",
         "tcp_keepalives_count": "3",
     }
-    return _engine(settings, settings.database_url, _limits(settings) | patience)
+    size = max(settings.database_pool_size, RELAY_CONNECTIONS)
+    return _engine(settings, settings.database_url, _limits(settings) | patience, size)
 
 
 def migrating_engine(settings: Settings) -> AsyncEngine:
@@ -55,11 +73,14 @@ def migrating_engine(settings: Settings) -> AsyncEngine:
     return _engine(settings, settings.database_url, {"application_name": "app-migrations"})
 
 
-def _engine(settings: Settings, url: str, server_settings: dict[str, str]) -> AsyncEngine:
+def _engine(
+    settings: Settings, url: str, server_settings: dict[str, str], size: int | None = None, **options: Any
+) -> AsyncEngine:
     engine = create_async_engine(
         url,
+        **options,
         poolclass=ConnectionPool,
-        pool_size=settings.database_pool_size,
+        pool_size=size or settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout_seconds,
         connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, "server_settings": server_settings},
@@ -115,6 +136,11 @@ def classify(error: BaseException) -> CQRSError | None:
         return ConflictError("This refers to something that does not exist, or is still referred to.")
     if state == "3D000" or state.startswith("28"):
         return unusable()
+    if state == NEEDS_TRANSACTION:
+        return ConfigurationError(
+            "A server-side cursor needs a transaction, which queries do not have. Before the first statement: "
+            "`await at_one_moment(self.session)`, of app.persistence.sessions."
+        )
     return read_only() if state == "25006" else None
 
 

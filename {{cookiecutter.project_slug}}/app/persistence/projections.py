@@ -18,7 +18,7 @@ In batches, `app.persistence.rebuilding` makes the whole read model anew from th
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,18 +86,17 @@ async def project_committed(
     With several workers an event may come before an earlier one of its aggregate. Then the earlier ones are read from
     the log, and passed over when they come.
     """
-    table = projection.table
-    (key,) = table.primary_key
     if _dialect(session) == "postgresql":  # a row that is not there yet cannot be locked
         one = f"{projection.name} {raised.aggregate_id}"
         await session.execute(select(func.pg_advisory_xact_lock(LOCK_ID, func.hashtext(one))))
-    aggregate = key.type.python_type(raised.aggregate_id)
-    last: int = await session.scalar(select(table.c.version).where(key == aggregate)) or 0
+    live = {table: table for table in projection.tables}
+    before = await _locked(session, projection.table, [raised])
+    last = max((row["version"] for row in before.values()), default=0)
     events = [raised]
     if raised.version is not None and raised.version > last + 1:
         stored = await stream(session, projection.aggregate_type, str(raised.aggregate_id))
         events = [event.record(types).raised for event in stored if (event.version or 0) > last]
-    await fold_all(session, projection, events, {table: table for table in projection.tables})
+    await _fold(session, projection, events, before, live)
 
 
 async def fold_all(
@@ -111,10 +110,33 @@ async def fold_all(
     Returns:
         How many events were new.
     """
-    table = into[projection.table]
+    before = await _locked(session, into[projection.table], events)
+    return await _fold(session, projection, events, before, into)
+
+
+async def _locked(session: AsyncSession, table: Table, events: Sequence[RaisedEvent]) -> dict[Any, Row]:
+    """The rows of these aggregates, by key. The lock also keeps a rebuild from replacing the table meanwhile."""
     (key,) = table.primary_key
-    keys = {event.aggregate_id: key.type.python_type(event.aggregate_id) for event in events}
-    before = await _locked(session, table, keys.values())
+    wanted = select(table).where(key.in_(_keys(table, events).values())).order_by(key).with_for_update()
+    return {row[key.name]: dict(row) for row in (await session.execute(wanted)).mappings()}
+
+
+def _keys(table: Table, events: Sequence[RaisedEvent]) -> dict[Any, Any]:
+    """The aggregates' ids, and what they are as keys of the table."""
+    (key,) = table.primary_key
+    return {event.aggregate_id: key.type.python_type(event.aggregate_id) for event in events}
+
+
+async def _fold(
+    session: AsyncSession,
+    projection: Projection,
+    events: Sequence[RaisedEvent],
+    before: Mapping[Any, Row],
+    into: Mapping[Table, Table],
+) -> int:
+    """Fold events into the rows that were there before."""
+    table = into[projection.table]
+    (key,), keys = table.primary_key, _keys(table, events)
     after, new = dict(before), 0
     for event, _, aggregate_id, version in events:
         one = keys[aggregate_id]
@@ -129,13 +151,6 @@ async def fold_all(
         if projection.totals:
             await _add(session, _difference(projection, before, changed), into)
     return new
-
-
-async def _locked(session: AsyncSession, table: Table, keys: Collection[Any]) -> dict[Any, Row]:
-    """The rows of these aggregates, by key. The lock also keeps a rebuild from replacing the table meanwhile."""
-    (key,) = table.primary_key
-    rows = await session.execute(select(table).where(key.in_(keys)).order_by(key).with_for_update())
-    return {row[key.name]: dict(row) for row in rows.mappings()}
 
 
 def _difference(

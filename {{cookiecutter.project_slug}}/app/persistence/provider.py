@@ -1,6 +1,7 @@
 """Persistence, for the container."""
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 from dishka import Provider, provide
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +12,7 @@ from app.core.scopes import Lifetime
 from app.persistence.access import DatabaseAccess
 from app.persistence.credentials import Credentials
 from app.persistence.database import Database
+from app.persistence.event_sourcing import EventStreams
 from app.persistence.repositories.login_sessions import LoginSessions
 from app.persistence.repositories.user_repository import UserRepository
 from app.persistence.sessions import ReadSession
@@ -28,6 +30,7 @@ class PersistenceProvider(Provider):
 
     users = provide(UserRepository, scope=Lifetime.OPERATION)
     login_sessions = provide(LoginSessions, scope=Lifetime.OPERATION)
+    streams = provide(EventStreams, scope=Lifetime.OPERATION)
 
     @provide(scope=Lifetime.SERVICE)
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
@@ -44,9 +47,13 @@ class PersistenceProvider(Provider):
             yield unit.session  # which the unit closes
             return
         session = database.reading()
+        reading = cast(ReadSession, session.sync_session)
         failed: BaseException | None = yield session
         try:
-            if failed is None and isinstance(session.sync_session, ReadSession):
-                session.sync_session.refuse_changes()
+            if failed is None:
+                reading.refuse_changes()
         finally:
-            await finished(session.close())
+            if reading.has_transaction:
+                await finished(session.close())
+            else:  # the database has nothing to end, so there is nothing to wait for
+                reading.close()

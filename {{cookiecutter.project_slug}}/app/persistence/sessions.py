@@ -1,13 +1,15 @@
 """Two kinds of sessions: those of units of work, and those that can only read."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.cqrs import AggregateRoot, ConcurrencyError
+from app.core.cqrs.work import current_work
 from app.persistence.errors import final, read_only
 
 
@@ -37,6 +39,11 @@ class UnitSession(Session):
 class ReadSession(Session):
     """A session that refuses to write, even before the database would."""
 
+    from_events: Sequence[AggregateRoot] = ()
+    """The aggregates that were made from their events, which no row tells changes of."""
+    has_transaction = False
+    """Whether a transaction is to be ended with the session: each statement may be one of its own."""
+
     def flush(self, objects: Any = None) -> None:
         """Refuse changes.
 
@@ -51,7 +58,8 @@ class ReadSession(Session):
         Raises:
             ConfigurationError: something was; without a transaction it would be lost without a word.
         """
-        if self.new or self.deleted or any(self.is_modified(changed) for changed in self.dirty):
+        happened = any(aggregate.take_events() for aggregate in self.from_events)
+        if happened or self.new or self.deleted or any(self.is_modified(changed) for changed in self.dirty):
             raise read_only()
 
 
@@ -60,10 +68,39 @@ def session_on(engine: AsyncEngine, kind: type[Session]) -> AsyncSession:
     return AsyncSession(engine, sync_session_class=kind, expire_on_commit=False)
 
 
+async def at_one_moment(session: AsyncSession) -> None:
+    """Let all statements of a query from here on see the same moment, or let it have a server-side cursor.
+
+    PostgreSQL has to be asked, where each statement is a transaction of its own. On SQLite it is always so. In a unit
+    of work its isolation level decides.
+    """
+    reading = session.sync_session
+    if session.get_bind().dialect.name != "postgresql" or not isinstance(reading, ReadSession):
+        return
+    if not reading.has_transaction:
+        await session.commit()  # there is nothing to commit, but what is read next may be read at another level
+        await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+def hold(session: Session, aggregate: AggregateRoot) -> None:
+    """Let a session know an aggregate that has no row, for the events it raises."""
+    if isinstance(session, UnitSession):
+        session.aggregates[id(aggregate)] = aggregate
+    elif isinstance(session, ReadSession):
+        session.from_events = (*session.from_events, aggregate)
+
+
 def _hold(session: Session, instance: object) -> None:
     if isinstance(session, UnitSession) and isinstance(instance, AggregateRoot):
         session.aggregates[id(instance)] = instance
 
 
+def _note_transaction(session: ReadSession, _: Any, connection: Connection) -> None:
+    session.has_transaction = not getattr(connection.connection.dbapi_connection, "autocommit", False)
+    if session.has_transaction and (work := current_work()) is not None:
+        work.has_snapshot = True
+
+
+event.listen(ReadSession, "after_begin", _note_transaction)
 event.listen(UnitSession, "loaded_as_persistent", _hold)
 event.listen(UnitSession, "after_attach", _hold)

@@ -13,6 +13,7 @@ from app.core.cqrs.event_types import EventTypes, payload_of
 
 TRAVELLING = ("operation_id", "correlation_id", "causation_id", "user_id", "source", "version", "traceparent")
 """The part of an operation's metadata that is stored with its events."""
+LARGEST_VERSION = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,11 @@ class StoredEvent:
             self.event_type, self.event_version, self.payload, event_id=self.id, occurred_at=self.occurred_at
         )
         raised = RaisedEvent(event, self.aggregate_type, self.aggregate_id, self.version)
-        known = {name: self.metadata[name] for name in TRAVELLING if name in self.metadata}
-        return EventRecord(raised, OperationMetadata(**known), is_stored=True)
+        return EventRecord(raised, self.operation(), is_stored=True)
+
+    def operation(self) -> OperationMetadata:
+        """The operation that the event happened in, as far as it is stored."""
+        return OperationMetadata(**{name: self.metadata[name] for name in TRAVELLING if name in self.metadata})
 
     def to_json(self) -> bytes:
         """The event for other processes."""
@@ -57,9 +61,16 @@ class StoredEvent:
         """The event that another process sent.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is none, or one that no database takes.
         """
-        return _json.validate_json(body)
+        event = _json.validate_json(body)
+        if event.occurred_at.tzinfo is None:
+            raise ValueError("It does not say in which time zone it happened.")
+        if max(event.version or 0, event.event_version) > LARGEST_VERSION:
+            raise ValueError("Its version is too large.")
+        if has_nul([event.event_type, event.aggregate_type, event.aggregate_id, event.payload, event.metadata]):
+            raise ValueError("It holds a NUL character.")
+        return event
 
     def row(self) -> dict[str, Any]:
         """The event as a row of its table."""
@@ -67,6 +78,18 @@ class StoredEvent:
 
 
 _json = TypeAdapter(StoredEvent)
+
+
+def has_nul(value: object) -> bool:
+    """Whether a text in JSON has a character that PostgreSQL does not take."""
+    match value:
+        case str():
+            return "\x00" in value
+        case dict():
+            return any(has_nul(part) for item in value.items() for part in item)
+        case list():
+            return any(map(has_nul, value))
+    return False
 
 
 def columns_of(table: Table) -> list[Column[Any]]:

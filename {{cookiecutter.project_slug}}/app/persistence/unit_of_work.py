@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
+from operator import itemgetter
 from typing import Any, cast
 from uuid import UUID
 
@@ -38,12 +40,18 @@ class SqlUnitOfWork:
         return self._session
 
     def collect_events(self) -> Sequence[RaisedEvent]:
-        """The events raised since the last call, in the order in which they were raised."""
+        """The events raised since the last call: those of an aggregate in their order, all in that of their ids.
+
+        An id is made with the event, which may be raised later than another.
+        """
         if self._session is None:
             return ()
         aggregates = cast(UnitSession, self._session.sync_session).aggregates.values()
-        raised = [event for aggregate in list(aggregates) for event in aggregate.take_events()]
-        return sorted(raised, key=lambda one: one.event.event_id)
+        raised: list[tuple[UUID, RaisedEvent]] = []
+        for aggregate in list(aggregates):
+            events = aggregate.take_events()
+            raised += zip(accumulate((one.event.event_id for one in events), max), events, strict=True)
+        return [event for _, event in sorted(raised, key=itemgetter(0))]
 
     async def record(self, events: Sequence[EventRecord]) -> None:
         """Write events to the event log."""

@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.cqrs import CQRSError, EventRecord
 from app.persistence.database import Database
+
+logger = structlog.get_logger(__name__)
 
 CHANNEL = "event_log"
 RECONNECT_SECONDS = 1.0
@@ -66,8 +69,12 @@ async def listening(database: Database, wake: Callable[[], None]) -> AsyncIterat
 
 async def _listen(engine: AsyncEngine, wake: Callable[[], None]) -> None:
     while True:
-        with suppress(CQRSError, OSError):
+        try:
             await _listen_once(engine, wake)
+        except (CQRSError, OSError):
+            pass  # an outage, which the relay tells of; until this listens again it looks for itself
+        except Exception:  # the driver's own errors are not translated
+            logger.exception("listening_failed")
         await asyncio.sleep(RECONNECT_SECONDS)
 
 

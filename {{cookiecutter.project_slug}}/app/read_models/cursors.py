@@ -36,7 +36,7 @@ def read_cursor(secret: bytes, of: Sequence[str | None], cursor: str) -> list[st
         said = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[SEAL_BYTES:]
     except ValueError:
         said = b""
-    if not hmac.compare_digest(_sealed(secret, of, said), cursor):
+    if not hmac.compare_digest(_sealed(secret, of, said).encode(), cursor.encode(errors="replace")):
         raise QueryValidationError("This cursor is not valid.", details={"cursor": "is not one of this list"})
     position: list[str] = json.loads(said)
     return position

@@ -65,7 +65,7 @@ def filter_problems(customer_phone: str | None, status: str | None) -> dict[str,
     """Field -> what is wrong with it."""
     return only_problems(
         {
-            "customer_phone": None if customer_phone is None else phone_problem(customer_phone),
+            "customer_phone": None if customer_phone is None else phone_problem(customer_phone.strip(" ")),
             "status": None if status is None or status in STATUSES else f"must be one of {', '.join(STATUSES)}",
         }
     )

@@ -7,10 +7,11 @@ import asyncio
 import sys
 from dataclasses import dataclass
 
+import pytest
 import structlog
 
 from app.core.cqrs import BaseQueryHandler, CQRSBus, IQuery, cached_query
-from tests.caches import process_with_cache, settings_of
+from tests.caches import process_with_cache, settings_of, wait_for_redis
 
 CALLERS = 200
 LOAD_SECONDS = 0.3
@@ -36,6 +37,7 @@ class AskHandler(BaseQueryHandler[Ask, str]):
 
 async def main(url: str, prefix: str) -> None:
     """Ask."""
+    wait_for_redis(pytest.MonkeyPatch())
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     async with process_with_cache(settings_of(url, prefix)) as cache, CQRSBus(cache=cache) as bus:
         handler = AskHandler()

@@ -26,7 +26,7 @@ async def test_an_event_arrives_as_it_was() -> None:
     broker = kafka.make(consuming=True)
     consumption = Consumption(receive, kafka.give_back)
     kafka.subscribe(broker, consumption.take)
-    sent = EventMessage("1", "Zoë", "UserCreated", b'{"a": 1}')
+    sent = EventMessage("1", "Zoë", "UserCreated", b'{"a": 1}', "00-1-2-01")
     async with TestKafkaBroker(broker):
         await kafka.send(broker, sent)
     assert received == [sent, sent]

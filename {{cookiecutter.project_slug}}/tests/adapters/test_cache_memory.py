@@ -43,6 +43,9 @@ async def test_what_was_used_least_makes_room(cache: MemoryCache) -> None:
     await cache.get("a")
     await put(cache, "d")
     assert [await cache.get(key) is not None for key in "abcd"] == [True, False, True, True]
+    await put(cache, "a")
+    await put(cache, "e")
+    assert [await cache.get(key) is not None for key in "acde"] == [True, False, True, True]
 
 
 async def test_forgotten_invalidations_still_count(cache: MemoryCache) -> None:

@@ -1,24 +1,25 @@
 """A Redis that is silent, dead, or has lost everything makes the service slower, and never wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
-from app.adapters import redis_client, redis_link
+from app.adapters import redis_client
 from app.adapters.cache_redis import RedisCache
 from app.core.config import Settings
-from tests.caches import do_without, process_with_cache, redis_to_hurt, settings_of
+from tests.caches import process_with_cache, put, redis_to_hurt, settings_of, until
 from tests.chaos.brokers import Redis
 from tests.chaos.servers import MissingError
+from tests.surroundings import do_without
 
 pytestmark = pytest.mark.integration
 
 DEADLINE = 20.0
-MOST_SECONDS = 0.3
-"""How much longer an operation may take at most."""
+MANY = 100
+SOON_SECONDS = 10.0
+"""What many operations take at most in a row if none of them waits for Redis, also on a busy machine."""
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def settings(server: Redis) -> Settings:
 async def one(settings: Settings) -> AsyncIterator[RedisCache]:
     """The cache of one process."""
     async with process_with_cache(settings) as cache:
+        await until(lambda: cache.link.is_trusted)
         yield cache
 
 
@@ -47,49 +49,54 @@ async def one(settings: Settings) -> AsyncIterator[RedisCache]:
 async def other(settings: Settings) -> AsyncIterator[RedisCache]:
     """The cache of another process."""
     async with process_with_cache(settings) as cache:
+        await until(lambda: cache.link.is_trusted)
         yield cache
 
 
-async def put(cache: RedisCache, key: str, *tags: str) -> None:
-    await cache.set(key, b"a value", 60, tags, await cache.generation(tags))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-
-
-async def query(cache: RedisCache) -> float:
-    """What the bus does for a miss; how many seconds it took."""
-    started = monotonic()
+async def query(cache: RedisCache) -> None:
+    """What the bus does for a miss."""
     await cache.get("missing")
     mark = await cache.generation(["x"])
     async with cache.loading("missing", mark) as another_did:
         assert not another_did
         await cache.set("missing", b"a value", 60, ["x"], mark)
-    return monotonic() - started
+
+
+async def until_kept(cache: RedisCache) -> None:
+    """Store something until it is there: a moment of silence is an outage here, also of this busy machine."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            await put(cache, "a", "x")
+            if await cache.get("a") is not None:
+                return
+            await asyncio.sleep(0.005)
+
+
+async def require_that_nobody_waits(cache: RedisCache) -> None:
+    """Fail if each query waits for a Redis that does not answer."""
+    assert MANY * redis_client.ANSWER_SECONDS > SOON_SECONDS
+    async with asyncio.timeout(SOON_SECONDS):
+        for _ in range(MANY):
+            await query(cache)
 
 
 async def test_a_silent_redis_delays_one_query_a_little_and_the_next_not_at_all(server: Redis, one: RedisCache) -> None:
-    await put(one, "a", "x")
+    await until_kept(one)
     server.fall_silent()
-    at_once = await asyncio.gather(*(query(one) for _ in range(100)))
-    assert max(at_once) < redis_client.ANSWER_SECONDS + MOST_SECONDS
-    assert await query(one) < redis_client.ANSWER_SECONDS / 2
+    async with asyncio.timeout(SOON_SECONDS):
+        await asyncio.gather(*(query(one) for _ in range(MANY)))
+    await require_that_nobody_waits(one)
     assert await one.get("a") is None, "nobody knows whether it is still good"
     server.speak()
     await until(lambda: one.link.is_trusted)
-    await put(one, "a", "x")
-    assert await one.get("a") is not None
+    await until_kept(one)
 
 
 async def test_memory_is_not_trusted_long_after_redis_fell_silent(server: Redis, one: RedisCache) -> None:
-    await put(one, "a", "x")
+    await until_kept(one)
     server.fall_silent()
-    started = monotonic()
-    await until(lambda: not one.link.is_trusted)
-    assert monotonic() - started < redis_link.PING_SECONDS + redis_client.ANSWER_SECONDS + MOST_SECONDS
+    async with asyncio.timeout(SOON_SECONDS):
+        await until(lambda: not one.link.is_trusted)
     assert await one.get("a") is None
     server.speak()
 
@@ -122,8 +129,7 @@ async def test_a_redis_that_came_back_with_what_it_had_is_not_believed(server: R
     assert await one.get("a") is None
     await one.set("a", b"stale", 60, ["x"], mark)
     assert await one.get("a") is None
-    await put(one, "a", "x")
-    assert await one.get("a") is not None
+    await until_kept(one)
 
 
 async def test_a_redis_that_lost_everything_takes_nothing_of_before(server: Redis, one: RedisCache) -> None:
@@ -138,8 +144,10 @@ async def test_a_redis_that_lost_everything_takes_nothing_of_before(server: Redi
     await one.generation(["x"])
     await one.set("a", b"stale", 60, ["x"], mark)
     assert await one.get("a") is None
-    assert await query(one) < redis_client.ANSWER_SECONDS
-    assert await one.get("missing") is not None, "its scripts are there again"
+    async with asyncio.timeout(DEADLINE):
+        while await one.get("missing") is None:  # its scripts are there again
+            await query(one)
+            await asyncio.sleep(0.005)
 
 
 async def test_what_is_published_while_nobody_listens_is_not_missed(
@@ -161,7 +169,7 @@ async def test_who_waits_for_another_process_goes_on_when_redis_is_gone(
         waiting = asyncio.create_task(query_of(other))
         await asyncio.sleep(0)
         await server.kill()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(SOON_SECONDS):
             await waiting
 
 
@@ -174,8 +182,7 @@ async def test_the_service_starts_without_redis(server: Redis, settings: Setting
     await server.kill()
     async with process_with_cache(settings) as cache:
         assert not cache.link.is_trusted
-        assert await query(cache) < redis_client.ANSWER_SECONDS
+        await require_that_nobody_waits(cache)
         await server.start()
         await until(lambda: cache.link.is_trusted)
-        await put(cache, "a", "x")
-        assert await cache.get("a") is not None
+        await until_kept(cache)

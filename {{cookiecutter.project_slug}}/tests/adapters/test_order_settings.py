@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.adapters.order_settings import OrderSettings
-from app.core.config import SettingsError, checked
+from app.core.config import Settings, SettingsError, checked
+from app.core.container import running_service
+from app.core.cqrs import ConfigurationError
 from app.domain.kitchen import Hours, Kitchen
 
 
@@ -36,3 +38,12 @@ def test_what_is_wrong_is_said_in_a_sentence(values: dict[str, Any], sentence: s
     with pytest.raises(SettingsError) as raised:
         checked(OrderSettings, **values)
     assert sentence in str(raised.value)
+
+
+async def test_a_payment_provider_that_is_not_there_stops_the_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYMENT_URL", "stripe://key@host")
+    with pytest.raises(ConfigurationError, match="PAYMENT_URL has a scheme that nobody here understands"):
+        async with running_service(settings):
+            pass

@@ -5,6 +5,7 @@ from time import process_time
 import pytest
 
 from app.adapters.password_argon2 import open_hasher
+from app.core.cqrs import ServiceUnavailableError
 from app.domain.ports import PasswordHasher
 from tests.databases import settings_for
 
@@ -56,3 +57,10 @@ async def test_the_event_loop_goes_on_while_hashes_are_made() -> None:
             turns += 1
         assert turns > 8
         assert len(set(await hashes)) == 8
+
+
+async def test_only_so_many_are_waited_for(hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hasher, "_most", 3)
+    outcomes = await asyncio.gather(*(hasher.hash("a password") for _ in range(5)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [str] * 3 + [ServiceUnavailableError] * 2
+    assert await hasher.verify("a password", str(outcomes[0]))

@@ -40,12 +40,25 @@ async def test_who_is_not_reached_has_charged_nothing_and_who_is_late_has() -> N
 
 async def test_a_payment_is_given_back_once() -> None:
     payments = MemoryPayments()
+    payment_id = await payments.charge(CHARGE)
     payments.failures.append(TimeoutError())
     with pytest.raises(TimeoutError):
-        await payments.refund("pay_1")
-    for _ in range(2):
-        await payments.refund("pay_1")
-    assert payments.refunded == ["pay_1"]
+        await payments.refund(CHARGE.key)
+    for key in (CHARGE.key, CHARGE.key, "order:2"):
+        await payments.refund(key)
+    assert payments.refunded == [payment_id]
+
+
+@pytest.mark.parametrize("charged_before", [True, False])
+async def test_a_charge_that_comes_after_its_refund_is_declined(charged_before: bool) -> None:
+    payments = MemoryPayments()
+    if charged_before:
+        await payments.charge(CHARGE)
+    before = dict(payments.charged)
+    await payments.refund(CHARGE.key)
+    with pytest.raises(PaymentDeclinedError):
+        await payments.charge(CHARGE)
+    assert payments.charged == before
 
 
 @pytest.mark.parametrize(("environment", "warned"), [("production", ["payments_are_pretended"]), ("development", [])])

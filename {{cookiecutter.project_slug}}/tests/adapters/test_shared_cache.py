@@ -17,9 +17,9 @@ from tests.caches import REDIS, prefix_in_redis
 from tests.databases import SqliteFiles, settings_for
 from tests.users import People, Person
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("patient_with_redis")]
 
-DEADLINE = 5.0
+DEADLINE = 20.0
 Services = tuple[RunningService, RunningService]
 
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
@@ -12,13 +11,14 @@ from app.core.config import Settings
 from app.core.container import RunningService
 from app.main import create_app
 from tests.api.callers import Callers
+from tests.lifespan import started
 
 
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application, started."""
     app = create_app(settings)
-    async with LifespanManager(app):
+    async with started(app):
         yield app
 
 

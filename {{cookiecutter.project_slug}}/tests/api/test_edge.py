@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from app.api.edge import protect
 from app.api.errors import answer_errors
-from app.core.logging import configure_logging
+from app.core.logging import configure_logging, current_request
 
 LIMIT = 1000
 
@@ -24,6 +24,10 @@ def small_app() -> FastAPI:
     @app.post("/length")
     async def length(request: Request) -> int:
         return len(await request.body())
+
+    @app.get("/logged")
+    async def logged() -> str | None:
+        return current_request.get()
 
     @app.get("/fails")
     async def fails() -> None:
@@ -109,6 +113,11 @@ async def test_a_bug_is_answered_with_a_sentence_and_nothing_else(client: AsyncC
         "instance": "/fails",
         "request_id": "r1",
     }
+
+
+async def test_while_a_request_is_answered_logs_know_its_id(client: AsyncClient) -> None:
+    answered = await client.get("/logged", headers={"X-Request-ID": "r1"})
+    assert (answered.json(), current_request.get()) == ("r1", None)
 
 
 async def test_half_an_answer_is_broken_off_rather_than_completed(client: AsyncClient) -> None:

@@ -17,8 +17,13 @@ from app.api.edge import protect
 from app.api.errors import HTTP, answer, answer_errors
 from app.api.models import Body, Text
 from app.core.cqrs import (
+    BaseCommandHandler,
+    BusinessRuleViolationError,
     CommandResult,
+    CommandValidationError,
     ConfigurationError,
+    CQRSError,
+    HandlerTimeoutError,
     ICommand,
     OperationResult,
     OperationStatus,
@@ -47,6 +52,26 @@ class Ping(ICommand[str]):
     """Something to answer."""
 
 
+class PingHandler(BaseCommandHandler[Ping, str]):
+    """Answers with one of its helpers."""
+
+    helper: str
+
+    async def _handle(self, command: Ping) -> Any:
+        return getattr(self, self.helper)(*(() if self.helper == "no_content" else ("Because.",)))
+
+
+@dataclass(frozen=True)
+class Weigh(ICommand[str]):
+    """Something that refuses to be made."""
+
+    grams: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if min(self.grams) <= 0:
+            raise CommandValidationError("Nothing weighs so little.", details={"grams": "must be more than 0"})
+
+
 @dataclass
 class Parcel:
     id: UUID
@@ -68,6 +93,10 @@ def small_app() -> FastAPI:
     async def people(people: list[Person]) -> int:
         return len(people)
 
+    @app.post("/scales")
+    async def scales(grams: list[int]) -> int:
+        return sum(Weigh(tuple(grams)).grams)
+
     @app.post("/form")
     async def form(card: Annotated[Card, Form()]) -> str:
         return card.number
@@ -85,6 +114,43 @@ async def client() -> AsyncIterator[AsyncClient]:
 
 def test_every_outcome_has_an_http_status_and_a_title() -> None:
     assert set(HTTP) == set(OperationStatus)
+
+
+@pytest.mark.parametrize(
+    ("helper", "status"),
+    [
+        ("ok", 200),
+        ("created", 201),
+        ("accepted", 202),
+        ("no_content", 204),
+        ("bad_request", 400),
+        ("unauthorized", 401),
+        ("forbidden", 403),
+        ("not_found", 404),
+        ("conflict", 409),
+        ("unprocessable_entity", 422),
+        ("internal_server_error", 500),
+        ("service_unavailable", 503),
+    ],
+)
+async def test_what_a_handler_answers_has_its_http_status(client: AsyncClient, helper: str, status: int) -> None:
+    to_answer.append(await PingHandler(helper=helper).handle(Ping()))
+    assert (await client.get("/answer")).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(BusinessRuleViolationError, 422), (RateLimitedError, 429), (HandlerTimeoutError, 504), (CQRSError, 500)],
+)
+async def test_what_is_raised_has_its_http_status(client: AsyncClient, error: type[CQRSError], status: int) -> None:
+    to_answer.append(error("No."))
+    assert (await client.get("/answer")).status_code == status
+
+
+async def test_a_message_that_refuses_to_be_made_is_a_problem(client: AsyncClient) -> None:
+    made, refused = [await client.post("/scales", json=grams) for grams in ([1, 2], [1, 0])]
+    assert (made.status_code, made.json()) == (200, 3)
+    assert (refused.status_code, refused.json()["errors"]) == (422, {"grams": "must be more than 0"})
 
 
 @pytest.mark.parametrize("status", FAILURES)

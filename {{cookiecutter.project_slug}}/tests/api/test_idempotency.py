@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import pytest
 import time_machine
-from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 from pydantic import BaseModel, Field
@@ -30,6 +29,7 @@ from app.dependencies import Bus
 from app.main import create_app
 from app.persistence.tables import event_log, users
 from tests.api.callers import Callers, new_user
+from tests.lifespan import started
 from tests.rows import rows_of
 from tests.users import PASSWORD
 
@@ -92,7 +92,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
         result = await bus.execute_command(Charge(amount))
         return answer(result, Location=f"/receipts/{result.data.number if result.data else None}")
 
-    async with LifespanManager(app):
+    async with started(app):
         app.state.service.bus.register_command_handler(Charge, ChargeHandler())
         yield app
 

@@ -142,6 +142,8 @@ async def _make_tables(url: str) -> None:
 
 async def _open_accounts(url: str, how_many: int) -> list[UUID]:
     ids = [uuid4() for _ in range(how_many)]
+    if not ids:
+        return ids
     engine = create_async_engine(settings_for(url).database_url)
     async with engine.begin() as connection:
         await connection.execute(insert(bank.accounts), [{"id": id_, "balance": 0, "version": 0} for id_ in ids])

@@ -7,19 +7,13 @@ from app.cli import app
 from app.core.config import Settings
 from tests.cli.support import Run
 from tests.databases import settings_for
+from tests.server import environment_for
 
 
 @pytest.fixture
 def environment(database_url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The settings of commands, which also are in this process's environment."""
-    given = settings_for(database_url)
-    environment = {
-        "DATABASE_URL": database_url,
-        "SECRET_KEY": given.secret_key.get_secret_value(),
-        "ENVIRONMENT": "development",
-        "PASSWORD_TIME_COST": str(given.password_time_cost),
-        "PASSWORD_MEMORY_KIB": str(given.password_memory_kib),
-    }
+    environment = environment_for(database_url, ENVIRONMENT="development")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return environment

@@ -1,5 +1,6 @@
 """`app worker` as a process of its own, beside a service that leaves the delivery of events to it."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -12,48 +13,47 @@ from pathlib import Path
 import anyio
 import pytest
 
+from app.cli import app
 from app.core.config import Settings
 from app.core.container import RunningService, running_service
+from app.domain.user_events import UserCreated
+from app.handlers.user.count_registration_handler import CountRegistrationHandler
 from app.persistence.tables import event_log, notifications, registrations, users
 from tests.cli.support import Run
+from tests.processes import PATIENCE_SECONDS, ROOT, Forked
 from tests.rows import rows_of
 from tests.users import People
 
-ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 20.0
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
 
-class Worker:
-    """The process; what it says is in a file."""
+def work() -> None:
+    """`app worker`."""
+    app(["worker"])
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        # Without bytecode every start takes twice as long.
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        self.log = folder / "worker.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "worker"],
-                cwd=folder,
-                env={**inherited, "PYTHONPATH": str(ROOT), "RELAY_POLL_SECONDS": "0.05", **environment},
-                stderr=log,
-            )
 
-    def ends(self, number: signal.Signals) -> int:
-        """What it exits with after this signal."""
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE_SECONDS)
+def work_and_die() -> None:
+    """`app worker`, killed while it counts the tenth registration."""
+    counted, handle = itertools.count(1), CountRegistrationHandler._handle
+
+    async def handle_nine(handler: CountRegistrationHandler, event: UserCreated) -> None:
+        await handle(handler, event)
+        if next(counted) == 10:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    CountRegistrationHandler._handle = handle_nine  # type: ignore[assignment, method-assign]
+    work()
 
 
 @pytest.fixture
-def worker(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[[], Worker]]:
+def worker(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., Forked]]:
     """Starts workers; none outlives the test."""
     with ExitStack() as stack:
 
-        def start() -> Worker:
-            worker = Worker(tmp_path, environment)
-            stack.callback(worker.process.wait)
-            stack.callback(worker.process.kill)
+        def start(target: Callable[[], None] = work) -> Forked:
+            variables = {**os.environ, **environment, "RELAY_POLL_SECONDS": "0.05"}
+            worker = Forked(target, tmp_path / "worker.log", variables)
+            stack.callback(worker.kill)
             return worker
 
         yield start
@@ -66,15 +66,15 @@ async def service(settings: Settings) -> AsyncIterator[RunningService]:
         yield running
 
 
-async def until(done: Callable[[], Awaitable[bool]], worker: Worker) -> None:
+async def until(done: Callable[[], Awaitable[bool]], worker: Forked) -> None:
     """Wait for what the worker does."""
     ends = time.monotonic() + PATIENCE_SECONDS
     while not await done():
-        assert time.monotonic() < ends and worker.process.poll() is None, worker.log.read_text()
+        assert time.monotonic() < ends and not worker.has_ended, worker.log.read_text()
         await anyio.sleep(0.02)
 
 
-async def test_a_worker_delivers_and_ends_cleanly(service: RunningService, worker: Callable[[], Worker]) -> None:
+async def test_a_worker_delivers_and_ends_cleanly(service: RunningService, worker: Callable[[], Forked]) -> None:
     await People(service.bus).member()
     assert await rows_of(service, registrations) == []
 
@@ -93,48 +93,50 @@ async def test_a_worker_delivers_and_ends_cleanly(service: RunningService, worke
     assert "service_started" in said and "worker_stopped" in said and "Traceback" not in said
 
 
-async def test_ctrl_c_ends_it_with_130(service: RunningService, worker: Callable[[], Worker]) -> None:
-    running = worker()
-
-    async def started() -> bool:
-        return "service_started" in running.log.read_text()
-
-    await until(started, running)
-    assert running.ends(signal.SIGINT) == 130
-    assert "Traceback" not in running.log.read_text()
+def test_a_fresh_one_starts_and_ctrl_c_ends_it_with_130(tmp_path: Path, environment: dict[str, str]) -> None:
+    log = tmp_path / "fresh.log"
+    variables = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
+    with log.open("w") as said:
+        fresh = subprocess.Popen([sys.executable, "-m", "app", "worker"], cwd=tmp_path, env=variables, stderr=said)
+    try:
+        ends = time.monotonic() + PATIENCE_SECONDS
+        while "service_started" not in log.read_text():
+            assert time.monotonic() < ends and fresh.poll() is None, log.read_text()
+            time.sleep(0.02)
+        fresh.send_signal(signal.SIGINT)
+        assert fresh.wait(PATIENCE_SECONDS) == 130
+    finally:
+        fresh.kill()
+        fresh.wait()
+    assert "Traceback" not in log.read_text()
 
 
 async def test_a_worker_that_is_killed_loses_nothing_and_repeats_nothing(
-    service: RunningService, worker: Callable[[], Worker]
+    service: RunningService, worker: Callable[..., Forked]
 ) -> None:
     people = People(service.bus)
-    for _ in range(100):
+    for _ in range(30):
         await people.member()
-
-    async def begun() -> bool:
-        return len(await rows_of(service, registrations)) > 0
 
     async def all_delivered() -> bool:
         return all(row.published_at for row in await rows_of(service, event_log))
 
-    first = worker()
-    await until(begun, first)
-    assert first.ends(signal.SIGKILL) == -signal.SIGKILL
-    assert not await all_delivered(), "It was killed too late to tell anything."
+    assert worker(work_and_die).ended() == -signal.SIGKILL
+    assert not await all_delivered()
     second = worker()
     await until(all_delivered, second)
 
     members = {row.aggregate_id for row in await rows_of(service, event_log)}
-    assert len(await rows_of(service, registrations)) == len(members) == 100
+    assert len(await rows_of(service, registrations)) == len(members) == 30
     assert sorted(str(row.user_id) for row in await rows_of(service, notifications)) == sorted(members)
     assert second.ends(signal.SIGTERM) == 0
 
 
-def test_a_worker_that_cannot_start_says_why(run: Run, worker: Callable[[], Worker]) -> None:
+def test_a_worker_that_cannot_start_says_why(run: Run, worker: Callable[[], Forked]) -> None:
     assert run("db", "downgrade", "base").exit_code == 0
 
     refused = worker()
 
-    assert refused.process.wait(PATIENCE_SECONDS) == 1
+    assert refused.ended() == 1
     assert "run `app db upgrade`" in refused.log.read_text()
     assert "Traceback" not in refused.log.read_text()

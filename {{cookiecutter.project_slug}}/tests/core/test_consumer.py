@@ -1,5 +1,7 @@
 """What comes from a broker: handled once, parked when it fails, and never in the way of others."""
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -92,6 +94,34 @@ async def test_events_of_others_are_passed_over(inbox: Inbox) -> None:
     await inbox.receive(event_of("a", 1))
     assert inbox.receiver.tried == {}
     assert inbox.parked_times == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"occurred_at": datetime(2030, 5, 1)},  # noqa: DTZ001
+        {"version": 2**31},
+        {"event_version": 2**63},
+        {"aggregate_id": "\x00"},
+        {"event_type": "\x00"},
+        {"payload": {"a": [{"b": "\x00"}]}},
+        {"metadata": {"\x00": "a"}},
+    ],
+    ids=str,
+)
+async def test_what_no_database_takes_is_kept_too_and_does_not_come_again(inbox: Inbox, wrong: dict[str, Any]) -> None:
+    event = replace(event_of("a", 1), **wrong)
+    await inbox.consumer.receive(EventMessage("1", "key", event.event_type, event.to_json()))
+    async with inbox.database.reading() as session:
+        (row,) = (await session.execute(parked_events.select())).all()
+    assert (row.dead, inbox.receiver.received) == (True, [])
+
+
+async def test_one_without_an_aggregate_holds_up_no_other(inbox: Inbox) -> None:
+    poison, other = event_of(None), event_of(None)
+    inbox.receiver.refused = {poison.id}
+    await inbox.receive(poison, other)
+    assert inbox.receiver.received == [other]
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff\x00", b'{"id": 1}', b"null", b"[" * 10_000])

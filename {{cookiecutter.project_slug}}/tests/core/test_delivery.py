@@ -13,7 +13,9 @@ from app.core import delivery
 from app.core.broker import EventMessage, Receive
 from app.core.config import Settings
 from app.core.container import RunningService, running_service
+from app.core.cqrs import BaseEventHandler
 from app.core.cqrs.ids import uuid7
+from app.domain.user_events import UserCreated
 from app.persistence.database import Database
 from app.persistence.outbox import Outbox
 from app.persistence.stored_event import StoredEvent
@@ -118,12 +120,15 @@ async def test_with_a_broker_reactions_run_in_workers_alone(
     settings: Settings, database: Database, broker: MemoryBroker
 ) -> None:
     async with running_service(settings) as service:
-        user_id = (await service.bus.execute_command(create_user())).unwrap()
+        command = create_user()
+        command.metadata.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        user_id = (await service.bus.execute_command(command)).unwrap()
         await within_patience(service.bus.settled())
         (message,) = broker.published
         (row,) = await rows_of(service, event_log)
         assert (message.id, message.key, message.event_type) == (str(row.id), f"User:{user_id}", "UserCreated")
         assert row.published_at is not None
+        assert message.traceparent == command.metadata.traceparent
         assert await rows_of(service, notifications) == []
     async with running_service(settings, worker=True) as worker:
         await within_patience(broker.is_empty())
@@ -184,3 +189,30 @@ async def test_reactions_know_the_operation_that_led_to_them(settings: Settings,
     assert sent.metadata["operation_id"] == command.metadata.operation_id
     assert sent.metadata["correlation_id"] == "c-1"
     assert sent.metadata["traceparent"] == "00-1-2-01"
+
+
+async def test_the_smallest_pool_is_enough(settings: Settings) -> None:
+    smallest = settings.model_copy(update={"database_pool_size": 1})
+    async with running_service(smallest) as service:
+        (await service.bus.execute_command(create_user())).unwrap()
+        await welcomed(service, 1)
+
+
+async def test_two_handlers_of_one_class_both_react(settings: Settings) -> None:
+    told: list[str] = []
+
+    class Tell(BaseEventHandler[UserCreated]):
+        def __init__(self, by: str) -> None:
+            self.by = by
+
+        async def _handle(self, event: UserCreated) -> None:
+            told.append(self.by)
+
+    async with running_service(settings) as service:
+        mail = Tell("mail")
+        service.bus.register_event_handlers({UserCreated: [mail, Tell("sms"), mail]})  # one of them twice
+        (await service.bus.execute_command(create_user())).unwrap()
+        await within_patience(service.bus.settled())
+        names = [row.handler for row in await rows_of(service, inbox) if "Tell" in row.handler]
+    assert told == ["mail", "sms"]
+    assert [name.rpartition("Tell")[2] for name in sorted(names)] == ["", "#2"]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import structlog
 
-from app.core.logging import ServiceHandler, configure_logging
+from app.core.logging import ServiceHandler, configure_logging, current_request
+from tests.telemetry.spans import Spans, own, trace
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 logger = structlog.get_logger("shop")
@@ -125,8 +126,82 @@ def test_the_context_of_a_request_is_on_every_line(written: Written) -> None:
     assert [line["request_id"] for line in json_lines(written)] == ["r1", "r1"]
 
 
+def test_every_line_names_the_request_it_was_written_for(written: Written) -> None:
+    configure_logging(json=True)
+
+    named = current_request.set("r1")
+    logger.info("ours")
+    logging.getLogger("theirs").info("theirs")
+    current_request.reset(named)
+    logger.info("nobody's")
+
+    assert [line.get("request_id") for line in json_lines(written)] == ["r1", "r1", None]
+
+
 def test_configured_again_there_is_still_one_handler(written: Written) -> None:
     configure_logging()
     configure_logging(json=True)
 
     assert sum(isinstance(handler, ServiceHandler) for handler in logging.getLogger().handlers) == 1
+
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize("traces", [True, False])
+def test_what_is_logged_after_its_span_names_the_trace(written: Written, traces: bool) -> None:
+    configure_logging(json=True, traces=traces)
+
+    logger.info("parcel_lost", traceparent=f"00-{TRACE}-{SPAN}-01")
+
+    (line,) = json_lines(written)
+    assert (line["trace_id"], line["span_id"]) == (TRACE, SPAN)
+    assert "traceparent" not in line
+
+
+@pytest.mark.parametrize("traceparent", [None, "nonsense", 7])
+def test_what_belongs_to_no_trace_names_none(written: Written, traceparent: object) -> None:
+    configure_logging(json=True, traces=True)
+
+    logger.info("parcel_lost", traceparent=traceparent)
+
+    (line,) = json_lines(written)
+    assert not {"trace_id", "span_id", "traceparent"} & line.keys()
+
+
+@pytest.mark.parametrize("traces", [True, False])
+def test_with_traces_every_line_in_a_span_names_it(written: Written, traces: bool) -> None:
+    configure_logging(json=True, traces=traces)
+
+    with Spans().tracer.start_as_current_span("sending") as span:
+        logger.info("ours")
+        logging.getLogger("theirs").info("theirs")
+
+    expected = (trace(span), own(span)) if traces else (None, None)
+    assert [(line.get("trace_id"), line.get("span_id")) for line in json_lines(written)] == [expected] * 2
+
+
+def test_the_audit_trail_is_never_left_out(written: Written) -> None:
+    configure_logging(json=True, level="error")
+
+    structlog.get_logger("audit").info("command")
+    logger.info("anything else")
+
+    assert [line["event"] for line in json_lines(written)] == ["command"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("BEARER hunter2", "BEARER ***"),
+        ("postgresql://app:hunter2@db", "postgresql://app:***@db"),
+        (f"x{TOKEN} {TOKEN}", f"x{TOKEN} ***"),
+        (TOKEN.replace("eyJ", "EYJ"), "***"),
+        ("a plain text", "a plain text"),
+    ],
+)
+def test_the_look_of_a_secret_is_found_wherever_it_stands(written: Written, text: str, shown: str) -> None:
+    configure_logging(json=True)
+    logger.info("something", text=text)
+    (line,) = json_lines(written)
+    assert line["text"] == shown

@@ -1,15 +1,18 @@
 """The relay: in the order of each aggregate, once when nothing fails, and never less than once."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import update
 
 from app.core import relay as relay_module
 from app.core.config import Settings
 from app.core.relay import Relay
 from app.persistence.database import Database
 from app.persistence.stored_event import StoredEvent
-from tests.core.cqrs.support import within_patience
+from app.persistence.tables import event_log
+from tests.core.cqrs.support import PATIENCE, within_patience
 from tests.events import MOST_ATTEMPTS, Receiver, event_of, outbox_of, relay_of, row_of, store
 
 
@@ -72,11 +75,13 @@ async def test_what_failed_is_tried_again_after_a_while_and_in_order(database: D
     first, second = event_of("a", 1), event_of("a", 2)
     await store(database, first, second)
     receiver.refused = {first.id}
-    relay = relay_of(outbox_of(database, retry_seconds=0.05), receiver, poll_seconds=0.02)
+    relay = relay_of(outbox_of(database, retry_seconds=3600), receiver, poll_seconds=0.02)
     async with relay.running():
         await within_patience(relay.idle())
         assert receiver.tried == {first.id: 1}
         receiver.refused.clear()
+        async with database.writing() as session, session.begin():
+            await session.execute(update(event_log).values(next_attempt_at=datetime.now(UTC)))
         await within_patience(receiver.has(2))
     assert receiver.ids == [first.id, second.id]
     row = await row_of(database, first.id)
@@ -148,7 +153,8 @@ async def test_it_looks_by_itself_too(database: Database, receiver: Receiver) ->
         await within_patience(receiver.has(1))
 
 
-async def test_at_its_end_it_finishes_what_it_began(database: Database) -> None:
+async def test_at_its_end_it_finishes_what_it_began(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "DRAIN_SECONDS", PATIENCE)
     begun, go_on, delivered = asyncio.Event(), asyncio.Event(), list[StoredEvent]()
 
     async def slowly(event: StoredEvent) -> None:
@@ -185,7 +191,7 @@ async def test_a_delivery_that_never_ends_does_not_keep_the_service_from_ending(
 
     (event_id,) = await store(database, event_of("a", 1))
     relay = Relay(outbox_of(database), for_ever, at_once=1, poll_seconds=60)
-    async with asyncio.timeout(5), relay.running():
+    async with asyncio.timeout(20), relay.running():
         await begun.wait()
         await relay.finish()
     assert (await row_of(database, event_id)).published_at is None

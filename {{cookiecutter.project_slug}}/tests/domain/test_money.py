@@ -22,5 +22,6 @@ def test_amounts_that_are_none(amount: str) -> None:
     assert amount_problem(Decimal(amount)) is not None
 
 
-def test_nothing_may_be_an_amount_too() -> None:
-    assert amount_problem(Decimal(0), smallest=Decimal(0)) is None
+def test_something_may_have_a_limit_of_its_own() -> None:
+    assert amount_problem(Decimal("10.00"), largest=Decimal("10.00")) is None
+    assert amount_problem(Decimal("10.01"), largest=Decimal("10.00")) == "must be 0.01 to 10.00"

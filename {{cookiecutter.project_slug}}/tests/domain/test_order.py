@@ -148,7 +148,10 @@ def test_only_the_whole_total_pays_and_only_once() -> None:
             order.require_unpaid(Decimal(amount))
     order.require_unpaid(Decimal("28.98"))
     order.pay("payment-1", NOW)
-    with pytest.raises(ConflictError):
+    with pytest.raises(ConflictError, match="paid already"):
+        order.require_unpaid(Decimal("28.98"))
+    order.cancel("changed my mind", NOW)
+    with pytest.raises(ConflictError, match="cancelled already"):
         order.require_unpaid(Decimal("28.98"))
 
 

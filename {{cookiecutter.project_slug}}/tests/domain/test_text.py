@@ -22,7 +22,9 @@ def test_text_has_a_length_and_only_letters_that_databases_take(value: str, prob
     assert text_problem(value, longest=10, shortest=2) == problem
 
 
-@pytest.mark.parametrize("value", ["two\nlines", "bell\x07", "\x85next", " space", "space "])
+@pytest.mark.parametrize(
+    "value", ["two\nlines", "two\u2028lines", "two\u2029paragraphs", "bell\x07", "\x85next", " space", "space "]
+)
 def test_a_line_has_no_control_characters_and_no_spaces_around(value: str) -> None:
     assert line_problem(value, longest=20) is not None
 

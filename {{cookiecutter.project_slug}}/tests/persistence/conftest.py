@@ -3,16 +3,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
+from app.core.container import RunningService
 from app.persistence.database import Database
+from tests.lifespan import service_with
 from tests.persistence import votes
 
 
 @pytest.fixture
 async def service(settings: Settings) -> AsyncIterator[RunningService]:
     """The service with the commands of these tests, and few connections."""
-    few = settings.model_copy(update={"database_pool_size": 5, "database_pool_timeout_seconds": 5.0})
-    async with running_service(few, ("app.handlers", "tests.persistence.commands")) as running:
+    few = settings.model_copy(update={"database_pool_size": 5, "database_pool_timeout_seconds": 25.0})
+    async with service_with(few, ("app.handlers", "tests.persistence.commands")) as running:
         yield running
 
 

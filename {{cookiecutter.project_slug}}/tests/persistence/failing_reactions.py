@@ -7,7 +7,7 @@ from uuid import UUID
 from app.core.cqrs import BaseEventHandler, event_handler
 from app.domain.user_events import UserEvent
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass

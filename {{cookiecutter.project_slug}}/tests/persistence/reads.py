@@ -1,14 +1,18 @@
 """Queries that read users, and one that forgot that queries change nothing."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseQueryHandler, IQuery, query_handler
 from app.domain.user import User
+from app.persistence.sessions import at_one_moment
 from app.persistence.tables import users
+
+STARTED, NAMES = text("SELECT now()"), text("SELECT name FROM roles ORDER BY name")
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,25 @@ class RenameUserHandler(BaseQueryHandler[RenameUser, str]):
         if query.flush:
             await self.session.flush()
         return user.full_name
+
+
+@dataclass(frozen=True)
+class Look(IQuery[list[Any]]):
+    """Look twice, or through a cursor; in one transaction, or not."""
+
+    at_one_moment: bool
+    with_cursor: bool = False
+
+
+@query_handler(Look)
+class LookHandler(BaseQueryHandler[Look, list[Any]]):
+    """Tells when its transactions began, or what came through the cursor."""
+
+    session: AsyncSession
+
+    async def _handle(self, query: Look) -> list[Any]:
+        if query.at_one_moment:
+            await at_one_moment(self.session)
+        if query.with_cursor:
+            return [name async for name in await self.session.stream_scalars(NAMES)]
+        return [await self.session.scalar(STARTED) for _ in range(2)]

@@ -16,6 +16,7 @@ from app.persistence.database import Database
 from app.persistence.errors import LostConnectionError
 from app.persistence.repositories.user_repository import UserRepository
 from app.persistence.tables import event_log, registrations, user_roles
+from tests.core.cqrs.support import within_patience
 from tests.databases import settings_for
 from tests.persistence import commands as send
 from tests.rows import rows_of
@@ -120,8 +121,9 @@ async def test_a_statement_that_takes_too_long_is_stopped_by_the_server(settings
 
 @pytest.mark.integration
 @ON_POSTGRESQL
-async def test_waiting_for_a_lock_has_an_end(settings: Settings, people: People) -> None:
+async def test_waiting_for_a_lock_has_an_end(settings: Settings, bus: CQRSBus, people: People) -> None:
     ada = await people.member()
+    await within_patience(bus.settled())  # its reactions refer to the user
     impatient = Database(settings.model_copy(update={"database_lock_timeout_seconds": 0.05}))
     async with impatient.writing() as first, impatient.writing() as second:
         await UserRepository(first).locked(ada.id)
@@ -200,7 +202,7 @@ async def test_a_bug_in_sql_is_nothing_that_passes(bus: CQRSBus, database: Datab
 async def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
     async with database.writing() as writer, database.reading() as reader:
         await writer.execute(insert(registrations).values(event_id=uuid7(), registered_at=datetime.now(UTC)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert (await reader.execute(registrations.select())).all() == []
 
 

@@ -11,7 +11,7 @@ import time_machine
 from sqlalchemy import event, insert
 
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
+from app.core.container import RunningService
 from app.core.cqrs import (
     BusinessRuleViolationError,
     Claim,
@@ -29,6 +29,8 @@ from app.persistence.database import Database
 from app.persistence.tables import idempotency_keys, registrations
 from app.persistence.unit_of_work import current_unit
 from tests.core.cqrs.support import Do, handler_of, sent_by, within_patience
+from tests.databases import until_held_up
+from tests.lifespan import service_with
 from tests.rows import rows_of
 
 PATIENT = retry_on_failure(max_attempts=20, delay_seconds=0.01)
@@ -56,17 +58,17 @@ class Work:
 
 
 @pytest.fixture
-async def service(settings: Settings) -> AsyncIterator[RunningService]:
+async def hasty_service(settings: Settings) -> AsyncIterator[RunningService]:
     """A service that does not wait for long."""
     short = {"database_lock_timeout_seconds": 0.3, "database_pool_timeout_seconds": 0.3}
-    async with running_service(settings.model_copy(update=short), ()) as running:
+    async with service_with(settings.model_copy(update=short), ()) as running:
         yield running
 
 
 @pytest.fixture
-async def patient_service(settings: Settings) -> AsyncIterator[RunningService]:
-    """A service as it is."""
-    async with running_service(settings, ()) as running:
+async def service(settings: Settings) -> AsyncIterator[RunningService]:
+    """A service without handlers."""
+    async with service_with(settings, ()) as running:
         yield running
 
 
@@ -85,10 +87,10 @@ async def effects(service: RunningService) -> set[str]:
 
 
 @pytest.mark.parametrize("level", ["READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE"])
-async def test_at_every_level_many_at_once_have_one_effect(patient_service: RunningService, level: str) -> None:
-    use(patient_service, Work(), transactional(level), PATIENT)
-    results = await asyncio.gather(*(send(patient_service) for _ in range(20)))
-    assert {result.data for result in results} == await effects(patient_service)
+async def test_at_every_level_many_at_once_have_one_effect(service: RunningService, level: str) -> None:
+    use(service, Work(), transactional(level), PATIENT)
+    results = await asyncio.gather(*(send(service) for _ in range(20)))
+    assert {result.data for result in results} == await effects(service)
     assert sum(not result.is_replay for result in results) == 1
 
 
@@ -96,36 +98,37 @@ async def test_at_every_level_many_at_once_have_one_effect(patient_service: Runn
     ("level", "collides"), [("READ_COMMITTED", False), ("REPEATABLE_READ", True), ("SERIALIZABLE", True)]
 )
 async def test_who_waited_for_a_claim_sees_its_answer_or_is_told_to_come_back(
-    patient_service: RunningService, level: str, collides: bool
+    service: RunningService, level: str, collides: bool
 ) -> None:
     work = Work()
     work.go_on.clear()
-    use(patient_service, work, transactional(level))
-    first = asyncio.create_task(send(patient_service))
+    use(service, work, transactional(level))
+    first = asyncio.create_task(send(service))
     await within_patience(work.begun.wait())
-    second = asyncio.create_task(send(patient_service))
-    await asyncio.wait([second], timeout=0.2)
+    second = asyncio.create_task(send(service))
+    await until_held_up(service.settings)
     assert not second.done()
     work.go_on.set()
     done, waited = await asyncio.gather(first, second)
-    on_sqlite = patient_service.settings.database_url.startswith("sqlite")
+    on_sqlite = service.settings.database_url.startswith("sqlite")
     expected = OperationStatus.UNAVAILABLE if collides and not on_sqlite else OperationStatus.SUCCESS
     assert (done.status, waited.status) == (OperationStatus.SUCCESS, expected)
     assert waited.data == (done.data if waited.is_success else None)
-    assert (await send(patient_service)).data == done.data
-    assert len(await effects(patient_service)) == 1
+    assert (await send(service)).data == done.data
+    assert len(await effects(service)) == 1
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(30.0, OperationStatus.UNAVAILABLE), (0.1, OperationStatus.TIMEOUT)])
+@pytest.mark.parametrize(("seconds", "status"), [(30.0, OperationStatus.UNAVAILABLE), (0.3, OperationStatus.TIMEOUT)])
 async def test_nobody_waits_for_a_claim_for_ever(
-    service: RunningService, seconds: float, status: OperationStatus
+    hasty_service: RunningService, service: RunningService, seconds: float, status: OperationStatus
 ) -> None:
-    use(service, Work(), timeout_seconds=seconds)
-    holder = (await service.container.get(UnitsOfWork)).open(None)
+    use(hasty_service, Work(), timeout_seconds=seconds)
+    holder = (await hasty_service.container.get(UnitsOfWork)).open(None)
     claim = Claim("ada", f"{Do.__module__}.{Do.__qualname__}", "key", canonical_json(Do()))
     assert await holder.claim(claim) is None
-    assert (await within_patience(send(service))).status is status
+    assert (await within_patience(send(hasty_service))).status is status
     await holder.close()
+    use(service, Work())
     assert (await send(service)).data in await effects(service)
     assert len(await effects(service)) == 1
 

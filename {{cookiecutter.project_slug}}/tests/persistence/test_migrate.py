@@ -1,6 +1,7 @@
 """The migrations make exactly the tables that the code uses, and take them away again."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
 from app.persistence import migrate
 from app.persistence.database import Database
+from app.persistence.rebuilding import PREFIX
 from app.persistence.tables import metadata
 from tests.databases import settings_for
 
@@ -49,17 +51,29 @@ def test_a_database_that_is_behind_fails_the_check(settings: Settings) -> None:
         migrate.check(settings)
 
 
-def test_a_table_that_no_migration_knows_fails_the_check(settings: Settings) -> None:
-    migrate.upgrade(settings)
-
-    async def drop() -> None:
+def execute(settings: Settings, statement: str) -> None:
+    async def opened() -> None:
         database = Database(settings)
         async with database.writing_engine.begin() as connection:
-            await connection.execute(text("DROP TABLE registrations"))
+            await connection.execute(text(statement))
         await database.close()
 
-    asyncio.run(drop())
+    asyncio.run(opened())
+
+
+def test_a_table_that_no_migration_knows_fails_the_check(settings: Settings) -> None:
+    migrate.upgrade(settings)
+    execute(settings, "DROP TABLE registrations")
     with pytest.raises(ConfigurationError, match="registrations"):
+        migrate.check(settings)
+
+
+def test_what_a_killed_rebuild_left_is_no_business_of_migrations(settings: Settings) -> None:
+    migrate.upgrade(settings)
+    execute(settings, f"CREATE TABLE {PREFIX}something (id INTEGER PRIMARY KEY)")
+    migrate.check(settings)
+    execute(settings, "CREATE TABLE something (id INTEGER PRIMARY KEY)")
+    with pytest.raises(ConfigurationError, match="'something'"):
         migrate.check(settings)
 
 
@@ -80,19 +94,32 @@ def test_a_new_migration_is_written_from_what_changed(
     with pytest.raises(ConfigurationError, match="one last migration"):
         migrate.newest_revision()
     written = migrate.create_revision(settings, "All at once")
-    assert written.name == "0001_all_at_once.py"
+    revision = written.name.removesuffix("_all_at_once.py")
+    assert abs(datetime.strptime(f"{revision}+0000", "%Y%m%d%H%M%S%z") - datetime.now(UTC)) < timedelta(minutes=1)
     assert "app." not in written.read_text(), "a migration must not change when the code does"
-    assert migrate.newest_revision() == ("0001", {"0001"})
+    assert migrate.newest_revision() == (revision, {revision})
     migrate.upgrade(settings)
     migrate.check(settings)
     assert tables(settings) == set(metadata.tables)
 
 
-def test_two_migrations_that_follow_the_same_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("revisions", "complaint"),
+    [
+        (("a", "b"), r"one last migration in .*, but there is: a, b\. Let one"),
+        (("a", "a"), r"1\.py has a revision that"),
+    ],
+    ids=["two that follow the same", "two of one name"],
+)
+def test_migrations_in_no_order_are_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, revisions: tuple[str, ...], complaint: str
+) -> None:
     versions = tmp_path / "versions"
     versions.mkdir()
-    for name in ("a", "b"):
-        (versions / f"{name}.py").write_text(f'revision = "{name}"\ndown_revision = None\n')
+    for number, name in enumerate(revisions):
+        (versions / f"{number}.py").write_text(f'revision = "{name}"\ndown_revision = None\n')
     monkeypatch.setattr(migrate, "SCRIPTS", tmp_path)
-    with pytest.raises(ConfigurationError, match=r"one last migration in .*, but there is: a, b\. Let one"):
+    with pytest.raises(ConfigurationError, match=complaint):
         migrate.newest_revision()
+    with pytest.raises(ConfigurationError, match=complaint):
+        migrate.upgrade(settings)

@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import update
 
 from app.core.config import Settings
+from app.core.cqrs import OperationMetadata, ServiceUnavailableError, TransientError
 from app.core.cqrs.event_types import UnreadableEventError
 from app.persistence import outbox as outbox_module
 from app.persistence.database import Database
+from app.persistence.errors import LostConnectionError
 from app.persistence.event_log import is_in_log
 from app.persistence.outbox import MOST_AGGREGATES, MOST_BEHIND_ONE, Outbox
 from app.persistence.tables import event_log, parked_events
@@ -76,10 +79,11 @@ async def test_a_stream_whose_first_event_is_not_due_waits_as_a_whole(database: 
 async def test_waits_get_longer_up_to_a_bound(database: Database, attempts: int, longest: float) -> None:
     event = event_of("a", 1, attempts=attempts)
     await store(database, event)
+    before = datetime.now(UTC)
     async with Outbox(database, event_log, 10_000, 2.0).claim() as claimed:
         claimed.failed.append((claimed.streams[0][0], ValueError("no")))
-    wait = (await row_of(database, event.id)).next_attempt_at - datetime.now(UTC)
-    assert longest / 2 - 1 < wait.total_seconds() <= longest
+    after, next_attempt_at = datetime.now(UTC), (await row_of(database, event.id)).next_attempt_at
+    assert before + timedelta(seconds=longest / 2) <= next_attempt_at <= after + timedelta(seconds=longest)
 
 
 async def test_the_last_attempt_makes_it_dead(database: Database) -> None:
@@ -93,12 +97,89 @@ async def test_the_last_attempt_makes_it_dead(database: Database) -> None:
         assert claimed.streams == []
 
 
+@pytest.mark.parametrize(
+    ("error", "dead"),
+    [
+        (TransientError("away"), False),
+        (ExceptionGroup("2", [TransientError("away"), LostConnectionError("lost")]), False),
+        (ExceptionGroup("2", [TransientError("away"), ValueError("a bug")]), True),
+        (ServiceUnavailableError("for good"), True),
+    ],
+    ids=repr,
+)
+async def test_what_an_outage_keeps_from_being_done_does_not_die_of_it(
+    database: Database, error: Exception, dead: bool
+) -> None:
+    event = event_of("a", 1, attempts=10 * MOST_ATTEMPTS)
+    await store(database, event)
+    with structlog.testing.capture_logs() as logs:
+        async with outbox_of(database).claim() as claimed:
+            claimed.failed.append((claimed.streams[0][0], error))
+    row = await row_of(database, event.id)
+    assert (row.dead, row.attempts) == (dead, 10 * MOST_ATTEMPTS + 1)
+    assert [line["event"] for line in logs if line["event"] == "event_dead"] == ["event_dead"] * dead
+
+
+async def test_an_error_that_cannot_be_printed_stops_nobody(database: Database) -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    event = event_of("a", 1)
+    await store(database, event)
+    async with outbox_of(database).claim() as claimed:
+        claimed.failed.append((claimed.streams[0][0], ExceptionGroup("1", [Broken()])))
+    assert (await row_of(database, event.id)).last_error == "Broken, which cannot be printed"
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_what_is_replayed_while_it_fails_for_the_last_time_is_not_dead(database: Database) -> None:
+    event = event_of("a", 1, attempts=MOST_ATTEMPTS - 1)
+    await store(database, event)
+    async with outbox_of(database).claim() as claimed:
+        claimed.failed.append((claimed.streams[0][0], ValueError("no")))
+        async with database.writing() as session, session.begin():
+            await session.execute(update(event_log).values(attempts=0))
+    row = await row_of(database, event.id)
+    assert (row.dead, row.attempts) == (False, 0)
+
+
 async def test_what_nobody_can_read_is_dead_at_once(database: Database) -> None:
     await store(database, event_of("a", 1))
     async with outbox_of(database).claim() as claimed:
         claimed.failed.append((claimed.streams[0][0], UnreadableEventError("No class reads it.")))
         event_id = claimed.streams[0][0].id
     assert (await row_of(database, event_id)).dead
+
+
+class Noted:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.reported: list[tuple[str, str, str]] = []
+
+    def report(self, error: BaseException, name: str, metadata: OperationMetadata) -> None:
+        self.reported.append((str(error), name, metadata.operation_id))
+
+
+@pytest.mark.parametrize(("attempts", "is_dead"), [(MOST_ATTEMPTS - 1, True), (MOST_ATTEMPTS - 2, False)])
+async def test_what_is_dead_is_reported_when_that_is_stored(database: Database, attempts: int, is_dead: bool) -> None:
+    await store(database, event_of("a", 1, attempts=attempts, metadata={"operation_id": "o1"}))
+    noted = Noted()
+    async with Outbox(database, event_log, MOST_ATTEMPTS, 0.0, noted).claim() as claimed:
+        claimed.failed.append((claimed.streams[0][0], ValueError("no")))
+        assert noted.reported == []
+    assert noted.reported == ([("no", "Happened", "o1")] if is_dead else [])
+
+
+async def test_what_arrives_dead_is_reported_once(database: Database) -> None:
+    noted, event = Noted(), event_of("a", 1, metadata={"operation_id": "o1"})
+    outbox = Outbox(database, parked_events, MOST_ATTEMPTS, 0.0, noted)
+    for _ in range(2):
+        await outbox.put(event, UnreadableEventError("No class reads it."))
+    await outbox.put(event_of("b", 1), ValueError("It may go better."))
+    await outbox.put(event_of("b", 2), None)
+    assert noted.reported == [("No class reads it.", "Happened", "o1")]
 
 
 async def test_a_claim_that_is_broken_off_leaves_everything_as_it_was(database: Database) -> None:
@@ -117,15 +198,17 @@ async def test_a_claim_that_is_broken_off_leaves_everything_as_it_was(database: 
 
 
 @ON_POSTGRESQL
-async def test_a_delivery_may_take_longer_than_a_transaction_may_stand_idle(settings: Settings) -> None:
-    database = Database(settings.model_copy(update={"database_idle_transaction_timeout_seconds": 0.05}))
+async def test_a_delivery_may_take_longer_than_a_transaction_may_stand_idle(
+    settings: Settings, database: Database
+) -> None:
+    impatient = Database(settings.model_copy(update={"database_idle_transaction_timeout_seconds": 0.05}))
     (event_id,) = await store(database, event_of("a", 1))
-    async with outbox_of(database).claim() as claimed:
+    async with outbox_of(impatient).claim() as claimed:
         async with database.reading_engine.connect() as other:
             await other.exec_driver_sql("SELECT pg_sleep(0.3)")
         claimed.delivered.append(event_id)
     assert (await row_of(database, event_id)).published_at is not None
-    await database.close()
+    await impatient.close()
 
 
 async def test_an_event_is_parked_once_and_keeps_what_follows_waiting(database: Database) -> None:

@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, insert, select
 
 from app.core.config import Settings
 from app.core.container import RunningService, running_service
 from app.core.cqrs import CQRSBus
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence import migrate
-from app.persistence.tables import users
+from app.persistence.database import Database
+from app.persistence.sessions import at_one_moment
+from app.persistence.tables import roles, users
 from tests.databases import Databases, settings_for
+from tests.lifespan import service_with
 from tests.persistence.reads import CountUsers, RenameUser
 from tests.rows import rows_of
 from tests.users import People
@@ -28,7 +32,7 @@ def replica_url(databases: Databases, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 async def service(settings: Settings) -> AsyncIterator[RunningService]:
     """The service with the queries of these tests."""
-    async with running_service(settings, ("app.handlers", "tests.persistence.reads")) as running:
+    async with service_with(settings, ("app.handlers", "tests.persistence.reads")) as running:
         yield running
 
 
@@ -61,3 +65,13 @@ async def test_a_query_that_changes_something_fails_with_a_sentence(
     assert refused.is_failure
     assert str(refused.error_message).startswith("Something was written outside a transaction")
     assert [row.full_name for row in await rows_of(service, users)] == ["Ada"]
+
+
+async def test_who_asks_for_it_sees_one_moment_whatever_the_database(database: Database) -> None:
+    count = select(func.count()).select_from(roles)
+    async with database.reading() as session:
+        await at_one_moment(session)
+        before = await session.scalar(count)
+        async with database.writing() as another, another.begin():
+            await another.execute(insert(roles).values(name="baker", is_admin=False))
+        assert await session.scalar(count) == before

@@ -5,18 +5,19 @@ import signal
 import sys
 from typing import Any
 
-import anyio
 import pytest
 from sqlalchemy import inspect, text
 
+from app.core.config import Settings
 from app.core.cqrs import ConflictError
 from app.core.cqrs.event_types import UnreadableEventError
 from app.persistence import rebuilding
+from app.persistence.behind import State, events_of, state_of
 from app.persistence.database import Database
 from app.persistence.projections import project
-from app.persistence.rebuilding import State, events_of, state_of
 from app.persistence.stored_event import StoredEvent
 from app.persistence.tables import event_log
+from tests.databases import until_held_up
 from tests.events import event_of, store
 from tests.persistence.votes import VOTES, counted, raised, rebuilt, stood, voted
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.usefixtures("election")
 
 KILLED = """
 import asyncio, sys, time
+from app.persistence.behind import State, events_of, state_of
 from app.persistence.database import Database
 from tests.databases import settings_for
 from tests.persistence.votes import rebuilt
@@ -76,6 +78,17 @@ async def test_a_rebuild_ends_as_it_was_live(database: Database, monkeypatch: py
     assert [name for name in await tables_of(database) if name.startswith(rebuilding.PREFIX)] == []
 
 
+async def test_a_pool_of_one_connection_is_enough(settings: Settings, database: Database) -> None:
+    await live(database, *life_of("ada"))
+    right = await counted(database)
+    await spoil(database)
+    one = {"database_pool_size": 1, "database_pool_timeout_seconds": 5.0}
+    narrow = Database(settings.model_copy(update=one))
+    await rebuilt(narrow)
+    await narrow.close()
+    assert await counted(database) == right
+
+
 async def test_what_was_never_live_is_made_of_the_log(database: Database) -> None:
     await store(database, *life_of("ada"))
     assert await state_of(database, VOTES) == State("votes", rows=0, behind=4)
@@ -91,11 +104,20 @@ async def test_writers_go_on_and_nothing_counts_twice_or_is_lost(
     monkeypatch.setattr(rebuilding, "BATCH", 10)
     await live(database, *life_of("a candidate"), *life_of("z candidate"))
     names = ("b writer", "m writer", "y writer")
-    writing = asyncio.gather(*(live(database, *life_of(name, votes=50)) for name in names))
+    was_rebuilt = asyncio.Event()
+
+    async def write(name: str) -> None:
+        life = life_of(name, votes=50)
+        await live(database, *life[:25])
+        await was_rebuilt.wait()
+        await live(database, *life[25:])
+
+    writing = asyncio.gather(*map(write, names))
     rebuilds = 0
     while not writing.done():
         await rebuilt(database)
         rebuilds += 1
+        was_rebuilt.set()
     await writing
 
     after = await counted(database)
@@ -104,6 +126,19 @@ async def test_writers_go_on_and_nothing_counts_twice_or_is_lost(
     assert await state_of(database, VOTES) == State("votes", rows=5, behind=0)
     await rebuilt(database)
     assert await counted(database) == after
+
+
+async def test_what_has_no_beginning_does_not_stand_in_the_way_of_what_happens_meanwhile(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def somebody_stands(_: object) -> None:
+        await live(database, stood("zoe"))
+
+    monkeypatch.setattr(rebuilding, "BATCH", 2)
+    monkeypatch.setattr(rebuilding.Rebuilding, "catch_up", somebody_stands)
+    await store(database, voted("ada", 5), voted("bob", 5))
+    await rebuilt(database)
+    assert await counted(database) == ([("zoe", 1, "Left", 0)], [("Left", 0)])
 
 
 async def test_events_that_nobody_waits_to_store_do_not_keep_it_from_ending(database: Database) -> None:
@@ -116,7 +151,7 @@ async def test_events_that_nobody_waits_to_store_do_not_keep_it_from_ending(data
             await store(database, *itertools.islice(candidates, 5))
 
     writing = asyncio.gather(*map(write, range(6)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await rebuilt(database)
     done.set()
     await writing
@@ -124,19 +159,7 @@ async def test_events_that_nobody_waits_to_store_do_not_keep_it_from_ending(data
     assert (await state_of(database, VOTES)).behind == 0
 
 
-async def is_held_up(database: Database) -> bool:
-    """Whether somebody waits for a lock; on SQLite whoever writes second does."""
-    if database.is_sqlite:
-        return True
-    async with database.reading() as session:
-        waits = text(
-            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted AND "
-            "d.datname = current_database()"
-        )
-        return bool(await session.scalar(waits))
-
-
-async def test_what_is_not_committed_yet_is_waited_for(database: Database) -> None:
+async def test_what_is_not_committed_yet_is_waited_for(settings: Settings, database: Database) -> None:
     await live(database, *life_of("ada"))
     late = stood("eve"), voted("eve", 2, 10)
     async with database.writing() as session, session.begin():
@@ -144,11 +167,7 @@ async def test_what_is_not_committed_yet_is_waited_for(database: Database) -> No
             await session.execute(event_log.insert(), [event.row()])
             await project(session, VOTES, raised(event))
         rebuilding_now = asyncio.create_task(rebuilt(database))
-        async with asyncio.timeout(10):
-            while True:
-                if await is_held_up(database):
-                    break
-                await anyio.sleep(0.01)
+        await until_held_up(settings)
         assert not rebuilding_now.done()
     await rebuilding_now
     assert await counted(database) == ([("ada", 4, "Left", 3), ("eve", 2, "Left", 10)], [("Left", 13)])
@@ -191,7 +210,7 @@ async def test_a_rebuild_that_is_killed_leaves_the_live_tables_as_they_were(data
 
     assert await counted(database) == wrong
     assert rebuilding.PREFIX + "candidates" in await tables_of(database)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await rebuilt_when_free(database)
     assert await counted(database) == right
 

@@ -1,7 +1,6 @@
 """What has expired is deleted, and nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -133,28 +132,21 @@ async def test_it_waits_for_nobody_who_works_with_a_row(
     assert await keys_left(service) == {in_use}
 
 
-@pytest.fixture
-async def busy_service(settings: Settings) -> AsyncIterator[RunningService]:
-    """A service that sweeps all the time."""
-    async with running_service(settings.model_copy(update={"sweep_interval_seconds": 0.01})) as service:
-        yield service
-
-
-async def test_a_running_service_sweeps_again_and_again(
-    busy_service: RunningService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database, sweep = await busy_service.container.get(Database), Sweeper.sweep
-    swept: asyncio.Queue[int] = asyncio.Queue()
+async def test_a_running_service_sweeps_again_and_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep, swept = Sweeper.sweep, asyncio.Queue[int]()
 
     async def noting(sweeper: Sweeper) -> int:
         if rows := await sweep(sweeper):
             swept.put_nowait(rows)
         return rows
 
+    # Before the service starts: a sweep that is on its way would not be noted.
     monkeypatch.setattr(Sweeper, "sweep", noting)
-    for _ in range(2):
-        await add_key(database, NOW - timedelta(days=100))
-        assert await within_patience(swept.get()) == 1
+    async with running_service(settings.model_copy(update={"sweep_interval_seconds": 0.01})) as service:
+        database = await service.container.get(Database)
+        for _ in range(2):
+            await add_key(database, NOW - timedelta(days=100))
+            assert await within_patience(swept.get()) == 1
 
 
 async def test_it_survives_an_outage_and_ends_with_the_service(

@@ -29,8 +29,10 @@ from app.domain.user import User
 from app.domain.user_events import UserDeactivated
 from app.persistence.database import Database
 from app.persistence.errors import LostConnectionError
+from app.persistence.sessions import hold
 from app.persistence.tables import event_log, registrations, users
 from app.persistence.unit_of_work import SqlUnitOfWork, finished
+from tests.core.cqrs.support import Happened, HappenedToo, Thing
 from tests.persistence import commands as send
 from tests.rows import rows_of
 from tests.users import People
@@ -96,7 +98,7 @@ async def test_what_is_written_before_an_error_is_kept_only_where_that_was_asked
 async def test_a_cancelled_command_leaves_nothing_behind(service: RunningService) -> None:
     command = send.WriteThen(wait=asyncio.Event())
     task = asyncio.create_task(service.bus.execute_command(command))
-    await asyncio.wait_for(command.written.wait(), 10)
+    await asyncio.wait_for(command.written.wait(), 20)
     assert await _connections_in_use(service) == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -109,7 +111,7 @@ async def test_a_cancelled_command_leaves_nothing_behind(service: RunningService
 async def test_a_cancelled_query_leaves_no_connection_behind(service: RunningService) -> None:
     query = send.Sleep(asyncio.Event(), asyncio.Event())
     task = asyncio.create_task(service.bus.execute_query(query))
-    await asyncio.wait_for(query.connected.wait(), 10)
+    await asyncio.wait_for(query.connected.wait(), 20)
     assert await _connections_in_use(service) == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -251,3 +253,18 @@ async def test_a_write_outside_a_transaction_is_refused_with_a_sentence(
     assert "@transactional" in str(result.error_message)
     (user,) = await rows_of(service, users)
     assert user.full_name == "Ada"
+
+
+async def test_the_events_of_an_aggregate_are_in_its_order_whenever_they_were_made(service: RunningService) -> None:
+    early, late, later = Happened(what="early"), Happened(what="late"), HappenedToo()
+    one, other = Thing("one"), Thing("other")
+    unit = (await service.container.get(UnitsOfWork)).open(None)
+    assert isinstance(unit, SqlUnitOfWork)
+    for thing in (one, other):
+        hold(unit.session.sync_session, thing)
+    one.raise_event(late)
+    one.raise_event(early)
+    other.raise_event(later)
+    raised = unit.collect_events()
+    await unit.close()
+    assert [(each.event, each.version) for each in raised] == [(late, 1), (early, 2), (later, 1)]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Table, update
 
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
+from app.core.container import RunningService
 from app.core.cqrs import ConflictError
 from app.core.cqrs.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand
@@ -19,6 +19,7 @@ from app.persistence.outbox import Outbox
 from app.persistence.tables import event_log, parked_events
 from app.persistence.waiting_events import dead_among, failed_events, purge, replay
 from tests.events import event_of
+from tests.lifespan import service_with
 from tests.persistence.failing_reactions import telephone
 from tests.rows import rows_of
 from tests.users import People, Person
@@ -35,7 +36,7 @@ def settings(settings: Settings) -> Settings:
 async def service(settings: Settings) -> AsyncIterator[RunningService]:
     """The service, with a telephone that is broken for news of new users."""
     telephone.repaired(but_for="UserCreated")
-    async with running_service(settings, ("app.handlers", "tests.persistence.failing_reactions")) as running:
+    async with service_with(settings, ("app.handlers", "tests.persistence.failing_reactions")) as running:
         yield running
 
 
@@ -236,7 +237,7 @@ async def test_all_are_replayed_but_those_just_being_tried(operator: Database) -
 
     async with operator.relaying_engine.begin() as relay:
         await relay.execute(update(parked_events).where(parked_events.c.id == locked.id).values(attempts=1))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await replay(operator, None) == 1
 
     (failed,) = await failed_events(operator, dead_only=True, limit=50)

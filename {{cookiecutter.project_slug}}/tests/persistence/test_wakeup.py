@@ -1,6 +1,7 @@
 """Relays in other processes learn of a commit at once."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -73,8 +74,10 @@ async def test_who_lost_the_connection_listens_again(
         async with database.relaying_engine.begin() as connection:
             await connection.execute(text(terminate))
         await ears.hears()
-        Bell(database).add([])
+        bell = Bell(database)
+        bell.add([])
         await ears.hears()
+        await within_patience(bell.idle())
     await elsewhere.close()
 
 
@@ -94,3 +97,20 @@ async def test_on_sqlite_there_is_nothing_to_ring(database: Database) -> None:
         bell.add([])
         await within_patience(bell.idle())
     assert ears.times == 0
+
+
+@ON_POSTGRESQL
+async def test_who_could_not_listen_tries_again_whatever_it_was(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures, listen, ears = [RuntimeError("the driver's own")], wakeup._listen_once, Ears()
+
+    async def fail_once(*given: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await listen(*given)
+
+    monkeypatch.setattr(wakeup, "RECONNECT_SECONDS", 0.01)
+    monkeypatch.setattr(wakeup, "_listen_once", fail_once)
+    async with listening(database, ears.wake):
+        await ears.hears()

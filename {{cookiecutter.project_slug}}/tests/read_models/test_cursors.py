@@ -17,7 +17,19 @@ def test_a_cursor_comes_back_as_it_went() -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["", "x", "A" * 40, CURSOR + "A", CURSOR + "=", CURSOR[:-1], f"{CURSOR[:20]}\n{CURSOR[20:]}", "\x00"]
+    "cursor",
+    [
+        "",
+        "x",
+        "A" * 40,
+        CURSOR + "A",
+        CURSOR + "=",
+        CURSOR[:-1],
+        f"{CURSOR[:20]}\n{CURSOR[20:]}",
+        "\x00",
+        "é",
+        "\ud800",
+    ],
 )
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(QueryValidationError) as refused:

@@ -8,7 +8,7 @@ handlers, answers          where the work is done, and the helpers that make res
 injected                   where a handler's dependencies come from
 registry                   @command_handler, @query_handler, @event_handler
 policies/                  one decorator each: @transactional, @authorize, @cached_query, ...
-middleware/                around every message: logging, metrics, audit, and your own
+middleware/                around every message: tracing, logging, metrics, audit, error reports, and your own
 plan, pipeline             the fixed order of the steps, compiled once for each type of message
 attempt, follow_up         the steps around the handler, and after its commit
 dispatch, work             the message that is being handled, and what one attempt of it shares
@@ -20,7 +20,7 @@ ports                      what the bus needs from outside
 testing/                   for the tests of your handlers: fakes, tracked runs, failing commits, crash points
 """
 
-from app.core.cqrs.aggregate import AggregateRoot, EventRecord, RaisedEvent
+from app.core.cqrs.aggregate import AggregateRoot, EventRecord, EventSourcedAggregate, RaisedEvent
 from app.core.cqrs.bus import CQRSBus
 from app.core.cqrs.errors import (
     AuthenticationError,
@@ -53,7 +53,7 @@ from app.core.cqrs.middleware.behavior import Middleware, NextHandler, PipelineB
 from app.core.cqrs.policies.authorize import authorize
 from app.core.cqrs.policies.cached_query import cached_query
 from app.core.cqrs.policies.idempotent import idempotent
-from app.core.cqrs.policies.invalidates import invalidates
+from app.core.cqrs.policies.invalidates import invalidates, mark_stale
 from app.core.cqrs.policies.retry_on_failure import retry_on_failure
 from app.core.cqrs.policies.transactional import transactional
 from app.core.cqrs.policies.validate_input import validate_input
@@ -63,6 +63,7 @@ from app.core.cqrs.ports import (
     CacheEntry,
     Claim,
     Clock,
+    ErrorReports,
     Grants,
     Resolver,
     Scope,
@@ -100,7 +101,9 @@ __all__ = [
     "DiscoveryError",
     "DomainEvent",
     "DuplicateHandlerError",
+    "ErrorReports",
     "EventRecord",
+    "EventSourcedAggregate",
     "Grants",
     "HandlerNotFoundError",
     "HandlerTimeoutError",
@@ -135,6 +138,7 @@ __all__ = [
     "idempotent",
     "initialize_cqrs_bus",
     "invalidates",
+    "mark_stale",
     "query_handler",
     "retry_on_failure",
     "shutdown_cqrs_bus",

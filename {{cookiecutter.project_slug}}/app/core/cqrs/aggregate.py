@@ -1,5 +1,7 @@
 """The base of aggregates: they raise events, and the unit of work stores both together."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from app.core.cqrs.messages import DomainEvent, Message
@@ -41,6 +43,10 @@ class EventRecord(Message):
         """Its name on the wire."""
         return self.event.event_type
 
+    def get_aggregate_id(self) -> str | None:
+        """The id of the aggregate that raised it, if one did."""
+        return self.raised.aggregate_id
+
 
 class AggregateRoot:
     """A thing with an identity that changes only through its own methods.
@@ -62,3 +68,28 @@ class AggregateRoot:
         """The events raised since the last call."""
         raised: list[RaisedEvent] = self.__dict__.pop("_raised_events", [])
         return raised
+
+
+class EventSourcedAggregate(AggregateRoot, ABC):
+    """An aggregate that is kept as its events alone: what they say, one after the other, is its state.
+
+    Its methods check the rules and raise events; only `apply` changes anything.
+    """
+
+    def __init__(self, id: Any) -> None:
+        self.id = id
+
+    @abstractmethod
+    def apply(self, event: DomainEvent) -> None:
+        """Become what the aggregate is after this event: it happened, so there is nothing to refuse."""
+
+    def raise_event(self, event: DomainEvent) -> None:
+        """Let something happen; it is stored and published with the next commit."""
+        self.apply(event)
+        super().raise_event(event)
+
+    def replay(self, history: Iterable[RaisedEvent]) -> None:
+        """Become what the aggregate is after all that happened to it, in the order in which it did."""
+        for raised in history:
+            self.apply(raised.event)
+            self.version = raised.version or self.version

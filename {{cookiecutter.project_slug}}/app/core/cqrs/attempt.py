@@ -137,7 +137,8 @@ def answering(plan: Plan, proceed: Step) -> Step:
                 return returned
             raise
         if answer.__class__ in RESULTS:
-            return as_result(answer, result_type, message)
+            is_ours = answer.__class__ is result_type and answer._message is message
+            return answer if is_ours else as_result(answer, result_type, message)
         result = result_type()
         result._data = answer
         result._message = message

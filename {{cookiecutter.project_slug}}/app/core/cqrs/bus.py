@@ -11,7 +11,7 @@ from app.core.cqrs.dispatch import Dispatch, Lease, current
 from app.core.cqrs.events import Delivery, MemoryDelivery, commit
 from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
 from app.core.cqrs.plan import Kind
-from app.core.cqrs.ports import AccessPolicy, Cache, Clock, Ports, Scope, UnitsOfWork
+from app.core.cqrs.ports import AccessPolicy, Cache, Clock, Ports, Scope, Tracer, UnitsOfWork
 from app.core.cqrs.registering import Registering
 from app.core.cqrs.results import CommandResult, OperationResult, QueryResult
 from app.core.cqrs.work import Work, work_of
@@ -34,6 +34,7 @@ class CQRSBus(Registering):
         cache: keeps the answers of cached queries; None: every look-up is a miss.
         access: knows what callers may do; None: nobody may do what needs a permission.
         clock: tells the time of operations; None: the system's.
+        tracer: OpenTelemetry's; it makes a span of every command, query and reaction. None: there are none.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class CQRSBus(Registering):
         cache: Cache | None = None,
         access: AccessPolicy | None = None,
         clock: Clock | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
-        super().__init__(allow_handler_override, Ports(scope, unit_of_work, cache, access, clock))
+        super().__init__(allow_handler_override, Ports(scope, unit_of_work, cache, access, clock, tracer))
         self.lease: Lease | None = Lease(self)
         self._lease_held = weakref.ref(self.lease)
         self._commands, self._queries = self._pipelines.commands, self._pipelines.queries
@@ -199,5 +201,11 @@ class CQRSBus(Registering):
                     await react(record)
             except Exception as error:
                 failures.append(error)
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                failures.append(RuntimeError("It awaited something that was cancelled."))
+                failures[-1].__cause__ = error
         if failures:
             raise ExceptionGroup(f"{len(failures)} handlers of {record.event_type} failed.", failures)

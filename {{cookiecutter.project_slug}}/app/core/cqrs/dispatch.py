@@ -1,5 +1,6 @@
 """The message that is being handled, found through a context variable."""
 
+from collections.abc import Iterator
 from contextvars import ContextVar, Token
 from typing import Any
 
@@ -18,8 +19,9 @@ class Dispatch:
     the nesting detection.
     """
 
-    __slots__ = ("_lease", "_message", "_parent", "_token", "_work")
+    __slots__ = ("_grants", "_lease", "_message", "_parent", "_token", "_work")
 
+    _grants: Any
     _lease: Lease | None
     _message: Any
     _parent: "Dispatch"
@@ -62,6 +64,14 @@ _get_current = current.get
 def parent_of(dispatch: Dispatch) -> Dispatch | None:
     """The dispatch that this one was sent from, if any."""
     return getattr(dispatch, "_parent", None)
+
+
+def enclosing(dispatch: Dispatch) -> Iterator[Dispatch]:
+    """A dispatch, and those that it was sent from, the innermost first."""
+    around: Dispatch | None = dispatch
+    while around is not None:
+        yield around
+        around = parent_of(around)
 
 
 def running() -> Dispatch | None:

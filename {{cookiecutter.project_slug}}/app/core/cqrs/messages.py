@@ -161,6 +161,16 @@ class DomainEvent:
         return payload
 
 
+def aggregate_id_of(message: object) -> str | None:
+    """The id of the aggregate that a message is about, for logs and spans; None if it names none."""
+    named = getattr(message, "get_aggregate_id", None)
+    try:
+        aggregate_id = None if named is None else named()
+    except Exception:  # nobody has checked its fields yet
+        return None
+    return None if aggregate_id is None else str(aggregate_id)
+
+
 def name_of(message: object) -> str:
     """The name of a message in logs and spans."""
     match message:

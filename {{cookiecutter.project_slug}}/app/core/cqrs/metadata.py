@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from uuid import uuid4
+
+from app.core.cqrs.ids import random_id
 
 
 @dataclass(slots=True)
 class OperationMetadata:
     """What travels with a message beside its fields: into logs, spans, the audit trail and stored events."""
 
-    operation_id: str = field(default_factory=lambda: str(uuid4()))
+    operation_id: str = field(default_factory=random_id)
     timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
     user_id: str | None = None
     correlation_id: str | None = None

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from app.core.cqrs.attempt import answering, attempt, handling, returned_by
-from app.core.cqrs.dispatch import Dispatch, Lease, current
+from app.core.cqrs.dispatch import Dispatch, Lease, current, enclosing
 from app.core.cqrs.errors import ConfigurationError, CQRSError
 from app.core.cqrs.follow_up import following
 from app.core.cqrs.messages import IQuery, name_of
@@ -28,6 +28,15 @@ from app.core.cqrs.work import work_of
 logger = structlog.get_logger(__name__)
 
 
+def tracing(plan: Plan, proceed: Step) -> Step:
+    """A span around everything, where there is somebody to look at it."""
+    if plan.ports.tracer is None:
+        return proceed
+    from app.core.cqrs.middleware.tracing import traced
+
+    return traced(plan, proceed, plan.ports.tracer)
+
+
 def middleware(plan: Plan, proceed: Step) -> Step:
     """What the team put around every message, outermost first; each is handed the rest as `next_handler`."""
     for wrapper in reversed(plan.middlewares):
@@ -41,6 +50,7 @@ def _surrounded(wrapper: Any, proceed: Step) -> Step:
 
 
 ORDER: tuple[Callable[[Plan, Step], Step], ...] = (
+    tracing,
     middleware,
     answering,
     following,
@@ -131,9 +141,9 @@ def _with_own_code(step: Step) -> Step:
 
 async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Dispatch) -> OperationResult[Any]:
     """A dispatch by a handler: it joins the work of the outer one, and raises what goes wrong."""
-    if plan.kind is Kind.COMMAND and isinstance(outer._message, IQuery):
+    if plan.kind is Kind.COMMAND and (query := _query_around(outer)) is not None:
         raise ConfigurationError(
-            f"{type(outer._message).__name__} is a query and dispatched {plan.message_type.__name__}: a query changes "
+            f"{type(query).__name__} is a query and dispatched {plan.message_type.__name__}: a query changes "
             "nothing. Dispatch the command after it, or make the query a command."
         )
     inner = Dispatch()
@@ -151,6 +161,11 @@ async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Dispatch) 
     return result
 
 
+def _query_around(dispatch: Dispatch) -> IQuery[Any] | None:
+    """The query that is being answered, if one is: this one, or around this one."""
+    return next((around._message for around in enclosing(dispatch) if isinstance(around._message, IQuery)), None)
+
+
 def failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
     """The result that an error becomes. What is not meant for callers goes to the log, in full, and nowhere else."""
     operation_id = message.metadata.operation_id
@@ -164,6 +179,9 @@ def failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
         "operation_failed",
         message_name=name_of(message),
         operation_id=operation_id,
+        correlation_id=message.metadata.correlation_id,
+        user_id=message.metadata.user_id,
+        traceparent=message.metadata.traceparent,
         error_type=type(error).__name__,
         exc_info=error,
     )

@@ -39,6 +39,7 @@ class Plan:
     middlewares: tuple[Any, ...] = ()
     cache_enabled: bool = True
     nested: bool = False
+    twins: int = 0
 
     @cached_property
     def handler_type(self) -> type:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from app.core.cqrs.aggregate import EventRecord, RaisedEvent
+from app.core.cqrs.metadata import OperationMetadata
 
 T = TypeVar("T")
 
@@ -156,6 +157,29 @@ class Clock(Protocol):
         ...
 
 
+class ErrorReports(Protocol):
+    """Tells somebody about what nobody expected: a bug, or an event that could not be delivered.
+
+    It returns at once, whatever is the matter with whoever is told, and it never raises.
+    """
+
+    def report(self, error: BaseException, name: str, metadata: OperationMetadata) -> None:
+        """Tell about an error.
+
+        Args:
+            error: what went wrong.
+            name: the message or event it went wrong with.
+            metadata: the operation it happened in.
+        """
+
+
+class Tracer(Protocol):
+    """OpenTelemetry's `Tracer`, as far as the bus needs it: who has none need not import it."""
+
+    def start_span(self, name: str, context: Any = ..., kind: Any = ..., attributes: Any = ...) -> Any:
+        """A span that has begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The outside of a bus; what is None is not there."""
@@ -165,3 +189,4 @@ class Ports:
     cache: Cache | None = None
     access: AccessPolicy | None = None
     clock: Clock | None = None
+    tracer: Tracer | None = None

@@ -1,7 +1,7 @@
 """The handlers and middleware of one bus, and the checks they pass before they are taken."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import iscoroutinefunction
 from types import UnionType
 from typing import Any, Self, Union, get_args, get_origin
@@ -35,6 +35,8 @@ class Registered:
 
     handler: Any
     declaration: Declaration
+    twins: int = 0
+    """How many other handlers of the same class were registered for the same event before."""
 
     @classmethod
     def checked(cls, kind: Kind, message_type: type, handler: Any) -> Self:
@@ -52,6 +54,12 @@ class Registered:
         """The name of the handler's class."""
         return class_of(self.handler).__name__
 
+    def is_twin_of(self, other: "Registered") -> bool:
+        """Whether both are for the same message, and of one class or of classes with one name."""
+        mine, theirs = class_of(self.handler), class_of(other.handler)
+        same_name = (mine.__module__, mine.__qualname__) == (theirs.__module__, theirs.__qualname__)
+        return same_name and self.declaration.message_type is other.declaration.message_type
+
     def plan(self, ports: Ports, bus: Any, middlewares: tuple[Any, ...] = ()) -> Plan:
         """How this handler handles its message."""
         declaration = self.declaration
@@ -66,6 +74,7 @@ class Registered:
             middlewares=middlewares,
             cache_enabled=declaration.cache_enabled,
             nested=declaration.in_transaction,
+            twins=self.twins,
         )
 
 
@@ -90,7 +99,7 @@ class Handlers:
         """
         message_type = registered.declaration.message_type
         if registered.declaration.kind is Kind.EVENT:
-            self.reacting.append(registered)
+            self.reacting.append(replace(registered, twins=self._twins_of(registered)))
             return
         earlier = self.answering.get(message_type)
         if earlier is not None and not self.allow_override:
@@ -99,6 +108,10 @@ class Handlers:
                 "or make the bus with allow_handler_override=True to let the later one win."
             )
         self.answering[message_type] = registered
+
+    def _twins_of(self, registered: Registered) -> int:
+        twins = {id(found.handler): found.twins for found in self.reacting if found.is_twin_of(registered)}
+        return twins.get(id(registered.handler), len(twins))  # one that is registered twice reacts once
 
     def of_kind(self, kind: Kind) -> dict[type, Registered]:
         """Message type -> handler, of commands or of queries."""

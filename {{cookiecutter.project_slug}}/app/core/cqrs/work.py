@@ -16,6 +16,8 @@ class Work:
     unit: UnitOfWork | None = None
     isolation_level: str | None = None
     may_have_committed = False
+    has_snapshot = False
+    """Whether what it reads is as of a moment that has passed: somebody may have changed it since."""
     _task: Task[Any] | None = None
 
     def __init__(self) -> None:

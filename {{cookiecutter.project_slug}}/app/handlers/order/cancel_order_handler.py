@@ -11,9 +11,10 @@ from app.persistence.repositories.order_repository import OrderRepository
 
 @dataclass(frozen=True)
 class CancelOrderCommand(OrderCommand[OrderProgress]):
-    """Cancel an order, and say why."""
+    """Cancel an order, and say why; with `unless_paid` not one that is paid by now."""
 
     reason: str = "cancelled by the customer"
+    unless_paid: bool = False
 
     def validate(self) -> dict[str, str]:
         """The rule for the reason."""
@@ -38,5 +39,7 @@ class CancelOrderHandler(BaseCommandHandler[CancelOrderCommand, OrderProgress]):
     async def _handle(self, command: CancelOrderCommand) -> OrderProgress:
         order = await self.orders.locked(command.order_id)
         await self.owners.require(order, self.metadata.user_id)
+        if command.unless_paid:
+            order.require_unpaid(order.total)
         order.cancel(command.reason, self.clock.now())
         return progress_of(order)

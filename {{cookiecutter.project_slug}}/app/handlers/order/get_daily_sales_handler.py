@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseQueryHandler, Clock, IQuery, authorize, query_handler
+from app.persistence.sessions import at_one_moment
 from app.read_models.daily_sales import DailySalesView, sales_of
 
 
@@ -26,5 +27,6 @@ class GetDailySalesHandler(BaseQueryHandler[GetDailySalesQuery, DailySalesView])
     clock: Clock
 
     async def _handle(self, query: GetDailySalesQuery) -> DailySalesView:
+        await at_one_moment(self.session)  # so that the pizzas add up to the day
         day = query.date or self.clock.now().date()
         return await sales_of(self.session, day, with_pizzas=query.include_details)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseQueryHandler, IQuery, Pagination, authorize, query_handler
 from app.persistence.mappings.order_read_tables import order_summaries
+from app.persistence.sessions import at_one_moment
 from app.read_models.customer_history import OrderHistoryView, favourites_of, spent_by
 from app.read_models.order_summaries import NEWEST_FIRST, SELECT_SUMMARIES, OrderSummaryView
 from app.read_models.pages import first_index, page_info, page_problems
@@ -37,6 +38,7 @@ class GetOrderHistoryHandler(BaseQueryHandler[GetOrderHistoryQuery, OrderHistory
     session: AsyncSession
 
     async def _handle(self, query: GetOrderHistoryQuery) -> OrderHistoryView:
+        await at_one_moment(self.session)  # so that the orders add up to the sums
         mine = SELECT_SUMMARIES.where(order_summaries.c.customer_user_id == query.user_id).order_by(*NEWEST_FIRST)
         page = mine.offset(first_index(query.page, query.page_size)).limit(query.page_size)
         rows = (await self.session.execute(page)).mappings()

@@ -11,7 +11,7 @@ from app.persistence.event_log import stream
 from app.persistence.repositories.order_repository import no_such_order
 from app.read_models.order_views import TimelineEntryView
 
-NOT_TOLD = {"order_id", "customer_user_id"}
+NOT_TOLD = {"order_id", "customer_user_id", "kitchen_staff_id"}
 """What is the same in every entry, or nobody's business."""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseQueryHandler, IQuery, authorize, query_handler
+from app.persistence.sessions import at_one_moment
 from app.read_models.pages import LARGEST_PAGE_SIZE
 from app.read_models.popular_pizzas import PopularPizzaView, most_popular
 
@@ -29,4 +30,5 @@ class GetPopularPizzasHandler(BaseQueryHandler[GetPopularPizzasQuery, list[Popul
     session: AsyncSession
 
     async def _handle(self, query: GetPopularPizzasQuery) -> list[PopularPizzaView]:
+        await at_one_moment(self.session)  # so that the sizes add up to the pizzas
         return await most_popular(self.session, query.limit, with_sizes=query.include_details)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.cqrs import BaseEventHandler, event_handler, retry_on_failure, transactional
 from app.domain.order_events import OrderPlaced
 from app.domain.ports import Notification, Notifications
-from app.persistence.tables import user_roles
+from app.persistence.tables import user_roles, users
 
 STAFF = "staff"
 
@@ -17,14 +17,15 @@ STAFF = "staff"
 @transactional()
 @retry_on_failure(max_attempts=3, delay_seconds=0.1)
 class NotifyKitchenHandler(BaseEventHandler[OrderPlaced]):
-    """Tell everybody with the role `staff` what there is to cook, once."""
+    """Tell every active user with the role `staff` what there is to cook, once."""
 
     session: AsyncSession
     notifications: Notifications
 
     async def _handle(self, event: OrderPlaced) -> None:
         pizzas = ", ".join(f"{pizza.size} {pizza.name}" for pizza in event.pizzas)
-        for user_id in await self.session.scalars(select(user_roles.c.user_id).where(user_roles.c.role == STAFF)):
+        staff = select(user_roles.c.user_id).join(users).where(user_roles.c.role == STAFF, users.c.is_active)
+        for user_id in await self.session.scalars(staff):
             notice = Notification(
                 id=uuid5(event.event_id, f"kitchen:{user_id}"),
                 user_id=user_id,

@@ -24,6 +24,7 @@ from app.domain.order import Order
 from app.domain.order_events import OrderedPizza
 from app.domain.order_line import PaymentMethod
 from app.domain.order_wish import wish_problems
+from app.persistence.access import SYSTEM
 from app.persistence.repositories.menu_repository import MenuRepository
 from app.persistence.repositories.order_repository import OrderRepository
 
@@ -63,8 +64,8 @@ class PlaceOrderCommand(ICommand[PlacedOrder]):
 
     @property
     def customer_user_id(self) -> UUID | None:
-        """The account of the caller."""
-        return None if self.metadata.user_id is None else UUID(self.metadata.user_id)
+        """The account of the caller, if it is somebody with one."""
+        return None if self.metadata.user_id in (None, SYSTEM) else UUID(self.metadata.user_id)
 
 
 @command_handler(PlaceOrderCommand)

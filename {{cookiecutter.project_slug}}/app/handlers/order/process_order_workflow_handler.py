@@ -33,10 +33,13 @@ class ChargePlacedOrderHandler(BaseEventHandler[OrderPlaced]):
 @event_handler(PaymentDeclined)
 @retry_on_failure(max_attempts=3, delay_seconds=0.2)
 class CancelDeclinedOrderHandler(BaseEventHandler[PaymentDeclined]):
-    """Cancel an order that nobody pays for, unless it is cooking already: then the staff decides."""
+    """Cancel an order that nobody pays for, unless it is cooking already: then the staff decides.
+
+    Nor one that was paid with another card before this came.
+    """
 
     async def _handle(self, event: PaymentDeclined) -> None:
-        cancellation = CancelOrderCommand(event.order_id, reason="the payment was declined")
+        cancellation = CancelOrderCommand(event.order_id, "the payment was declined", unless_paid=True)
         cancellation.metadata.user_id = SYSTEM
         try:
             await self.bus.execute_command(cancellation)

@@ -20,7 +20,14 @@ from app.core.cqrs import (
 from app.domain.money import amount_problem
 from app.domain.order import Order
 from app.domain.order_wish import card_token_problem
-from app.domain.payments import Charge, PaymentDeclinedError, Payments, PaymentsUnreachableError
+from app.domain.payments import (
+    Charge,
+    PaymentDeclinedError,
+    Payments,
+    PaymentsUnreachableError,
+    WrongAmountError,
+    charge_key,
+)
 from app.domain.text import only_problems
 from app.handlers.order.order_command import OrderCommand
 from app.persistence.order_owners import OrderOwners
@@ -49,7 +56,9 @@ class ProcessPaymentCommand(OrderCommand[Receipt]):
 
 
 @command_handler(ProcessPaymentCommand)
-@transactional(rollback_on=[AuthorizationError, ConflictError, ResourceNotFoundError])  # a refusal of the card is kept
+@transactional(  # a refusal of the card is kept
+    rollback_on=[AuthorizationError, ConflictError, ResourceNotFoundError, WrongAmountError]
+)
 @authorize(permissions=["order:pay"])
 @idempotent()
 @retry_on_failure(max_attempts=3, delay_seconds=0.2)
@@ -81,6 +90,6 @@ class ProcessPaymentHandler(BaseCommandHandler[ProcessPaymentCommand, Receipt]):
 
     async def _charge(self, order: Order, card_token: str | None) -> str:
         try:
-            return await self.payments.charge(Charge(f"order:{order.id}", order.total, card_token))
+            return await self.payments.charge(Charge(charge_key(order.id), order.total, card_token))
         except (ConnectionError, TimeoutError) as error:
             raise PaymentsUnreachableError("The payment provider does not answer, try again in a moment.") from error

@@ -3,9 +3,8 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseEventHandler, event_handler
-from app.core.cqrs.event_types import EventTypes
 from app.domain.order_events import OrderEvent
-from app.persistence.projections import project_committed
+from app.persistence.projections import project
 from app.read_models.customer_history import PROJECTION
 
 
@@ -17,7 +16,6 @@ class ProjectCustomerHistoryHandler(BaseEventHandler[OrderEvent]):
     """
 
     session: AsyncSession
-    types: EventTypes
 
     async def _handle(self, event: OrderEvent) -> None:
-        await project_committed(self.session, PROJECTION, self.record.raised, self.types)
+        await project(self.session, PROJECTION, self.record.raised)

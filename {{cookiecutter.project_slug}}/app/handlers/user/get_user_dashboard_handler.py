@@ -33,7 +33,7 @@ class GetUserDashboardQuery(IQuery[UserDashboardView]):
 
 @query_handler(GetUserDashboardQuery)
 @authorize(permissions=["user:read:own"], resource_id_field="user_id")
-@cached_query(ttl_seconds=300, tags=["user:{user_id}"])
+@cached_query(ttl_seconds=300, tags=["user:{user_id}", "users", "notifications:{user_id}"])
 class GetUserDashboardHandler(BaseQueryHandler[GetUserDashboardQuery, UserDashboardView]):
     """Read a user with unread notifications, statistics where the caller may see them, and parts of other features.
 

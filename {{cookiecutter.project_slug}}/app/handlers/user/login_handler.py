@@ -51,14 +51,21 @@ class LoginHandler(BaseCommandHandler[LoginCommand, TokensView]):
     tokens: AccessTokens
 
     async def _handle(self, command: LoginCommand) -> TokensView:
-        tries = f"login:{folded(command.login)}"
+        credential = await self.credentials.of_login(command.login)
+        tries = f"login:{folded(command.login) if credential is None else credential.user_id}"
         # Counted before the password is checked: guesses made all at once are counted too.
         await self.throttle.count(tries)
-        credential = await self.credentials.of_login(command.login)
         stored = None if credential is None else credential.password_hash
         matches = await self.hasher.verify(command.password, stored)
         if credential is None or not matches or not credential.is_active:
-            raise AuthenticationError("The login or the password is wrong.")
+            raise _wrong()
+        # The transaction begins here, with the first statement: hashing takes long and needs no connection.
+        begun = await self.sessions.begin(credential.user_id, credential.password_hash)
+        if begun is None:
+            raise _wrong()
         await self.throttle.forgive(tries)
-        session_id, refresh_token = await self.sessions.begin(credential.user_id)
-        return token_pair(self.tokens, credential.user_id, session_id, refresh_token)
+        return token_pair(self.tokens, credential.user_id, *begun)
+
+
+def _wrong() -> AuthenticationError:
+    return AuthenticationError("The login or the password is wrong.")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.cqrs import AuthenticationError, Clock
-from app.persistence.tables import login_sessions, refresh_tokens
+from app.persistence.tables import login_sessions, refresh_tokens, users
 
 LONGEST_TOKEN = 200
 """In characters: more than ours have, and little enough to be handled."""
@@ -25,8 +25,15 @@ class LoginSessions:
         self._lifetime = timedelta(seconds=settings.refresh_token_seconds)
         self._clock = clock
 
-    async def begin(self, user_id: UUID) -> tuple[UUID, str]:
-        """Begin a session: its id and its first refresh token."""
+    async def begin(self, user_id: UUID, password_hash: str) -> tuple[UUID, str] | None:
+        """Begin a session: its id and its first refresh token; None if this is no active user's password any more.
+
+        It may have been changed while it was checked; whoever changes it now waits, and ends this session too.
+        """
+        same = users.c.is_active, users.c.password_hash == password_hash
+        current = select(users.c.id).where(users.c.id == user_id, *same).with_for_update(read=True)
+        if await self._session.scalar(current) is None:
+            return None
         now = self._clock.now()
         session_id = uuid4()
         row = {"id": session_id, "user_id": user_id, "created_at": now, "expires_at": now + self._lifetime}

@@ -8,8 +8,10 @@ from uuid import uuid4
 import pytest
 from httpx2 import AsyncClient
 
+from app.adapters.payment_memory import DECLINED_CARD
 from app.core.container import RunningService
 from tests.api.callers import Caller, Callers
+from tests.orders import payments_of
 
 
 def new_order(**fields: Any) -> dict[str, Any]:
@@ -185,3 +187,55 @@ async def test_a_full_kitchen_says_when_to_try_again(client: AsyncClient) -> Non
     full = await client.post("/api/orders", json=new_order())
     assert (full.status_code, full.json()["type"]) == (503, "urn:problem:unavailable")
     assert 60 <= int(full.headers["retry-after"]) <= 33 * 60
+
+
+@pytest.mark.parametrize("how", ["deactivated", "deleted"])
+async def test_who_has_no_account_any_more_orders_nothing_with_it(
+    client: AsyncClient, callers: Callers, service: RunningService, how: str
+) -> None:
+    ada, admin = await callers.member(), await callers.administrator()
+    key = {"Idempotency-Key": "again"}
+    assert (await ada.post("/api/orders", json=new_order(), headers=key)).status_code == 201
+    ended = await (admin.post(f"{ada.url}/deactivate") if how == "deactivated" else ada.delete(ada.url))
+    assert ended.status_code == 204
+
+    again = await ada.post("/api/orders", json=new_order(), headers=key)
+    another = await ada.post("/api/orders", json=new_order(payment_method="card"))
+
+    assert (again.status_code, another.status_code) == (401, 401)
+    await service.bus.settled()
+    assert (await payments_of(service)).charged == {}
+    assert (await client.post("/api/orders", json=new_order())).status_code == 201, "as a stranger"
+
+
+@pytest.mark.parametrize("scheme", ["", "Token ", "Basic "])
+async def test_a_token_that_is_sent_wrongly_is_not_taken_for_none(
+    client: AsyncClient, callers: Callers, scheme: str
+) -> None:
+    token = (await callers.member()).headers["Authorization"].removeprefix("Bearer ")
+    answer = await client.post("/api/orders", json=new_order(), headers={"Authorization": scheme + token})
+    assert answer.status_code == 401
+
+
+async def test_a_payment_of_a_wrong_amount_may_be_put_right_under_its_key(callers: Callers) -> None:
+    ada = await callers.member()
+    placed = await ada.post("/api/orders", json=new_order())
+    payments, key = f"{placed.headers['location']}/payments", {"Idempotency-Key": "again"}
+    assert (await ada.post(payments, json={"amount": "1.00"}, headers=key)).status_code == 400
+    right = await ada.post(payments, json={"amount": placed.json()["total_amount"]}, headers=key)
+    assert right.status_code == 200
+
+
+async def test_a_card_that_was_charged_without_an_answer_pays_though_another_is_named(
+    callers: Callers, service: RunningService
+) -> None:
+    ada, cook = await callers.member(), await cook_of(callers)
+    placed = await ada.post("/api/orders", json=new_order())
+    url, amount, payments = placed.headers["location"], placed.json()["total_amount"], await payments_of(service)
+    await cook.put(f"{url}/cook", json={"kitchen_staff_id": "staff-7", "estimated_cooking_time_minutes": 5})
+    payments.failures += [TimeoutError()] * 3
+    lost = await ada.post(f"{url}/payments", json={"amount": amount, "card_token": "tok_visa"})
+    known = await ada.post(f"{url}/payments", json={"amount": amount, "card_token": DECLINED_CARD})
+    assert (lost.status_code, known.status_code) == (503, 200)
+    assert (await ada.get(url)).json()["payment_status"] == "paid"
+    assert len(payments.charged) == 1

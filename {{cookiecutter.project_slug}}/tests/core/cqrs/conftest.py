@@ -1,11 +1,10 @@
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
 import structlog
 
 from app.core.cqrs import registry
-from app.core.cqrs.testing import MemoryBus
 
 
 def pytest_collection_finish() -> None:
@@ -20,13 +19,6 @@ def _declarations_of_the_test_alone() -> Iterator[None]:
     before = list(registry.declared_handlers)
     yield
     registry.declared_handlers[:] = before
-
-
-@pytest.fixture
-async def cqrs_bus() -> AsyncIterator[MemoryBus]:
-    """A bus on fakes; a handler is registered by `cqrs_bus.register(CreateUserHandler)`."""
-    async with MemoryBus() as bus:
-        yield bus
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from app.core.cqrs import (
 
 T = TypeVar("T")
 M = TypeVar("M", bound=ICommand[Any] | IQuery[Any])
-PATIENCE = 5.0
+PATIENCE = 20.0
 """For how many seconds a test waits for something that happens at once when all is well."""
 
 

@@ -1,4 +1,11 @@
-from app.core.cqrs import AggregateRoot, EventRecord, OperationMetadata, RaisedEvent
+from app.core.cqrs import (
+    AggregateRoot,
+    DomainEvent,
+    EventRecord,
+    EventSourcedAggregate,
+    OperationMetadata,
+    RaisedEvent,
+)
 from tests.core.cqrs.support import Happened, Thing
 
 
@@ -51,3 +58,25 @@ def test_a_record_has_the_event_and_the_metadata() -> None:
     record = EventRecord(RaisedEvent(event), metadata)
     assert (record.event, record.event_type, record.metadata) == (event, "Happened", metadata)
     assert EventRecord(RaisedEvent(event)).metadata.user_id is None
+
+
+class Counter(EventSourcedAggregate):
+    """Counts what happened."""
+
+    whats: tuple[str, ...] = ()
+
+    def apply(self, event: DomainEvent) -> None:
+        assert isinstance(event, Happened)
+        self.whats += (event.what,)
+
+
+def test_what_is_kept_as_events_becomes_what_they_say() -> None:
+    counter = Counter("1")
+    counter.raise_event(Happened(what="a"))
+    counter.raise_event(Happened(what="b"))
+    again = Counter("1")
+    again.replay(counter.take_events())
+    assert (again.whats, again.version) == (counter.whats, counter.version) == (("a", "b"), 2)
+    assert again.take_events() == [], "what happened before does not happen again"
+    again.raise_event(Happened(what="c"))
+    assert [raised.version for raised in again.take_events()] == [3]

@@ -33,6 +33,7 @@ from tests.core.cqrs.support import (
     sent_by,
     within_patience,
 )
+from tests.telemetry.spans import Spans
 
 DoHandler = handler_of(Do, lambda command: f"done {command.what}")
 DoMoreHandler = handler_of(DoMore, lambda _: "done")
@@ -205,6 +206,14 @@ async def test_the_clock_tells_the_time_of_operations() -> None:
     result = await bus.execute_command(Do())
     assert result.metadata is not None
     assert [*seen, result.metadata.timestamp] == [clock.now()] * 2
+
+
+async def test_the_tracer_makes_the_spans() -> None:
+    spans = Spans()
+    bus = CQRSBus(tracer=spans.tracer)
+    bus.register(handler_of(Do, lambda _: "x"))
+    await bus.execute_command(Do())
+    assert [span.name for span in spans.ended] == ["Do"]
 
 
 # The end

@@ -20,7 +20,18 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.dispatch import current, running
 from app.core.cqrs.testing import MemoryBus, MemoryUnit
-from tests.core.cqrs.support import Ask, Do, DoMore, forever, handler_of, raising, sent_by, together, within_patience
+from tests.core.cqrs.support import (
+    Ask,
+    Do,
+    DoMore,
+    Happened,
+    forever,
+    handler_of,
+    raising,
+    sent_by,
+    together,
+    within_patience,
+)
 
 
 def nesting(outer: Any, inner: Any = lambda _: "done", *decorators: Any) -> MemoryBus:
@@ -92,6 +103,15 @@ async def test_a_query_dispatches_no_command() -> None:
     result = await bus.execute_query(Ask())
     assert result.status is OperationStatus.FAILED
     assert "Ask is a query and dispatched Do: a query changes nothing" in str(result.error_message)
+
+
+async def test_nor_does_a_reaction_to_what_it_published() -> None:
+    done: list[Do] = []
+    bus = nesting(done.append)
+    bus.register(handler_of(Happened, lambda _: bus.execute_command(Do()), transactional()))
+    bus.register(handler_of(Ask, lambda _: bus.publish_event(Happened())))
+    assert (await bus.execute_query(Ask())).status is OperationStatus.FAILED
+    assert done == []
 
 
 @pytest.mark.parametrize("decorators", [(), (transactional(),)], ids=["plain", "transactional"])

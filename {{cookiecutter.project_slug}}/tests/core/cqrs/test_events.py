@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.core.cqrs import (
     BaseEventHandler,
@@ -347,3 +348,25 @@ async def test_delivery_begins_anew_in_another_event_loop() -> None:
     for _ in range(2):
         await asyncio.to_thread(asyncio.run, use())
     assert log == ["after a"] * 2
+
+
+async def test_a_reaction_that_awaits_what_was_cancelled_has_failed_and_the_next_go_on() -> None:
+    seen: list[str] = []
+
+    async def react(event: Happened) -> None:
+        seen.append(event.what)
+        if event.what == "first":
+            cancelled = asyncio.ensure_future(forever())
+            cancelled.cancel()
+            await cancelled
+
+    bus = MemoryBus(
+        handler_of(Happened, react),
+        handler_of(Do, lambda command: bus.publish_event(Happened(command.what)), transactional()),
+    )
+    for what in ("first", "second"):
+        await bus.execute_command(Do(what))
+    with capture_logs() as logs:
+        await within_patience(bus.settled())
+    assert seen == ["first", "second"]
+    assert [line["event"] for line in logs] == ["reaction_failed"]

@@ -130,7 +130,7 @@ async def test_the_order_of_a_command() -> None:
     assert result.unwrap() == "done"
     attempt = [
         *("open scope", "begin SERIALIZABLE", "claim key", "handle"),
-        *("middleware in", "permissions", "handle more", "middleware out"),
+        *("middleware in", "handle more", "middleware out"),
         *("affected", "react inside", "record Happened"),
     ]
     assert bus.units.journal == [
@@ -173,6 +173,7 @@ async def test_the_order_of_a_query() -> None:
 def test_the_order_stands_in_one_list() -> None:
     assert [step.__name__ for step in ORDER] == [
         *(
+            "tracing",
             "middleware",
             "answering",
             "following",

@@ -8,8 +8,8 @@ import app.core.cqrs as cqrs
 PROMISED = """
     ICommand IQuery DomainEvent AggregateRoot OperationMetadata
     BaseCommandHandler BaseQueryHandler BaseEventHandler
-    command_handler query_handler event_handler transactional authorize cached_query invalidates retry_on_failure
-    idempotent validate_input
+    command_handler query_handler event_handler transactional authorize cached_query invalidates mark_stale
+    retry_on_failure idempotent validate_input
     OperationResult CommandResult QueryResult OperationStatus Pagination CacheInfo
     CQRSError BadRequestError CommandValidationError QueryValidationError AuthenticationError AuthorizationError
     ResourceNotFoundError ConcurrencyError ConflictError BusinessRuleViolationError RateLimitedError

@@ -40,6 +40,23 @@ def test_messages_as_canonical_json() -> None:
     assert canonical_json(Do("x")) == b'{"owner":null,"what":"x"}'
     assert canonical_json(Ask("x", 2), ("page",)) == b'{"page":2}'
     assert canonical_json(Ask(), ()) == b"{}"
+    assert canonical_json(Ask("x", 2), ("about", "page")) == canonical_json(Ask("x", 2), ("page", "about"))
+
+
+def test_half_a_surrogate_pair_is_written_too() -> None:
+    assert canonical_json(Do("\ud800")) == b'{"owner":null,"what":"\\ud800"}'
+
+
+class Text(str):
+    """Nothing that JSON knows by its type."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("what", ["x", "ü", '"', ""])
+@pytest.mark.parametrize("page", [1, 0, True, None, 10**30])
+def test_plain_values_are_written_like_all_others(what: str, page: Any) -> None:
+    assert canonical_json(Ask(what, page)) == canonical_json(Ask(Text(what), page))
 
 
 @pytest.mark.parametrize(

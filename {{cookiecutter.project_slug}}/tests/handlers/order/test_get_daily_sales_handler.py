@@ -1,12 +1,14 @@
 from datetime import UTC, date, datetime
 
+import pytest
 import time_machine
 
 from app.core.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.get_daily_sales_handler import GetDailySalesQuery
-from tests.orders import completed, placed
+from app.read_models import daily_sales
+from tests.orders import ZUCCA, completed, let_order_before, placed
 from tests.rows import deliver_again
 from tests.users import People, Person
 
@@ -17,7 +19,7 @@ async def test_a_day_is_summed_up_and_each_order_once(service: RunningService, c
     with time_machine.travel(datetime(2030, 5, 1, 23, 59, 59, tzinfo=UTC), tick=False):
         await completed(bus, cook)
         await placed(bus)
-        gone = await placed(bus)
+        gone = await placed(bus, pizza_items=(ZUCCA,))
     with time_machine.travel(datetime(2030, 5, 2, 0, 0, tzinfo=UTC), tick=False):
         (await cook.command(CancelOrderCommand(gone))).unwrap()
         await placed(bus)
@@ -42,3 +44,17 @@ async def test_a_day_is_summed_up_and_each_order_once(service: RunningService, c
 
 async def test_it_is_for_staff(people: People) -> None:
     assert (await (await people.member()).query(GetDailySalesQuery())).status is OperationStatus.UNAUTHORIZED
+
+
+async def test_the_pizzas_are_those_of_the_orders_though_one_is_placed_meanwhile(
+    cook: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with time_machine.travel(datetime(2030, 5, 1, 12, tzinfo=UTC), tick=False):
+        await placed(cook)
+        await cook.bus.settled()
+        let_order_before(daily_sales, "_pizzas", cook, monkeypatch)
+        sales = (await cook.query(GetDailySalesQuery(include_details=True))).unwrap()
+    assert sales.total_orders == 1
+    assert sales.pizzas is not None
+    assert sum(pizza.quantity for pizza in sales.pizzas) == sales.total_pizzas
+    assert sum(pizza.revenue for pizza in sales.pizzas) == sales.total_revenue

@@ -1,7 +1,10 @@
+import pytest
+
 from app.core.cqrs import CQRSBus, OperationStatus
+from app.handlers.order import get_order_history_handler
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.get_order_history_handler import GetOrderHistoryQuery
-from tests.orders import MARGHERITA, PEPPERONI, placed
+from tests.orders import MARGHERITA, PEPPERONI, ZUCCA, let_order_before, placed
 from tests.users import People, Person
 
 
@@ -12,7 +15,7 @@ async def test_it_has_the_order_that_was_just_placed(bus: CQRSBus, people: Peopl
 
     first = await placed(ada)
     second = await placed(ada, pizza_items=(PEPPERONI,))
-    third = await placed(ada, pizza_items=(MARGHERITA, MARGHERITA, MARGHERITA))
+    third = await placed(ada, pizza_items=(MARGHERITA, MARGHERITA, ZUCCA))
     await placed(bus)
     (await cook.command(CancelOrderCommand(third))).unwrap()
 
@@ -34,3 +37,16 @@ async def test_it_is_nobody_elses_business(people: People, cook: Person) -> None
     assert (await bob.query(GetOrderHistoryQuery(ada.id))).status is OperationStatus.UNAUTHORIZED
     assert (await cook.query(GetOrderHistoryQuery(ada.id))).is_success
     assert (await ada.query(GetOrderHistoryQuery(ada.id, page=0))).errors == {"page": "must be at least 1"}
+
+
+async def test_its_sums_are_those_of_its_orders_though_one_is_placed_meanwhile(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await people.member()
+    await placed(ada)
+    for read in ("spent_by", "favourites_of"):
+        let_order_before(get_order_history_handler, read, ada, monkeypatch)
+    history = (await ada.query(GetOrderHistoryQuery(ada.id))).unwrap()
+    assert history.total_orders == len(history.orders) == 1
+    assert sum(order.total_amount for order in history.orders) == history.total_spent
+    assert sum(favourite.quantity for favourite in history.favourite_pizzas) == 2

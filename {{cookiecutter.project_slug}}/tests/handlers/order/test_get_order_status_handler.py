@@ -1,6 +1,7 @@
 from uuid import uuid4
 
 from app.core.cqrs import CQRSBus, OperationStatus
+from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.get_order_status_handler import GetOrderStatusQuery
 from app.handlers.order.mark_pizza_ready_handler import MarkPizzaReadyCommand
 from app.handlers.order.start_cooking_handler import StartCookingCommand
@@ -33,6 +34,14 @@ async def test_it_is_kept_until_it_changes_whoever_asks(bus: CQRSBus, people: Pe
         ("cooking", [True, False]),
         ("completed", [True, True]),
     ]
+
+
+async def test_who_cancels_sees_it_at_once(people: People) -> None:
+    ada = await people.member()
+    order_id = await placed(ada)
+    assert (await ada.query(GetOrderStatusQuery(order_id))).unwrap().status == "pending"
+    (await ada.command(CancelOrderCommand(order_id))).unwrap()
+    assert (await ada.query(GetOrderStatusQuery(order_id))).unwrap().status == "cancelled"
 
 
 async def test_it_tells_neither_address_nor_phone(bus: CQRSBus) -> None:

@@ -1,9 +1,13 @@
+import pytest
+
 from app.core.container import RunningService
 from app.core.cqrs import OperationStatus
+from app.domain.menu import PizzaWish
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.get_popular_pizzas_handler import GetPopularPizzasQuery
+from app.read_models import popular_pizzas
 from app.read_models.popular_pizzas import PopularPizzaView
-from tests.orders import MARGHERITA, PEPPERONI, placed
+from tests.orders import MARGHERITA, PEPPERONI, ZUCCA, let_order_before, placed
 from tests.rows import deliver_again
 from tests.users import People, Person
 
@@ -12,7 +16,8 @@ async def test_the_most_ordered_first_and_each_order_once(service: RunningServic
     bus = service.bus
     for pizzas in ((MARGHERITA, PEPPERONI), (PEPPERONI,)):
         await placed(bus, pizza_items=pizzas)
-    gone = await placed(bus, pizza_items=(MARGHERITA,) * 3)
+    small = PizzaWish("pepperoni", "small")
+    gone = await placed(bus, pizza_items=(MARGHERITA, MARGHERITA, ZUCCA, small))
     (await cook.command(CancelOrderCommand(gone))).unwrap()
 
     async def popular(query: GetPopularPizzasQuery) -> list[PopularPizzaView]:
@@ -33,3 +38,16 @@ async def test_it_is_for_staff(people: People, cook: Person) -> None:
     assert (await (await people.member()).query(GetPopularPizzasQuery())).status is OperationStatus.UNAUTHORIZED
     for limit in (0, 101):
         assert (await cook.query(GetPopularPizzasQuery(limit))).errors == {"limit": "must be 1 to 100"}
+
+
+async def test_the_sizes_are_those_of_the_pizzas_though_some_are_ordered_meanwhile(
+    cook: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await placed(cook)
+    await cook.bus.settled()
+    let_order_before(popular_pizzas, "_sizes", cook, monkeypatch)
+    popular = (await cook.query(GetPopularPizzasQuery(include_details=True))).unwrap()
+    assert len(popular) == 2
+    for pizza in popular:
+        assert pizza.sizes is not None
+        assert sum(size.quantity for size in pizza.sizes) == pizza.quantity == 1

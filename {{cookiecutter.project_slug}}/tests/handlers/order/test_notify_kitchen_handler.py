@@ -1,5 +1,7 @@
 from app.core.container import RunningService
 from app.core.cqrs import CQRSBus
+from app.handlers.user.deactivate_user_handler import DeactivateUserCommand
+from app.handlers.user.get_user_dashboard_handler import GetUserDashboardQuery
 from app.persistence.tables import notifications
 from tests.orders import placed, staff
 from tests.rows import deliver_again, rows_of
@@ -16,3 +18,24 @@ async def test_everybody_in_the_kitchen_is_told_once(
     assert sorted(row.user_id for row in told) == sorted([cook.id, other.id])
     assert {row.subject for row in told} == {"To cook: 2"}
     assert told[0].body.endswith("medium Margherita, large Pepperoni.")
+
+
+async def test_who_does_not_work_here_any_more_is_not_told(
+    service: RunningService, bus: CQRSBus, people: People, cook: Person
+) -> None:
+    root = await people.administrator()
+    (await root.command(DeactivateUserCommand(cook.id))).unwrap()
+    await placed(bus)
+    await bus.settled()
+    assert "kitchen_notice" not in {row.kind for row in await rows_of(service, notifications)}
+
+
+async def test_who_is_told_sees_it_on_the_dashboard_at_once(bus: CQRSBus, cook: Person) -> None:
+    await bus.settled()
+    seen = []
+    for _ in range(2):
+        dashboard = (await cook.query(GetUserDashboardQuery(cook.id))).unwrap()
+        seen.append([notification.kind for notification in dashboard.unread_notifications])
+        await placed(bus)
+        await bus.settled()
+    assert seen == [["welcome"], ["kitchen_notice", "welcome"]]

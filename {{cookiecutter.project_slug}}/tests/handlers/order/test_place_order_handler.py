@@ -10,6 +10,7 @@ from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.testing import failing_commits
 from app.domain.menu import Changes, PizzaWish
 from app.handlers.order.update_menu_handler import UpdateMenuCommand
+from app.persistence.access import SYSTEM
 from app.persistence.order_tables import order_lines, orders
 from app.persistence.tables import event_log, idempotency_keys
 from tests.orders import MARGHERITA, PEPPERONI, completed, happened, place_order, placed, staff, stored_order
@@ -139,3 +140,10 @@ async def test_an_order_that_is_ready_makes_room(settings: Settings, monkeypatch
         await completed(service.bus, cook)
         assert (await service.bus.execute_command(place_order())).is_success
         assert (await service.bus.execute_command(place_order())).status is OperationStatus.UNAVAILABLE
+
+
+async def test_the_service_itself_orders_for_nobody(service: RunningService, bus: CQRSBus) -> None:
+    command = place_order()
+    command.metadata.user_id = SYSTEM
+    order_id = (await bus.execute_command(command)).unwrap().order_id
+    assert (await stored_order(service, order_id)).customer_user_id is None

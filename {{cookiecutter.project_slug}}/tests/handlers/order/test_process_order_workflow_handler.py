@@ -2,15 +2,18 @@ import pytest
 import structlog
 
 from app.adapters.payment_memory import DECLINED_CARD
-from app.core.container import RunningService
-from app.core.cqrs import CQRSBus
+from app.core.config import Settings
+from app.core.container import RunningService, running_service
+from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.testing import failing_commits
-from app.handlers.order.get_order_status_handler import GetOrderStatusQuery
+from app.domain.menu import LARGEST_PRICE, Changes, PizzaWish
+from app.domain.order_wish import MOST_PIZZAS, MOST_TOPPINGS
 from app.handlers.order.process_payment_handler import ProcessPaymentCommand
+from app.handlers.order.update_menu_handler import UpdateMenuCommand
 from app.persistence.tables import event_log
 from tests.orders import all_delivered, cooking, happened, payments_of, placed, stored_order
 from tests.rows import deliver_again, rows_of
-from tests.users import Person
+from tests.users import People, Person
 
 
 async def test_what_is_placed_with_a_card_is_charged_once_however_often_the_event_comes(
@@ -47,13 +50,6 @@ async def test_the_service_itself_is_the_caller_of_each_step(service: RunningSer
     assert callers == {"OrderPlaced": None, "PaymentDeclined": "system", "OrderCancelled": "system"}
 
 
-async def test_who_looked_before_sees_the_end_of_it(service: RunningService, bus: CQRSBus) -> None:
-    order_id = await placed(bus, payment_method="card", card_token=DECLINED_CARD)
-    await bus.execute_query(GetOrderStatusQuery(order_id))
-    await bus.settled()
-    assert (await bus.execute_query(GetOrderStatusQuery(order_id))).unwrap().status == "cancelled"
-
-
 async def test_a_card_declined_over_the_counter_cancels_too(
     service: RunningService, bus: CQRSBus, cook: Person
 ) -> None:
@@ -74,6 +70,32 @@ async def test_what_is_cooking_already_is_left_to_the_staff(
         await bus.settled()
     assert (await stored_order(service, order_id)).status == "cooking"
     assert "declined_order_not_cancelled" in [line["event"] for line in logs]
+
+
+async def test_the_dearest_order_can_be_paid(service: RunningService, bus: CQRSBus, people: People) -> None:
+    root = await people.administrator()
+    dearer, dear = (UpdateMenuCommand("margherita", Changes(base_price=LARGEST_PRICE + more)) for more in (1, 0))
+    assert (await root.command(dearer)).status is OperationStatus.VALIDATION_ERROR
+    (await root.command(dear)).unwrap()
+    pizzas = (PizzaWish("margherita", "large", ("pepperoni",) * MOST_TOPPINGS),) * MOST_PIZZAS
+    order_id = await placed(bus, pizza_items=pizzas, payment_method="card")
+    await bus.settled()
+    assert (await stored_order(service, order_id)).payment_status == "paid"
+    assert await all_delivered(service)
+
+
+async def test_who_paid_with_another_card_in_the_meantime_gets_the_pizza(settings: Settings) -> None:
+    async with running_service(settings.model_copy(update={"relay_in_service": False})) as late:
+        ada = await People(late.bus).member()
+        order_id = await placed(ada)
+        total = (await stored_order(late, order_id)).total
+        assert (await ada.command(ProcessPaymentCommand(order_id, total, DECLINED_CARD))).is_failure
+        (await ada.command(ProcessPaymentCommand(order_id, total, "tok_visa"))).unwrap()
+    async with running_service(settings) as service:
+        await service.bus.settled()
+        order = await stored_order(service, order_id)
+        assert (order.status, order.payment_status) == ("pending", "paid")
+        assert await happened(service, order_id) == ["OrderPlaced", "PaymentDeclined", "PaymentProcessed"]
 
 
 async def test_cash_is_not_charged(service: RunningService, bus: CQRSBus) -> None:

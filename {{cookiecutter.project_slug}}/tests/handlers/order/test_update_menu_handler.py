@@ -45,7 +45,8 @@ async def test_only_staff_changes_the_menu(bus: CQRSBus, people: People, cook: P
         ({"preparation_minutes": 0}, ["preparation_minutes"]),
         ({"sizes": ()}, ["sizes"]),
         ({"sizes": ("small", "huge"), "description": "\x00"}, ["description", "sizes"]),
-        ({"sizes": ("small",), "is_seasonal": True}, []),
+        ({"sizes": ("small", "small"), "toppings": ("olives", "olives")}, ["sizes", "toppings"]),
+        ({"sizes": ("small",), "toppings": (), "is_seasonal": True}, []),
     ],
 )
 def test_what_is_not_valid_is_named(changes: dict[str, Any], named: list[str]) -> None:

@@ -3,7 +3,9 @@ import pytest
 from app.core.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.domain.registration import NewUser
+from app.domain.user import User
 from app.handlers.user.batch_create_users_handler import BatchCreateUsersCommand
+from app.persistence.repositories.user_repository import UserRepository
 from app.persistence.tables import event_log, users
 from tests.rows import rows_of
 from tests.users import PASSWORD, People
@@ -21,6 +23,18 @@ async def test_all_are_created_in_the_order_given(service: RunningService, peopl
     assert result.status is OperationStatus.CREATED
     names = {row.id: row.username for row in await rows_of(service, users)}
     assert [names[user_id] for user_id in result.unwrap()] == [f"user{number}" for number in range(25)]
+
+
+async def test_they_are_stored_a_few_at_a_time(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, sizes, add = await people.administrator(), list[int](), UserRepository.add
+
+    async def noting(self: UserRepository, *new: User) -> None:
+        sizes.append(len(new))
+        await add(self, *new)
+
+    monkeypatch.setattr(UserRepository, "add", noting)
+    (await root.command(batch(*range(25)))).unwrap()
+    assert sizes == [10, 10, 5]
 
 
 async def test_all_or_nothing(service: RunningService, people: People) -> None:

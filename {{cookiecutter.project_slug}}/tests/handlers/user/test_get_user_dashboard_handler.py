@@ -1,9 +1,15 @@
+import asyncio
+from typing import Any
 from uuid import uuid4
 
 from app.core.config import Settings
 from app.core.container import running_service
-from app.core.cqrs import CQRSBus, OperationStatus
+from app.core.cqrs import CQRSBus, NextHandler, OperationStatus
+from app.handlers.user.get_unread_notifications_handler import GetUnreadNotificationsQuery
 from app.handlers.user.get_user_dashboard_handler import GetUserDashboardQuery
+from app.handlers.user.get_user_handler import GetUserQuery
+from app.handlers.user.get_user_stats_handler import GetUserStatsQuery
+from tests.core.cqrs.support import PATIENCE
 from tests.users import People
 
 
@@ -21,6 +27,10 @@ async def test_administrators_see_the_statistics_too(people: People) -> None:
     dashboard = (await root.query(GetUserDashboardQuery(ada.id))).unwrap()
     assert dashboard.stats is not None
     assert dashboard.stats.total == 2
+    await people.member()
+    dashboard = (await root.query(GetUserDashboardQuery(ada.id))).unwrap()
+    assert dashboard.stats is not None
+    assert dashboard.stats.total == 3
 
 
 async def test_nobody_sees_somebody_elses(people: People) -> None:
@@ -29,10 +39,24 @@ async def test_nobody_sees_somebody_elses(people: People) -> None:
     assert (await root.query(GetUserDashboardQuery(uuid4()))).status is OperationStatus.NOT_FOUND
 
 
+async def test_all_parts_are_read_at_the_same_time(bus: CQRSBus, people: People) -> None:
+    ada, all_have_begun = await people.member(), asyncio.Barrier(3)
+
+    async def meet(operation: Any, next_handler: NextHandler) -> Any:
+        if isinstance(operation, GetUserQuery | GetUnreadNotificationsQuery | GetUserStatsQuery):
+            async with asyncio.timeout(PATIENCE):
+                await all_have_begun.wait()
+        return await next_handler()
+
+    bus.add_query_middleware(meet)
+    assert (await ada.query(GetUserDashboardQuery(ada.id))).unwrap().user.id == ada.id
+
+
 async def test_another_feature_adds_a_part_by_being_there(settings: Settings) -> None:
     packages = ("app.handlers", "tests.handlers.user.dashboard_part")
     async with running_service(settings.model_copy(update={"database_pool_size": 2}), packages) as service:
         ada = await People(service.bus).member()
+        await service.bus.settled()
         for hit in (False, True):
             read = await ada.query(GetUserDashboardQuery(ada.id))
             part = read.unwrap().parts["horoscope"]

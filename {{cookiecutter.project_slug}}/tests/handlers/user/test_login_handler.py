@@ -2,13 +2,17 @@ import asyncio
 
 import pytest
 
+from app.adapters.password_argon2 import Argon2PasswordHasher
 from app.core.config import Settings
 from app.core.container import RunningService, running_service
 from app.core.cqrs import OperationStatus
 from app.domain.ports import AccessTokens
+from app.handlers.user.change_password_handler import ChangePasswordCommand
 from app.handlers.user.deactivate_user_handler import DeactivateUserCommand
+from app.handlers.user.delete_user_handler import DeleteUserCommand
 from app.handlers.user.login_handler import LoginCommand
 from app.persistence.tables import login_sessions, refresh_tokens
+from tests.core.cqrs.support import within_patience
 from tests.rows import rows_of
 from tests.users import PASSWORD, People
 
@@ -50,6 +54,43 @@ async def test_who_guesses_too_often_waits_also_when_all_guesses_come_at_once(se
         assert waiting.status is OperationStatus.RATE_LIMITED
         assert 0 < waiting.errors["retry_after"] <= settings.login_window_seconds
         assert (await bob.login()).is_success
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_an_account_has_as_many_guesses_by_either_name(settings: Settings) -> None:
+    async with running_service(settings.model_copy(update={"login_attempts": 3})) as service:
+        ada = await People(service.bus).member()
+        guesses = [LoginCommand(login, f"guess {number}") for number in range(3) for login in (ada.email, ada.username)]
+        results = [(await service.bus.execute_command(guess)).status for guess in guesses]
+    assert results == [OperationStatus.UNAUTHENTICATED] * 3 + [OperationStatus.RATE_LIMITED] * 3
+
+
+@pytest.mark.parametrize("what", ["changed", "deactivated", "deleted"])
+async def test_what_ends_all_sessions_ends_one_that_is_just_beginning(
+    service: RunningService, people: People, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    ada, root = await people.member(), await people.administrator()
+    checked, go_on, verify = asyncio.Event(), asyncio.Event(), Argon2PasswordHasher.verify
+
+    async def verify_and_wait(hasher: Argon2PasswordHasher, password: str, password_hash: str | None) -> bool:
+        matches = await verify(hasher, password, password_hash)
+        if not checked.is_set():
+            checked.set()
+            await go_on.wait()
+        return matches
+
+    monkeypatch.setattr(Argon2PasswordHasher, "verify", verify_and_wait)
+    logging_in = asyncio.create_task(ada.login())
+    await within_patience(checked.wait())
+    if what == "changed":
+        (await ada.command(ChangePasswordCommand(ada.id, PASSWORD, "another long password"))).unwrap()
+    elif what == "deactivated":
+        (await root.command(DeactivateUserCommand(ada.id))).unwrap()
+    else:
+        (await root.command(DeleteUserCommand(ada.id))).unwrap()
+    go_on.set()
+    assert (await within_patience(logging_in)).status is OperationStatus.UNAUTHENTICATED
+    assert [row for row in await rows_of(service, login_sessions) if row.user_id == ada.id] == []
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from app.core.cqrs.dispatch import Dispatch, current, enclosing
 from app.core.cqrs.errors import AuthenticationError, AuthorizationError
 from app.core.cqrs.messages import name_of
 from app.core.cqrs.plan import Kind, Plan, Step
@@ -67,10 +68,16 @@ def authorisation(plan: Plan, proceed: Step) -> Step:
     policy = plan.policy(Authorize)
     if policy is None:
         return proceed
-    access = plan.ports.access
+    access, nested, get_current = plan.ports.access, plan.nested, current.get
 
     async def require_permission(message: Any) -> Any:
-        grants = await _grants(access, message.metadata.user_id)
+        dispatch = get_current()
+        assert dispatch is not None, "a pipeline only runs inside a dispatch"
+        user_id = message.metadata.user_id
+        grants = _grants_around(dispatch, user_id) if nested else None
+        if grants is None:
+            grants = await _grants(access, user_id)
+        dispatch._grants = grants
         missing = [needed for needed in policy.permissions if not _granted(needed, grants, policy, message)]
         if missing:
             if not (policy.allow_admin_override and grants.is_admin):
@@ -85,6 +92,15 @@ def authorisation(plan: Plan, proceed: Step) -> Step:
         return await proceed(message)
 
     return require_permission
+
+
+def _grants_around(dispatch: Dispatch, user_id: Any) -> Grants | None:
+    """What was read for the same caller by an operation around this one, which may have no connection left to read."""
+    for around in enclosing(dispatch):
+        grants: Grants | None = getattr(around, "_grants", None)
+        if grants is not None and around._message.metadata.user_id == user_id:
+            return grants
+    return None
 
 
 async def _grants(access: AccessPolicy | None, user_id: Any) -> Grants:

@@ -12,9 +12,9 @@ from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.invalidates import check_tags, filled_tags
 from app.core.cqrs.policies.policy import K, Policy, record, refuse, require_fields
 from app.core.cqrs.policies.single_flight import SingleFlight
-from app.core.cqrs.ports import Cache
+from app.core.cqrs.ports import Cache, CacheEntry
 from app.core.cqrs.results import CacheInfo, OperationResult, QueryResult, as_result
-from app.core.cqrs.wire import answer_codec, canonical_json
+from app.core.cqrs.wire import AnswerCodec, answer_codec, canonical_json
 from app.core.cqrs.work import current_work
 
 DEFAULT_TTL_SECONDS = 300.0
@@ -99,40 +99,53 @@ def cached_query(
 def caching(plan: Plan, proceed: Step) -> Step:
     """Answer from the cache; on a miss, one caller of each key loads and the others wait for it."""
     policy = plan.policy(CachedQuery)
-    if policy is None or plan.caches_itself:
+    if policy is None or (plan.caches_itself and plan.cache_enabled):
         return proceed
-    cache, codec = plan.ports.cache, answer_codec(plan.answer_type)
-    flights: SingleFlight[bytes] = SingleFlight()
+    cache = plan.ports.cache
 
     async def uncached(query: Any) -> Any:
         return as_result(await proceed(query), QueryResult, query).with_outcome(cache_info=NOT_CACHED)
 
-    if cache is None or not plan.cache_enabled:
-        return uncached
+    return uncached if cache is None or not plan.cache_enabled else _kept_in(cache, plan, policy, proceed, uncached)
+
+
+def _kept_in(cache: Cache, plan: Plan, policy: CachedQuery, proceed: Step, uncached: Step) -> Step:
+    codec = answer_codec(plan.answer_type)
+    flights: SingleFlight[bytes] = SingleFlight()
 
     async def cached(query: Any) -> Any:
-        if _sees_uncommitted_work():
-            return await uncached(query)
+        work = current_work() if plan.nested else None
+        if work is not None and work.unit is not None:
+            return await uncached(query)  # what it sees of the transaction is that one's own
         key = policy.key_of(query)
-        found = await _look_up(cache, key, query, plan)
+        found = await _look_up(cache, key, query, codec)
         if found is not None:
             return found
-        tags = filled_tags(policy.tags, query)
+        tags, ttl_seconds = filled_tags(policy.tags, query), policy.ttl_of(query)
+        sees_now = work is None or not work.has_snapshot
         generation = await cache.generation(tags)
 
         async def load() -> bytes:
-            async with cache.loading(key, generation) as another_process_did:
-                if another_process_did and (entry := await cache.get(key)) is not None:
-                    return entry.value
-                stored, keep = await _load(query, policy, plan, proceed)
-                if keep:
-                    await cache.set(key, stored, policy.ttl_of(query), tags, generation)
-                return stored
+            result = as_result(await proceed(query), QueryResult, query)
+            stored = codec.keep(result)
+            if sees_now and ttl_seconds > 0 and (result.data is not None or policy.cache_null_results):
+                await cache.set(key, stored, ttl_seconds, tags, generation)
+            return stored
 
-        # Who comes after a change does not join a load that began before it.
-        stored = await flights.fly(f"{key} {generation!r}", load)
-        info = CacheInfo(hit=False, key=key, ttl_seconds=policy.ttl_of(query), level=None)
-        return codec.kept(stored, query).with_outcome(cache_info=info)
+        async def load_in_turn() -> bytes:
+            async with cache.loading(key, generation) as another_process_did:
+                if not another_process_did:
+                    return await load()
+                entry = await cache.get(key)
+                if entry is not None and _read(entry, key, query, codec) is not None:
+                    return entry.value
+            return await load()  # it kept nothing, and those who wait for their turn would wait in vain
+
+        if work is not None:  # it has a connection already: who leads a flight, or has the turn, may wait for that
+            stored = await load()
+        else:  # who comes after a change does not join a load that began before it
+            stored = await flights.fly(f"{key} {generation!r}", load_in_turn if ttl_seconds > 0 else load)
+        return codec.kept(stored, query, CacheInfo(hit=False, key=key, ttl_seconds=ttl_seconds, level=None))
 
     return cached
 
@@ -141,27 +154,16 @@ NOT_CACHED = CacheInfo(hit=False, key=None, ttl_seconds=None, level=None)
 HIT_BY_HOOK = CacheInfo(hit=True, key=None, ttl_seconds=None, level=None)
 
 
-async def _look_up(cache: Cache, key: str, query: Any, plan: Plan) -> OperationResult[Any] | None:
+async def _look_up(cache: Cache, key: str, query: Any, codec: AnswerCodec) -> OperationResult[Any] | None:
     entry = await cache.get(key)
-    if entry is None:
-        return None
+    return None if entry is None else _read(entry, key, query, codec)
+
+
+def _read(entry: CacheEntry, key: str, query: Any, codec: AnswerCodec) -> OperationResult[Any] | None:
+    """The answer that is kept; None if it cannot be read, or is of another release."""
+    info = CacheInfo(hit=True, key=key, ttl_seconds=entry.ttl_seconds, level=entry.level)
     try:
-        result = answer_codec(plan.answer_type).kept(entry.value, query)
+        return codec.kept(entry.value, query, info)
     except ValueError:
         logger.warning("cache_entry_unreadable", key=key)
         return None
-    info = CacheInfo(hit=True, key=key, ttl_seconds=entry.ttl_seconds, level=entry.level)
-    return result.with_outcome(cache_info=info)
-
-
-async def _load(query: Any, policy: CachedQuery, plan: Plan, proceed: Step) -> tuple[bytes, bool]:
-    """What the handler answers, as it is stored, and whether it is to be."""
-    result = as_result(await proceed(query), QueryResult, query)
-    keep = policy.ttl_of(query) > 0 and (result.data is not None or policy.cache_null_results)
-    return answer_codec(plan.answer_type).keep(result), keep
-
-
-def _sees_uncommitted_work() -> bool:
-    """Whether the query runs inside a transaction: its answer is that transaction's own."""
-    work = current_work()
-    return work is not None and work.unit is not None

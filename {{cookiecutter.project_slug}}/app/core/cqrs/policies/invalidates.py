@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
+from app.core.cqrs.dispatch import running
+from app.core.cqrs.errors import ConfigurationError
+from app.core.cqrs.messages import name_of
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse, require_fields
-from app.core.cqrs.work import current_work
+from app.core.cqrs.work import work_of
 
 
 @dataclass(frozen=True)
@@ -43,22 +46,43 @@ def invalidation(plan: Plan, proceed: Step) -> Step:
         return proceed
 
     def note_stale_tags(message: Any) -> Any:
-        work = current_work()
-        if work is not None:
-            work.stale_tags |= filled_tags(policy.tags, message)
+        mark_stale(*filled_tags(policy.tags, message))
         return proceed(message)
 
     return note_stale_tags
+
+
+def mark_stale(*tags: str) -> None:
+    """After the commit of what is being done, drop cached answers with one of these tags.
+
+    For reactions, and for tags that a command's fields do not name. Outside of an operation nothing is committed, and
+    nothing is dropped.
+
+    Raises:
+        ConfigurationError: the operation that is being done has nothing to commit.
+    """
+    dispatch = running()
+    if dispatch is None:
+        return
+    work = work_of(dispatch)
+    if work is None:
+        raise ConfigurationError(
+            f"mark_stale() was called for {name_of(dispatch._message)}, which commits nothing: a handler that is "
+            "registered as an instance, or on a bus without scopes, needs @transactional for it."
+        )
+    work.stale_tags.update(tags)
 
 
 def check_tags(plan: Plan, tags: tuple[str, ...]) -> None:
     """Make sure that the fields which tags are filled from exist.
 
     Raises:
-        PolicyError: the message has no such field.
+        PolicyError: the message has no such field, or a tag wants it in a form of its own.
     """
-    named = tuple(name for tag in tags for _, name, _, _ in Formatter().parse(tag) if name is not None)
-    require_fields(plan, named, "a tag")
+    parts = [part for tag in tags for part in Formatter().parse(tag) if part[1] is not None]
+    require_fields(plan, tuple(str(name) for _, name, _, _ in parts), "a tag")
+    if any(form or conversion for _, _, form, conversion in parts):
+        raise refuse(plan, f"a tag takes fields as they are, without : or !: {', '.join(tags)}.")
 
 
 def filled_tags(tags: tuple[str, ...], message: Any) -> set[str]:

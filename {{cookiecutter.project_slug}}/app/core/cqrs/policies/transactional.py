@@ -79,6 +79,7 @@ def transaction(plan: Plan, proceed: Step) -> Step:
         assert work is not None, "the attempt around this has made it"
         if work.unit is not None:
             _require_level(plan, policy, work)
+            _require_commit(plan, policy)
             return await proceed(message)
         unit = units.open(policy.isolation_level)
         work.begin(unit, policy.isolation_level)
@@ -99,6 +100,14 @@ def transaction(plan: Plan, proceed: Step) -> Step:
             raise
 
     return in_transaction
+
+
+def _require_commit(plan: Plan, policy: Transactional) -> None:
+    if not policy.commit_on_success:
+        raise ConfigurationError(
+            f"{plan.handler_type.__name__} is a dry run, but was dispatched inside a transaction that is kept: "
+            "dispatch it outside of one."
+        )
 
 
 def _require_level(plan: Plan, policy: Transactional, work: Work) -> None:

@@ -16,7 +16,7 @@ class MemoryBus(CQRSBus):
 
     Args:
         handlers: the handlers to register, with what their decorators declared.
-        given: the dependencies of the handlers.
+        given: the dependencies of the handlers; they go before the fakes.
         grants: what each user may do.
         allow_handler_override: as for every bus.
     """
@@ -30,7 +30,7 @@ class MemoryBus(CQRSBus):
     ) -> None:
         self.clock = FixedClock()
         self.units, self.cache, self.access = MemoryUnitsOfWork(), MemoryCache(self.clock), StaticAccess(grants or {})
-        self.scope = SimpleScope(self.units, self.cache, self.access, self.clock, *given)
+        self.scope = SimpleScope(*given, self.units, self.cache, self.access, self.clock)
         super().__init__(
             allow_handler_override,
             scope=self.scope,

@@ -3,13 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from inspect import signature
-from typing import TypeVar, get_type_hints
+from typing import TypeGuard, TypeVar, get_type_hints
+
+from typing_extensions import get_protocol_members, is_protocol
+
+from app.core.cqrs.errors import ConfigurationError
 
 T = TypeVar("T")
 
 
 class SimpleScope:
-    """A container without rules: hands out the given objects by their class, and builds others from them."""
+    """A container without rules: hands out the given objects, and builds others from them.
+
+    A given object stands for its class, for the bases of that, and for every protocol whose members it has.
+    """
 
     def __init__(self, *given: object) -> None:
         self.given = [*given]
@@ -17,10 +24,17 @@ class SimpleScope:
         self.closed = 0
 
     async def get(self, dependency_type: type[T], /) -> T:
-        """A given object of this type, or a new one made of such."""
+        """A given object of this type, or a new one made of such.
+
+        Raises:
+            ConfigurationError: it is a protocol that nothing given fits.
+        """
         for candidate in self.given:
-            if isinstance(candidate, dependency_type):
+            if _is_a(candidate, dependency_type):
                 return candidate
+        if is_protocol(dependency_type):
+            name = dependency_type.__name__
+            raise ConfigurationError(f"Nothing given is a {name}: give one, such as MemoryBus(..., given=[fake]).")
         hints = get_type_hints(dependency_type.__init__)
         needed = [p.name for p in signature(dependency_type).parameters.values() if p.default is p.empty]
         return dependency_type(**{name: await self.get(hints[name]) for name in needed})
@@ -33,3 +47,9 @@ class SimpleScope:
             yield self
         finally:
             self.closed += 1
+
+
+def _is_a(candidate: object, dependency_type: type[T]) -> TypeGuard[T]:
+    if is_protocol(dependency_type):
+        return all(hasattr(candidate, member) for member in get_protocol_members(dependency_type))
+    return isinstance(candidate, dependency_type)

@@ -59,10 +59,11 @@ class TrackedRun:
             raise TimeoutError(f"Not quiet after {timeout_seconds:g} s: {left}.") from None
 
     async def _nothing_running(self) -> None:
-        await self._bus.settled()
-        while self._running():
-            self._something_ended.clear()
+        """Wait for the reactions again whenever something has ended: they may be to what it committed."""
+        self._something_ended.set()
+        while self._something_ended.is_set() or self._running():
             await self._something_ended.wait()
+            self._something_ended.clear()
             await self._bus.settled()
 
     def _running(self) -> list[Sent | Handled]:

@@ -1,13 +1,14 @@
+import asyncio
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from app.core.cqrs import ConflictError, ICommand
+from app.core.cqrs import CommandResult, ConflictError, ICommand
 from app.core.cqrs.middleware.audit import AuditTrail
 from app.core.cqrs.testing import MemoryBus
-from tests.core.cqrs.support import Ask, handler_of, raising, sent_by
+from tests.core.cqrs.support import Ask, Do, DoMore, handler_of, raising, sent_by
 
 
 @dataclass
@@ -21,17 +22,22 @@ class ChangePassword(ICommand[str]):
 
 @pytest.mark.parametrize(
     ("work", "outcome"),
-    [(lambda _: "done", "success"), (raising(ConflictError("No.")), "error")],
-    ids=["done", "failed"],
+    [
+        (lambda _: "done", "success"),
+        (lambda _: CommandResult[str].not_found("No."), "not_found"),
+        (raising(ConflictError("No.")), "conflict"),
+        (raising(ZeroDivisionError()), "failed"),
+    ],
+    ids=["done", "returned", "refused", "bug"],
 )
 async def test_who_ordered_what_and_how_it_ended(logs: list[MutableMapping[str, Any]], work: Any, outcome: str) -> None:
     bus = MemoryBus(handler_of(ChangePassword, work), handler_of(Ask, lambda _: "x"))
     bus.add_middleware(AuditTrail)
     async with bus:
-        command = sent_by("ada", ChangePassword("7", "secret"), source="http")
+        command = sent_by("ada", ChangePassword("7", "secret"), source="http", correlation_id="request 7")
         await bus.execute_command(command)
         await bus.execute_query(Ask())
-    assert logs == [
+    assert [entry for entry in logs if entry["event"] != "operation_failed"] == [
         {
             "event": "command",
             "log_level": "info",
@@ -40,6 +46,39 @@ async def test_who_ordered_what_and_how_it_ended(logs: list[MutableMapping[str, 
             "user_id": "ada",
             "operation_id": command.metadata.operation_id,
             "source": "http",
+            "correlation_id": "request 7",
+            "causation_id": None,
             "outcome": outcome,
         }
     ], "one line, for the command alone, and nothing of its fields"
+
+
+async def test_one_that_was_cancelled_says_so(logs: list[MutableMapping[str, Any]]) -> None:
+    bus = MemoryBus(handler_of(Do, raising(asyncio.CancelledError())))
+    bus.add_middleware(AuditTrail())
+    with pytest.raises(asyncio.CancelledError):
+        await bus.execute_command(Do())
+    assert logs[0]["outcome"] == "cancelled"
+
+
+async def test_what_another_command_sent_names_it(logs: list[MutableMapping[str, Any]]) -> None:
+    bus = MemoryBus(handler_of(Do, lambda _: bus.execute_command(DoMore())), handler_of(DoMore, lambda _: "x"))
+    bus.add_middleware(AuditTrail())
+    outer = Do()
+    await bus.execute_command(outer)
+    inner = next(entry for entry in logs if entry["message_name"] == "DoMore")
+    assert inner["causation_id"] == outer.metadata.operation_id
+
+
+async def test_a_command_that_cannot_name_its_aggregate_is_done_all_the_same(
+    logs: list[MutableMapping[str, Any]],
+) -> None:
+    @dataclass
+    class Careless(ICommand[str]):
+        def get_aggregate_id(self) -> str:
+            raise ZeroDivisionError
+
+    bus = MemoryBus(handler_of(Careless, lambda _: "x"))
+    bus.add_middleware(AuditTrail())
+    assert (await bus.execute_command(Careless())).is_success
+    assert logs[0]["aggregate_id"] is None

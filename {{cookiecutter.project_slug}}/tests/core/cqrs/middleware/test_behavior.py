@@ -14,10 +14,16 @@ from app.core.cqrs import (
     OperationStatus,
     PipelineBehavior,
     PolicyError,
+    QueryResult,
     transactional,
 )
 from app.core.cqrs.testing import FixedClock, MemoryBus
 from tests.core.cqrs.support import Ask, Do, DoMore, handler_of, raising
+
+
+@dataclass
+class Say(ICommand[str]):
+    """A command whose handler sends another."""
 
 
 class Log(list[str]):
@@ -166,6 +172,35 @@ async def test_it_sees_real_results_failed_ones_too() -> None:
         (CommandResult, "SUCCESS"),
         (CommandResult, "SUCCESS"),
     ]
+
+
+async def test_it_sees_the_result_of_its_own_operation_where_the_handler_returns_that_of_another() -> None:
+    seen: list[bool] = []
+
+    async def watching(operation: Any, next_handler: NextHandler) -> Any:
+        result = await next_handler()
+        seen.append(result.metadata is operation.metadata)
+        return result
+
+    bus = bus_with([])
+    bus.register_command_handler(Say, handler_of(Say, lambda _: bus.execute_command(Do()), auto_register=False)())
+    bus.add_middleware(watching)
+    assert (await bus.execute_command(Say())).unwrap() == "done"
+    assert seen == [True, True]
+
+
+async def test_it_may_make_another_answer_of_what_a_query_found() -> None:
+    bus = bus_with([])
+
+    async def louder(operation: Any, next_handler: NextHandler) -> OperationResult[Any]:
+        result = await next_handler()
+        return QueryResult[str].success(result.unwrap().upper())
+
+    bus.add_query_middleware(louder)
+    query = Ask()
+    result = await bus.execute_query(query)
+    assert (type(result), result.unwrap(), result.metadata) == (QueryResult, "DONE", query.metadata)
+    assert (await bus.execute_command(Do())).unwrap() == "done"
 
 
 @pytest.mark.parametrize("returned", [None, "text", 7])

@@ -1,11 +1,12 @@
 from collections.abc import MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from app.core.cqrs import ICommand, OperationStatus, PolicyError, authorize
+from app.core.cqrs import AuthorizationError, ICommand, OperationStatus, PolicyError, authorize
 from app.core.cqrs.testing import MemoryBus
 from tests.core.cqrs.support import Ask, Do, DoMore, Happened, handler_of, may, sent_by
 
@@ -123,6 +124,23 @@ async def test_what_a_handler_dispatches_is_checked_for_the_same_caller(cqrs_bus
     assert (await cqrs_bus.execute_command(Do())).status is OperationStatus.UNAUTHENTICATED
     cqrs_bus.access.grants["ada"] = may()
     assert (await cqrs_bus.execute_command(sent_by("ada", Do()))).status is OperationStatus.UNAUTHORIZED
+
+
+async def test_permissions_are_read_once_for_a_caller_and_what_is_dispatched_for_him(cqrs_bus: MemoryBus) -> None:
+    async def outer(_: Do) -> str:
+        cqrs_bus.access.grants["ada"] = may("a:b")
+        allowed = []
+        for user in ("ada", "bob"):
+            with suppress(AuthorizationError):
+                await cqrs_bus.execute_command(sent_by(user, DoMore()))
+                allowed.append(user)
+        return " ".join(allowed)
+
+    cqrs_bus.register(handler_of(Do, outer, authorize(["a:b"])))
+    cqrs_bus.register(handler_of(DoMore, lambda _: "done", authorize(["c:d"])))
+    cqrs_bus.access.grants = {"ada": may("a:b", "c:d"), "bob": may()}
+    assert (await cqrs_bus.execute_command(sent_by("ada", Do()))).unwrap() == "ada"
+    assert (await cqrs_bus.execute_command(sent_by("ada", Do()))).unwrap() == "", "The next reads them anew."
 
 
 @pytest.mark.parametrize(

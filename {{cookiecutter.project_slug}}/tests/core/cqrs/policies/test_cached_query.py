@@ -512,26 +512,67 @@ class Shared(MemoryCache):
     def __init__(self, clock: FixedClock, loaded: bytes | None) -> None:
         super().__init__(clock)
         self._loaded = loaded
+        self.at_work = 0
+        self.turns = 0
 
     @asynccontextmanager
     async def loading(self, key: str, generation: Any) -> AsyncIterator[bool]:
         """Wait for the other process."""
         if self._loaded is not None:
             await self.set(key, self._loaded, 60, (), {})
+        self.turns += 1
+        self.at_work += 1
         yield True
+        self.at_work -= 1
 
 
-@pytest.mark.parametrize("did", [True, False])
-async def test_what_another_process_loaded_meanwhile_is_not_loaded_again(did: bool) -> None:
-    work = Counting()
+async def kept_answer(work: Counting) -> bytes:
     first = cached(work)
     info = (await first.execute_query(Ask())).cache_info
     assert info is not None
     entry = await first.cache.get(info["key"] or "")
     assert entry is not None
-    bus = CQRSBus(cache=Shared(FixedClock(), entry.value if did else None))
-    bus.register(handler_of(Ask, work, cached_query()))
+    return entry.value
+
+
+def sharing(cache: Shared, work: Any, **parameters: Any) -> CQRSBus:
+    bus = CQRSBus(cache=cache)
+    bus.register(handler_of(Ask, work, cached_query(**parameters)))
+    return bus
+
+
+@pytest.mark.parametrize("did", [True, False])
+async def test_what_another_process_loaded_meanwhile_is_not_loaded_again(did: bool) -> None:
+    work = Counting()
+    kept = await kept_answer(work)
+    bus = sharing(Shared(FixedClock(), kept if did else None), work)
     assert await asked(bus) == ("answer 1" if did else "answer 2")
+
+
+async def test_what_another_release_loaded_meanwhile_is_loaded_again(logs: list[MutableMapping[str, Any]]) -> None:
+    work = Counting()
+    cache = Shared(FixedClock(), (await kept_answer(work)).replace(b"answer", b"a Kept"))
+    assert await asked(sharing(cache, work)) == "answer 2"
+    assert [line["event"] for line in logs] == ["cache_entry_unreadable"]
+
+
+async def test_where_another_process_kept_nothing_nobody_waits_for_the_next() -> None:
+    cache = Shared(FixedClock(), None)
+    assert await asked(sharing(cache, lambda _: str(cache.at_work))) == "0", "It has given its turn back."
+
+
+@pytest.mark.parametrize(("ttl", "turns"), [(0, 0), (None, 1)])
+async def test_what_is_not_kept_waits_for_no_turn(ttl: int | None, turns: int) -> None:
+    @dataclass
+    class Brief(IQuery[str]):
+        def get_cache_ttl(self) -> int | None:
+            return ttl
+
+    cache = Shared(FixedClock(), None)
+    bus = CQRSBus(cache=cache)
+    bus.register(handler_of(Brief, lambda _: "answer", cached_query()))
+    assert await asked(bus, Brief()) == "answer"
+    assert cache.turns == turns
 
 
 async def test_one_caller_s_load_is_not_shared_with_another() -> None:
@@ -682,9 +723,11 @@ async def test_hooks_are_switched_off_with_the_cache() -> None:
     async def look_up(self: Any, query: Any) -> None:
         asked_hooks.append("look up")
 
-    bus = MemoryBus(handler_of(Ask, lambda _: "x", cache_enabled=False, _get_cached_result=look_up))
-    await bus.execute_query(Ask())
-    assert asked_hooks == []
+    for decorators in ((), (cached_query(),)):
+        bus = MemoryBus(handler_of(Ask, lambda _: "x", *decorators, cache_enabled=False, _get_cached_result=look_up))
+        result = await bus.execute_query(Ask())
+        assert (asked_hooks, result.unwrap()) == ([], "x")
+    assert result.cache_info == {"hit": False, "key": None, "ttl_seconds": None, "level": None}
 
 
 async def test_a_hook_alone_is_enough_and_failures_are_not_stored() -> None:

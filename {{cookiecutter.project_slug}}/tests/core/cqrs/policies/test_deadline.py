@@ -55,7 +55,7 @@ async def test_a_timeout_error_of_the_handler_is_not_our_deadline() -> None:
             await forever()
 
     for handle in (before_suspending, after_suspending, of_its_own):
-        assert (await run(bus_with(handle, timeout_seconds=4))).status is OperationStatus.FAILED
+        assert (await run(bus_with(handle, timeout_seconds=60))).status is OperationStatus.FAILED
 
 
 async def test_no_deadline() -> None:
@@ -88,7 +88,7 @@ async def test_a_timer_is_set_only_when_the_operation_first_suspends(monkeypatch
         await asyncio.sleep(0)
         return "done"
 
-    quick, slow = bus_with(lambda _: "done", timeout_seconds=9), bus_with(suspending, timeout_seconds=9)
+    quick, slow = bus_with(lambda _: "done", timeout_seconds=60), bus_with(suspending, timeout_seconds=60)
     counted = CountingLoop(monkeypatch)
     assert (await quick.execute_command(Do())).unwrap() == "done"
     assert counted.timers == 0
@@ -96,7 +96,7 @@ async def test_a_timer_is_set_only_when_the_operation_first_suspends(monkeypatch
     assert counted.timers == 1
 
 
-async def test_the_time_before_it_suspends_counts() -> None:
+async def test_the_time_before_it_suspends_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     async def handle(_: Do) -> None:
         began = time.monotonic()
         while time.monotonic() < began + SOON:
@@ -105,9 +105,9 @@ async def test_the_time_before_it_suspends_counts() -> None:
         await asyncio.sleep(0)
         await forever()
 
-    began = time.monotonic()
-    assert (await run(bus_with(handle))).status is OperationStatus.TIMEOUT
-    assert time.monotonic() - began < SOON + 0.5
+    counted = CountingLoop(monkeypatch)
+    result = await bus_with(handle).execute_command(Do())
+    assert (result.status, counted.timers) == (OperationStatus.TIMEOUT, 0), "There is no time left to wait for."
 
 
 async def test_what_it_awaits_goes_on_as_if_there_were_no_deadline() -> None:
@@ -129,7 +129,7 @@ async def test_what_it_awaits_goes_on_as_if_there_were_no_deadline() -> None:
             seen.append(await asyncio.wait_for(asyncio.sleep(0, 3), 5))
         return "done"
 
-    assert (await run(bus_with(handle, timeout_seconds=4))).unwrap() == "done"
+    assert (await run(bus_with(handle, timeout_seconds=60))).unwrap() == "done"
     assert seen == ["value", "broken", [1, 2], 3]
 
 
@@ -147,7 +147,7 @@ async def test_the_first_thing_it_awaits_may_be_a_future(outcome: str) -> None:
         except KeyError:
             return "error"
 
-    assert (await run(bus_with(handle, timeout_seconds=4))).unwrap() == outcome
+    assert (await run(bus_with(handle, timeout_seconds=60))).unwrap() == outcome
 
 
 async def test_cancelling_from_outside_is_no_timeout() -> None:
@@ -161,7 +161,7 @@ async def test_cancelling_from_outside_is_no_timeout() -> None:
             await asyncio.sleep(0)
             ended.append("cleaned up")
 
-    task = asyncio.create_task(bus_with(handle, timeout_seconds=4).execute_command(Do()))
+    task = asyncio.create_task(bus_with(handle, timeout_seconds=60).execute_command(Do()))
     await within_patience(started.wait())
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -179,7 +179,7 @@ async def test_a_closed_coroutine_closes_the_handler() -> None:
             ended.append(type(error))
             raise
 
-    running = bus_with(handle, timeout_seconds=4).execute_command(Do())
+    running = bus_with(handle, timeout_seconds=60).execute_command(Do())
     running.send(None)
     running.close()
     assert ended == [GeneratorExit]
@@ -203,7 +203,7 @@ async def test_an_operation_inside_is_bound_by_the_deadline_around_it(cqrs_bus: 
             raise
 
     cqrs_bus.register(handler_of(Do, outer, transactional(), timeout_seconds=SOON))
-    cqrs_bus.register(handler_of(DoMore, lambda _: forever(), timeout_seconds=4))
+    cqrs_bus.register(handler_of(DoMore, lambda _: forever(), timeout_seconds=60))
     result = await run(cqrs_bus)
     assert (result.status, result.error_message) == (OperationStatus.TIMEOUT, "Do was not done within 0.02 s.")
     assert rolled_back == ["outer"]
@@ -219,7 +219,7 @@ async def test_a_nearer_deadline_inside_raises_there_and_can_be_caught(cqrs_bus:
             return error.message
         return "never"
 
-    cqrs_bus.register(handler_of(Do, outer, timeout_seconds=4))
+    cqrs_bus.register(handler_of(Do, outer, timeout_seconds=60))
     cqrs_bus.register(handler_of(DoMore, lambda _: forever(), timeout_seconds=SOON))
     assert (await run(cqrs_bus)).unwrap() == "DoMore was not done within 0.02 s."
 

@@ -10,15 +10,17 @@ from app.core.cqrs import (
     ConflictError,
     CQRSBus,
     ICommand,
+    OperationStatus,
     PolicyError,
     TransientError,
     follow_up,
     invalidates,
+    mark_stale,
     retry_on_failure,
     transactional,
 )
 from app.core.cqrs.testing import FixedClock, MemoryBus, MemoryCache
-from tests.core.cqrs.support import Ask, Do, DoMore, forever, handler_of, raising, within_patience
+from tests.core.cqrs.support import Ask, Do, DoMore, Happened, forever, handler_of, raising, within_patience
 
 
 class Notes(MemoryCache):
@@ -80,6 +82,25 @@ async def test_what_commits_despite_an_error_makes_entries_stale_too() -> None:
     bus = bus_with(handler_of(Do, work, transactional(rollback_on=[]), invalidates("users")))
     await bus.execute_command(Do())
     assert bus.units.journal == ["begin", "commit", "drop users"]
+
+
+async def test_a_handler_may_know_tags_of_its_own() -> None:
+    bus = bus_with(handler_of(Do, lambda command: mark_stale(f"thing:{command.what}", "things"), transactional()))
+    await bus.execute_command(Do("x"))
+    assert bus.units.journal == ["begin", "commit", "drop thing:x things"]
+    bus.register(handler_of(Happened, lambda _: mark_stale("seen"), transactional()))
+    bus.register(handler_of(DoMore, lambda _: bus.publish_event(Happened()), transactional()))
+    await bus.execute_command(DoMore())
+    await bus.settled()
+    assert bus.units.journal[-1] == "drop seen"
+
+
+async def test_a_tag_that_nobody_would_drop_is_refused() -> None:
+    bus = CQRSBus(cache=MemoryCache(FixedClock()))
+    bus.register_command_handler(Do, handler_of(Do, lambda _: mark_stale("things"))())
+    result = await bus.execute_command(Do())
+    assert result.status is OperationStatus.FAILED
+    assert "needs @transactional" in str(result.error_message)
 
 
 async def test_only_the_winning_attempt_drops() -> None:
@@ -195,6 +216,8 @@ async def test_without_a_cache_there_is_nothing_to_drop() -> None:
     ("decorator", "message", "sentence"),
     [
         (invalidates(), Do, "DoHandler: @invalidates needs at least one tag"),
+        (invalidates("day:{what:%Y}"), Do, "a tag takes fields as they are, without : or !: day:{what:%Y}"),
+        (invalidates("day:{what!r}"), Do, "a tag takes fields as they are"),
         (invalidates("user:{user_id}"), Do, "a tag names user_id, which Do does not have"),
         (invalidates("users"), Ask, "for commands"),
     ],

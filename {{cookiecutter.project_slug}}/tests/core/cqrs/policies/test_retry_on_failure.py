@@ -212,7 +212,7 @@ async def test_the_deadline_bounds_all_attempts_together() -> None:
         await asyncio.Event().wait()
         return "never"
 
-    handler = handler_of(Do, handle, retry_on_failure(max_attempts=9, **AT_ONCE), timeout_seconds=0.05)
+    handler = handler_of(Do, handle, retry_on_failure(max_attempts=9, **AT_ONCE), timeout_seconds=0.3)
     result = await within_patience(MemoryBus(handler).execute_command(Do()))
     assert result.status is OperationStatus.TIMEOUT
     assert len(failed.tries) == 2

@@ -179,6 +179,16 @@ async def test_an_operation_inside_needs_no_stronger_level(
     assert ("give the outer handler the stronger level" in str(result.error_message)) is not fits
 
 
+async def test_a_dry_run_inside_what_is_kept_is_refused(cqrs_bus: MemoryBus) -> None:
+    done: list[DoMore] = []
+    cqrs_bus.register(handler_of(Do, lambda _: cqrs_bus.execute_command(DoMore()), transactional()))
+    cqrs_bus.register(handler_of(DoMore, done.append, transactional(commit_on_success=False)))
+    result = await cqrs_bus.execute_command(Do())
+    assert result.status is OperationStatus.FAILED
+    assert "DoMoreHandler is a dry run, but was dispatched inside a transaction" in str(result.error_message)
+    assert done == []
+
+
 async def test_an_operation_inside_what_has_no_transaction_opens_its_own(cqrs_bus: MemoryBus) -> None:
     async def outer(_: Do) -> str:
         await cqrs_bus.execute_command(DoMore())

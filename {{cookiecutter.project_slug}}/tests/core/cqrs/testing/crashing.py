@@ -1,6 +1,10 @@
-"""A process that registers a user, and is killed on the way: `python -m tests.core.cqrs.testing.crashing URL POINT`."""
+"""Processes that die while they register a user: `python -m tests.core.cqrs.testing.crashing URL POINT URL POINT ...`.
+
+One starts and imports; a copy of it dies for each database and point, and it prints how.
+"""
 
 import asyncio
+import os
 import sys
 
 from app.core.container import running_service
@@ -25,5 +29,14 @@ async def register_user(database_url: str, point: str) -> None:
             sys.stderr.write("answered")
 
 
+def exit_code_of_copy(database_url: str, point: str) -> int:
+    """How a copy of this process ended."""
+    copy = os.fork()
+    if not copy:
+        asyncio.run(register_user(database_url, point))
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+
+
 if __name__ == "__main__":
-    asyncio.run(register_user(*sys.argv[1:]))
+    print(*map(exit_code_of_copy, sys.argv[1::2], sys.argv[2::2]))  # noqa: T201

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGKILL
 
@@ -30,19 +31,28 @@ def crash() -> None:
     raise CrashError
 
 
+@pytest.fixture(scope="module")
+def left_behind(sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFactory) -> dict[CrashPoint, str]:
+    """The databases of processes that were killed at each point while they registered a user."""
+    with ExitStack() as stack:
+        urls = {each: stack.enter_context(sqlite_files.fresh(tmp_path_factory.mktemp(each))) for each in CrashPoint}
+        told = [word for point, url in urls.items() for word in (url, point)]
+        command = [sys.executable, "-m", "tests.core.cqrs.testing.crashing", *told]
+        process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert process.stdout.splitlines()[-1].split() == [str(-SIGKILL)] * len(urls), process.stderr
+        assert process.stderr == "", "nobody was told anything"
+        return urls
+
+
 @pytest.mark.parametrize("point", CrashPoint)
-async def test_what_a_killed_process_leaves_behind(
-    sqlite_files: SqliteFiles, tmp_path: Path, point: CrashPoint
-) -> None:
-    with sqlite_files.fresh(tmp_path) as url:
-        register_user_until_killed(url, point)
-        async with running_service(settings_for(url)) as service:
-            stored = 0 if point in BEFORE_COMMIT else 1
-            for table in (users, event_log, audit_log):
-                assert len(await rows_of(service, table)) == stored
-            again = await service.bus.execute_command(registration())
-            (user,) = await rows_of(service, users)
-            assert again.unwrap() == user.id
+async def test_what_a_killed_process_leaves_behind(left_behind: dict[CrashPoint, str], point: CrashPoint) -> None:
+    async with running_service(settings_for(left_behind[point])) as service:
+        stored = 0 if point in BEFORE_COMMIT else 1
+        for table in (users, event_log, audit_log):
+            assert len(await rows_of(service, table)) == stored
+        again = await service.bus.execute_command(registration())
+        (user,) = await rows_of(service, users)
+        assert again.unwrap() == user.id
 
 
 @pytest.mark.parametrize("point", CrashPoint)
@@ -130,14 +140,6 @@ def test_what_could_never_crash_is_refused() -> None:
         pass
     with pytest.raises(ValueError, match="at_lunch"), crash_at(MemoryBus(), "at_lunch"):
         pass
-
-
-def register_user_until_killed(database_url: str, point: CrashPoint) -> None:
-    """Let another process register a user, and die at this point."""
-    command = [sys.executable, "-m", "tests.core.cqrs.testing.crashing", database_url, point]
-    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert process.returncode == -SIGKILL, process.stderr
-    assert process.stderr == "", "nobody was told anything"
 
 
 def bus_with_reactions() -> MemoryBus:

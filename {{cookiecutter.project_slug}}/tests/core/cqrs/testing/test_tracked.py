@@ -9,6 +9,7 @@ from app.core.cqrs import (
     CommandHandlerNotFoundError,
     ConflictError,
     CQRSBus,
+    EventRecord,
     OperationStatus,
     retry_on_failure,
     transactional,
@@ -18,6 +19,7 @@ from app.domain.user_events import UserCreated
 from app.handlers.user.create_user_handler import CreateUserCommand
 from app.handlers.user.get_user_handler import GetUserQuery
 from tests.core.cqrs.support import (
+    PATIENCE,
     Ask,
     Do,
     DoMore,
@@ -187,6 +189,29 @@ async def test_leaving_waits_until_it_is_quiet() -> None:
     assert len(run.handled) == 2
 
 
+async def test_what_is_committed_just_when_all_else_has_run_is_waited_for_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handle(_: Do) -> None:
+        await may_commit.wait()
+        await bus.publish_event(Happened())
+
+    bus, may_commit = MemoryBus(handler_of(Do, handle, transactional())), asyncio.Event()
+    bus.register(handler_of(Happened, lambda _: None))
+    committed: list[EventRecord] = []
+    deliver, delivered = bus.delivery.add, bus.delivery.idle
+
+    async def look_once_and_be_too_early() -> None:
+        deliver([committed.pop() for _ in committed[:]])
+        await delivered()
+        may_commit.set()
+        await asyncio.wait([doing])
+
+    monkeypatch.setattr(bus.delivery, "add", committed.extend)
+    monkeypatch.setattr(bus.delivery, "idle", look_once_and_be_too_early)
+    async with tracked(bus) as run:
+        doing = asyncio.create_task(bus.execute_command(Do()))
+    assert run.handled[Happened] != []
+
+
 async def test_who_is_not_quiet_in_time_is_named() -> None:
     may_go = asyncio.Event()
     bus = slow_bus(may_go)
@@ -253,7 +278,7 @@ async def test_afterwards_nobody_watches() -> None:
 
 
 async def test_a_run_on_a_real_service(bus: CQRSBus, people: People) -> None:
-    async with tracked(bus) as run:
+    async with tracked(bus, timeout_seconds=PATIENCE) as run:
         ada = await people.member()
         await ada.query(GetUserQuery(ada.id))
         with failing_commits(bus, times=2, of=CreateUserCommand):
@@ -270,7 +295,7 @@ async def test_a_run_on_a_real_service(bus: CQRSBus, people: People) -> None:
 
 
 async def test_a_run_waits_for_a_command_in_the_background_and_then_for_its_reactions(bus: CQRSBus) -> None:
-    async with tracked(bus) as run:
+    async with tracked(bus, timeout_seconds=PATIENCE) as run:
         registering = asyncio.create_task(bus.execute_command(create_user()))
     assert registering.done()
     assert "SendWelcomeHandler" in run.handled[UserCreated]

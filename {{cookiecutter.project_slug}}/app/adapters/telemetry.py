@@ -1,0 +1,36 @@
+"""What tells people outside how the service is doing: spans to `TRACES_URL`, bugs to `ERROR_REPORTS_URL`."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from app.adapters.by_scheme import adapter_module
+from app.core.config import Settings
+from app.core.cqrs import ErrorReports
+from app.core.cqrs.ports import Tracer
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """Who makes spans, and who takes reports of bugs; None: nobody."""
+
+    tracer: Tracer | None = None
+    reports: ErrorReports | None = None
+
+
+@asynccontextmanager
+async def open_telemetry(settings: Settings) -> AsyncIterator[Telemetry]:
+    """What the settings ask for. What was not sent when it ends is sent then, for a few seconds at most.
+
+    Raises:
+        ConfigurationError: nobody here understands a URL, or a library is not installed.
+    """
+    tracer, reports = None, None
+    async with AsyncExitStack() as stack:
+        if settings.error_reports_url:
+            sentry = adapter_module("error_reports", settings.error_reports_url, "sentry")
+            reports = await stack.enter_async_context(sentry.open_error_reports(settings))
+        if settings.traces_url:
+            otlp = adapter_module("traces", settings.traces_url, "traces")
+            tracer = await stack.enter_async_context(otlp.open_tracer(settings))
+        yield Telemetry(tracer, reports)

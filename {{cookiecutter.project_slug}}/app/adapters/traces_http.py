@@ -1,0 +1,108 @@
+"""Spans by way of OpenTelemetry's protocol over HTTP: to a collector, Jaeger, Tempo, and what else understands it.
+
+A thread sends them. A collector that is slow or down costs spans, and the operations nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from threading import Thread
+from urllib.parse import urlsplit
+
+import structlog
+from opentelemetry.exporter.otlp.proto.http import trace_exporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import Tracer
+
+from app.core.config import Settings
+from app.core.cqrs import ConfigurationError
+
+SEND_SECONDS = 5.0
+"""How long one batch may take, all attempts together."""
+WAIT_SECONDS = 1.0
+"""How long a span waits for company."""
+LAST_SECONDS = 3.0
+"""How long the end of the service waits for what is not sent yet."""
+
+logger = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def open_tracer(settings: Settings) -> AsyncIterator[Tracer]:
+    """The tracer of `http://` and `https://`.
+
+    Raises:
+        ConfigurationError: the URL names no host.
+    """
+    sampler = ParentBased(TraceIdRatioBased(settings.traces_ratio))
+    provider = TracerProvider(resource=_resource(settings), sampler=sampler, shutdown_on_exit=False)
+    exporter = Exporter(endpoint_of(settings.traces_url), timeout=SEND_SECONDS)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=WAIT_SECONDS * 1000))
+    try:
+        yield provider.get_tracer("app")
+    finally:
+        # A daemon, because nothing but the end of the process stops a library that waits for an answer.
+        ending = Thread(target=provider.shutdown, name="traces-shutdown", daemon=True)
+        ending.start()
+        await asyncio.to_thread(ending.join, LAST_SECONDS)
+
+
+class Exporter(OTLPSpanExporter):
+    """Says once that spans cannot be sent, and once that they can again; the library has a line for each attempt."""
+
+    _fails = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send some."""
+        attempts.said.clear()
+        result = super().export(spans)
+        fails = result is not SpanExportResult.SUCCESS
+        if fails and not self._fails:
+            logger.warning("spans_not_sent", reason=next(iter(attempts.said), None))
+        elif self._fails and not fails:
+            logger.info("spans_sent_again")
+        self._fails = fails
+        return result
+
+
+class Attempts(logging.Filter):
+    """Keeps what the library says, and lets none of it into the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep it."""
+        self.said.append(record.getMessage())
+        return False
+
+
+attempts = Attempts()
+logging.getLogger(trace_exporter.__name__).addFilter(attempts)
+
+
+def _resource(settings: Settings) -> Resource:
+    about = {
+        "service.name": settings.service_name,
+        "service.version": settings.release,
+        "deployment.environment.name": settings.environment,
+    }
+    return Resource.create({name: value for name, value in about.items() if value})
+
+
+def endpoint_of(url: str) -> str:
+    """The address with the path that collectors have, unless there is one already.
+
+    Raises:
+        ConfigurationError: it is no address.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ConfigurationError("TRACES_URL names no host: it looks like http://collector:4318.")
+    return url if parts.path.strip("/") else f"{url.rstrip('/')}/v1/traces"

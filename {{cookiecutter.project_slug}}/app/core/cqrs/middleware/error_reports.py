@@ -1,0 +1,37 @@
+"""Bugs are reported to somebody, not only logged."""
+
+from typing import Any
+
+from app.core.cqrs.dispatch import current, parent_of
+from app.core.cqrs.errors import CQRSError
+from app.core.cqrs.messages import name_of
+from app.core.cqrs.middleware.behavior import NextHandler, PipelineBehavior
+from app.core.cqrs.ports import ErrorReports
+from app.core.cqrs.results import OperationResult
+from app.core.cqrs.status import OperationStatus
+
+
+class ReportFailures(PipelineBehavior[Any]):
+    """Reports what ends as FAILED. What is refused, or could not be done just now, is no bug.
+
+    An operation inside another is left to the outer one, which may know what to do about the failure.
+    """
+
+    reports: ErrorReports
+
+    async def handle(self, message: Any, next_handler: NextHandler) -> OperationResult[Any]:
+        """Report how the operation ended, if that is a bug."""
+        try:
+            result = await next_handler()
+        except Exception as error:
+            self._report(message, error)
+            raise
+        if result.is_failure:
+            self._report(message, result.to_error())
+        return result
+
+    def _report(self, message: Any, error: Exception) -> None:
+        status = error.status if isinstance(error, CQRSError) else OperationStatus.FAILED
+        dispatch = current.get()
+        if status is OperationStatus.FAILED and (dispatch is None or parent_of(dispatch) is None):
+            self.reports.report(error, name_of(message), message.metadata)

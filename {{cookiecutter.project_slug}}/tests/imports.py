@@ -1,0 +1,16 @@
+"""What a service has imported once it works."""
+
+import app.adapters.error_reports_http
+import app.adapters.traces_http
+import app.api.protocol
+import app.worker
+import tests.telemetry.service
+from app.core.container import HANDLERS, found_providers
+from app.core.discovery import discover
+from app.main import found_routers
+
+__all__ = ["app", "tests"]
+
+discover(HANDLERS)
+found_providers()
+found_routers()

@@ -1,0 +1,102 @@
+"""Queries that are asked by others, which have a connection, and may have a snapshot of before."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from app.adapters import redis_link
+from app.core.config import Settings
+from app.core.container import RunningService
+from app.core.cqrs import CQRSBus
+from app.handlers.user.get_user_handler import GetUserQuery
+from app.handlers.user.update_user_handler import UpdateUserCommand
+from tests.core.cqrs.support import within_patience
+from tests.lifespan import service_with
+from tests.persistence.nested_reads import AskAtALevel, CountRoles, ReadThenAsk
+from tests.persistence.reads import Look
+from tests.users import People
+
+PACKAGES = ("app.handlers", "tests.persistence.reads", "tests.persistence.nested_reads")
+ON_POSTGRESQL = pytest.mark.parametrize(
+    "databases", [pytest.param("postgresql", marks=pytest.mark.integration)], indirect=True
+)
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[RunningService]:
+    """The service with the queries of these tests."""
+    async with service_with(settings, PACKAGES) as running:
+        yield running
+
+
+@pytest.fixture
+def narrow_service(settings: Settings) -> Callable[..., AbstractAsyncContextManager[RunningService]]:
+    """The same with few connections, and other settings."""
+
+    @asynccontextmanager
+    async def start(connections: int, **more: Any) -> AsyncIterator[RunningService]:
+        few = {"database_pool_size": connections, "database_pool_timeout_seconds": 10.0, **more}
+        async with service_with(settings.model_copy(update=few), PACKAGES) as running:
+            yield running
+
+    return start
+
+
+async def test_what_is_older_than_a_change_is_not_kept_after_it(people: People) -> None:
+    ada, meet = await people.member(full_name="Ada"), asyncio.Barrier(2)
+    question = ReadThenAsk(ada.id, GetUserQuery(ada.id), meet, at_one_moment=True)
+    reading = asyncio.create_task(ada.query(question))
+    await within_patience(meet.wait())
+    (await ada.command(UpdateUserCommand(ada.id, full_name="Ada King"))).unwrap()
+    await within_patience(meet.wait())
+    assert (await reading).unwrap().full_name == "Ada", "It sees what there was when it began to read."
+    assert (await ada.query(GetUserQuery(ada.id))).unwrap().full_name == "Ada King"
+
+
+async def test_what_is_as_of_now_is_kept(service: RunningService, people: People) -> None:
+    ada = await people.member()
+    (await ada.query(ReadThenAsk(ada.id, GetUserQuery(ada.id)))).unwrap()
+    again = (await ada.query(GetUserQuery(ada.id))).cache_info
+    on_sqlite = service.settings.database_url.startswith("sqlite")  # where the first read began a snapshot
+    assert again is not None
+    assert again["hit"] is not on_sqlite
+
+
+async def test_who_has_a_connection_waits_for_nobody_who_has_none(narrow_service: Any) -> None:
+    async with narrow_service(connections=3) as service:
+        ada, meet = await People(service.bus).member(), asyncio.Barrier(4)
+        reading = [asyncio.create_task(ada.query(ReadThenAsk(ada.id, CountRoles(), meet))) for _ in range(3)]
+        await within_patience(meet.wait())
+        loading = asyncio.create_task(ada.query(ReadThenAsk(ada.id, CountRoles(), reads=False)))
+        for _ in range(50):  # until it waits for a connection
+            await asyncio.sleep(0)
+        await within_patience(meet.wait())
+        answers = await within_patience(asyncio.gather(*reading, loading))
+    assert len({answer.unwrap() for answer in answers}) == 1
+
+
+async def test_permissions_are_not_read_again_by_who_has_a_connection(
+    narrow_service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_link, "START_SECONDS", 0.01)
+    async with narrow_service(connections=2, cache_url="redis://127.0.0.1:1") as service:
+        ada, meet = await People(service.bus).member(), asyncio.Barrier(2)
+        await service.bus.settled()
+        question = ReadThenAsk(ada.id, GetUserQuery(ada.id), meet)
+        answers = await within_patience(asyncio.gather(ada.query(question), ada.query(question)))
+    assert {answer.unwrap().id for answer in answers} == {ada.id}
+
+
+@ON_POSTGRESQL
+async def test_a_moment_may_be_asked_for_after_something_was_read(people: People) -> None:
+    ada = await people.member()
+    first, second = (await ada.query(ReadThenAsk(ada.id, Look(at_one_moment=True)))).unwrap()
+    assert first == second
+
+
+@ON_POSTGRESQL
+async def test_a_query_does_not_change_the_level_of_the_command_around_it(bus: CQRSBus) -> None:
+    assert (await bus.execute_command(AskAtALevel(Look(at_one_moment=True)))).unwrap() == "read committed"
