@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,10 @@ def create_revision(settings: Settings, message: str) -> Path:
     Raises:
         ConfigurationError: the database is not up to date.
     """
-    now = f"{datetime.now(UTC):%Y%m%d%H%M%S}"
-    return Path(_run(settings, "revision", message=message, rev_id=now, autogenerate=True).path)
+    moment, known = datetime.now(UTC), _migrations()
+    while (revision := f"{moment:%Y%m%d%H%M%S}") in known:
+        moment += timedelta(seconds=1)
+    return Path(_run(settings, "revision", message=message, rev_id=revision, autogenerate=True).path)
 
 
 def check(settings: Settings) -> None:

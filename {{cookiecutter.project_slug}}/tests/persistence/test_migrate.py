@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from sqlalchemy import inspect, text
 
 from app.core.config import Settings
@@ -83,14 +84,17 @@ def test_a_revision_that_does_not_exist_is_told(settings: Settings) -> None:
         migrate.downgrade(settings, "nonsense")
 
 
-def test_a_new_migration_is_written_from_what_changed(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def no_migrations(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     scripts = tmp_path / "migrations"
     (scripts / "versions").mkdir(parents=True)
     for name in ("env.py", "script.py.mako"):
         (scripts / name).write_text((migrate.SCRIPTS / name).read_text())
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
+
+
+@pytest.mark.usefixtures("no_migrations")
+def test_a_new_migration_is_written_from_what_changed(settings: Settings) -> None:
     with pytest.raises(ConfigurationError, match="one last migration"):
         migrate.newest_revision()
     written = migrate.create_revision(settings, "All at once")
@@ -101,6 +105,15 @@ def test_a_new_migration_is_written_from_what_changed(
     migrate.upgrade(settings)
     migrate.check(settings)
     assert tables(settings) == set(metadata.tables)
+
+
+@pytest.mark.usefixtures("no_migrations")
+def test_migrations_of_one_second_have_names_of_their_own(settings: Settings) -> None:
+    for name in ("first", "second", "third"):
+        with time_machine.travel(datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)):
+            migrate.create_revision(settings, name)
+        migrate.upgrade(settings)
+    assert migrate.newest_revision() == ("20270101000001", {"20261231235959", "20270101000000", "20270101000001"})
 
 
 @pytest.mark.parametrize(
