@@ -9,10 +9,12 @@ import pytest
 import structlog
 
 from app import adapters
+from app.core import container
 from app.core.config import Settings
 from app.core.container import running_service
 from app.core.cqrs import Cache, Clock, ConfigurationError, CQRSBus
 from app.core.cqrs.testing import tracked
+from app.core.discovery import discover
 from app.handlers.user.create_user_handler import CreateUserHandler
 from app.persistence.repositories.user_repository import UserRepository
 from tests.core.reception import Reception
@@ -48,6 +50,7 @@ class ProviderFile:
 def provider_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProviderFile]:
     """A file that is found by its name."""
     monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
+    monkeypatch.setattr(container, "discover", discover)  # it forgets what it found for other tests
     yield ProviderFile(tmp_path / "reception_provider.py")
     sys.modules.pop("app.adapters.reception_provider", None)
 

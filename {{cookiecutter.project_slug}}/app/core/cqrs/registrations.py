@@ -185,7 +185,7 @@ class Middlewares:
     """The middleware of one bus, in the order in which it was added."""
 
     def __init__(self) -> None:
-        self._added: list[tuple[frozenset[Kind], Any]] = []
+        self._added: list[tuple[frozenset[Kind], tuple[type, ...], Any]] = []
         self._built: dict[type, PipelineBehavior[Any]] = {}
 
     def add(self, kinds: Iterable[Kind], middleware: Any) -> None:
@@ -198,11 +198,11 @@ class Middlewares:
             raise PolicyError(
                 f"{middleware!r} is no middleware: give an `async def (operation, next_handler)` or a PipelineBehavior."
             )
-        self._added.append((frozenset(kinds), middleware))
+        self._added.append((frozenset(kinds), _message_types(middleware), middleware))
 
     async def build(self, ports: Ports) -> None:
         """Build the behaviours that were given as classes, once."""
-        for _, middleware in self._added:
+        for _, _, middleware in self._added:
             if isinstance(middleware, type) and middleware not in self._built:
                 self._built[middleware] = middleware() if ports.scope is None else await ports.scope.get(middleware)
 
@@ -210,8 +210,8 @@ class Middlewares:
         """The middleware for messages of this type, outermost first."""
         return tuple(
             self._callable(middleware, ports)
-            for kinds, middleware in self._added
-            if kind in kinds and _is_for(middleware, message_type)
+            for kinds, message_types, middleware in self._added
+            if kind in kinds and issubclass(message_type, message_types)
         )
 
     def _callable(self, middleware: Any, ports: Ports) -> Any:
@@ -222,12 +222,11 @@ class Middlewares:
         return middleware.handle if isinstance(middleware, PipelineBehavior) else middleware
 
 
-def _is_for(middleware: Any, message_type: type) -> bool:
+def _message_types(middleware: Any) -> tuple[type, ...]:
+    """What a middleware is for, with all that derives from it."""
     behavior = class_of(middleware)
-    if not issubclass(behavior, PipelineBehavior):
-        return True
-    wanted = behavior.message_type()
+    wanted = behavior.message_type() if issubclass(behavior, PipelineBehavior) else Any
     if wanted is Any:
-        return True
-    choices = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (get_origin(wanted) or wanted,)
-    return issubclass(message_type, tuple(get_origin(choice) or choice for choice in choices))
+        return (object,)
+    choices: tuple[Any, ...] = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (wanted,)
+    return tuple(get_origin(choice) or choice for choice in choices)
