@@ -26,7 +26,7 @@ from app.read_models.pages import LARGEST_PAGE, LARGEST_PAGE_SIZE
 R = TypeVar("R")
 
 LONGEST_KEY = 200
-SANE_KEY = re.compile(rf"[!-~]{{1,{LONGEST_KEY}}}")
+SANE_KEY = re.compile(b"[!-~]{1,%d}" % LONGEST_KEY)
 bearer = OAuth2PasswordBearer(tokenUrl="/api/auth/login", refreshUrl="/api/auth/refresh", auto_error=False)
 
 
@@ -94,7 +94,7 @@ class CallersBus(SecurityBase):
 
     async def __call__(self, request: Request) -> RequestBus:
         """The bus, for the caller that the access token names, if one was sent. One that is no good is not none."""
-        if "authorization" not in request.headers:
+        if b"authorization" not in request.scope["state"]["headers"]:
             return _request_bus(request, None)
         return _request_bus(request, str((await _current_user(request, await bearer(request))).user_id))
 
@@ -104,11 +104,14 @@ async def _anonymous_bus(request: Request) -> RequestBus:
 
 
 def _request_bus(request: Request, user_id: str | None) -> RequestBus:
-    key = request.headers.get("idempotency-key")
+    # As it is in the scope: Starlette makes objects of the state and of the headers, which takes longer.
+    state = request.scope["state"]
+    key = state["headers"].get(b"idempotency-key")
     if key is not None and SANE_KEY.fullmatch(key) is None:
         raise BadRequestError(f"Idempotency-Key must have 1 to {LONGEST_KEY} printable ASCII characters and no spaces.")
-    ids = request.scope["state"]  # as they are in the scope: Starlette makes an object of them, which takes longer
-    return RequestBus(request.app.state.service.bus, user_id, ids["correlation_id"], ids["traceparent"], key)
+    return RequestBus(
+        request.app.state.service.bus, user_id, state["correlation_id"], state["traceparent"], key and key.decode()
+    )
 
 
 Bus = Annotated[RequestBus, Depends(CallersBus())]

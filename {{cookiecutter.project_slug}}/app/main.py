@@ -1,7 +1,7 @@
 """The service over HTTP: `app run`, or `uvicorn --factory app.main:create_app`."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
@@ -65,8 +65,10 @@ class TellWhy:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass everything on, and look only at the start."""
+        if scope["type"] != "lifespan":
+            return self.app(scope, receive, send)
 
         async def send_sentence(message: Message) -> None:
             error = sys.exc_info()[1]
@@ -74,4 +76,4 @@ class TellWhy:
                 message = {**message, "message": str(error)}
             await send(message)
 
-        await self.app(scope, receive, send_sentence if scope["type"] == "lifespan" else send)
+        return self.app(scope, receive, send_sentence)

@@ -81,7 +81,7 @@ class Decorate:
             "traceparent": _matching(TRACEPARENT, headers.get(b"traceparent")),
         }
         # A copy, because some servers give the same state to all requests.
-        scope["state"] = {**scope.get("state", {}), **ids}
+        scope["state"] = {**scope.get("state", {}), **ids, "headers": headers}
 
         async def send_decorated(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -125,7 +125,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        headers = scope["state"]["headers"]
         if announces_body(headers):
             exchange = Exchange(receive, send, self._max_body_bytes, self._body_timeout_seconds)
             receive, send = exchange.receive, exchange.send

@@ -118,8 +118,8 @@ def _kept_in(cache: Cache, plan: Plan, policy: CachedQuery, proceed: Step, uncac
         if work is not None and work.unit is not None:
             return await uncached(query)  # what it sees of the transaction is that one's own
         key = policy.key_of(query)
-        found = await _look_up(cache, key, query, codec)
-        if found is not None:
+        entry = await cache.get(key)
+        if entry is not None and (found := _read(entry, key, query, codec)) is not None:
             return found
         tags, ttl_seconds = filled_tags(policy.tags, query), policy.ttl_of(query)
         sees_now = work is None or not work.has_snapshot
@@ -152,11 +152,6 @@ def _kept_in(cache: Cache, plan: Plan, policy: CachedQuery, proceed: Step, uncac
 
 NOT_CACHED = CacheInfo(hit=False, key=None, ttl_seconds=None, level=None)
 HIT_BY_HOOK = CacheInfo(hit=True, key=None, ttl_seconds=None, level=None)
-
-
-async def _look_up(cache: Cache, key: str, query: Any, codec: AnswerCodec) -> OperationResult[Any] | None:
-    entry = await cache.get(key)
-    return None if entry is None else _read(entry, key, query, codec)
 
 
 def _read(entry: CacheEntry, key: str, query: Any, codec: AnswerCodec) -> OperationResult[Any] | None:
