@@ -7,7 +7,7 @@ from uuid import NAMESPACE_OID, uuid5
 import structlog
 
 from app.core.broker import EventMessage
-from app.core.cqrs.event_types import UnreadableEventError
+from app.core.cqrs.event_types import UnreadableMessageError
 from app.persistence.outbox import Outbox
 from app.persistence.stored_event import StoredEvent
 
@@ -44,7 +44,7 @@ class Consumer:
         try:
             event = StoredEvent.from_json(message.body)
         except ValueError:
-            await self._park(_unreadable(message), UnreadableEventError("The message is not an event of ours."))
+            await self._park(_unreadable(message), UnreadableMessageError("The message is not an event of ours."))
             return
         if not await self._concerns(event):
             logger.debug("event_of_others", event_type=event.event_type)

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs import ErrorReports, TransientError
-from app.core.cqrs.event_types import UnreadableEventError
+from app.core.cqrs.event_types import UnreadableMessageError
 from app.persistence.database import Database
 from app.persistence.insert import insert_if_new
 from app.persistence.sqlite import exclusively
@@ -152,7 +152,7 @@ class Outbox:
         }
 
     def _is_dead(self, event: StoredEvent, error: Exception) -> bool:
-        if isinstance(error, UnreadableEventError):
+        if isinstance(error, UnreadableMessageError):
             return True
         return event.attempts + 1 >= self._max_attempts and not _may_pass(error)
 

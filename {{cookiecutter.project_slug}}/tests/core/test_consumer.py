@@ -134,7 +134,7 @@ async def test_what_nobody_can_read_is_kept_for_an_operator(inbox: Inbox, body: 
     assert (row.event_type, row.dead, row.last_error) == (
         "Odd",
         True,
-        "UnreadableEventError: The message is not an event of ours.",
+        "UnreadableMessageError: The message is not an event of ours.",
     )
 
 

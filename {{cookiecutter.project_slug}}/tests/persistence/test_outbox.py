@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from app.core.config import Settings
 from app.core.cqrs import OperationMetadata, ServiceUnavailableError, TransientError
-from app.core.cqrs.event_types import UnreadableEventError
+from app.core.cqrs.event_types import UnreadableEventError, UnreadableMessageError
 from app.persistence import outbox as outbox_module
 from app.persistence.database import Database
 from app.persistence.errors import LostConnectionError
@@ -144,12 +144,15 @@ async def test_what_is_replayed_while_it_fails_for_the_last_time_is_not_dead(dat
     assert (row.dead, row.attempts) == (False, 0)
 
 
-async def test_what_nobody_can_read_is_dead_at_once(database: Database) -> None:
-    await store(database, event_of("a", 1))
+@pytest.mark.parametrize("attempts", [0, MOST_ATTEMPTS - 1])
+async def test_what_this_release_cannot_read_is_tried_again_because_another_may(
+    database: Database, attempts: int
+) -> None:
+    event = event_of("a", 1, attempts=attempts)
+    await store(database, event)
     async with outbox_of(database).claim() as claimed:
         claimed.failed.append((claimed.streams[0][0], UnreadableEventError("No class reads it.")))
-        event_id = claimed.streams[0][0].id
-    assert (await row_of(database, event_id)).dead
+    assert (await row_of(database, event.id)).dead is (attempts > 0)
 
 
 class Noted:
@@ -176,10 +179,10 @@ async def test_what_arrives_dead_is_reported_once(database: Database) -> None:
     noted, event = Noted(), event_of("a", 1, metadata={"operation_id": "o1"})
     outbox = Outbox(database, parked_events, MOST_ATTEMPTS, 0.0, noted)
     for _ in range(2):
-        await outbox.put(event, UnreadableEventError("No class reads it."))
+        await outbox.put(event, UnreadableMessageError("Nobody can read it."))
     await outbox.put(event_of("b", 1), ValueError("It may go better."))
     await outbox.put(event_of("b", 2), None)
-    assert noted.reported == [("No class reads it.", "Happened", "o1")]
+    assert noted.reported == [("Nobody can read it.", "Happened", "o1")]
 
 
 async def test_a_claim_that_is_broken_off_leaves_everything_as_it_was(database: Database) -> None:

@@ -13,7 +13,11 @@ OWN_COLUMNS = {"event_id", "occurred_at"}
 
 
 class UnreadableEventError(CQRSError):
-    """A stored event that the classes of today cannot read."""
+    """A stored event that the classes of this process cannot read; those of another release may."""
+
+
+class UnreadableMessageError(CQRSError):
+    """What came from the broker is no event of ours, and no release will read it."""
 
 
 class Adapters(dict[type[DomainEvent], TypeAdapter[Any]]):

@@ -19,7 +19,7 @@ from tests.chaos.ward import ACCOUNTS, UNHAPPY, UNKNOWN, Ward
 from tests.chaos.witnesses import TOPIC, broker
 
 LARGEST_MESSAGE = 100_000
-UNREADABLE = "UnreadableEventError: The message is not an event of ours."
+UNREADABLE = "UnreadableMessageError: The message is not an event of ours."
 REFUSED = "MessageRefusedError: "
 
 
