@@ -12,6 +12,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from app.api.problems import problem
@@ -128,7 +129,15 @@ def _whole_seconds(wait: object) -> str:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = SENTENCES.get(error.status_code, error.detail)
-    return problem(request.scope, error.status_code, detail, headers=error.headers)
+    headers = {"Allow": _methods_here(request.scope)} if error.status_code == 405 else error.headers
+    return problem(request.scope, error.status_code, detail, headers=headers)
+
+
+def _methods_here(scope: Scope) -> str:
+    """The methods of all routes for this address; Starlette names those of the first."""
+    routes = [route for route in scope["app"].routes if isinstance(route, Route)]
+    here = [route.methods or () for route in routes if route.matches(scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for methods in here for method in methods}))
 
 
 async def _operation_error(request: Request, error: Exception) -> Response:

@@ -1,5 +1,7 @@
 """Users over HTTP, as stories."""
 
+from uuid import uuid4
+
 from httpx2 import AsyncClient
 
 from app.core.container import RunningService
@@ -156,3 +158,8 @@ async def test_a_dashboard_has_what_its_reader_may_see(callers: Callers, service
     assert [notification["kind"] for notification in hers["unread_notifications"]] == ["welcome"]
     assert hers["stats"] is None
     assert theirs["stats"]["total"] == 2
+
+
+async def test_who_uses_another_method_is_told_all_that_an_address_takes(client: AsyncClient) -> None:
+    told = [(await client.put(path)).headers["Allow"] for path in ("/api/users", f"/api/users/{uuid4()}")]
+    assert told == ["GET, POST", "DELETE, GET, PATCH"]
