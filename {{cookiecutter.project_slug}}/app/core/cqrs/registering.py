@@ -6,6 +6,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from app.core.cqrs.compiled import Pipelines
+from app.core.cqrs.errors import PolicyError
 from app.core.cqrs.pipeline import compile_steps
 from app.core.cqrs.plan import Kind
 from app.core.cqrs.ports import Ports
@@ -27,9 +28,15 @@ class Registering:
 
         Raises:
             DuplicateHandlerError: one of its messages has a handler.
-            PolicyError: a policy on it cannot work.
+            PolicyError: no decorator declared it, or a policy on it cannot work.
         """
-        for declaration in declarations_of(handler):
+        declarations = declarations_of(handler)
+        if not declarations:
+            raise PolicyError(
+                f"{handler!r} is no class that a decorator, such as @command_handler, has declared: declare it, or "
+                "name its message, as register_command_handler() does."
+            )
+        for declaration in declarations:
             if declaration.auto_register:
                 self._register(declaration.kind, declaration.message_type, handler)
 

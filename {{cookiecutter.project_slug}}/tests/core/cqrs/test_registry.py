@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from app.core.cqrs import (
     BaseEventHandler,
     BaseQueryHandler,
     DomainEvent,
+    PolicyError,
     command_handler,
     event_handler,
     query_handler,
@@ -79,6 +81,12 @@ def test_one_class_may_react_to_several_events_each_declared_once() -> None:
 def test_a_subclass_handles_nothing_until_it_says_so() -> None:
     worker = command_handler(Do)(fresh(Worker))
     assert declarations_of(fresh(worker)) == ()
+
+
+@pytest.mark.parametrize("make", [lambda: fresh(Worker), Worker, lambda: handler_of(Do, lambda _: "x")()])
+async def test_what_nobody_declared_is_not_registered_silently(cqrs_bus: MemoryBus, make: Callable[[], Any]) -> None:
+    with pytest.raises(PolicyError, match=r"is no class that a decorator, such as @command_handler, has declared"):
+        cqrs_bus.register(make())
 
 
 async def test_auto_register_false_is_passed_over(cqrs_bus: MemoryBus) -> None:
