@@ -1,14 +1,15 @@
 """Two kinds of sessions: those of units of work, and those that can only read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.core.cqrs import AggregateRoot, ConcurrencyError
+from app.core.cqrs import AggregateRoot, ConcurrencyError, ConfigurationError
 from app.core.cqrs.work import current_work
 from app.persistence.errors import final, read_only
 
@@ -23,17 +24,69 @@ class UnitSession(Session):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.aggregates: dict[int, AggregateRoot] = {}
+        self._queries = 0
+        """How many queries, one inside the other, are being answered."""
+        self._is_spoiled = False
+        self._raised_before: dict[SessionTransaction, dict[int, int]] = {}
+        """Savepoint -> how many events each aggregate had raised before it."""
 
     def flush(self, objects: Any = None) -> None:
         """Write what changed.
 
         Raises:
             ConcurrencyError: somebody else changed it too, and was first.
+            ConfigurationError: a query changed it.
         """
+        if self._is_spoiled or (self._queries and _is_changed(self)):
+            raise _changed_by_query()
         try:
             super().flush(objects)
         except StaleDataError as error:
             raise final(ConcurrencyError("Somebody else changed this in the meantime: read it again.")) from error
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """A query is answered meanwhile. Begin when everything is flushed: what is changed then, the query changed.
+
+        From then on nothing of this session can be stored.
+
+        Raises:
+            ConfigurationError: the query changed something, and did not fail by itself.
+        """
+        self._queries += 1
+        raised = self._raised()
+        try:
+            yield
+        finally:
+            self._queries -= 1
+            self._is_spoiled |= _is_changed(self) or self._raised() != raised
+        if self._is_spoiled:
+            raise _changed_by_query()
+
+    def refuse_statement(self, statement: ORMExecuteState) -> None:
+        """Refuse a statement by which a query would change something."""
+        if self._queries and (statement.is_insert or statement.is_update or statement.is_delete):
+            raise _changed_by_query()
+
+    def begin_savepoint(self, savepoint: SessionTransaction) -> None:
+        """Note which events were raised before a savepoint."""
+        if savepoint.nested:
+            counts = {key: aggregate.count_events() for key, aggregate in self.aggregates.items()}
+            self._raised_before[savepoint] = counts
+
+    def undo_savepoint(self) -> None:
+        """Drop the events raised since the savepoint that is gone back to, as SQLAlchemy drops what was changed."""
+        savepoint = self.get_nested_transaction()
+        if savepoint is not None:
+            for key, aggregate in self.aggregates.items():
+                aggregate.drop_events(but=self._raised_before[savepoint].get(key, 0))
+
+    def end_savepoint(self, savepoint: SessionTransaction) -> None:
+        """There is no way back to it any more."""
+        self._raised_before.pop(savepoint, None)
+
+    def _raised(self) -> int:
+        return sum(aggregate.count_events() for aggregate in self.aggregates.values())
 
 
 class ReadSession(Session):
@@ -58,8 +111,8 @@ class ReadSession(Session):
         Raises:
             ConfigurationError: something was; without a transaction it would be lost without a word.
         """
-        happened = any(aggregate.take_events() for aggregate in self.from_events)
-        if happened or self.new or self.deleted or any(self.is_modified(changed) for changed in self.dirty):
+        happened = any(aggregate.count_events() for aggregate in self.from_events)
+        if happened or _is_changed(self):
             raise read_only()
 
 
@@ -90,6 +143,16 @@ def hold(session: Session, aggregate: AggregateRoot) -> None:
         session.from_events = (*session.from_events, aggregate)
 
 
+def _is_changed(session: Session) -> bool:
+    return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
+
+
+def _changed_by_query() -> ConfigurationError:
+    return ConfigurationError(
+        "A query that was asked inside a transaction changed something: queries only read. Let a command do it."
+    )
+
+
 def _hold(session: Session, instance: object) -> None:
     if isinstance(session, UnitSession) and isinstance(instance, AggregateRoot):
         session.aggregates[id(instance)] = instance
@@ -104,3 +167,7 @@ def _note_transaction(session: ReadSession, _: Any, connection: Connection) -> N
 event.listen(ReadSession, "after_begin", _note_transaction)
 event.listen(UnitSession, "loaded_as_persistent", _hold)
 event.listen(UnitSession, "after_attach", _hold)
+event.listen(UnitSession, "after_transaction_create", UnitSession.begin_savepoint)
+event.listen(UnitSession, "after_rollback", UnitSession.undo_savepoint)
+event.listen(UnitSession, "after_transaction_end", UnitSession.end_savepoint)
+event.listen(UnitSession, "do_orm_execute", lambda statement: statement.session.refuse_statement(statement))

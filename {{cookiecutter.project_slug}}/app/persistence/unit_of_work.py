@@ -1,7 +1,8 @@
 """The unit of work: one session, one transaction, and the events of its aggregates."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import accumulate
 from operator import itemgetter
@@ -69,6 +70,17 @@ class SqlUnitOfWork:
         """Note that a handler has had an event; False if that was noted before."""
         note = {"event_id": event_id, "handler": handler, "received_at": datetime.now(UTC)}
         return await insert_if_new(self.session, inbox, note)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """A query is answered meanwhile: it sees what was done so far, and does nothing itself.
+
+        Raises:
+            ConfigurationError: it changed something. Then nothing of this unit can be stored any more.
+        """
+        await self.session.flush()
+        with cast(UnitSession, self.session.sync_session).answering():
+            yield
 
     async def commit(self) -> None:
         """Make everything permanent.

@@ -13,13 +13,16 @@ from app.core.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.update_user_handler import UpdateUserCommand
+from app.persistence.tables import event_log, roles, users
 from tests.core.cqrs.support import within_patience
 from tests.lifespan import service_with
+from tests.persistence.meddling import WAYS, Meddle, RenameAndAsk, Way
 from tests.persistence.nested_reads import AskAtALevel, CountRoles, ReadThenAsk
 from tests.persistence.reads import Look
+from tests.rows import rows_of
 from tests.users import People
 
-PACKAGES = ("app.handlers", "tests.persistence.reads", "tests.persistence.nested_reads")
+PACKAGES = ("app.handlers", "tests.persistence.reads", "tests.persistence.nested_reads", "tests.persistence.meddling")
 ON_POSTGRESQL = pytest.mark.parametrize(
     "databases", [pytest.param("postgresql", marks=pytest.mark.integration)], indirect=True
 )
@@ -100,3 +103,34 @@ async def test_a_moment_may_be_asked_for_after_something_was_read(people: People
 @ON_POSTGRESQL
 async def test_a_query_does_not_change_the_level_of_the_command_around_it(bus: CQRSBus) -> None:
     assert (await bus.execute_command(AskAtALevel(Look(at_one_moment=True)))).unwrap() == "read committed"
+
+
+async def test_a_query_inside_a_transaction_sees_what_was_done_before_it(
+    service: RunningService, people: People
+) -> None:
+    ada = await people.member(full_name="Ada")
+    command = RenameAndAsk(ada.id, "Ada King", Meddle(ada.id))
+    assert (await service.bus.execute_command(command)).unwrap() == "Ada King"
+    assert (await ada.query(GetUserQuery(ada.id))).unwrap().full_name == "Ada King"
+
+
+@pytest.mark.parametrize("bears", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_query_inside_a_transaction_changes_nothing(
+    service: RunningService, bus: CQRSBus, people: People, way: Way, fails: bool, bears: bool
+) -> None:
+    ada = await people.member(full_name="Ada")
+    await within_patience(bus.settled())
+    before = [await rows_of(service, table) for table in (event_log, users, roles)]
+    command = RenameAndAsk(ada.id, "Ada King", Meddle(ada.id, way, fails), bears)
+    result = await bus.execute_command(command)
+    was_refused_at_once = way in ("an update", "an insert")
+    if bears and was_refused_at_once:
+        assert result.unwrap() == "It failed."
+        assert (await ada.query(GetUserQuery(ada.id))).unwrap().full_name == "Ada King"
+    else:
+        tells_own = fails and not bears and not was_refused_at_once
+        reason = "There is nothing" if tells_own else "A query that was asked inside a transaction changed something"
+        assert reason in str(result.error_message)
+        assert [await rows_of(service, table) for table in (event_log, users, roles)] == before

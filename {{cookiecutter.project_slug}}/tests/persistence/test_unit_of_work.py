@@ -26,7 +26,7 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.ids import uuid7
 from app.domain.user import User
-from app.domain.user_events import UserDeactivated
+from app.domain.user_events import UserDeactivated, UserUpdated
 from app.persistence.database import Database
 from app.persistence.errors import LostConnectionError
 from app.persistence.sessions import hold
@@ -34,6 +34,7 @@ from app.persistence.tables import event_log, registrations, users
 from app.persistence.unit_of_work import SqlUnitOfWork, finished
 from tests.core.cqrs.support import Happened, HappenedToo, Thing
 from tests.persistence import commands as send
+from tests.persistence.meddling import somebody
 from tests.rows import rows_of
 from tests.users import People
 
@@ -172,6 +173,30 @@ async def test_what_is_rolled_back_is_gone(service: RunningService) -> None:
     await unit.commit()
     await unit.close()
     assert await rows_of(service, registrations) == []
+
+
+async def test_what_was_raised_since_a_savepoint_goes_with_it(service: RunningService, people: People) -> None:
+    ada, grace = await people.member(), await people.member()
+    unit = (await service.container.get(UnitsOfWork)).open(None)
+    assert isinstance(unit, SqlUnitOfWork)
+    user, session = await unit.session.get_one(User, ada.id), unit.session
+    user.update(full_name="before")
+    async with session.begin_nested():
+        user.update(email="kept@example.org")
+        savepoint = await session.begin_nested()
+        user.update(full_name="undone")
+        (await session.get_one(User, grace.id)).update(full_name="undone")
+        session.add(somebody())
+        await savepoint.rollback()
+    await session.refresh(user)
+    user.update(full_name="after", email="after@example.org")
+    raised = [(one.aggregate_id, one.version, one.event) for one in unit.collect_events()]
+    await unit.commit()
+    await unit.close()
+    told = [(id_, version, event.changed) for id_, version, event in raised if isinstance(event, UserUpdated)]
+    changes = [(2, ("full_name",)), (3, ("email",)), (4, ("email", "full_name"))]
+    assert told == [(str(ada.id), *change) for change in changes]
+    assert len(raised) == len(told)
 
 
 async def test_an_event_of_a_version_that_is_there_already_is_refused(service: RunningService) -> None:

@@ -64,6 +64,14 @@ class AggregateRoot:
         raised = RaisedEvent(event, type(self).__name__, str(self.id), self.version)
         self.__dict__.setdefault("_raised_events", []).append(raised)
 
+    def count_events(self) -> int:
+        """How many events were raised and not taken yet."""
+        return len(self.__dict__.get("_raised_events", ()))
+
+    def drop_events(self, but: int) -> None:
+        """Forget all that was raised and not taken yet, but the first so many."""
+        del self.__dict__.get("_raised_events", [])[but:]
+
     def take_events(self) -> list[RaisedEvent]:
         """The events raised since the last call."""
         raised: list[RaisedEvent] = self.__dict__.pop("_raised_events", [])

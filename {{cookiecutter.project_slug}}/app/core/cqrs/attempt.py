@@ -1,5 +1,6 @@
 """One attempt: a scope and a handler of its own."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import structlog
@@ -34,7 +35,7 @@ def attempt(plan: Plan, proceed: Step) -> Step:
     if not makes_work(plan):
         return proceed
 
-    nested, get_current = plan.nested, current.get
+    nested, is_query, get_current = plan.nested, plan.kind is Kind.QUERY, current.get
 
     async def with_work(message: Any) -> Any:
         dispatch = get_current()
@@ -42,7 +43,8 @@ def attempt(plan: Plan, proceed: Step) -> Step:
         outer_work = work_of(dispatch) if nested else None
         if outer_work is not None and _can_join(outer_work):
             outer_work.join(plan.message_type.__name__)
-            return await proceed(message)
+            async with outer_work.unit.reading() if is_query and outer_work.unit else nullcontext():
+                return await proceed(message)
         work = dispatch._work = Work()
         try:
             return await _in_scope(work, message)

@@ -70,6 +70,14 @@ class UnitOfWork(Protocol):
         """Note that a handler has had an event; False if that was noted before. A second one who asks waits."""
         ...
 
+    def reading(self) -> AbstractAsyncContextManager[None]:
+        """A query is answered meanwhile: it sees what was done so far, and does nothing itself.
+
+        Raises:
+            ConfigurationError: it changed something.
+        """
+        ...
+
     async def commit(self) -> None:
         """Make everything permanent."""
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -65,6 +66,10 @@ class MemoryUnit:
         """Note that a handler has had an event; False if that was noted before."""
         self._received.append((event_id, handler))
         return not await self._units.has_received(event_id, handler)
+
+    def reading(self) -> AbstractAsyncContextManager[None]:
+        """A query is answered meanwhile; where nothing is written, nobody can tell what it changed."""
+        return nullcontext()
 
     async def commit(self) -> None:
         """Keep everything, or fail as the test ordered."""
