@@ -33,8 +33,8 @@ def policy(name: str, file: str, old: str, new: str, tests: str | None = None) -
     return Mutation(name, f"policies/{file}.py", old, new, tests or f"policies/test_{file}.py")
 
 
-def delivery(name: str, file: str, old: str, new: str, tests: str) -> Mutation:
-    """A mutation of what happens to an event after the commit; its paths are those below `app` and `tests`."""
+def outside(name: str, file: str, old: str, new: str, tests: str) -> Mutation:
+    """A mutation outside of the bus; its paths are those below `app` and `tests`."""
     return Mutation(name, f"../../{file}", old, new, f"../../{tests}")
 
 
@@ -625,61 +625,97 @@ MUTATIONS = [
         "if False:",
         "test_event_types.py",
     ),
-    delivery(
+    outside(
         "what waits behind a failure is not delivered before it",
         "core/relay.py",
         "                        _say_failed(event, error)\n                        return\n",
         "                        _say_failed(event, error)\n",
         "core/test_relay.py",
     ),
-    delivery(
+    outside(
         "an outage is nobody's attempt",
         "core/relay.py",
         "except BrokerDownError as error:",
         "except ZeroDivisionError as error:",
         "core/test_relay.py",
     ),
-    delivery(
+    outside(
         "only the first event of an aggregate is claimed",
         "persistence/outbox.py",
         "_is_due(table), ~has_earlier)",
         "_is_due(table))",
         "persistence/test_outbox.py",
     ),
-    delivery(
+    outside(
         "EVENT_MAX_ATTEMPTS",
         "persistence/outbox.py",
         "event.attempts + 1 >= self._max_attempts and ",
         "",
         "persistence/test_outbox.py",
     ),
-    delivery(
+    outside(
         "EVENT_RETRY_SECONDS",
         "persistence/outbox.py",
         "min(self._retry_seconds * ",
         "min(1.0 * ",
         "persistence/test_outbox.py",
     ),
-    delivery(
+    outside(
         "RELAY_IN_SERVICE",
         "core/delivery.py",
         "if self.settings.relay_in_service:",
         "if True:",
         "core/test_delivery.py",
     ),
-    delivery(
+    outside(
         "RELAY_POLL_SECONDS",
         "core/delivery.py",
         "poll_seconds=self.settings.relay_poll_seconds",
         "poll_seconds=60.0",
         "core/test_delivery.py",
     ),
-    delivery(
+    outside(
         "an event that failed where it arrived keeps those behind it",
         "core/consumer.py",
         "elif await self._parked.is_waiting(event):",
         "elif False:",
         "core/test_consumer.py",
+    ),
+    outside(
+        "what is no event is dead at once",
+        "persistence/outbox.py",
+        "isinstance(error, UnreadableMessageError)",
+        "False",
+        "persistence/test_outbox.py",
+    ),
+    # the session of a unit of work
+    outside(
+        "a query inside a transaction adds no row",
+        "persistence/sessions.py",
+        "if self._is_spoiled or (self._queries and _is_changed(self)):",
+        "if self._queries and _is_changed(self):",
+        "persistence/test_nested_reading.py",
+    ),
+    outside(
+        "a query inside a transaction sends no statement",
+        "persistence/sessions.py",
+        "if self._queries and (statement.is_insert or statement.is_update or statement.is_delete):",
+        "if self._queries and (statement.is_insert or statement.is_delete):",
+        "persistence/test_nested_reading.py",
+    ),
+    outside(
+        "a query inside a transaction raises no event",
+        "persistence/sessions.py",
+        " or self._raised() != raised",
+        "",
+        "persistence/test_nested_reading.py",
+    ),
+    outside(
+        "a savepoint takes its events along",
+        "persistence/sessions.py",
+        "self._raised_before[savepoint].get(key, 0)",
+        "self._raised_before[savepoint].get(key, 1)",
+        "persistence/test_unit_of_work.py",
     ),
 ]
 

@@ -21,8 +21,9 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.ids import uuid7
 from app.domain.user import User
-from app.domain.user_events import RoleAssigned
+from app.persistence.event_sourcing import EventStreams
 from app.persistence.tables import roles, users
+from tests.persistence.accounts import Account
 
 Way = Literal["a field", "a new row", "a deletion", "an update", "an insert", "an event"]
 WAYS: tuple[Way, ...] = get_args(Way)
@@ -48,6 +49,7 @@ class MeddleHandler(BaseQueryHandler[Meddle, str]):
     """Does what no query may do."""
 
     session: AsyncSession
+    streams: EventStreams
 
     async def _handle(self, query: Meddle) -> str:
         user = await self.session.get_one(User, query.user_id)
@@ -63,7 +65,7 @@ class MeddleHandler(BaseQueryHandler[Meddle, str]):
             case "an insert":
                 await self.session.execute(insert(roles).values(name="meddler", is_admin=False))
             case "an event":
-                user.raise_event(RoleAssigned(user_id=user.id, role="meddler"))
+                self.streams.add(Account(query.user_id)).open("Meddled")
             case None:
                 pass
         if query.fails:

@@ -22,7 +22,13 @@ from tests.persistence.reads import Look
 from tests.rows import rows_of
 from tests.users import People
 
-PACKAGES = ("app.handlers", "tests.persistence.reads", "tests.persistence.nested_reads", "tests.persistence.meddling")
+PACKAGES = (
+    "app.handlers",
+    "tests.persistence.reads",
+    "tests.persistence.nested_reads",
+    "tests.persistence.meddling",
+    "tests.persistence.accounts",
+)
 ON_POSTGRESQL = pytest.mark.parametrize(
     "databases", [pytest.param("postgresql", marks=pytest.mark.integration)], indirect=True
 )
