@@ -113,7 +113,6 @@ class CQRSBus(Registering):
             reactions = self._published[type(event)]
         except KeyError:
             reactions = self._pipelines.compile_published(type(event))
-        _lease = self.lease  # aclose() waits until nobody has it
         failures = None
         try:
             for react in reactions:

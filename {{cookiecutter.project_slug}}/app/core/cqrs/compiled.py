@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from app.core.cqrs.aggregate import EventRecord, RaisedEvent
-from app.core.cqrs.dispatch import running
+from app.core.cqrs.dispatch import Lease, running
 from app.core.cqrs.errors import CommandHandlerNotFoundError, QueryHandlerNotFoundError, ServiceUnavailableError
 from app.core.cqrs.events import Reaction, compile_reaction
 from app.core.cqrs.pipeline import compile_dispatch
@@ -29,6 +29,12 @@ class Reactions(dict[type, list[Reaction]]):
         return compiled
 
 
+class Published(list[Run]):
+    """All reactions to an event outside of a unit of work. Who lets them run holds the bus's lease by holding this."""
+
+    lease: Lease | None = None
+
+
 class Pipelines:
     """The compiled pipelines of one bus. The dicts stay the same objects: the bus looks messages up in them itself."""
 
@@ -40,7 +46,7 @@ class Pipelines:
         self.closed = False
         self.commands: dict[type, Run] = {}
         self.queries: dict[type, Run] = {}
-        self.published: dict[type, list[Run]] = {}
+        self.published: dict[type, Published] = {}
         self.inside = Reactions(lambda event_type: self._reactions(event_type, in_transaction=True))
         self.after = Reactions(lambda event_type: self._reactions(event_type, in_transaction=False))
 
@@ -75,7 +81,7 @@ class Pipelines:
         for message_type, found in self._handlers.answering.items():
             self.compile(message_type, found.declaration.kind)
 
-    def compile_published(self, event_type: type) -> list[Run]:
+    def compile_published(self, event_type: type) -> Published:
         """All reactions for an event outside of a unit of work.
 
         Raises:
@@ -83,7 +89,8 @@ class Pipelines:
         """
         if self.closed and running() is None:
             raise ServiceUnavailableError("The bus takes no more events: it is shut down.")
-        runs = [self.direct(found) for found in self._handlers.reactions_to(event_type)]
+        runs = Published(self.direct(found) for found in self._handlers.reactions_to(event_type))
+        runs.lease = self._bus.lease
         if not self.closed:
             self.published[event_type] = runs
         return runs

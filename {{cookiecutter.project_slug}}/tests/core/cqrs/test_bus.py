@@ -361,8 +361,9 @@ async def test_what_is_cancelled_holds_nobody_up() -> None:
 
 
 async def test_an_idle_bus_closes_at_once_also_when_it_failed_before() -> None:
-    bus = MemoryBus(handler_of(Do, lambda _: 1 / 0))
+    bus = MemoryBus(handler_of(Do, lambda _: 1 / 0), handler_of(Happened, lambda _: None))
     assert (await bus.execute_command(Do())).is_failure
+    await bus.publish_event(Happened())
     await within_patience(bus.aclose())
 
 
