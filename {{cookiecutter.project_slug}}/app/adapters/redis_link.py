@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from app.adapters.redis_client import ANSWER_SECONDS
 
@@ -17,6 +17,8 @@ PING_SECONDS = 0.25
 PAUSE_SECONDS = 0.5
 """Between attempts to connect."""
 START_SECONDS = 1.0
+TELL_SECONDS = 60.0
+"""Between two lines of the log that tell what Redis refused."""
 
 OUTAGES = (RedisError, OSError)
 logger = structlog.get_logger(__name__)
@@ -46,6 +48,7 @@ class RedisLink:
         self.client = client
         self.channel = channel
         self._trusted = asyncio.Event()
+        self._tell_next = 0.0
 
     @property
     def is_trusted(self) -> bool:
@@ -53,7 +56,7 @@ class RedisLink:
         return self._trusted.is_set()
 
     async def ask(self, command: Callable[..., Awaitable[Any]], *args: Any, **more: Any) -> Any:
-        """The answer to a command; None too when Redis is not asked, or does not answer in time."""
+        """The answer to a command; None too when Redis is not asked, refuses, or does not answer in time."""
         return await self.insist(command, *args, **more) if self._trusted.is_set() else None
 
     async def insist(self, command: Callable[..., Awaitable[Any]], *args: Any, **more: Any) -> Any:
@@ -61,9 +64,17 @@ class RedisLink:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await command(*args, **more)
+        except ResponseError as error:  # it is there, and refuses this: it may be full, or the key another's
+            self._tell_refused(error)
+            return None
         except OUTAGES as error:
             self.distrust(repr(error))
             return None
+
+    def _tell_refused(self, error: ResponseError) -> None:
+        if monotonic() >= self._tell_next:
+            self._tell_next = monotonic() + TELL_SECONDS
+            logger.warning("cache_refused", error=repr(error))
 
     def distrust(self, reason: str) -> None:
         """Do not ask Redis before it has answered a ping, and its listener has caught up."""

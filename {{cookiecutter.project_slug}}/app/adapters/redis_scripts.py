@@ -53,6 +53,12 @@ return 1
 """
 """KEYS: the tags. ARGV: the channel, and what to tell all processes there."""
 
+TAKE = """
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+"""
+"""KEYS: a turn. ARGV: whose it is to be, and for how many milliseconds at most. Whether it is."""
+TAKEN = 0
+
 RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from secrets import token_hex
 
 from app.adapters.redis_link import RedisLink
-from app.adapters.redis_scripts import RELEASE
+from app.adapters.redis_scripts import RELEASE, TAKE, TAKEN
 
 TURN_MS = 3000
 """After so long it is another's turn: the one who has it may be dead."""
@@ -18,16 +18,14 @@ class RedisTurns:
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
-        self._release = link.client.register_script(RELEASE)
+        self._take, self._release = map(link.client.register_script, (TAKE, RELEASE))
 
     @asynccontextmanager
     async def turn(self, name: str) -> AsyncIterator[bool]:
         """To be done inside; whether somebody else's turn had to be waited for."""
         owner, waited = token_hex(8), False
         try:
-            while not await self._link.ask(self._link.client.set, name, owner, nx=True, px=TURN_MS):
-                if not self._link.is_trusted:
-                    break
+            while await self._link.ask(self._take, [name], [owner, TURN_MS]) == TAKEN:
                 waited = True
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)
             yield waited

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.adapters import redis_client
 from app.adapters.cache_redis import RedisCache
@@ -186,3 +187,31 @@ async def test_the_service_starts_without_redis(server: Redis, settings: Setting
         await server.start()
         await until(lambda: cache.link.is_trusted)
         await until_kept(cache)
+
+
+async def test_a_redis_that_is_full_serves_what_it_has_and_takes_nothing_more(
+    one: RedisCache, other: RedisCache
+) -> None:
+    await until_kept(one)
+    admin = one.link.client
+    await admin.config_set("maxmemory", 1)
+    with capture_logs() as logs:
+        for _ in range(2):
+            await query(other)
+    assert await other.get("missing") is None
+    assert (await other.get("a")) is not None
+    assert other.link.is_trusted
+    assert [line["event"] for line in logs] == ["cache_refused"]
+    await other.invalidate(["x"])
+    async with asyncio.timeout(DEADLINE):
+        while await one.get("a") is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    await admin.config_set("maxmemory", 0)
+    await until_kept(other)
+
+
+async def test_a_key_that_somebody_else_uses_is_a_miss_and_taken_over(one: RedisCache) -> None:
+    await one.link.client.rpush("app:entry:a", "somebody's")
+    assert await one.get("a") is None
+    assert one.link.is_trusted
+    await until_kept(one)
