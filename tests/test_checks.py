@@ -28,7 +28,7 @@ def kinds(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 # Every .py is the template's byte for byte, and `make service` has run all its tests on all servers. So what is whole
 # runs a few of them here, and what has less of it passes its whole `make check`, on SQLite.
-SOME = ("lint", "types", "imports", "test", "ARGS=tests/core/cqrs/test_bus.py tests/test_main.py")
+SOME = ("lint", "imports", "test", "ARGS=tests/core/cqrs/test_bus.py tests/test_main.py")
 EVERYTHING = ("check", "ARGS=-k 'not postgresql and not integration'")
 
 
