@@ -121,6 +121,7 @@ class CQRSBus(Registering):
                 except Exception as error:
                     failures = [*(failures or ()), error]
         finally:
+            del reactions  # and the lease with it: an error that somebody keeps has this frame
             opened = _get_current()
             if opened is not outer and opened is not None:
                 opened._close()

@@ -320,6 +320,14 @@ async def test_aclose_waits_for_what_is_being_published(make: Callable[[Any], An
     assert publishing.done()
 
 
+async def test_what_was_raised_by_what_was_published_holds_nobody_up() -> None:
+    bus = MemoryBus(handler_of(Happened, lambda _: 1 / 0))
+    with pytest.raises(ExceptionGroup) as raised:
+        await bus.publish_event(Happened())
+    await within_patience(bus.aclose())
+    assert raised.value.exceptions, "Whoever keeps the error keeps the frames it came through."
+
+
 async def test_aclose_waits_for_what_was_sent_and_has_not_begun() -> None:
     slow = Slow()
     bus = MemoryBus(handler_of(Do, slow))
