@@ -699,8 +699,8 @@ MUTATIONS = [
     outside(
         "a query inside a transaction sends no statement",
         "persistence/sessions.py",
-        "if self._queries and (statement.is_insert or statement.is_update or statement.is_delete):",
-        "if self._queries and (statement.is_insert or statement.is_delete):",
+        "if statement.is_insert or statement.is_update or statement.is_delete:",
+        "if statement.is_insert or statement.is_delete:",
         "persistence/test_nested_reading.py",
     ),
     outside(

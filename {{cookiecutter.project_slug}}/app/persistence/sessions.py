@@ -48,24 +48,23 @@ class UnitSession(Session):
     def answering(self) -> Iterator[None]:
         """A query is answered meanwhile. Begin when everything is flushed: what is changed then, the query changed.
 
-        From then on nothing of this session can be stored.
+        If it did, nothing of this session can be stored any more.
 
         Raises:
             ConfigurationError: the query changed something, and did not fail by itself.
         """
+        if self._queries == 0:  # only then: who listens makes every statement slower
+            event.listen(self, "do_orm_execute", _refuse_change)
         self._queries += 1
         raised = self._raised()
         try:
             yield
         finally:
             self._queries -= 1
+            if self._queries == 0:
+                event.remove(self, "do_orm_execute", _refuse_change)
             self._is_spoiled |= _is_changed(self) or self._raised() != raised
         if self._is_spoiled:
-            raise _changed_by_query()
-
-    def refuse_statement(self, statement: ORMExecuteState) -> None:
-        """Refuse a statement by which a query would change something."""
-        if self._queries and (statement.is_insert or statement.is_update or statement.is_delete):
             raise _changed_by_query()
 
     def begin_savepoint(self, savepoint: SessionTransaction) -> None:
@@ -153,6 +152,11 @@ def _changed_by_query() -> ConfigurationError:
     )
 
 
+def _refuse_change(statement: ORMExecuteState) -> None:
+    if statement.is_insert or statement.is_update or statement.is_delete:
+        raise _changed_by_query()
+
+
 def _hold(session: Session, instance: object) -> None:
     if isinstance(session, UnitSession) and isinstance(instance, AggregateRoot):
         session.aggregates[id(instance)] = instance
@@ -170,4 +174,3 @@ event.listen(UnitSession, "after_attach", _hold)
 event.listen(UnitSession, "after_transaction_create", UnitSession.begin_savepoint)
 event.listen(UnitSession, "after_rollback", UnitSession.undo_savepoint)
 event.listen(UnitSession, "after_transaction_end", UnitSession.end_savepoint)
-event.listen(UnitSession, "do_orm_execute", lambda statement: statement.session.refuse_statement(statement))
