@@ -1,7 +1,8 @@
 """Does a test notice when a parameter is taken and ignored? `make mutation` asks for each of them.
 
 Each mutation takes the effect of one parameter, or of one fact about the pipeline, out of a copy of the service.
-A mutation that no test notices, or whose text is not in the source any more, makes this fail.
+A mutation that no test notices, or whose text is not in the source any more, makes this fail. Those of the guards that
+`tests/field/` is about stand there, in `mutations_*.py`.
 """
 
 import os
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -720,6 +722,12 @@ MUTATIONS = [
 ]
 
 
+def every_mutation() -> list[Mutation]:
+    """The mutations above, and those of the modules in `tests/field/`."""
+    modules = [import_module(f"tests.field.{file.stem}") for file in sorted(SERVICE.glob("tests/field/mutations_*.py"))]
+    return [*MUTATIONS, *(mutation for module in modules for mutation in module.MUTATIONS)]
+
+
 class Outcome(NamedTuple):
     """What the tests said to a mutation."""
 
@@ -773,7 +781,7 @@ def misplaced(mutations: Iterable[Mutation]) -> list[str]:
 
 def main(wanted: str = "") -> int:
     """Try all mutations, or those whose name has `wanted` in it, and print what caught each."""
-    chosen = [mutation for mutation in MUTATIONS if wanted in mutation.name]
+    chosen = [mutation for mutation in every_mutation() if wanted in mutation.name]
     if wrong := misplaced(chosen):
         sys.exit("\n".join(wrong))
     width = max(len(mutation.name) for mutation in chosen)

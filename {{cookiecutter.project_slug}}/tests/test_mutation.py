@@ -1,5 +1,5 @@
-from tests.mutation import MUTATIONS, misplaced
+from tests.mutation import every_mutation, misplaced
 
 
 def test_every_mutation_still_has_something_to_change() -> None:
-    assert misplaced(MUTATIONS) == []
+    assert misplaced(every_mutation()) == []
