@@ -7,6 +7,8 @@ import pytest
 from scripts.bake import bake_from, copy_template
 from tests.support import Bake, BakedProject
 
+collect_ignore = ["grown"]  # a team's code and tests, which run in a service
+
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,7 +11,6 @@ from tests.test_choices import CHOICES
 
 pytestmark = pytest.mark.slow
 METADATA = "from importlib.metadata import metadata; print(*metadata('pizza-service_2').items(), sep='\\n')"
-FOLLOW = "from pathlib import Path; from tests.guide import follow; follow(Path('followed'))"
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +40,6 @@ def test_each_set_of_files_passes_its_own_checks(kinds: dict[str, BakedProject])
     assert kinds != {}
     assert failed == {}
     assert all(re.search(r"\b\d+ passed", answer.stdout) for answer in answers.values())
-
-
-def test_the_code_of_the_guide_passes_the_checks_of_types_and_imports(kinds: dict[str, BakedProject]) -> None:
-    service = min(kinds.values(), key=lambda kind: len(kind.files()))
-    assert service.make("install").returncode == 0
-    followed = service.path / "followed"
-    followed.mkdir()
-
-    made = run(".venv/bin/python", "-c", FOLLOW, cwd=service.path)
-    checked = [run(f"../.venv/bin/{tool}", cwd=followed) for tool in ("mypy", "lint-imports")]
-
-    assert [answer.stdout + answer.stderr for answer in (made, *checked) if answer.returncode] == []
 
 
 @pytest.mark.parametrize("answer", ["MIT", "Proprietary"])

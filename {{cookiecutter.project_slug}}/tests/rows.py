@@ -1,6 +1,7 @@
 """What is in the database, for tests."""
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row, Table, delete, update
 
@@ -17,6 +18,12 @@ async def deliver_again(service: RunningService) -> None:
         await session.execute(delete(inbox))
         await session.execute(update(event_log).values(published_at=None))
     await service.bus.settled()
+
+
+async def events_of(service: RunningService, aggregate_type: str, aggregate_id: UUID | None = None) -> list[Row[Any]]:
+    """The stored events of one kind of aggregate, or of one aggregate, in their order; others may raise events too."""
+    rows = [row for row in await rows_of(service, event_log) if row.aggregate_type == aggregate_type]
+    return [row for row in rows if aggregate_id is None or row.aggregate_id == str(aggregate_id)]
 
 
 async def rows_of(service: RunningService, table: Table) -> list[Row[Any]]:

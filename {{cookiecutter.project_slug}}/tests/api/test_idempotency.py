@@ -27,10 +27,10 @@ from app.core.cqrs import (
 )
 from app.dependencies import Bus
 from app.main import create_app
-from app.persistence.tables import event_log, users
+from app.persistence.tables import users
 from tests.api.callers import Callers, new_user
 from tests.lifespan import started
-from tests.rows import rows_of
+from tests.rows import events_of, rows_of
 from tests.users import PASSWORD
 
 KEY = {"Idempotency-Key": "form-17"}
@@ -112,7 +112,7 @@ async def test_fifty_at_once_have_one_effect_and_one_answer(client: AsyncClient,
     assert {said(each) for each in answers} == {said(answers[0])}
     assert answers[0].status_code == 201
     assert sum(not is_replay(each) for each in answers) == 1
-    assert len(await rows_of(service, users)) == len(await rows_of(service, event_log)) == 1
+    assert len(await rows_of(service, users)) == len(await events_of(service, "User")) == 1
 
 
 async def test_keys_and_callers_are_kept_apart(callers: Callers, client: AsyncClient) -> None:

@@ -21,7 +21,7 @@ from app.handlers.user.count_registration_handler import CountRegistrationHandle
 from app.persistence.tables import event_log, notifications, registrations, users
 from tests.cli.support import Run
 from tests.processes import PATIENCE_SECONDS, ROOT, Forked
-from tests.rows import rows_of
+from tests.rows import events_of, rows_of
 from tests.users import People
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -126,7 +126,7 @@ async def test_a_worker_that_is_killed_loses_nothing_and_repeats_nothing(
     second = worker()
     await until(all_delivered, second)
 
-    members = {row.aggregate_id for row in await rows_of(service, event_log)}
+    members = {row.aggregate_id for row in await events_of(service, "User")}
     assert len(await rows_of(service, registrations)) == len(members) == 30
     assert sorted(str(row.user_id) for row in await rows_of(service, notifications)) == sorted(members)
     assert second.ends(signal.SIGTERM) == 0

@@ -7,8 +7,7 @@ from app.core.container import running_service
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence.repositories.user_repository import UserRepository
-from app.persistence.tables import event_log
-from tests.rows import rows_of
+from tests.rows import events_of
 from tests.users import People, Person
 
 
@@ -23,5 +22,5 @@ async def test_what_was_stored_is_there_after_a_restart(settings: Settings) -> N
         async with service.container() as operation:
             users = await operation.get(UserRepository)
             assert [await users.exists(user_id) for user_id in (ada.id, bob.id, UUID(int=7))] == [True, True, False]
-        happened = [(row.event_type, row.aggregate_id) for row in await rows_of(service, event_log)]
+        happened = [(row.event_type, row.aggregate_id) for row in await events_of(service, "User")]
         assert happened[-1] == ("UserUpdated", str(ada.id))

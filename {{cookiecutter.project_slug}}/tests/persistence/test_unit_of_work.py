@@ -30,12 +30,12 @@ from app.domain.user_events import UserDeactivated, UserUpdated
 from app.persistence.database import Database
 from app.persistence.errors import LostConnectionError
 from app.persistence.sessions import hold
-from app.persistence.tables import event_log, registrations, users
+from app.persistence.tables import registrations, users
 from app.persistence.unit_of_work import SqlUnitOfWork, finished
 from tests.core.cqrs.support import Happened, HappenedToo, Thing
 from tests.persistence import commands as send
 from tests.persistence.meddling import somebody
-from tests.rows import rows_of
+from tests.rows import events_of, rows_of
 from tests.users import People
 
 
@@ -53,7 +53,7 @@ async def test_of_two_hundred_updates_at_once_none_is_lost(service: RunningServi
     (user,) = await rows_of(service, users)
     assert len(user.full_name) == 201
     assert user.version == 201
-    assert len(await rows_of(service, event_log)) == 201
+    assert len(await events_of(service, "User")) == 201
 
 
 async def test_twenty_nested_commands_at_once_share_five_connections(service: RunningService, people: People) -> None:
@@ -135,7 +135,7 @@ async def test_cancelling_at_any_moment_leaks_no_connection(service: RunningServ
 async def test_events_are_kept_although_nobody_holds_the_aggregate(service: RunningService, people: People) -> None:
     ada = await people.member()
     (await service.bus.execute_command(send.ChangeAndForget(ada.id))).unwrap()
-    assert [event.event_type for event in await rows_of(service, event_log)] == ["UserCreated", "UserUpdated"]
+    assert [event.event_type for event in await events_of(service, "User")] == ["UserCreated", "UserUpdated"]
 
 
 async def test_reactions_inside_the_transaction_see_what_it_did(service: RunningService, people: People) -> None:
@@ -150,7 +150,7 @@ async def test_events_are_logged_in_the_order_in_which_they_were_raised(
 ) -> None:
     ada = await people.member(full_name="x")
     (await service.bus.execute_command(send.Lengthen(ada.id, times=3))).unwrap()
-    events = sorted(await rows_of(service, event_log), key=lambda event: event.id)
+    events = sorted(await events_of(service, "User"), key=lambda event: event.id)
     assert [event.version for event in events] == [1, 2, 3, 4]
     assert len({event.metadata["operation_id"] for event in events[1:]}) == 1
 

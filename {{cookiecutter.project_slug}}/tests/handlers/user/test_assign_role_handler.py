@@ -5,8 +5,7 @@ from app.core.cqrs import OperationStatus
 from app.handlers.user.assign_role_handler import AssignRoleCommand
 from app.handlers.user.find_users_handler import FindUsersQuery
 from app.handlers.user.get_user_handler import GetUserQuery
-from app.persistence.tables import event_log
-from tests.rows import rows_of
+from tests.rows import events_of
 from tests.users import People
 
 
@@ -18,7 +17,7 @@ async def test_a_role_is_in_force_with_the_next_message(service: RunningService,
         assert assigned.status is OperationStatus.NO_CONTENT
     assert (await ada.query(FindUsersQuery())).is_success
     assert (await ada.query(GetUserQuery(ada.id))).unwrap().roles == ("admin", "member")
-    events = [row for row in await rows_of(service, event_log) if row.aggregate_id == str(ada.id)]
+    events = await events_of(service, "User", ada.id)
     assert [(row.event_type, row.payload.get("role")) for row in events][1:] == [("RoleAssigned", "admin")]
     assert events[1].metadata["user_id"] == str(root.id)
 

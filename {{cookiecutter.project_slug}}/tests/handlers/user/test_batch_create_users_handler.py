@@ -6,8 +6,8 @@ from app.domain.registration import NewUser
 from app.domain.user import User
 from app.handlers.user.batch_create_users_handler import BatchCreateUsersCommand
 from app.persistence.repositories.user_repository import UserRepository
-from app.persistence.tables import event_log, users
-from tests.rows import rows_of
+from app.persistence.tables import users
+from tests.rows import events_of, rows_of
 from tests.users import PASSWORD, People
 
 
@@ -40,11 +40,11 @@ async def test_they_are_stored_a_few_at_a_time(people: People, monkeypatch: pyte
 async def test_all_or_nothing(service: RunningService, people: People) -> None:
     root = await people.administrator()
     await people.member(email="USER15@example.org", username="somebody")
-    before = len(await rows_of(service, event_log))
+    before = len(await events_of(service, "User"))
     result = await root.command(batch(*range(20)))
     assert (result.status, result.errors) == (OperationStatus.CONFLICT, {"email": "is taken"})
     assert len(await rows_of(service, users)) == 2
-    assert len(await rows_of(service, event_log)) == before
+    assert len(await events_of(service, "User")) == before
 
 
 async def test_who_lost_the_answer_asks_again_under_the_same_key(service: RunningService, people: People) -> None:

@@ -6,8 +6,8 @@ from app.core.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.persistence.database import Database
-from app.persistence.tables import event_log, idempotency_keys, users
-from tests.rows import rows_of
+from app.persistence.tables import idempotency_keys, users
+from tests.rows import events_of, rows_of
 from tests.users import PASSWORD, People, create_user
 
 
@@ -20,7 +20,7 @@ async def test_a_new_user_can_log_in_and_is_a_member(people: People) -> None:
 
 async def test_the_event_is_stored_with_the_user(service: RunningService, people: People) -> None:
     ada = await people.member()
-    (event,) = await rows_of(service, event_log)
+    (event,) = await events_of(service, "User")
     assert (event.event_type, event.aggregate_type, event.aggregate_id, event.version) == (
         "UserCreated",
         "User",
@@ -56,7 +56,7 @@ async def test_of_fifty_at_once_with_one_address_one_succeeds(service: RunningSe
     refused = [result for result in results if result.is_failure]
     assert len(refused) == 49
     assert {(result.status, *result.errors) for result in refused} == {(OperationStatus.CONFLICT, "email")}
-    assert len(await rows_of(service, users)) == len(await rows_of(service, event_log)) == 1
+    assert len(await rows_of(service, users)) == len(await events_of(service, "User")) == 1
 
 
 async def test_fifty_at_once_under_one_key_have_one_effect_and_one_answer(service: RunningService) -> None:

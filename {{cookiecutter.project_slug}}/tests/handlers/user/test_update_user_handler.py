@@ -8,8 +8,8 @@ from app.core.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.update_user_handler import UpdateUserCommand
-from app.persistence.tables import event_log, users
-from tests.rows import rows_of
+from app.persistence.tables import users
+from tests.rows import events_of, rows_of
 from tests.users import People
 
 
@@ -26,7 +26,7 @@ async def test_what_is_the_same_already_changes_nothing(service: RunningService,
     ada = await people.member(full_name="Ada")
     result = await ada.command(UpdateUserCommand(ada.id, full_name="Ada"))
     assert result.affected_entities == {"user": str(ada.id), "changed": []}
-    assert [row.event_type for row in await rows_of(service, event_log)] == ["UserCreated"]
+    assert [row.event_type for row in await events_of(service, "User")] == ["UserCreated"]
 
 
 async def test_members_change_themselves_and_administrators_everybody(people: People) -> None:
@@ -61,4 +61,4 @@ async def test_of_many_at_once_each_is_done_or_told_that_it_was_not(service: Run
     assert done
     (user,) = await rows_of(service, users)
     assert user.version == 1 + len(done)
-    assert len(await rows_of(service, event_log)) == 1 + len(done)
+    assert len(await events_of(service, "User")) == 1 + len(done)

@@ -288,7 +288,8 @@ async def test_a_run_on_a_real_service(bus: CQRSBus, people: People) -> None:
         ("GetUserQuery", False, OperationStatus.SUCCESS),
         ("CreateUserCommand", False, OperationStatus.CREATED),
     ]
-    assert [(record.event_type, record.raised.version) for record in run.recorded] == [("UserCreated", 1)] * 2
+    registered = [record.raised.version for record in run.recorded if record.event_type == "UserCreated"]
+    assert registered == [1, 1]
     assert run.handled[UserCreated].count("SendWelcomeHandler") == 2
     assert run.handled[UserCreated].count("RecordUserEventHandler") == 4, "in each transaction, also in those undone"
     assert run.failures == []
