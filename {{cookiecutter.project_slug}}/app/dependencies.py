@@ -20,6 +20,7 @@ from app.core.cqrs import (
     OperationMetadata,
     QueryResult,
 )
+from app.core.cqrs.awaited import coroutine_function
 from app.domain.ports import AccessToken, AccessTokens
 from app.read_models.pages import LARGEST_PAGE, LARGEST_PAGE_SIZE
 
@@ -40,11 +41,13 @@ class RequestBus:
     traceparent: str | None
     idempotency_key: str | None
 
+    @coroutine_function
     def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
         """Have a command done."""
         self._stamp(command.metadata)
         return self.bus.execute_command(command)
 
+    @coroutine_function
     def execute_query(self, query: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]:
         """Have a query answered."""
         self._stamp(query.metadata)

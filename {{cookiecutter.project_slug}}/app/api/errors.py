@@ -28,7 +28,7 @@ HTTP: Mapping[OperationStatus, tuple[int, str]] = {
     OperationStatus.BAD_REQUEST: (400, "The request makes no sense"),
     OperationStatus.VALIDATION_ERROR: (422, "Some fields are not valid"),
     OperationStatus.UNAUTHENTICATED: (401, "Sign in first"),
-    OperationStatus.UNAUTHORIZED: (403, "You may not do this"),
+    OperationStatus.FORBIDDEN: (403, "You may not do this"),
     OperationStatus.NOT_FOUND: (404, "Not found"),
     OperationStatus.CONFLICT: (409, "It contradicts what is stored"),
     OperationStatus.BUSINESS_RULE: (422, "A rule forbids this"),

@@ -69,7 +69,7 @@ async def test_nobody_sees_what_is_kept_for_another(services: Services) -> None:
     ada, bob = [await People(one.bus).member(email=f"{name}@example.org", username=name) for name in ("ada", "bob")]
     assert [await level(ada), await level(at(other, ada))] == [None, "redis"]
     for service in services:
-        assert (await at(service, bob).query(GetUserQuery(ada.id))).status is OperationStatus.UNAUTHORIZED
+        assert (await at(service, bob).query(GetUserQuery(ada.id))).status is OperationStatus.FORBIDDEN
     assert (await at(other, bob).query(GetUserQuery(bob.id))).unwrap().id == bob.id
 
 
@@ -81,7 +81,7 @@ async def test_who_may_no_longer_does_not_get_what_is_kept(services: Services) -
     for service in services:
         assert (await at(service, fired).query(GetUserStatsQuery())).is_success
     (await root.command(RevokeRoleCommand(fired.id, "admin"))).unwrap()
-    assert (await at(one, fired).query(GetUserStatsQuery())).status is OperationStatus.UNAUTHORIZED
+    assert (await at(one, fired).query(GetUserStatsQuery())).status is OperationStatus.FORBIDDEN
     async with asyncio.timeout(DEADLINE):
         while (await at(other, fired).query(GetUserStatsQuery())).is_success:  # noqa: ASYNC110
             await asyncio.sleep(0.005)

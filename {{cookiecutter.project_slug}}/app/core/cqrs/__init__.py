@@ -6,7 +6,7 @@ messages, metadata         what is sent, and who asked for it
 status, errors, results    what comes back
 handlers, answers          where the work is done, and the helpers that make results
 injected                   where a handler's dependencies come from
-registry                   @command_handler, @query_handler, @event_handler
+registry, targets          @command_handler, @query_handler, @event_handler, and what decorators may stand on
 policies/                  one decorator each: @transactional, @authorize, @cached_query, ...
 middleware/                around every message: tracing, logging, metrics, audit, error reports, and your own
 plan, pipeline             the fixed order of the steps, compiled once for each type of message

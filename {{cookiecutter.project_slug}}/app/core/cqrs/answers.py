@@ -1,9 +1,10 @@
 """Results by name, for handlers."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
-from app.core.cqrs.results import OperationResult
+from app.core.cqrs.dispatch import current_message
+from app.core.cqrs.results import OperationResult, returned_error
 from app.core.cqrs.status import OperationStatus
 
 T = TypeVar("T")
@@ -13,7 +14,9 @@ Errors = Mapping[str, Any] | None
 
 
 class Answers:
-    """What a handler may return in place of a plain value; or it raises an error of the tree."""
+    """Successes are returned in place of a plain value. Refusals raise the error of their status, returned or not."""
+
+    answers_with: ClassVar[type[OperationResult[Any]]] = OperationResult
 
     def ok(self, data: T) -> OperationResult[T]:
         """It is done; here is the answer."""
@@ -31,34 +34,39 @@ class Answers:
         """It is done; there is nothing to say."""
         return OperationResult.success(None, OperationStatus.NO_CONTENT)
 
-    def bad_request(self, message: str, errors: Errors = None) -> OperationResult[Any]:
+    def bad_request(self, message: str, errors: Errors = None) -> NoReturn:
         """The request makes no sense as it stands."""
-        return OperationResult.failure(OperationStatus.BAD_REQUEST, errors, message)
+        self._refuse(OperationStatus.BAD_REQUEST, errors, message)
 
-    def unauthorized(self, message: str, errors: Errors = None) -> OperationResult[Any]:
+    def unauthorized(self, message: str, errors: Errors = None) -> NoReturn:
         """Nobody known is asking; HTTP's 401 of that name."""
-        return OperationResult.failure(OperationStatus.UNAUTHENTICATED, errors, message)
+        self._refuse(OperationStatus.UNAUTHENTICATED, errors, message)
 
-    def forbidden(self, message: str, errors: Errors = None) -> OperationResult[Any]:
+    def forbidden(self, message: str, errors: Errors = None) -> NoReturn:
         """The caller is known and may not do this."""
-        return OperationResult.failure(OperationStatus.UNAUTHORIZED, errors, message)
+        self._refuse(OperationStatus.FORBIDDEN, errors, message)
 
-    def not_found(self, message: str, errors: Errors = None) -> OperationResult[Any]:
+    def not_found(self, message: str, errors: Errors = None) -> NoReturn:
         """The thing asked for does not exist."""
-        return OperationResult.failure(OperationStatus.NOT_FOUND, errors, message)
+        self._refuse(OperationStatus.NOT_FOUND, errors, message)
 
-    def conflict(self, message: str, errors: Errors = None) -> OperationResult[Any]:
+    def conflict(self, message: str, errors: Errors = None) -> NoReturn:
         """The change contradicts what is stored."""
-        return OperationResult.failure(OperationStatus.CONFLICT, errors, message)
+        self._refuse(OperationStatus.CONFLICT, errors, message)
 
-    def unprocessable_entity(self, message: str, errors: Errors = None) -> OperationResult[Any]:
+    def unprocessable_entity(self, message: str, errors: Errors = None) -> NoReturn:
         """Fields of the message are wrong, as only the handler could tell."""
-        return OperationResult.failure(OperationStatus.VALIDATION_ERROR, errors, message)
+        self._refuse(OperationStatus.VALIDATION_ERROR, errors, message)
 
-    def internal_server_error(self, message: str, errors: Errors = None) -> OperationResult[Any]:
+    def internal_server_error(self, message: str, errors: Errors = None) -> NoReturn:
         """It failed on our side. The caller sees the message: tell nothing internal."""
-        return OperationResult.failure(OperationStatus.FAILED, errors, message)
+        self._refuse(OperationStatus.FAILED, errors, message)
 
-    def service_unavailable(self, message: str, errors: Errors = None) -> OperationResult[Any]:
+    def service_unavailable(self, message: str, errors: Errors = None) -> NoReturn:
         """Something this operation needs does not work now."""
-        return OperationResult.failure(OperationStatus.UNAVAILABLE, errors, message)
+        self._refuse(OperationStatus.UNAVAILABLE, errors, message)
+
+    def _refuse(self, status: OperationStatus, errors: Errors, message: str) -> NoReturn:
+        result = self.answers_with.failure(status, errors, message)
+        result._message = current_message()
+        raise returned_error(result)

@@ -12,7 +12,7 @@ from app.core.cqrs.policies.cached_query import HIT_BY_HOOK, NOT_CACHED
 from app.core.cqrs.policies.invalidates import Invalidates
 from app.core.cqrs.policies.retry_on_failure import mark_final
 from app.core.cqrs.policies.transactional import Transactional
-from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, as_result
+from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, as_result, returned_error
 from app.core.cqrs.work import Work, current_work, work_of
 
 logger = structlog.get_logger(__name__)
@@ -110,9 +110,7 @@ async def _built(plan: Plan) -> Any:
 def _raise_failure(result: OperationResult[Any]) -> None:
     """Let a failed result act like a raised error, for the steps around the handler."""
     if result._outcome is not SUCCEEDED and result.is_failure:
-        error = result.to_error()
-        error.returned, error.must_roll_back = result, True
-        raise error
+        raise returned_error(result)
 
 
 async def _told_by(hook: Any, message: Any, result: OperationResult[Any], part: str) -> OperationResult[Any]:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from app.core.cqrs.aggregate import EventRecord, RaisedEvent
+from app.core.cqrs.awaited import coroutine_function
 from app.core.cqrs.dispatch import Dispatch, Lease, current
 from app.core.cqrs.events import Delivery, MemoryDelivery, commit
 from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
@@ -57,6 +58,7 @@ class CQRSBus(Registering):
 
     # Sending messages
 
+    @coroutine_function
     def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
         """Have a command done.
 
@@ -72,6 +74,7 @@ class CQRSBus(Registering):
             run = self._pipelines.compile(type(command), Kind.COMMAND)
         return run(command)
 
+    @coroutine_function
     def execute_query(self, query: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]:
         """Have a query answered.
 
@@ -91,6 +94,7 @@ class CQRSBus(Registering):
     def execute(self, message: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]: ...
     @overload
     def execute(self, message: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]: ...
+    @coroutine_function
     def execute(self, message: ICommand[Any] | IQuery[Any]) -> Coroutine[Any, Any, OperationResult[Any]]:
         """Execute a command or a query, whichever it is."""
         if isinstance(message, IQuery):

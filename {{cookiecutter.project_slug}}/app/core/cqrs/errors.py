@@ -6,7 +6,7 @@ CQRSError                           FAILED
 │   ├── CommandValidationError
 │   └── QueryValidationError
 ├── AuthenticationError             UNAUTHENTICATED
-├── AuthorizationError              UNAUTHORIZED
+├── AuthorizationError              FORBIDDEN
 ├── ResourceNotFoundError           NOT_FOUND
 ├── ConflictError                   CONFLICT
 │   └── ConcurrencyError
@@ -90,7 +90,7 @@ class AuthenticationError(CQRSError):
 class AuthorizationError(CQRSError):
     """The caller is known and may not do this."""
 
-    status = OperationStatus.UNAUTHORIZED
+    status = OperationStatus.FORBIDDEN
 
 
 class ResourceNotFoundError(CQRSError):

@@ -78,6 +78,8 @@ class Handler(Injected):
 class BaseCommandHandler(Handler, Answers, ABC, Generic[C, R]):
     """Does what a command `C` orders and answers an `R`."""
 
+    answers_with = CommandResult
+
     @abstractmethod
     async def _handle(self, command: C) -> R | OperationResult[R]:
         """Do it. What is returned or raised here decides whether the work is kept."""
@@ -101,6 +103,8 @@ class BaseCommandHandler(Handler, Answers, ABC, Generic[C, R]):
 
 class BaseQueryHandler(Handler, Answers, ABC, Generic[Q, R]):
     """Answers a query `Q` with an `R`, and changes nothing."""
+
+    answers_with = QueryResult
 
     @abstractmethod
     async def _handle(self, query: Q) -> R | OperationResult[R]:

@@ -8,6 +8,7 @@ from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
 from app.core.cqrs.metadata import OperationMetadata
 from app.core.cqrs.plan import Kind
 from app.core.cqrs.results import OperationResult
+from app.core.cqrs.targets import require_arguments, require_handler
 
 C = TypeVar("C", bound=ICommand[Any])
 E = TypeVar("E", bound=DomainEvent)
@@ -106,10 +107,13 @@ def command_handler(
         command: the class of the command.
         auto_register: False: discovery passes the handler over, and somebody registers it by hand.
         timeout_seconds: the deadline for everything the command does, in seconds; None: there is none.
+
+    Raises:
+        PolicyError: it is on what is no handler.
     """
-    return lambda handler: handler.declared(
-        Declaration(Kind.COMMAND, command, auto_register, timeout_seconds)  # type: ignore[arg-type]
-    )
+    require_arguments("command_handler", "@command_handler(CreateUserCommand)", command)
+    declaration = Declaration(Kind.COMMAND, command, auto_register, timeout_seconds)  # type: ignore[arg-type]
+    return lambda handler: _declared(handler, declaration)
 
 
 def query_handler(
@@ -126,10 +130,13 @@ def query_handler(
         auto_register: False: discovery passes the handler over, and somebody registers it by hand.
         timeout_seconds: the deadline for everything the query does, in seconds; None: there is none.
         cache_enabled: False switches all caching of this handler's answers off.
+
+    Raises:
+        PolicyError: it is on what is no handler.
     """
-    return lambda handler: handler.declared(
-        Declaration(Kind.QUERY, query, auto_register, timeout_seconds, cache_enabled)  # type: ignore[arg-type]
-    )
+    require_arguments("query_handler", "@query_handler(GetUserQuery)", query)
+    declaration = Declaration(Kind.QUERY, query, auto_register, timeout_seconds, cache_enabled)  # type: ignore[arg-type]
+    return lambda handler: _declared(handler, declaration)
 
 
 def event_handler(event: type[E], *, in_transaction: bool = False) -> "Callable[[EventHandlerClass[E, K_co]], K_co]":
@@ -139,5 +146,21 @@ def event_handler(event: type[E], *, in_transaction: bool = False) -> "Callable[
         event: the class of the event.
         in_transaction: False: after the commit, behind the back of the command. True: before it and in the same
             transaction, so that a failure fails the command.
+
+    Raises:
+        PolicyError: it is on what is no handler.
     """
-    return lambda handler: handler.declared(Declaration(Kind.EVENT, event, in_transaction=in_transaction))
+    require_arguments("event_handler", "@event_handler(UserCreated)", event)
+    declaration = Declaration(Kind.EVENT, event, in_transaction=in_transaction)
+    return lambda handler: _declared(handler, declaration)
+
+
+class Declarable(Protocol[K_co]):
+    """The class of any handler, as type checkers see it."""
+
+    def declared(self, declaration: Declaration, /) -> K_co: ...
+
+
+def _declared(handler: Declarable[K_co], declaration: Declaration) -> K_co:
+    require_handler(f"{declaration.kind.value}_handler", handler)
+    return handler.declared(declaration)

@@ -238,6 +238,13 @@ class QueryResult(OperationResult[T_co]):
         return self._outcome.cache_info
 
 
+def returned_error(result: OperationResult[Any]) -> CQRSError:
+    """A failed result that a handler answers with, as the error that does the same."""
+    error = result.to_error()
+    error.returned, error.must_roll_back = result, True
+    return error
+
+
 RESULTS = frozenset({OperationResult, CommandResult, QueryResult})
 """All classes of results: to look a class up here is cheaper than `isinstance`."""
 

@@ -14,7 +14,8 @@ class OperationStatus(Enum):
     BAD_REQUEST = "bad_request"
     VALIDATION_ERROR = "validation_error"
     UNAUTHENTICATED = "unauthenticated"
-    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    UNAUTHORIZED = FORBIDDEN  # another name for it, which is HTTP's for the 401 of UNAUTHENTICATED
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     BUSINESS_RULE = "business_rule"
@@ -22,6 +23,10 @@ class OperationStatus(Enum):
     TIMEOUT = "timeout"
     UNAVAILABLE = "unavailable"
     FAILED = "failed"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "OperationStatus | None":
+        return cls.FORBIDDEN if value == "unauthorized" else None  # what it was called before
 
     __hash__ = object.__hash__  # members are singletons; Enum's own is Python code, and this one is looked up often
 

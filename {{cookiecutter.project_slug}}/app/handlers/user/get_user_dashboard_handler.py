@@ -63,9 +63,9 @@ async def _read_parts(bus: CQRSBus, user_id: UUID) -> dict[str, Any]:
     return {
         one.part: to_jsonable_python(answer.unwrap())
         for one, answer in zip(parts, answers, strict=True)
-        if answer.status is not OperationStatus.UNAUTHORIZED
+        if answer.status is not OperationStatus.FORBIDDEN
     }
 
 
 def _if_allowed(read: QueryResult[UserStatsView]) -> UserStatsView | None:
-    return None if read.status is OperationStatus.UNAUTHORIZED else read.unwrap()
+    return None if read.status is OperationStatus.FORBIDDEN else read.unwrap()

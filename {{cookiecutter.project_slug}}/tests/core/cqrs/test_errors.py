@@ -14,7 +14,7 @@ STATUS_OF = {
     "CommandValidationError": "VALIDATION_ERROR",
     "QueryValidationError": "VALIDATION_ERROR",
     "AuthenticationError": "UNAUTHENTICATED",
-    "AuthorizationError": "UNAUTHORIZED",
+    "AuthorizationError": "FORBIDDEN",
     "ResourceNotFoundError": "NOT_FOUND",
     "ConcurrencyError": "CONFLICT",
     "ConflictError": "CONFLICT",

@@ -35,7 +35,7 @@ HELPERS = {
 REFUSALS = {
     "bad_request": OperationStatus.BAD_REQUEST,
     "unauthorized": OperationStatus.UNAUTHENTICATED,
-    "forbidden": OperationStatus.UNAUTHORIZED,
+    "forbidden": OperationStatus.FORBIDDEN,
     "not_found": OperationStatus.NOT_FOUND,
     "conflict": OperationStatus.CONFLICT,
     "unprocessable_entity": OperationStatus.VALIDATION_ERROR,
@@ -82,7 +82,7 @@ async def test_by_hand_authorisation_validation_and_deadline_are_never_skipped()
     guarded = handler_of(Do, lambda _: "done", authorize(["a:b"]))()
     assert (await guarded.handle(Do())).status is OperationStatus.UNAUTHENTICATED
     refused = await guarded.handle(sent_by("ada", Do()))
-    assert refused.status is OperationStatus.UNAUTHORIZED
+    assert refused.status is OperationStatus.FORBIDDEN
     assert "access=" in refused.error_message
     late = handler_of(Do, lambda _: forever(), timeout_seconds=0.01)()
     assert (await within_patience(late.handle(Do()))).status is OperationStatus.TIMEOUT

@@ -130,4 +130,4 @@ def test_each_failure_has_one_error() -> None:
     assert {status.name for status in ERROR_OF_STATUS} == set(FAILURES)
     assert ERROR_OF_STATUS[OperationStatus.FAILED] is CQRSError
     assert ERROR_OF_STATUS[OperationStatus.UNAVAILABLE] is ServiceUnavailableError
-    assert ERROR_OF_STATUS[OperationStatus.UNAUTHORIZED] is AuthorizationError
+    assert ERROR_OF_STATUS[OperationStatus.FORBIDDEN] is AuthorizationError

@@ -43,7 +43,7 @@ async def test_a_day_is_summed_up_and_each_order_once(service: RunningService, c
 
 
 async def test_it_is_for_staff(people: People) -> None:
-    assert (await (await people.member()).query(GetDailySalesQuery())).status is OperationStatus.UNAUTHORIZED
+    assert (await (await people.member()).query(GetDailySalesQuery())).status is OperationStatus.FORBIDDEN
 
 
 async def test_the_pizzas_are_those_of_the_orders_though_one_is_placed_meanwhile(

@@ -30,5 +30,5 @@ async def test_first_in_first_out_and_seen_at_once(bus: CQRSBus, cook: Person) -
 
 
 async def test_it_is_for_the_kitchen(people: People, cook: Person) -> None:
-    assert (await (await people.member()).query(GetKitchenQueueQuery())).status is OperationStatus.UNAUTHORIZED
+    assert (await (await people.member()).query(GetKitchenQueueQuery())).status is OperationStatus.FORBIDDEN
     assert (await cook.query(GetKitchenQueueQuery("completed"))).errors == {"status": "must be pending or cooking"}

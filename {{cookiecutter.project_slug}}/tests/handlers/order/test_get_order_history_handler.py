@@ -34,7 +34,7 @@ async def test_it_has_the_order_that_was_just_placed(bus: CQRSBus, people: Peopl
 
 async def test_it_is_nobody_elses_business(people: People, cook: Person) -> None:
     ada, bob = await people.member(), await people.member()
-    assert (await bob.query(GetOrderHistoryQuery(ada.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await bob.query(GetOrderHistoryQuery(ada.id))).status is OperationStatus.FORBIDDEN
     assert (await cook.query(GetOrderHistoryQuery(ada.id))).is_success
     assert (await ada.query(GetOrderHistoryQuery(ada.id, page=0))).errors == {"page": "must be at least 1"}
 

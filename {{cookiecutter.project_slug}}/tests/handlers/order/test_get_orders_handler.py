@@ -61,4 +61,4 @@ def test_what_is_not_valid_is_named(filters: dict[str, Any], named: str) -> None
 
 
 async def test_members_may_not(people: People) -> None:
-    assert (await (await people.member()).query(GetOrdersQuery())).status is OperationStatus.UNAUTHORIZED
+    assert (await (await people.member()).query(GetOrdersQuery())).status is OperationStatus.FORBIDDEN

@@ -35,7 +35,7 @@ async def test_the_most_ordered_first_and_each_order_once(service: RunningServic
 
 
 async def test_it_is_for_staff(people: People, cook: Person) -> None:
-    assert (await (await people.member()).query(GetPopularPizzasQuery())).status is OperationStatus.UNAUTHORIZED
+    assert (await (await people.member()).query(GetPopularPizzasQuery())).status is OperationStatus.FORBIDDEN
     for limit in (0, 101):
         assert (await cook.query(GetPopularPizzasQuery(limit))).errors == {"limit": "must be 1 to 100"}
 

@@ -20,7 +20,7 @@ async def test_the_five_newest_are_shown_the_newest_first(bus: CQRSBus, people: 
     for reader in (ada, cook):
         shown = (await reader.query(GetRecentOrdersQuery(ada.id))).unwrap()
         assert [order.order_id for order in shown] == ids[:0:-1]
-    assert (await bob.query(GetRecentOrdersQuery(ada.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await bob.query(GetRecentOrdersQuery(ada.id))).status is OperationStatus.FORBIDDEN
 
 
 async def test_they_are_a_part_of_the_dashboard_that_is_never_stale(bus: CQRSBus, people: People, cook: Person) -> None:

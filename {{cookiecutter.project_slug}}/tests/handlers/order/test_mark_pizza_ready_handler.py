@@ -41,7 +41,7 @@ async def test_what_is_not_being_cooked_is_not_ready(bus: CQRSBus, cook: Person,
     order_id = await placed(bus)
     assert (await cook.command(MarkPizzaReadyCommand(order_id, 0))).status is OperationStatus.CONFLICT
     ada = await people.member()
-    assert (await ada.command(MarkPizzaReadyCommand(order_id, 0))).status is OperationStatus.UNAUTHORIZED
+    assert (await ada.command(MarkPizzaReadyCommand(order_id, 0))).status is OperationStatus.FORBIDDEN
 
 
 @pytest.mark.parametrize(("minutes", "named"), [(0, ["actual_cooking_time_minutes"]), (None, []), (7, [])])

@@ -117,7 +117,7 @@ async def test_a_commit_that_is_lost_after_the_charge_charges_once(service: Runn
 async def test_nobody_pays_somebody_elses_but_staff(bus: CQRSBus, people: People, ada: Person, cook: Person) -> None:
     bob = await people.member()
     command = await pay(ada)
-    assert (await bob.command(command)).status is OperationStatus.UNAUTHORIZED
+    assert (await bob.command(command)).status is OperationStatus.FORBIDDEN
     nobody = ProcessPaymentCommand(command.order_id, TOTAL)
     assert (await bus.execute_command(nobody)).status is OperationStatus.UNAUTHENTICATED
     assert (await cook.command(command)).is_success

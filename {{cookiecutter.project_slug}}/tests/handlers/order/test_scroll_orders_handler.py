@@ -59,4 +59,4 @@ def test_what_is_not_valid_is_named(fields: dict[str, Any], named: str) -> None:
 
 
 async def test_members_may_not(people: People) -> None:
-    assert (await (await people.member()).query(ScrollOrdersQuery())).status is OperationStatus.UNAUTHORIZED
+    assert (await (await people.member()).query(ScrollOrdersQuery())).status is OperationStatus.FORBIDDEN

@@ -32,7 +32,7 @@ async def test_of_ten_cooks_who_start_at_once_one_does(service: RunningService, 
 async def test_only_staff_cooks(bus: CQRSBus, people: People) -> None:
     ada = await people.member()
     order_id = await placed(ada)
-    assert (await ada.command(StartCookingCommand(order_id, "ada", 20))).status is OperationStatus.UNAUTHORIZED
+    assert (await ada.command(StartCookingCommand(order_id, "ada", 20))).status is OperationStatus.FORBIDDEN
     result = await bus.execute_command(StartCookingCommand(order_id, "nobody", 20))
     assert result.status is OperationStatus.UNAUTHENTICATED
 

@@ -29,7 +29,7 @@ async def test_a_new_price_is_for_new_orders(service: RunningService, bus: CQRSB
 
 async def test_only_staff_changes_the_menu(bus: CQRSBus, people: People, cook: Person) -> None:
     ada, changes = await people.member(), Changes(is_available=False)
-    assert (await ada.command(UpdateMenuCommand("margherita", changes))).status is OperationStatus.UNAUTHORIZED
+    assert (await ada.command(UpdateMenuCommand("margherita", changes))).status is OperationStatus.FORBIDDEN
     assert (await cook.command(UpdateMenuCommand("calzone", changes))).status is OperationStatus.NOT_FOUND
     unknown = Changes(toppings=("olives", "gold"))
     assert (await cook.command(UpdateMenuCommand("margherita", unknown))).status is OperationStatus.BAD_REQUEST

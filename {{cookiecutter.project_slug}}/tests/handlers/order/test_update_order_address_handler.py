@@ -18,7 +18,7 @@ async def test_customers_redirect_their_own(service: RunningService, people: Peo
 async def test_nobody_redirects_somebody_elses_but_staff(bus: CQRSBus, people: People, cook: Person) -> None:
     bob = await people.member()
     order_id = await placed(bus)
-    assert (await bob.command(UpdateOrderAddressCommand(order_id, "Bob's"))).status is OperationStatus.UNAUTHORIZED
+    assert (await bob.command(UpdateOrderAddressCommand(order_id, "Bob's"))).status is OperationStatus.FORBIDDEN
     assert (await cook.command(UpdateOrderAddressCommand(order_id, "2 Low Street"))).is_success
 
 

@@ -11,7 +11,7 @@ from tests.users import People
 
 async def test_a_role_is_in_force_with_the_next_message(service: RunningService, people: People) -> None:
     ada, root = await people.member(), await people.administrator()
-    assert (await ada.query(FindUsersQuery())).status is OperationStatus.UNAUTHORIZED
+    assert (await ada.query(FindUsersQuery())).status is OperationStatus.FORBIDDEN
     for _ in range(2):
         assigned = await root.command(AssignRoleCommand(ada.id, "admin"))
         assert assigned.status is OperationStatus.NO_CONTENT
@@ -30,4 +30,4 @@ async def test_what_cannot_be_assigned_is_refused(people: People) -> None:
         (AssignRoleCommand(uuid4(), "admin"), OperationStatus.NOT_FOUND),
     ):
         assert (await root.command(command)).status is status
-    assert (await ada.command(AssignRoleCommand(ada.id, "admin"))).status is OperationStatus.UNAUTHORIZED
+    assert (await ada.command(AssignRoleCommand(ada.id, "admin"))).status is OperationStatus.FORBIDDEN

@@ -57,7 +57,7 @@ async def test_who_lost_the_answer_asks_again_under_the_same_key(service: Runnin
 
 
 async def test_members_may_not(people: People) -> None:
-    assert (await (await people.member()).command(batch(1))).status is OperationStatus.UNAUTHORIZED
+    assert (await (await people.member()).command(batch(1))).status is OperationStatus.FORBIDDEN
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ async def test_nobody_changes_the_password_of_somebody_else(people: People) -> N
     ada, bob, root = await people.member(), await people.member(), await people.administrator()
     for other in (bob, root):
         result = await other.command(ChangePasswordCommand(ada.id, PASSWORD, NEW))
-        assert result.status is OperationStatus.UNAUTHORIZED
+        assert result.status is OperationStatus.FORBIDDEN
     assert (await root.command(ChangePasswordCommand(root.id, PASSWORD, NEW))).is_success
 
 

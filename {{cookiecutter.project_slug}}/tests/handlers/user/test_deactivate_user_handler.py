@@ -21,5 +21,5 @@ async def test_who_is_deactivated_is_out_at_once_and_may_come_back(people: Peopl
 
 async def test_members_may_not_and_nobody_can_where_nobody_is(people: People) -> None:
     ada, root = await people.member(), await people.administrator()
-    assert (await ada.command(DeactivateUserCommand(ada.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await ada.command(DeactivateUserCommand(ada.id))).status is OperationStatus.FORBIDDEN
     assert (await root.command(DeactivateUserCommand(uuid4()))).status is OperationStatus.NOT_FOUND

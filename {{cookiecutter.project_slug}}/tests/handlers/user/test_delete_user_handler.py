@@ -27,7 +27,7 @@ async def test_the_name_is_free_again(people: People) -> None:
 
 async def test_members_delete_themselves_and_administrators_everybody(people: People) -> None:
     ada, bob, root = await people.member(), await people.member(), await people.administrator()
-    assert (await bob.command(DeleteUserCommand(ada.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await bob.command(DeleteUserCommand(ada.id))).status is OperationStatus.FORBIDDEN
     assert (await root.command(DeleteUserCommand(ada.id))).is_success
     assert (await root.command(DeleteUserCommand(ada.id))).status is OperationStatus.NOT_FOUND
     assert (await ada.query(GetUserQuery(ada.id))).status is OperationStatus.UNAUTHENTICATED

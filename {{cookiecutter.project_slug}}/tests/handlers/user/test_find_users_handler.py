@@ -78,4 +78,4 @@ async def test_the_largest_page_is_empty_and_there_is_no_larger(people: People) 
 
 
 async def test_members_may_not(people: People) -> None:
-    assert (await (await people.member()).query(FindUsersQuery())).status is OperationStatus.UNAUTHORIZED
+    assert (await (await people.member()).query(FindUsersQuery())).status is OperationStatus.FORBIDDEN

@@ -23,4 +23,4 @@ async def test_what_is_unread_comes_the_newest_first(service: RunningService, pe
         await session.commit()
     found = (await ada.query(GetUnreadNotificationsQuery(ada.id))).unwrap()
     assert [notification.kind for notification in found] == ["late", "welcome"]
-    assert (await bob.query(GetUnreadNotificationsQuery(ada.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await bob.query(GetUnreadNotificationsQuery(ada.id))).status is OperationStatus.FORBIDDEN

@@ -35,7 +35,7 @@ async def test_administrators_see_the_statistics_too(people: People) -> None:
 
 async def test_nobody_sees_somebody_elses(people: People) -> None:
     ada, bob, root = await people.member(), await people.member(), await people.administrator()
-    assert (await bob.query(GetUserDashboardQuery(ada.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await bob.query(GetUserDashboardQuery(ada.id))).status is OperationStatus.FORBIDDEN
     assert (await root.query(GetUserDashboardQuery(uuid4()))).status is OperationStatus.NOT_FOUND
 
 

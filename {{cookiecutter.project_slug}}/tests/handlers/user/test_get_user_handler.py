@@ -10,7 +10,7 @@ from tests.users import People
 async def test_members_read_themselves_and_nobody_else(bus: CQRSBus, people: People) -> None:
     ada, bob = await people.member(), await people.member()
     assert (await ada.query(GetUserQuery(ada.id))).unwrap().email == ada.email
-    assert (await ada.query(GetUserQuery(bob.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await ada.query(GetUserQuery(bob.id))).status is OperationStatus.FORBIDDEN
     assert (await bus.execute_query(GetUserQuery(ada.id))).status is OperationStatus.UNAUTHENTICATED
 
 

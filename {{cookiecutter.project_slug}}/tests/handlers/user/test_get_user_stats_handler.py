@@ -16,4 +16,4 @@ async def test_users_are_counted_by_state_and_role(people: People) -> None:
 
 
 async def test_members_may_not(people: People) -> None:
-    assert (await (await people.member()).query(GetUserStatsQuery())).status is OperationStatus.UNAUTHORIZED
+    assert (await (await people.member()).query(GetUserStatsQuery())).status is OperationStatus.FORBIDDEN

@@ -94,4 +94,4 @@ async def test_a_query_handler(cqrs_bus: MemoryBus) -> None:
     assert again.cache_info is not None
     assert again.cache_info["hit"]
     refused = await cqrs_bus.execute_query(sent_by(str(ada.id), GetUserDashboardQuery(uuid4())))
-    assert refused.status is OperationStatus.UNAUTHORIZED
+    assert refused.status is OperationStatus.FORBIDDEN

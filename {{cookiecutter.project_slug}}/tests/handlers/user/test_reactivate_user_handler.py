@@ -6,4 +6,4 @@ from tests.users import People
 async def test_who_is_active_cannot_be_reactivated(people: People) -> None:
     ada, root = await people.member(), await people.administrator()
     assert (await root.command(ReactivateUserCommand(ada.id))).status is OperationStatus.BUSINESS_RULE
-    assert (await ada.command(ReactivateUserCommand(ada.id))).status is OperationStatus.UNAUTHORIZED
+    assert (await ada.command(ReactivateUserCommand(ada.id))).status is OperationStatus.FORBIDDEN

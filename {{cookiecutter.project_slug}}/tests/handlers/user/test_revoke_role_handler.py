@@ -8,7 +8,7 @@ async def test_a_role_is_gone_with_the_next_message(people: People) -> None:
     root, other = await people.administrator(), await people.administrator()
     assert (await other.query(FindUsersQuery())).is_success
     assert (await root.command(RevokeRoleCommand(other.id, "admin"))).status is OperationStatus.NO_CONTENT
-    assert (await other.query(FindUsersQuery())).status is OperationStatus.UNAUTHORIZED
+    assert (await other.query(FindUsersQuery())).status is OperationStatus.FORBIDDEN
 
 
 async def test_a_role_that_the_user_does_not_have_is_refused(people: People) -> None:

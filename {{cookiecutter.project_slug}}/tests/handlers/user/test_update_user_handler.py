@@ -31,7 +31,7 @@ async def test_what_is_the_same_already_changes_nothing(service: RunningService,
 
 async def test_members_change_themselves_and_administrators_everybody(people: People) -> None:
     ada, bob, root = await people.member(), await people.member(), await people.administrator()
-    assert (await bob.command(UpdateUserCommand(ada.id, full_name="Eve"))).status is OperationStatus.UNAUTHORIZED
+    assert (await bob.command(UpdateUserCommand(ada.id, full_name="Eve"))).status is OperationStatus.FORBIDDEN
     assert (await root.command(UpdateUserCommand(ada.id, full_name="Ada"))).is_success
     assert (await root.command(UpdateUserCommand(uuid4(), full_name="Ada"))).status is OperationStatus.NOT_FOUND
 

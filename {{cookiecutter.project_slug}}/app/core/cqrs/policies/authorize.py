@@ -12,6 +12,7 @@ from app.core.cqrs.messages import name_of
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse, require_fields
 from app.core.cqrs.ports import AccessPolicy, Grants
+from app.core.cqrs.targets import require_arguments
 
 OWN = ":own"
 audit_log = structlog.get_logger("audit")
@@ -45,7 +46,11 @@ def authorize(
         permissions: `user:update` lets its holders touch any resource; holders of `user:update:own` only their own.
         resource_id_field: the field of the message that tells whose resource it is about, as a user id.
         allow_admin_override: let administrators in without the permission; the audit log says so.
+
+    Raises:
+        PolicyError: it is on what is no handler.
     """
+    require_arguments("authorize", '@authorize(permissions=["user:read"])', permissions)
     named = (permissions,) if isinstance(permissions, str) else tuple(permissions)
     return lambda handler: record(handler, Authorize(named, resource_id_field, allow_admin_override))
 

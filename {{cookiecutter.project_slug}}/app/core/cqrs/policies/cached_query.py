@@ -14,6 +14,7 @@ from app.core.cqrs.policies.policy import K, Policy, record, refuse, require_fie
 from app.core.cqrs.policies.single_flight import SingleFlight
 from app.core.cqrs.ports import Cache, CacheEntry
 from app.core.cqrs.results import CacheInfo, OperationResult, QueryResult, as_result
+from app.core.cqrs.targets import require_arguments
 from app.core.cqrs.wire import AnswerCodec, answer_codec, canonical_json
 from app.core.cqrs.work import current_work
 
@@ -81,7 +82,9 @@ def cached_query(
 
     Raises:
         ValueError: both lifetimes were given.
+        PolicyError: it is on what is no handler.
     """
+    require_arguments("cached_query", "@cached_query()", ttl_seconds)
     if ttl_seconds is not None and ttl_delta is not None:
         raise ValueError("Give ttl_seconds or ttl_delta, not both.")
     ttl = ttl_delta.total_seconds() if ttl_delta is not None else ttl_seconds

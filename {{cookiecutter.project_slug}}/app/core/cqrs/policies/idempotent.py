@@ -10,6 +10,7 @@ from app.core.cqrs.policies.policy import K, Policy, record, refuse
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.ports import Claim
 from app.core.cqrs.results import CommandResult
+from app.core.cqrs.targets import require_arguments
 from app.core.cqrs.wire import answer_codec, canonical_json
 from app.core.cqrs.work import current_work
 
@@ -36,7 +37,11 @@ def idempotent(required: bool = False) -> Callable[[K], K]:
 
     Args:
         required: refuse the command without a key.
+
+    Raises:
+        PolicyError: it is on what is no handler.
     """
+    require_arguments("idempotent", "@idempotent()", required)
     return lambda handler: record(handler, Idempotent(required))
 
 

@@ -10,6 +10,7 @@ from app.core.cqrs.errors import ConfigurationError
 from app.core.cqrs.messages import name_of
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse, require_fields
+from app.core.cqrs.targets import require_arguments
 from app.core.cqrs.work import work_of
 
 
@@ -32,7 +33,11 @@ def invalidates(*tags: str) -> Callable[[K], K]:
 
     Args:
         tags: as given to `cached_query`; `"user:{user_id}"` is filled from the fields of the command.
+
+    Raises:
+        PolicyError: it is on what is no handler.
     """
+    require_arguments("invalidates", '@invalidates("user:{user_id}")', *tags)
     return lambda handler: record(handler, Invalidates(tags))
 
 

@@ -1,12 +1,14 @@
 """What all policies have in common: they are recorded on the handler's class, and the pipeline reads them there."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from app.core.cqrs.errors import PolicyError
 from app.core.cqrs.plan import Plan
+from app.core.cqrs.targets import HandlerClass, require_handler
 
-K = TypeVar("K", bound=type[Any])
+K = TypeVar("K", bound=HandlerClass)
 
 
 class Policy:
@@ -21,12 +23,22 @@ class Policy:
 
 
 def record(handler: K, policy: Policy) -> K:
-    """Record a policy on a handler; one of the same type that it had, or inherits, is replaced."""
-    handler.__policies__ = {**policies_of(handler), type(policy): policy}
+    """Record a policy on a handler; one of the same type that it had, or inherits, is replaced.
+
+    Raises:
+        PolicyError: this is no class of handlers.
+    """
+    require_handler(decorator_of(type(policy)), handler)
+    handler.__policies__ = {**policies_of(handler), type(policy): policy}  # type: ignore[attr-defined]
     return handler
 
 
-def policies_of(handler: type) -> Mapping[type, Policy]:
+def decorator_of(policy_type: type[Policy]) -> str:
+    """The name of the decorator that records a policy."""
+    return re.sub("(?<!^)(?=[A-Z])", "_", policy_type.__name__).lower()
+
+
+def policies_of(handler: Any) -> Mapping[type, Policy]:
     """The policies on this class and those it inherits."""
     found: Mapping[type, Policy] = getattr(handler, "__policies__", {})
     return found

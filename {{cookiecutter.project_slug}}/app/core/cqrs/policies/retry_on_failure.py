@@ -11,6 +11,7 @@ import stamina
 from app.core.cqrs.errors import TransientError
 from app.core.cqrs.plan import Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse
+from app.core.cqrs.targets import require_arguments
 
 LONGEST_WAIT_SECONDS = 30.0
 
@@ -63,7 +64,11 @@ def retry_on_failure(
         delay_seconds: the longest wait after the first failure.
         backoff_multiplier: how many times longer the longest wait gets with each failure.
         retry_on: the errors to try again after; None: `TransientError` only.
+
+    Raises:
+        PolicyError: it is on what is no handler.
     """
+    require_arguments("retry_on_failure", "@retry_on_failure()", max_attempts)
     errors = (TransientError,) if retry_on is None else tuple(retry_on)
     return lambda handler: record(handler, RetryOnFailure(max_attempts, delay_seconds, backoff_multiplier, errors))
 

@@ -7,6 +7,7 @@ from typing import Any
 from app.core.cqrs.errors import ConfigurationError, CQRSError, HandlerTimeoutError, ServiceUnavailableError
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse
+from app.core.cqrs.targets import require_arguments
 from app.core.cqrs.work import Work, current_work
 
 ISOLATION_LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")
@@ -61,7 +62,11 @@ def transactional(
         rollback_on: None: any error rolls back. A list: these do, and other domain errors commit and then
             propagate. Cancellation, timeouts, database errors and failed results always roll back.
         commit_on_success: False makes it a dry run: all is done, answered, and rolled back.
+
+    Raises:
+        PolicyError: it is on what is no handler.
     """
+    require_arguments("transactional", "@transactional()", isolation_level)
     level = None if isolation_level is None else isolation_level.upper().replace("_", " ")
     errors = None if rollback_on is None else tuple(rollback_on)
     return lambda handler: record(handler, Transactional(level, errors, commit_on_success))

@@ -11,6 +11,7 @@ from app.core.cqrs.errors import CommandValidationError, QueryValidationError
 from app.core.cqrs.messages import Message
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse
+from app.core.cqrs.targets import require_arguments
 
 Validator = Callable[[Any], "dict[str, Any] | Awaitable[dict[str, Any]] | Any"]
 """Takes the message; returns field -> message, an object with `errors`, or None when all is well."""
@@ -40,7 +41,11 @@ def validate_input(
         validator_func: takes the message and returns what is wrong; may be `async def`.
         schema_class: a pydantic model that the message's fields must satisfy.
         strict: pydantic's strict mode, which converts nothing.
+
+    Raises:
+        PolicyError: it is on what is no handler.
     """
+    require_arguments("validate_input", "@validate_input(validator_func=...)", validator_func)
     return lambda handler: record(handler, ValidateInput(validator_func, schema_class, strict))
 
 

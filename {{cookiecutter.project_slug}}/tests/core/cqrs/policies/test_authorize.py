@@ -31,12 +31,12 @@ async def test_an_account_that_is_not_there_or_not_active_is_unauthenticated() -
     ("needed", "held", "owner", "status"),
     [
         (["user:update"], ["user:update"], None, "SUCCESS"),
-        (["user:update"], [], None, "UNAUTHORIZED"),
-        (["user:update"], ["user:read"], None, "UNAUTHORIZED"),
-        (["user:update", "user:read"], ["user:update"], None, "UNAUTHORIZED"),
+        (["user:update"], [], None, "FORBIDDEN"),
+        (["user:update"], ["user:read"], None, "FORBIDDEN"),
+        (["user:update", "user:read"], ["user:update"], None, "FORBIDDEN"),
         (["user:update", "user:read"], ["user:read", "user:update"], None, "SUCCESS"),
         ("user:update", ["user:update"], None, "SUCCESS"),
-        ("user:update", ["u", "s"], None, "UNAUTHORIZED"),
+        ("user:update", ["u", "s"], None, "FORBIDDEN"),
     ],
 )
 async def test_all_permissions_are_needed(needed: Any, held: list[str], owner: str | None, status: str) -> None:
@@ -51,9 +51,9 @@ async def test_all_permissions_are_needed(needed: Any, held: list[str], owner: s
         ("user:update", "bob", "SUCCESS"),
         ("user:update", None, "SUCCESS"),
         ("user:update:own", "ada", "SUCCESS"),
-        ("user:update:own", "bob", "UNAUTHORIZED"),
-        ("user:update:own", None, "UNAUTHORIZED"),
-        ("user:read:own", "ada", "UNAUTHORIZED"),
+        ("user:update:own", "bob", "FORBIDDEN"),
+        ("user:update:own", None, "FORBIDDEN"),
+        ("user:read:own", "ada", "FORBIDDEN"),
     ],
 )
 async def test_own_is_only_for_the_owner(needed: list[str], held: str, owner: str | None, status: str) -> None:
@@ -64,7 +64,7 @@ async def test_own_is_only_for_the_owner(needed: list[str], held: str, owner: st
 async def test_own_is_worth_nothing_where_no_field_tells_whose_it_is() -> None:
     bus = bus_with(authorize(["user:update"]), ada=may("user:update:own"))
     result = await bus.execute_command(sent_by("ada", Do(owner="ada")))
-    assert result.status is OperationStatus.UNAUTHORIZED
+    assert result.status is OperationStatus.FORBIDDEN
     assert result.errors == {"missing_permissions": ["user:update"]}
 
 
@@ -104,7 +104,7 @@ async def test_an_administrator_with_the_permission_overrides_nothing(logs: list
 
 async def test_administrators_may_be_like_all_others() -> None:
     bus = bus_with(authorize(["a:b"], allow_admin_override=False), root=may(is_admin=True))
-    assert (await bus.execute_command(sent_by("root", Do()))).status is OperationStatus.UNAUTHORIZED
+    assert (await bus.execute_command(sent_by("root", Do()))).status is OperationStatus.FORBIDDEN
 
 
 async def test_queries_are_guarded_too() -> None:
@@ -123,7 +123,7 @@ async def test_what_a_handler_dispatches_is_checked_for_the_same_caller(cqrs_bus
     assert (await cqrs_bus.execute_command(sent_by("ada", Do()))).unwrap() == "done"
     assert (await cqrs_bus.execute_command(Do())).status is OperationStatus.UNAUTHENTICATED
     cqrs_bus.access.grants["ada"] = may()
-    assert (await cqrs_bus.execute_command(sent_by("ada", Do()))).status is OperationStatus.UNAUTHORIZED
+    assert (await cqrs_bus.execute_command(sent_by("ada", Do()))).status is OperationStatus.FORBIDDEN
 
 
 async def test_permissions_are_read_once_for_a_caller_and_what_is_dispatched_for_him(cqrs_bus: MemoryBus) -> None:

@@ -303,7 +303,7 @@ async def test_permission_is_checked_before_a_public_answer_is_seen() -> None:
     assert (await bus.execute_query(sent_by("ada", Ask()))).is_success
     assert (await bus.execute_query(sent_by("eve", Ask()))).status is OperationStatus.UNAUTHENTICATED
     bus.access.grants["eve"] = may()
-    assert (await bus.execute_query(sent_by("eve", Ask()))).status is OperationStatus.UNAUTHORIZED
+    assert (await bus.execute_query(sent_by("eve", Ask()))).status is OperationStatus.FORBIDDEN
 
 
 async def test_validation_comes_before_the_cache() -> None:

@@ -203,7 +203,7 @@ async def test_a_revoked_caller_gets_no_replay() -> None:
     bus.access.grants["ada"] = may("a:b")
     assert (await bus.execute_command(keyed(user="ada"))).is_success
     bus.access.grants["ada"] = may()
-    assert (await bus.execute_command(keyed(user="ada"))).status is OperationStatus.UNAUTHORIZED
+    assert (await bus.execute_command(keyed(user="ada"))).status is OperationStatus.FORBIDDEN
 
 
 async def test_each_attempt_claims_anew() -> None:

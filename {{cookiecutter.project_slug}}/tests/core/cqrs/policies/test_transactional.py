@@ -284,7 +284,7 @@ def test_policies_are_inherited_and_replaced() -> None:
     bus = MemoryBus()
     bus.register_command_handler(Do, parent)
     assert bus.describe()["commands"]["Do"]["policies"]["Transactional"]["isolation_level"] == "SERIALIZABLE"
-    child = type("Child", (parent,), {})
+    child: Any = type("Child", (parent,), {})
     bus = MemoryBus()
     bus.register_command_handler(Do, child)
     assert bus.describe()["commands"]["Do"]["policies"]["Transactional"]["isolation_level"] == "SERIALIZABLE"

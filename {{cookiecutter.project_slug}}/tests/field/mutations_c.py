@@ -1,0 +1,102 @@
+"""Mutations of what refuses a half of a declaration."""
+
+from tests.mutation import Mutation, outside
+
+TARGETS, DECORATORS = "core/cqrs/targets.py", "field/test_decorators.py"
+FORBIDDEN = "field/test_forbidden.py"
+ANSWERS, REFUSALS = "core/cqrs/answers.py", "field/test_refusals_by_name.py"
+AWAITED = "field/test_awaited.py"
+
+
+def bare(decorator: str, file: str, call: str) -> Mutation:
+    """A decorator that does not notice that it has no parentheses."""
+    return outside(f"@{decorator} without parentheses", f"core/cqrs/{file}.py", call, "pass", DECORATORS)
+
+
+MUTATIONS = [
+    outside("a policy on what is no handler", TARGETS, "if not is_handler(target)", "if False", DECORATORS),
+    outside("a policy on an instance", TARGETS, "isinstance(target, type) and hasattr", "hasattr", DECORATORS),
+    outside(
+        "a policy asks what it is on",
+        "core/cqrs/policies/policy.py",
+        "require_handler(decorator_of(type(policy)), handler)",
+        "pass",
+        DECORATORS,
+    ),
+    outside(
+        "a declaration asks what it is on",
+        "core/cqrs/registry.py",
+        'require_handler(f"{declaration.kind.value}_handler", handler)',
+        "pass",
+        DECORATORS,
+    ),
+    bare(
+        "authorize",
+        "policies/authorize",
+        """require_arguments("authorize", '@authorize(permissions=["user:read"])', permissions)""",
+    ),
+    bare("cached_query", "policies/cached_query", 'require_arguments("cached_query", "@cached_query()", ttl_seconds)'),
+    bare("idempotent", "policies/idempotent", 'require_arguments("idempotent", "@idempotent()", required)'),
+    bare(
+        "invalidates",
+        "policies/invalidates",
+        """require_arguments("invalidates", '@invalidates("user:{user_id}")', *tags)""",
+    ),
+    bare(
+        "retry_on_failure",
+        "policies/retry_on_failure",
+        'require_arguments("retry_on_failure", "@retry_on_failure()", max_attempts)',
+    ),
+    bare(
+        "transactional",
+        "policies/transactional",
+        'require_arguments("transactional", "@transactional()", isolation_level)',
+    ),
+    bare(
+        "validate_input",
+        "policies/validate_input",
+        'require_arguments("validate_input", "@validate_input(validator_func=...)", validator_func)',
+    ),
+    bare(
+        "command_handler",
+        "registry",
+        'require_arguments("command_handler", "@command_handler(CreateUserCommand)", command)',
+    ),
+    bare("query_handler", "registry", 'require_arguments("query_handler", "@query_handler(GetUserQuery)", query)'),
+    bare("event_handler", "registry", 'require_arguments("event_handler", "@event_handler(UserCreated)", event)'),
+    outside("a refusal raises", ANSWERS, "raise returned_error(result)", "return result", REFUSALS),
+    outside("a refusal is of its message", ANSWERS, "result._message = current_message()", "pass", REFUSALS),
+    outside(
+        "a refusal is of its class",
+        "core/cqrs/handlers.py",
+        "    answers_with = CommandResult\n",
+        "",
+        REFUSALS,
+    ),
+    outside(
+        "a refusal is rolled back",
+        "core/cqrs/results.py",
+        "error.returned, error.must_roll_back = result, True",
+        "error.returned = result",
+        REFUSALS,
+    ),
+    outside(
+        "the value of before", "core/cqrs/status.py", 'value == "unauthorized"', "False", "field/test_forbidden.py"
+    ),
+    *(
+        outside(
+            f"{where} {name} has to be awaited",
+            file,
+            f"    @coroutine_function\n    def {name}(self, {argument}",
+            f"    def {name}(self, {argument}",
+            AWAITED,
+        )
+        for where, file, name, argument in (
+            ("CQRSBus", "core/cqrs/bus.py", "execute_command", "command"),
+            ("CQRSBus", "core/cqrs/bus.py", "execute_query", "query"),
+            ("CQRSBus", "core/cqrs/bus.py", "execute", "message: ICommand[Any] |"),
+            ("RequestBus", "dependencies.py", "execute_command", "command"),
+            ("RequestBus", "dependencies.py", "execute_query", "query"),
+        )
+    ),
+]
