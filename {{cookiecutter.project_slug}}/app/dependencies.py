@@ -22,6 +22,7 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.awaited import coroutine_function
 from app.domain.ports import AccessToken, AccessTokens
+from app.persistence.access import OpenLogins
 from app.read_models.pages import LARGEST_PAGE, LARGEST_PAGE_SIZE
 
 R = TypeVar("R")
@@ -76,12 +77,14 @@ SentToken = Annotated[str | None, Depends(bearer)]
 async def _current_user(request: Request, token: SentToken) -> AccessToken:
     if token is None:
         raise AuthenticationError("Sign in first: send an access token as `Authorization: Bearer ...`.")
-    tokens: AccessTokens = await request.app.state.service.container.get(AccessTokens)
-    return tokens.read(token)
+    container = request.app.state.service.container
+    caller: AccessToken = (await container.get(AccessTokens)).read(token)
+    await (await container.get(OpenLogins)).require(caller)
+    return caller
 
 
 CurrentUser = Annotated[AccessToken, Depends(_current_user)]
-"""Who calls; a request without an access token is answered 401."""
+"""Who calls; a request without an access token, or with that of a login that has ended, is answered 401."""
 
 
 class CallersBus(SecurityBase):

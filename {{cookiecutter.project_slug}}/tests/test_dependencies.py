@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import pytest
 from fastapi import Depends, FastAPI
@@ -13,10 +12,10 @@ from httpx2 import ASGITransport, AsyncClient
 from app.core.config import Settings
 from app.core.cqrs import BaseCommandHandler, BaseQueryHandler, CQRSBus, ICommand, IQuery, get_cqrs_bus
 from app.dependencies import AnonymousBus, Bus, CurrentUser, Page
-from app.domain.ports import AccessTokens
 from app.main import create_app
 from tests.databases import SqliteFiles, settings_for
 from tests.lifespan import started
+from tests.users import People, Person
 
 
 @dataclass(frozen=True)
@@ -83,12 +82,16 @@ async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 
 @pytest.fixture
-async def token(app: FastAPI) -> str:
-    tokens: AccessTokens = await app.state.service.container.get(AccessTokens)
-    return tokens.issue(UUID(int=7), UUID(int=8))
+async def ada(app: FastAPI) -> Person:
+    return await People(app.state.service.bus).member()
 
 
-async def test_messages_carry_who_asked_and_for_which_request(client: AsyncClient, token: str) -> None:
+@pytest.fixture
+async def token(ada: Person) -> str:
+    return (await ada.login()).unwrap().access_token
+
+
+async def test_messages_carry_who_asked_and_for_which_request(client: AsyncClient, ada: Person, token: str) -> None:
     headers = {
         "Authorization": f"Bearer {token}",
         "X-Request-ID": "r1",
@@ -96,7 +99,7 @@ async def test_messages_carry_who_asked_and_for_which_request(client: AsyncClien
         "Idempotency-Key": "k1",
     }
     for seen in (await client.post("/seen", headers=headers)).json():
-        assert seen["user_id"] == "00000000-0000-0000-0000-000000000007"
+        assert seen["user_id"] == str(ada.id)
         assert seen["correlation_id"] == "c1"
         assert seen["idempotency_key"] == "k1"
         assert seen["source"] == "http"
@@ -122,11 +125,11 @@ async def test_a_token_that_is_no_good_is_not_taken_for_none(client: AsyncClient
     assert (await client.post("/seen-anonymously", headers=headers)).json()["user_id"] is None
 
 
-async def test_the_current_user_is_who_the_token_says(client: AsyncClient, token: str) -> None:
+async def test_the_current_user_is_who_the_token_says(client: AsyncClient, ada: Person, token: str) -> None:
     known = await client.get("/who", headers={"Authorization": f"Bearer {token}"})
     unknown = await client.get("/who")
 
-    assert known.json() == "00000000-0000-0000-0000-000000000007"
+    assert known.json() == str(ada.id)
     assert (unknown.status_code, unknown.headers["www-authenticate"]) == (401, "Bearer")
 
 

@@ -34,7 +34,12 @@ class Settings(BaseSettings):
     """All settings, each named like its environment variable. Immutable."""
 
     model_config = SettingsConfigDict(
-        env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_file=ENV_FILE,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     environment: Literal["development", "test", "production"] = "development"
@@ -102,6 +107,8 @@ class Settings(BaseSettings):
 
     access_token_seconds: int = Field(default=15 * 60, ge=1)
     refresh_token_seconds: int = Field(default=30 * 24 * 3600, ge=1)
+    refresh_token_grace_seconds: float = Field(default=10.0, ge=0, le=60)
+    """How long a refresh token that was used gives its successor again, as long as that is unused; 0: not at all."""
     login_attempts: int = Field(default=10, ge=1)
     """Failed logins of one account before it has to wait, within `login_window_seconds`."""
     login_window_seconds: int = Field(default=300, ge=1)

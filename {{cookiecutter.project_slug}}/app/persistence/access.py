@@ -1,25 +1,32 @@
-"""What users may do: roles, and the permissions of roles, read from the database and kept for a short while."""
+"""What users may do, and whether their logins go on: read from the database and kept for a short while."""
 
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import select
 
-from app.core.cqrs import Cache, Grants
+from app.core.cqrs import AuthenticationError, Cache, Clock, Grants
+from app.domain.ports import AccessToken
 from app.persistence.database import Database
-from app.persistence.tables import role_permissions, roles, user_roles, users
+from app.persistence.tables import login_sessions, role_permissions, roles, user_roles, users
+
+T = TypeVar("T")
 
 SECONDS_KEPT = 30.0
-"""How long another process may go on with permissions that were taken away here, unless they share a cache."""
+"""How long another process may go on with what was taken away here, unless they share a cache."""
 
 SYSTEM = "system"
 """The caller of what the service does of its own accord, which may do all; no account and no token has this name."""
 
-Codec: TypeAdapter[Grants | None] = TypeAdapter(Grants | None)
+GRANTS: TypeAdapter[Grants | None] = TypeAdapter(Grants | None)
+END: TypeAdapter[datetime | None] = TypeAdapter(datetime | None)
 
 
 def access_tag(user_id: object) -> str:
-    """The cache tag of what is known about a user's permissions; a change of roles invalidates it."""
+    """The cache tag of what is known about a user's permissions and logins; a change of either invalidates it."""
     return f"access:{user_id}"
 
 
@@ -39,16 +46,7 @@ class DatabaseAccess:
         except ValueError:
             return None
         tag = access_tag(known_id)
-        entry = await self._cache.get(tag)
-        if entry is not None:
-            try:
-                return Codec.validate_json(entry.value)
-            except ValueError:
-                pass  # written by another version of this service
-        generation = await self._cache.generation((tag,))
-        grants = await self._read(known_id)
-        await self._cache.set(tag, Codec.dump_json(grants), SECONDS_KEPT, (tag,), generation)
-        return grants
+        return await _kept(self._cache, tag, tag, GRANTS, lambda: self._read(known_id))
 
     async def _read(self, user_id: UUID) -> Grants | None:
         granted = (
@@ -59,7 +57,7 @@ class DatabaseAccess:
             .outerjoin(role_permissions, role_permissions.c.role == roles.c.name)
             .where(users.c.id == user_id, users.c.is_active)
         )
-        async with self._database.reading() as session:
+        async with self._database.reading_latest() as session:
             found = (await session.execute(granted)).all()
         if not found:
             return None
@@ -67,3 +65,47 @@ class DatabaseAccess:
             permissions=frozenset(row.permission for row in found if row.permission is not None),
             is_admin=any(row.is_admin for row in found),
         )
+
+
+class OpenLogins:
+    """Knows whether the login that an access token is from goes on. It is looked up as permissions are."""
+
+    def __init__(self, database: Database, cache: Cache, clock: Clock) -> None:
+        self._database = database
+        self._cache = cache
+        self._clock = clock
+
+    async def require(self, token: AccessToken) -> None:
+        """Make sure that nobody ended it: its user, an administrator, or the reuse of a refresh token.
+
+        Raises:
+            AuthenticationError: it has ended.
+        """
+        key, tag = f"login:{token.session_id}", access_tag(token.user_id)
+        end = await _kept(self._cache, key, tag, END, lambda: self._read(token))
+        if end is None or end <= self._clock.now():
+            raise AuthenticationError("This login has ended: log in again.")
+
+    async def _read(self, token: AccessToken) -> datetime | None:
+        """When it ends by itself; None if it has been ended."""
+        end = (
+            select(login_sessions.c.expires_at)
+            .join(users, users.c.id == login_sessions.c.user_id)
+            .where(login_sessions.c.id == token.session_id, login_sessions.c.revoked_at.is_(None))
+            .where(users.c.id == token.user_id, users.c.is_active)
+        )
+        async with self._database.reading_latest() as session:
+            return await session.scalar(end)
+
+
+async def _kept(cache: Cache, key: str, tag: str, codec: TypeAdapter[T], read: Callable[[], Awaitable[T]]) -> T:
+    entry = await cache.get(key)
+    if entry is not None:
+        try:
+            return codec.validate_json(entry.value)
+        except ValueError:
+            pass  # written by another version of this service
+    generation = await cache.generation((tag,))
+    value = await read()
+    await cache.set(key, codec.dump_json(value), SECONDS_KEPT, (tag,), generation)
+    return value

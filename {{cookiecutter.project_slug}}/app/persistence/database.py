@@ -16,6 +16,7 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         map_aggregates()
+        self._has_replica = settings.read_database_url is not None
         self.is_sqlite = settings.database_url.startswith("sqlite")
         dialect = sqlite if self.is_sqlite else postgresql
         self.writing_engine: AsyncEngine = dialect.writing_engine(settings)
@@ -36,6 +37,10 @@ class Database:
     def reading(self) -> AsyncSession:
         """A session that can only read; use it with `async with`."""
         return session_on(self.reading_engine, ReadSession)
+
+    def reading_latest(self) -> AsyncSession:
+        """The same, where what has just been stored must be seen: a replica may be late."""
+        return session_on(self.writing_engine if self._has_replica else self.reading_engine, ReadSession)
 
     def check_level(self, isolation_level: str) -> None:
         """Refuse an isolation level that this database does not have. SQLite's is stronger than all of them.

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, UnitsOfWork
 from app.core.scopes import Lifetime
-from app.persistence.access import DatabaseAccess
+from app.persistence.access import DatabaseAccess, OpenLogins
 from app.persistence.credentials import Credentials
 from app.persistence.database import Database
 from app.persistence.event_sourcing import EventStreams
@@ -24,6 +24,7 @@ class PersistenceProvider(Provider):
     """The database, for the whole service, and a session and repositories for each attempt of an operation."""
 
     access = provide(DatabaseAccess, scope=Lifetime.SERVICE, provides=AccessPolicy)
+    open_logins = provide(OpenLogins, scope=Lifetime.SERVICE)
     units = provide(SqlUnitsOfWork, scope=Lifetime.SERVICE, provides=UnitsOfWork)
     credentials = provide(Credentials, scope=Lifetime.SERVICE)
     sweeper = provide(Sweeper, scope=Lifetime.SERVICE)

@@ -1,6 +1,8 @@
 """Logins: sessions and their refresh tokens, of which each is good for one use."""
 
+import base64
 import hashlib
+import hmac
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +12,8 @@ from sqlalchemy import ColumnElement, Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
-from app.core.cqrs import AuthenticationError, Clock
+from app.core.cqrs import AuthenticationError, Clock, mark_stale
+from app.persistence.access import access_tag
 from app.persistence.tables import login_sessions, refresh_tokens, users
 
 LONGEST_TOKEN = 200
@@ -18,11 +21,14 @@ LONGEST_TOKEN = 200
 
 
 class LoginSessions:
-    """The sessions of users who logged in. Of a refresh token only a digest is stored."""
+    """The sessions of users who logged in. Of a refresh token only a digest is stored.
+
+    The token after another is made from it with the service's key, so that it can be given again without being kept.
+    """
 
     def __init__(self, session: AsyncSession, settings: Settings, clock: Clock) -> None:
         self._session = session
-        self._lifetime = timedelta(seconds=settings.refresh_token_seconds)
+        self._settings = settings
         self._clock = clock
 
     async def begin(self, user_id: UUID, password_hash: str) -> tuple[UUID, str] | None:
@@ -36,15 +42,20 @@ class LoginSessions:
             return None
         now = self._clock.now()
         session_id = uuid4()
-        row = {"id": session_id, "user_id": user_id, "created_at": now, "expires_at": now + self._lifetime}
+        expires_at = now + timedelta(seconds=self._settings.refresh_token_seconds)
+        row = {"id": session_id, "user_id": user_id, "created_at": now, "expires_at": expires_at}
         await self._session.execute(insert(login_sessions).values(row))
-        return session_id, await self._new_token(session_id, now)
+        token = secrets.token_urlsafe(32)
+        await self._store(token, session_id, now)
+        return session_id, token
 
     async def go_on(self, token: str) -> tuple[UUID, UUID, str]:
         """Use a refresh token: the user, the session, and the next token.
 
-        A token that comes back was stolen, from the user or by the user's thief: its session ends at once, which
-        is to be committed although an error is raised.
+        Who comes with the same token `refresh_token_grace_seconds` later at most, because the answer was lost or two
+        tabs asked at once, gets the same next token, as long as nobody has used that one. Any other token that comes
+        back was stolen, from the user or by the user's thief: its session ends at once, which is to be committed
+        although an error is raised.
 
         Raises:
             AuthenticationError: the token is unknown, expired, revoked or was used before.
@@ -53,35 +64,50 @@ class LoginSessions:
         found = (await self._session.execute(_token_with_session(used))).first()
         if found is None or found.revoked_at is not None or found.expires_at <= now:
             raise _not_valid()
-        if found.used_at is not None:
-            await self.end(found.session_id)
+        successor = self._successor(token)
+        if found.used_at is None:
+            stamped = update(refresh_tokens).where(refresh_tokens.c.digest == used).values(used_at=now)
+            await self._session.execute(stamped)
+            await self._store(successor, found.session_id, now)
+        elif not await self._is_repetition(found.used_at, successor, now):
+            await self._end(found.user_id, login_sessions.c.id == found.session_id)
             raise _not_valid()
-        await self._session.execute(update(refresh_tokens).where(refresh_tokens.c.digest == used).values(used_at=now))
-        return found.user_id, found.session_id, await self._new_token(found.session_id, now)
+        return found.user_id, found.session_id, successor
+
+    async def _is_repetition(self, used_at: datetime, successor: str, now: datetime) -> bool:
+        """Whether a used token may have come again without being stolen. Later than that, the answer has arrived."""
+        if now - used_at >= timedelta(seconds=self._settings.refresh_token_grace_seconds):
+            return False
+        is_waiting = select(refresh_tokens.c.digest).where(
+            refresh_tokens.c.digest == _digest(successor), refresh_tokens.c.used_at.is_(None)
+        )
+        return await self._session.scalar(is_waiting) is not None
 
     async def end_by(self, token: str) -> None:
         """End the session of a refresh token; one that nobody knows is no session any more."""
         found = (await self._session.execute(_token_with_session(_digest(token)))).first()
         if found is not None:
-            await self.end(found.session_id)
-
-    async def end(self, session_id: UUID) -> None:
-        """End one session."""
-        await self._end(login_sessions.c.id == session_id)
+            await self._end(found.user_id, login_sessions.c.id == found.session_id)
 
     async def end_all_of(self, user_id: UUID, but: UUID | None = None) -> None:
         """End all sessions of a user, but perhaps this one."""
-        await self._end(login_sessions.c.user_id == user_id, *(() if but is None else (login_sessions.c.id != but,)))
+        await self._end(user_id, *(() if but is None else (login_sessions.c.id != but,)))
 
-    async def _end(self, *conditions: ColumnElement[bool]) -> None:
-        ended = update(login_sessions).where(login_sessions.c.revoked_at.is_(None), *conditions)
+    async def _end(self, user_id: UUID, *conditions: ColumnElement[bool]) -> None:
+        """End these sessions of a user, and the access tokens of them."""
+        open_ones = login_sessions.c.user_id == user_id, login_sessions.c.revoked_at.is_(None)
+        ended = update(login_sessions).where(*open_ones, *conditions)
         await self._session.execute(ended.values(revoked_at=self._clock.now()))
+        mark_stale(access_tag(user_id))
 
-    async def _new_token(self, session_id: UUID, now: datetime) -> str:
-        token = secrets.token_urlsafe(32)
+    async def _store(self, token: str, session_id: UUID, now: datetime) -> None:
         row = {"digest": _digest(token), "session_id": session_id, "issued_at": now}
         await self._session.execute(insert(refresh_tokens).values(row))
-        return token
+
+    def _successor(self, token: str) -> str:
+        key = self._settings.key_for("refresh tokens")
+        made = hmac.digest(key, token.encode(errors="surrogatepass"), "sha256")
+        return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
 def _digest(token: str) -> bytes:
