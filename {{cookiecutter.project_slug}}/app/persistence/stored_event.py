@@ -36,15 +36,18 @@ class StoredEvent:
         """Events with the same key have an order; one without an aggregate stands for itself."""
         return str(self.id) if self.aggregate_id is None else f"{self.aggregate_type}:{self.aggregate_id}"
 
-    def record(self, types: EventTypes) -> EventRecord:
+    def record(self, types: EventTypes, source: str | None = None) -> EventRecord:
         """The event for reactions.
+
+        Args:
+            types: the events that are known.
+            source: the service that it comes from; None: this one.
 
         Raises:
             UnreadableEventError: its class is gone, or cannot read it.
         """
-        event = types.read(
-            self.event_type, self.event_version, self.payload, event_id=self.id, occurred_at=self.occurred_at
-        )
+        own = {"event_id": self.id, "occurred_at": self.occurred_at}
+        event = types.read(self.event_type, self.event_version, self.payload, source, **own)
         raised = RaisedEvent(event, self.aggregate_type, self.aggregate_id, self.version)
         return EventRecord(raised, self.operation(), is_stored=True)
 

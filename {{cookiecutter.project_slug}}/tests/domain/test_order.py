@@ -82,7 +82,7 @@ def test_its_whole_life_is_told_by_events_that_survive_json() -> None:
     types = EventTypes(kinds[:5] + kinds[6:])
     for event in events:
         assert isinstance(event, OrderEvent)
-        own = {"event_id": event.event_id, "occurred_at": event.occurred_at}
+        own: dict[str, Any] = {"event_id": event.event_id, "occurred_at": event.occurred_at}
         assert types.read(event.event_type, 1, payload_of(event), **own) == event
 
 

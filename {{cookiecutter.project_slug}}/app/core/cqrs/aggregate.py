@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from app.core.cqrs.errors import ConfigurationError
 from app.core.cqrs.messages import DomainEvent, Message
 from app.core.cqrs.metadata import OperationMetadata
 
@@ -15,6 +16,19 @@ class RaisedEvent(NamedTuple):
     aggregate_type: str | None = None
     aggregate_id: str | None = None
     version: int | None = None
+
+
+def require_own(event: DomainEvent) -> None:
+    """Refuse an event that this service cannot make happen.
+
+    Raises:
+        ConfigurationError: it is one of another service.
+    """
+    if event.event_source is not None:
+        raise ConfigurationError(
+            f"{type(event).__name__} is an event of {event.event_source}, which this service hears of and cannot make "
+            "happen: raise an event of its own."
+        )
 
 
 class EventRecord(Message):
@@ -59,7 +73,12 @@ class AggregateRoot:
     """The sequence number of its last event; 0 before the first."""
 
     def raise_event(self, event: DomainEvent) -> None:
-        """Note that something happened; it is stored and published with the next commit."""
+        """Note that something happened; it is stored and published with the next commit.
+
+        Raises:
+            ConfigurationError: it is an event of another service.
+        """
+        require_own(event)
         self.version = (self.version or 0) + 1
         raised = RaisedEvent(event, type(self).__name__, str(self.id), self.version)
         self.__dict__.setdefault("_raised_events", []).append(raised)
@@ -93,6 +112,7 @@ class EventSourcedAggregate(AggregateRoot, ABC):
 
     def raise_event(self, event: DomainEvent) -> None:
         """Let something happen; it is stored and published with the next commit."""
+        require_own(event)
         self.apply(event)
         super().raise_event(event)
 

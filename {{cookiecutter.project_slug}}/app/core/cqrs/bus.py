@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-from app.core.cqrs.aggregate import EventRecord, RaisedEvent
+from app.core.cqrs.aggregate import EventRecord, RaisedEvent, require_own
 from app.core.cqrs.awaited import coroutine_function
 from app.core.cqrs.dispatch import Dispatch, Lease, current
 from app.core.cqrs.events import Delivery, MemoryDelivery, commit
@@ -109,7 +109,9 @@ class CQRSBus(Registering):
 
         Raises:
             ExceptionGroup: of everything that handlers raised, when all have run.
+            ConfigurationError: it is an event of another service.
         """
+        require_own(event)
         outer = _get_current()
         if outer is not None and self._joins_log(event, outer):
             return

@@ -1,5 +1,6 @@
 """Events as plain data: how they are written to the event log, and read again years later."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,13 +12,15 @@ from app.core.cqrs.messages import DomainEvent
 OWN_COLUMNS = {"event_id", "occurred_at"}
 """What stands beside the payload, and not in it."""
 
+LOOKS_LIKE_A_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
 
 class UnreadableEventError(CQRSError):
     """A stored event that the classes of this process cannot read; those of another release may."""
 
 
 class UnreadableMessageError(CQRSError):
-    """What came from the broker is no event of ours, and no release will read it."""
+    """A message that one of our classes names, and that no release will read."""
 
 
 class Adapters(dict[type[DomainEvent], TypeAdapter[Any]]):
@@ -37,46 +40,74 @@ def payload_of(event: DomainEvent) -> dict[str, Any]:
     return payload
 
 
+def normal_source(source: str) -> str:
+    """A service's name as it is compared: `Orders_Service` and `orders-service` are one, as in package registries.
+
+    A URI stays as it is.
+    """
+    return re.sub(r"[-_.]+", "-", source).lower() if LOOKS_LIKE_A_NAME.fullmatch(source) else source
+
+
 class EventTypes:
-    """The events of one service, by their names on the wire.
+    """The events that one service knows, its own and those it takes from others: by source and name on the wire.
 
     Args:
         classes: the classes of events.
 
     Raises:
-        ConfigurationError: two of them have the same name.
+        ConfigurationError: two of them have the same name and source.
     """
 
     def __init__(self, classes: Iterable[type[DomainEvent]]) -> None:
-        self._classes: dict[str, type[DomainEvent]] = {}
+        self._classes: dict[tuple[str | None, str], type[DomainEvent]] = {}
         for event_class in classes:
-            known = self._classes.setdefault(event_class.event_type, event_class)
+            source = event_class.event_source and normal_source(event_class.event_source)
+            known = self._classes.setdefault((source, event_class.event_type), event_class)
             if known is not event_class:
+                of_whom = "" if source is None else f" of {source}"
                 raise ConfigurationError(
-                    f"{_name(known)} and {_name(event_class)} have the same event_type, {event_class.event_type}: "
-                    "give one of them another, because stored events are found by it."
+                    f"{_name(known)} and {_name(event_class)} have the same event_type{of_whom}, "
+                    f"{event_class.event_type}: give one of them another, because stored events are found by it."
                 )
 
-    def knows(self, event_type: str) -> bool:
-        """Whether there is a class for this name."""
-        return event_type in self._classes
+    @property
+    def foreign(self) -> list[type[DomainEvent]]:
+        """The classes of other services' events."""
+        return [event_class for (source, _), event_class in self._classes.items() if source is not None]
 
-    def read(self, event_type: str, version: int, payload: Mapping[str, Any], **own: Any) -> DomainEvent:
+    def find(self, event_type: str, source: str | None = None) -> type[DomainEvent] | None:
+        """The class for this name, if there is one.
+
+        Args:
+            event_type: the name on the wire.
+            source: the service that the event comes from; None: this one.
+        """
+        return self._classes.get((source and normal_source(source), event_type))
+
+    def knows(self, event_type: str, source: str | None = None) -> bool:
+        """Whether there is a class for this name."""
+        return self.find(event_type, source) is not None
+
+    def read(
+        self, event_type: str, version: int, payload: Mapping[str, Any], source: str | None = None, **own: Any
+    ) -> DomainEvent:
         """An event as it was written.
 
         Args:
             event_type: its name on the wire.
             version: the version of the shape it was written in.
             payload: its fields.
+            source: the service that it comes from; None: this one.
             own: `event_id` and `occurred_at`.
 
         Raises:
             UnreadableEventError: no class has this name, or its class cannot read the payload.
         """
-        event_class = self._classes.get(event_type)
+        event_class = self.find(event_type, source)
         if event_class is None:
+            of_whom = "" if source is None else f" of {source}"
             raise UnreadableEventError(
-                f"No class reads the event {event_type}: bring it back, or give the one that took its place "
+                f"No class reads the event {event_type}{of_whom}: bring it back, or give the one that took its place "
                 f'event_type = "{event_type}".'
             )
         fields = dict(payload)

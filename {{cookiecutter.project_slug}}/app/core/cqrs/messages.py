@@ -147,10 +147,28 @@ class DomainEvent:
     event_version: ClassVar[int] = 1
     """The version of the event's shape: count it up where older events would not load, and write `upcast`."""
 
+    public: ClassVar[bool] = False
+    """Whether it leaves this service, when there is a broker. Each class says so for itself."""
+
+    event_source: ClassVar[str | None] = None
+    """The service that it comes from: its name, or the `source` of its CloudEvents. None: this one."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "event_type" not in cls.__dict__:
             cls.event_type = cls.__name__
+        if "public" not in cls.__dict__ and cls.public:
+            raise TypeError(
+                f"{cls.__name__} derives from an event that other services are told of: say whether they are told of "
+                "this one too, `public: ClassVar[bool] = True` or False."
+            )
+        if cls.event_source is not None and (cls.public or not cls.event_source.strip()):
+            raise TypeError(
+                f"{cls.__name__} has an event_source, so it is an event of another service: name that one, and leave "
+                "`public` out, because only its own service tells of it."
+            )
+        if cls.event_source is None and "from_foreign" in cls.__dict__:
+            raise TypeError(f"{cls.__name__} has a from_foreign(), but no event_source: say whose event it is.")
 
     @classmethod
     def upcast(cls, payload: dict[str, Any], version: int) -> dict[str, Any]:
@@ -159,6 +177,19 @@ class DomainEvent:
         A new field that has a default, and a field that is gone, need no version.
         """
         return payload
+
+    @classmethod
+    def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
+        """What a message of another service says, for a class with an `event_source`: override it for other JSON.
+
+        Args:
+            message: the JSON object as it was sent: a CloudEvent of this source and type, or something that is no
+                CloudEvent at all.
+
+        Returns:
+            The attributes of a CloudEvent, of which `id`, `time` and `data` are needed; None: it is not this event.
+        """
+        return message if "specversion" in message else None
 
 
 def aggregate_id_of(message: object) -> str | None:

@@ -140,6 +140,11 @@ def _check_fit(registered: Registered) -> None:
         raise PolicyError(f"{handler.__name__}: timeout_seconds={seconds:g} leaves no time; None means no deadline.")
     if not iscoroutinefunction(getattr(handler, "_handle", None)):
         raise PolicyError(f"{handler.__name__} needs an `async def _handle(self, {declaration.kind.value})`.")
+    if declaration.in_transaction and getattr(message, "event_source", None) is not None:
+        raise PolicyError(
+            f"{handler.__name__} is to run in the transaction of {message.__name__}, which happens in another service: "
+            "leave in_transaction out."
+        )
     said: tuple[Any, ...] = handler.handled_types() if hasattr(handler, "handled_types") else ()
     if said and isinstance(said[0], type) and not issubclass(message, said[0]):
         raise PolicyError(f"{handler.__name__} handles {said[0].__name__}, but is registered for {message.__name__}.")
