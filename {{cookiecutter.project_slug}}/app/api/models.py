@@ -1,22 +1,73 @@
-"""What bodies are made of: in requests nothing is converted, and nothing unknown is passed over."""
+"""What bodies are made of: strict in JSON's terms, nothing unknown is passed over, and what comes can be stored."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, TypeVar
+from contextvars import ContextVar
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+)
+from pydantic_core import CoreSchema, core_schema, to_json
 
+from app.api.storable import MOST_DIGITS, is_json, made_problems, require, sent_problems
 from app.core.cqrs import Pagination, QueryResult
 from app.domain.text import text_problem
 
 T = TypeVar("T")
 
 LONGEST_TEXT = 10_000
+_is_read: ContextVar[bool] = ContextVar("is_read", default=False)
+"""Whether a body is being made by who looks at it as a whole."""
 
 
 class Body(BaseModel):
-    """The base of request bodies. Rules beyond types are the message's."""
+    """The base of request bodies, and of what they are made of. Rules beyond types are the message's.
 
-    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+    Strict in JSON's terms: a JSON number is no text, text is no number, and `true` is no 1. What JSON has no word for
+    is read from text: `UUID`, `Decimal` (a number too, if a float holds it exactly), `date`, `datetime` (with a zone),
+    `time` (without), `timedelta`, `Enum`, and `bytes` as base64; a list may be a tuple, a set or a frozenset. In
+    whichever type it stands, what cannot be stored is refused. When a body is made in Python, nothing is converted.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True, val_json_bytes="base64")
+
+    def __init__(self, /, **data: Any) -> None:
+        reading = _is_read.set(True)
+        try:
+            super().__init__(**data)
+        finally:
+            _is_read.reset(reading)
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydantic need not call it when it reads
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """As JSON it is read by pydantic; as the objects that FastAPI's parser made of JSON, it is made JSON again."""
+        schema = handler(source)
+        read = core_schema.with_info_wrap_validator_function(cls._read, schema)
+        return core_schema.json_or_python_schema(schema, read)
+
+    @classmethod
+    def _read(cls, sent: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Self:
+        if _is_read.get() or not isinstance(sent, dict):
+            return handler(sent)  # type: ignore[no-any-return]
+        require(cls.__name__, sent_problems(sent))
+        if not is_json(sent):
+            return handler(sent)  # type: ignore[no-any-return]
+        reading = _is_read.set(True)
+        try:
+            made = cls.model_validate_json(to_json(sent), strict=True, context=info.context)
+        finally:
+            _is_read.reset(reading)
+        require(cls.__name__, made_problems(sent, made))
+        return made
 
 
 def _checked(value: str) -> str:
@@ -28,6 +79,9 @@ def _checked(value: str) -> str:
 
 Text = Annotated[str, AfterValidator(_checked)]
 """Text that every database takes: no NUL, no lone surrogates, no novel."""
+
+Amount = Annotated[Decimal, Field(max_digits=MOST_DIGITS, allow_inf_nan=False)]
+"""An amount of money, as text such as `"12.99"`, or as a number. `app.domain.money` has its rules."""
 
 
 class PageOf(BaseModel, Generic[T]):

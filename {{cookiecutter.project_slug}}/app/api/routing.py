@@ -6,12 +6,16 @@ from inspect import signature
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from pydantic import ValidationError
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.api.models import Body
 from app.api.problems import CLIENT_AND_SERVER_PROBLEMS
+from app.api.storable import made_problems, require
 from app.dependencies import LONGEST_KEY, takes_keys
 
 ROUTE_OPTIONS = signature(APIRouter.add_api_route).parameters
@@ -50,6 +54,31 @@ class QuickRoute(APIRoute):
         return super().matches(scope)
 
 
+class StorableField(ModelField):
+    """A parameter of an endpoint that is read as FastAPI does, and refused where it could not be stored."""
+
+    def validate(
+        self, value: Any, values: dict[str, Any] | None = None, *, loc: tuple[int | str, ...] = ()
+    ) -> tuple[Any, list[dict[str, Any]]]:
+        """The value, and what is wrong with it."""
+        made, errors = super().validate(value, values or {}, loc=loc)
+        if not errors and not isinstance(made, Body):  # which has looked itself
+            try:
+                require(self.name, made_problems(value, made))
+            except ValidationError as error:
+                found = error.errors(include_url=False)
+                return None, [{**one, "loc": (*loc, *one["loc"])} for one in found]
+        return made, errors
+
+
+def _store_only_what_can_be(dependant: Dependant) -> None:
+    parameters = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.cookie_params)
+    for fields in (*parameters, dependant.body_params):
+        fields[:] = [StorableField(field.field_info, field.name, field.mode, field.config) for field in fields]
+    for dependency in dependant.dependencies:
+        _store_only_what_can_be(dependency)
+
+
 def add_routes(app: FastAPI, router: APIRouter) -> None:
     """Add the routes of a router one by one, with what the documentation says of all of them.
 
@@ -63,6 +92,8 @@ def add_routes(app: FastAPI, router: APIRouter) -> None:
             app.router.add_api_route(**own | _documentation(route), route_class_override=kind)
         else:
             app.router.routes.append(route)
+        if isinstance(added := app.router.routes[-1], APIRoute | APIWebSocketRoute):
+            _store_only_what_can_be(added.dependant)
 
 
 def _documentation(route: APIRoute) -> dict[str, Any]:

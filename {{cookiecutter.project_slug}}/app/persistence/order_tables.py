@@ -1,43 +1,17 @@
 """The tables of the menu, of orders, and of what follows from them."""
 
-from decimal import Decimal
-
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
     Table,
     Text,
-    TypeDecorator,
     Uuid,
 )
 
-from app.domain.money import rounded
-from app.persistence.tables import Json, UtcDateTime, metadata
-
-
-class Money(TypeDecorator[Decimal]):
-    """Amounts of money, kept as whole cents: SQLite has no decimals, and sums must be right to the cent."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        """To the database; a part of a cent raises, because somebody forgot to round."""
-        if value is None:
-            return None
-        if value != rounded(value):
-            raise ValueError("A part of a cent cannot be stored: use app.domain.money.rounded.")
-        return int(value * 100)
-
-    def process_result_value(self, value: int | Decimal | None, dialect: Dialect) -> Decimal | None:
-        """From the database."""
-        return None if value is None else Decimal(value).scaleb(-2)
-
+from app.persistence.tables import Json, Money, UtcDateTime, metadata
 
 menu_items = Table(
     "menu_items",

@@ -1,11 +1,13 @@
 """The tables. Text has no length here: the domain bounds it, and both databases then agree."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -24,6 +26,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+from app.domain.money import rounded
 
 metadata = MetaData(
     naming_convention={
@@ -59,6 +63,25 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         moment: datetime = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
         return moment
+
+
+class Money(TypeDecorator[Decimal]):
+    """Amounts of money, kept as whole cents: SQLite has no decimals, and sums must be right to the cent."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        """To the database; a part of a cent raises, because somebody forgot to round."""
+        if value is None:
+            return None
+        if value != rounded(value):
+            raise ValueError("A part of a cent cannot be stored: use app.domain.money.rounded.")
+        return int(value * 100)
+
+    def process_result_value(self, value: int | Decimal | None, dialect: Dialect) -> Decimal | None:
+        """From the database."""
+        return None if value is None else Decimal(value).scaleb(-2)
 
 
 def _id() -> Column[UUID]:

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from app.api.errors import answer
-from app.api.models import Body, Text
-from app.api.order_models import Amount, Texts
+from app.api.models import Amount, Body, Text
 from app.dependencies import Bus
 from app.domain.menu import Changes
 from app.handlers.order.get_menu_handler import GetMenuHandler, GetMenuQuery
@@ -26,8 +25,8 @@ class MenuChanges(Body):
     category: Text | None = None
     base_price: Amount | None = None
     preparation_minutes: int | None = None
-    sizes: Texts | None = None
-    toppings: Texts | None = None
+    sizes: tuple[Text, ...] | None = None
+    toppings: tuple[Text, ...] | None = None
     is_seasonal: bool | None = None
     is_available: bool | None = None
 

@@ -9,8 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.api.errors import answer
-from app.api.models import Body, Text
-from app.api.order_models import Amount, Texts
+from app.api.models import Amount, Body, Text
 from app.dependencies import Bus
 from app.domain.menu import PizzaWish
 from app.domain.order_line import PaymentMethod
@@ -34,7 +33,7 @@ class PizzaItem(Body):
 
     pizza_id: Text
     size: Text = "medium"
-    toppings: Texts = ()
+    toppings: tuple[Text, ...] = ()
     special_instructions: Text | None = None
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Date, Index, Integer, Table, Text, Uuid, text
 
-from app.persistence.order_tables import Money
-from app.persistence.tables import Json, UtcDateTime, metadata
+from app.persistence.tables import Json, Money, UtcDateTime, metadata
 
 
 def _order() -> tuple[Column[Any], ...]:
