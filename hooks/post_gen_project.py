@@ -60,6 +60,7 @@ MANIFEST: dict[tuple[str, str], tuple[str, ...]] = {
         "tests/domain/test_menu.py",
         "tests/domain/test_order.py",
         "tests/handlers/order",
+        "tests/order_open_handlers.py",
         "tests/orders.py",
         "tests/read_models/test_order_read_models.py",
         "tests/test_life_of_an_order.py",

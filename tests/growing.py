@@ -11,7 +11,8 @@ CLI = "app/cli/__init__.py"
 
 GRANT = """
     permissions = sa.table("role_permissions", sa.column("role"), sa.column("permission"))
-    op.bulk_insert(permissions, [{"role": "member", "permission": "invoice:read:own"}])
+    granted = {"member": ["invoice:read:own"], "admin": ["invoice:raise", "invoice:pay", "invoice:read"]}
+    op.bulk_insert(permissions, [{"role": role, "permission": one} for role in granted for one in granted[role]])
 """
 REVOKE = """
     permission = sa.column("permission")

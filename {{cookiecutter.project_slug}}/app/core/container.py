@@ -22,6 +22,7 @@ from app.core.cqrs.middleware.metrics import measure
 from app.core.cqrs.process_bus import lent_cqrs_bus
 from app.core.delivery import EventDelivery
 from app.core.discovery import Discovered, discover
+from app.core.doors import tell_doors
 from app.core.scopes import Lifetime, OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
 from app.persistence.database import Database
@@ -70,6 +71,7 @@ async def running_service(
         sweeper = await container.get(Sweeper)
         async with delivery.in_worker(bus) if worker else delivery.in_service(bus), bus, sweeper.running():
             logger.info("service_started", environment=settings.environment, **bus.get_handler_count())
+            await tell_doors(bus, await container.get(Database))
             if settings.environment == "development" and not worker:
                 await seed_administrator(bus)
             with lent_cqrs_bus(bus):
@@ -175,6 +177,7 @@ async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQ
             bus.add_middleware(behavior)
         for handler in discovered.handlers:
             bus.register(handler)
+    bus.complete()
     return bus
 
 

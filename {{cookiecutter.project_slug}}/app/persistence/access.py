@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import select
 
-from app.core.cqrs import AuthenticationError, Cache, Clock, Grants
+from app.core.cqrs import AuthenticationError, Cache, Clock, Grants, declare_tags
 from app.domain.ports import AccessToken
 from app.persistence.database import Database
 from app.persistence.tables import login_sessions, role_permissions, roles, user_roles, users
@@ -25,9 +25,18 @@ GRANTS: TypeAdapter[Grants | None] = TypeAdapter(Grants | None)
 END: TypeAdapter[datetime | None] = TypeAdapter(datetime | None)
 
 
+declare_tags("access:{user_id}")
+
+
 def access_tag(user_id: object) -> str:
     """The cache tag of what is known about a user's permissions and logins; a change of either invalidates it."""
     return f"access:{user_id}"
+
+
+async def permissions_of_roles(database: Database) -> frozenset[str]:
+    """All permissions that some role has."""
+    async with database.reading() as session:
+        return frozenset(await session.scalars(select(role_permissions.c.permission)))
 
 
 class DatabaseAccess:

@@ -100,3 +100,63 @@ MUTATIONS = [
         )
     ),
 ]
+
+DOORS, TAGS, BEHAVIORS = "field/test_doors.py", "field/test_tags.py", "field/test_behaviors.py"
+MUTATIONS += [
+    outside(
+        "the start tells who is open",
+        "core/container.py",
+        "await tell_doors(bus, await container.get(Database))",
+        "pass",
+        DOORS,
+    ),
+    outside(
+        "describe() tells who is open",
+        "core/cqrs/registering.py",
+        '"open_to_everybody": plan.policy(Authorize) is None',
+        '"open_to_everybody": False',
+        DOORS,
+    ),
+    outside("a permission of no role", "core/doors.py", "if not _is_held(", "if False and not _is_held(", DOORS),
+    outside(
+        "a permission for one's own needs a field",
+        "core/doors.py",
+        "(resource_id_field is not None and anybodys + OWN in held)",
+        "anybodys + OWN in held",
+        DOORS,
+    ),
+    outside("a bus is complete", "core/container.py", "    bus.complete()\n", "", TAGS),
+    outside(
+        "a tag that nobody reads", "core/cqrs/registering.py", ".has_shape(tag)]", ".has_shape(tag) and False]", TAGS
+    ),
+    outside("tags have shapes", "core/cqrs/tags.py", '_pattern(one, "[^:]*")', '_pattern(one, ".*")', TAGS),
+    outside(
+        "tags go both ways", "core/cqrs/tags.py", "((known, template), (template, known))", "((known, template),)", TAGS
+    ),
+    outside("declare_tags", "core/cqrs/tags.py", "declared_tags.update(tags)", "pass", TAGS),
+    outside("mark_stale asks for readers", "core/cqrs/registering.py", "if self._is_complete:", "if False:", TAGS),
+    outside(
+        "a bus of a few handlers is not asked", "core/cqrs/registering.py", "if self._is_complete:", "if True:", TAGS
+    ),
+    outside(
+        "a later reader counts",
+        "core/cqrs/registering.py",
+        "        self._handlers.add(registered)\n        self._tags = None\n",
+        "        self._handlers.add(registered)\n",
+        TAGS,
+    ),
+    outside(
+        "mark_stale in a child task",
+        "core/cqrs/policies/invalidates.py",
+        "elif (outer := current.get()) is not None:",
+        "elif (outer := current.get()) is not None and False:",
+        TAGS,
+    ),
+    outside(
+        "the answer's type of the handler",
+        "core/cqrs/plan.py",
+        "said[1] if declared is Any and len(said) == 2 else declared",
+        "declared",
+        "field/test_answers_of_handlers.py",
+    ),
+]

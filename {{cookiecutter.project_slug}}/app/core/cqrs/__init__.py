@@ -7,7 +7,7 @@ status, errors, results    what comes back
 handlers, answers          where the work is done, and the helpers that make results
 injected                   where a handler's dependencies come from
 registry, targets          @command_handler, @query_handler, @event_handler, and what decorators may stand on
-policies/                  one decorator each: @transactional, @authorize, @cached_query, ...
+policies/, tags            one decorator each: @transactional, @authorize, @cached_query, ...; tags of cached answers
 middleware/                around every message: tracing, logging, metrics, audit, error reports, and your own
 plan, pipeline             the fixed order of the steps, compiled once for each type of message
 attempt, follow_up         the steps around the handler, and after its commit
@@ -74,6 +74,7 @@ from app.core.cqrs.process_bus import get_cqrs_bus, initialize_cqrs_bus, shutdow
 from app.core.cqrs.registry import command_handler, event_handler, query_handler
 from app.core.cqrs.results import CacheInfo, CommandResult, OperationResult, Pagination, QueryResult
 from app.core.cqrs.status import OperationStatus
+from app.core.cqrs.tags import declare_tags
 
 __all__ = [
     "AccessPolicy",
@@ -133,6 +134,7 @@ __all__ = [
     "authorize",
     "cached_query",
     "command_handler",
+    "declare_tags",
     "event_handler",
     "get_cqrs_bus",
     "idempotent",

@@ -58,8 +58,10 @@ class Plan:
 
     @property
     def answer_type(self) -> Any:
-        """What the message says it is answered with."""
-        return self.message_type.answer_type()  # type: ignore[attr-defined]  # asked of commands and queries only
+        """What the message says it is answered with; where it says nothing, what the handler's base says."""
+        declared = self.message_type.answer_type()  # type: ignore[attr-defined]  # asked of commands and queries only
+        said: tuple[Any, ...] = self.handler_type.handled_types() if hasattr(self.handler_type, "handled_types") else ()
+        return said[1] if declared is Any and len(said) == 2 else declared
 
     def policy(self, policy_type: type[P]) -> P | None:
         """The policy of this type, if the handler has it."""

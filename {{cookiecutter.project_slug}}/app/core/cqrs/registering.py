@@ -1,6 +1,6 @@
 """The half of the bus that is told, and tells, who handles what."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -9,9 +9,13 @@ from app.core.cqrs.compiled import Pipelines
 from app.core.cqrs.errors import PolicyError
 from app.core.cqrs.pipeline import compile_steps
 from app.core.cqrs.plan import Kind
+from app.core.cqrs.policies.authorize import Authorize
+from app.core.cqrs.policies.cached_query import CachedQuery
+from app.core.cqrs.policies.invalidates import Invalidates
 from app.core.cqrs.ports import Ports
 from app.core.cqrs.registrations import Handlers, Middlewares, Registered, class_of
 from app.core.cqrs.registry import declarations_of
+from app.core.cqrs.tags import KnownTags
 
 
 class Registering:
@@ -22,6 +26,8 @@ class Registering:
         self._handlers = Handlers(allow_handler_override)
         self._middlewares = Middlewares()
         self._pipelines = Pipelines(self._handlers, self._middlewares, ports, self)
+        self._is_complete = False
+        self._tags: KnownTags | None = None
 
     def register(self, handler: type) -> None:
         """Register a handler for everything its decorators declared.
@@ -90,9 +96,52 @@ class Registering:
         for policy in plan.policies.values():
             policy.check(plan)
         self._handlers.add(registered)
+        self._tags = None
         if kind is Kind.EVENT and not isinstance(handler, type):
             handler.registered_on = self
         self._pipelines.forget()
+
+    def complete(self) -> None:
+        """Say that all handlers and middleware are there: what refers to others is refused, now and from now on.
+
+        Raises:
+            PolicyError: a command makes a tag stale that no cached query has, or a behaviour is for messages that
+                nobody handles. It lists them all.
+        """
+        self._is_complete = True
+        problems = []
+        for found, policy in self._handlers.with_policy(Invalidates):
+            unread = [tag for tag in policy.tags if not self._known_tags().has_shape(tag)]
+            problems += [self._unread(f"@invalidates of {found.name}", tag) for tag in unread]
+        problems += self._middlewares.idle(self._handlers.answering)
+        if problems:
+            raise PolicyError("\n".join(problems))
+
+    def require_readers(self, who: str, tags: Iterable[str]) -> None:
+        """Make sure that somebody keeps answers under these tags, where all handlers are known.
+
+        Args:
+            who: what makes them stale, for the sentence.
+            tags: as they are given to the cache.
+
+        Raises:
+            PolicyError: nobody does.
+        """
+        if self._is_complete:
+            for tag in tags:
+                if not self._known_tags().has(tag):
+                    raise PolicyError(self._unread(who, tag))
+
+    def _known_tags(self) -> KnownTags:
+        if self._tags is None:
+            self._tags = KnownTags(tag for _, policy in self._handlers.with_policy(CachedQuery) for tag in policy.tags)
+        return self._tags
+
+    def _unread(self, who: str, tag: str) -> str:
+        return (
+            f"{who} makes the tag {tag!r} stale, which no @cached_query has; there are: {self._known_tags()}. Correct "
+            "one of them, or call declare_tags() where something else keeps entries under it."
+        )
 
     def get_registered_handlers(self) -> dict[str, dict[type, Any]]:
         """Message type -> handler class, for `commands` and `queries`; for `events`, a list of them."""
@@ -120,6 +169,7 @@ class Registering:
             described[f"{message_type.__module__}.{name}" if name in described else name] = {
                 "handler": found.name,
                 "timeout_seconds": found.declaration.timeout_seconds,
+                "open_to_everybody": plan.policy(Authorize) is None,
                 "policies": {type(policy).__name__: _plain(policy) for policy in plan.policies.values()},
                 "steps": compile_steps(plan)[1],
             }

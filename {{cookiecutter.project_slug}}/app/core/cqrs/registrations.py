@@ -1,10 +1,10 @@
 """The handlers and middleware of one bus, and the checks they pass before they are taken."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from inspect import iscoroutinefunction
 from types import UnionType
-from typing import Any, Self, Union, get_args, get_origin
+from typing import Any, Self, TypeVar, Union, get_args, get_origin
 
 from app.core.cqrs.aggregate import AggregateRoot
 from app.core.cqrs.errors import DuplicateHandlerError, PolicyError
@@ -21,6 +21,7 @@ from app.core.cqrs.registry import (
     declarations_of,
 )
 
+P = TypeVar("P")
 BASES: Mapping[Kind, type] = {Kind.COMMAND: ICommand, Kind.QUERY: IQuery, Kind.EVENT: DomainEvent}
 TIMEOUTS: Mapping[Kind, float | None] = {
     Kind.COMMAND: DEFAULT_COMMAND_TIMEOUT_SECONDS,
@@ -113,6 +114,13 @@ class Handlers:
         twins = {id(found.handler): found.twins for found in self.reacting if found.is_twin_of(registered)}
         return twins.get(id(registered.handler), len(twins))  # one that is registered twice reacts once
 
+    def with_policy(self, policy_type: type[P]) -> Iterator[tuple[Registered, P]]:
+        """The handlers of commands and queries that have a policy, each with it."""
+        for found in self.answering.values():
+            policy = policies_of(class_of(found.handler)).get(policy_type)
+            if isinstance(policy, policy_type):
+                yield found, policy
+
     def of_kind(self, kind: Kind) -> dict[type, Registered]:
         """Message type -> handler, of commands or of queries."""
         return {message: found for message, found in self.answering.items() if found.declaration.kind is kind}
@@ -197,13 +205,31 @@ class Middlewares:
         """Take a callable, or a `PipelineBehavior` as a class or an instance.
 
         Raises:
-            PolicyError: it is neither.
+            PolicyError: it is neither, or one of what is neither command nor query.
         """
         if not callable(middleware) and not isinstance(middleware, PipelineBehavior):
             raise PolicyError(
                 f"{middleware!r} is no middleware: give an `async def (operation, next_handler)` or a PipelineBehavior."
             )
-        self._added.append((frozenset(kinds), _message_types(middleware), middleware))
+        message_types = _message_types(middleware)
+        for one in message_types:
+            if not isinstance(one, type) or issubclass(one, DomainEvent):
+                raise PolicyError(
+                    f"{class_of(middleware).__name__} is a behaviour of {_shown(one)}, and would never run: behaviours "
+                    "stand around commands and queries. Who is told of an event is an @event_handler."
+                )
+        self._added.append((frozenset(kinds), message_types, middleware))
+
+    def idle(self, handled: Iterable[type]) -> Iterator[str]:
+        """What is said of each behaviour that stands around nothing of what is handled."""
+        for kinds, message_types, middleware in self._added:
+            bases = tuple(base for kind, base in BASES.items() if kind in kinds)
+            if not any(issubclass(message, message_types) and issubclass(message, bases) for message in handled):
+                named = " or ".join(one.__name__ for one in message_types)
+                yield (
+                    f"{class_of(middleware).__name__} is a behaviour of {named}, of which nobody handles any here: "
+                    "name a message that has a handler, a base of some, ICommand[Any] or IQuery[Any]."
+                )
 
     async def build(self, ports: Ports) -> None:
         """Build the behaviours that were given as classes, once."""

@@ -42,7 +42,11 @@ class CachedQuery(Policy):
         if self.scope not in ("principal", "public"):
             raise refuse(plan, f"scope={self.scope!r} is unknown; it is 'principal' or 'public'.")
         if plan.answer_type is Any:
-            raise refuse(plan, "@cached_query stores the answer, so the query must declare it: IQuery[UserView].")
+            raise refuse(
+                plan,
+                "@cached_query stores the answer, so the query or the base of its handler must say what it is: "
+                f"IQuery[UserView], or BaseQueryHandler[{plan.message_type.__name__}, UserView].",
+            )
         require_fields(plan, self.vary_by or (), "vary_by")
         check_tags(plan, self.tags)
 

@@ -27,7 +27,11 @@ class Idempotent(Policy):
         if plan.policy(Transactional) is None:
             raise refuse(plan, "@idempotent needs @transactional: the key and the effect are stored together.")
         if plan.answer_type is Any:
-            raise refuse(plan, "@idempotent stores the answer, so the command must declare it: ICommand[UUID].")
+            raise refuse(
+                plan,
+                "@idempotent stores the answer, so the command or the base of its handler must say what it is: "
+                f"ICommand[UUID], or BaseCommandHandler[{plan.message_type.__name__}, UUID].",
+            )
         if not answer_codec(plan.answer_type).keeps_order:
             raise refuse(plan, "@idempotent repeats the answer to the byte, but a set has no order: answer a list.")
 

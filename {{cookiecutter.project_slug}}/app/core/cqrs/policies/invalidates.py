@@ -1,15 +1,15 @@
 """`@invalidates`: which cached answers a command makes stale."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from string import Formatter
 from typing import Any
 
-from app.core.cqrs.dispatch import running
+from app.core.cqrs.dispatch import Dispatch, current, running
 from app.core.cqrs.errors import ConfigurationError
 from app.core.cqrs.messages import name_of
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse, require_fields
+from app.core.cqrs.tags import parts
 from app.core.cqrs.targets import require_arguments
 from app.core.cqrs.work import work_of
 
@@ -31,6 +31,8 @@ class Invalidates(Policy):
 def invalidates(*tags: str) -> Callable[[K], K]:
     """After the commit, drop cached answers with one of these tags.
 
+    A service does not start with a tag that no cached query has, and nobody else has declared by `declare_tags`.
+
     Args:
         tags: as given to `cached_query`; `"user:{user_id}"` is filled from the fields of the command.
 
@@ -51,7 +53,9 @@ def invalidation(plan: Plan, proceed: Step) -> Step:
         return proceed
 
     def note_stale_tags(message: Any) -> Any:
-        mark_stale(*filled_tags(policy.tags, message))
+        dispatch = running()
+        assert dispatch is not None, "a pipeline only runs inside a dispatch"
+        _note(dispatch, filled_tags(policy.tags, message))
         return proceed(message)
 
     return note_stale_tags
@@ -64,11 +68,22 @@ def mark_stale(*tags: str) -> None:
     nothing is dropped.
 
     Raises:
-        ConfigurationError: the operation that is being done has nothing to commit.
+        ConfigurationError: the operation that is being done has nothing to commit, this is a task that it started,
+            or no cached query of the service has such a tag.
     """
     dispatch = running()
-    if dispatch is None:
-        return
+    if dispatch is not None:
+        assert dispatch._lease is not None, "it is open"
+        dispatch._lease.bus.require_readers(f"mark_stale() in {name_of(dispatch._message)}", tags)
+        _note(dispatch, tags)
+    elif (outer := current.get()) is not None:
+        raise ConfigurationError(
+            f"mark_stale() was called by a task that was started in {name_of(outer._message)}, whose commit does not "
+            "wait for it: call it in the handler itself."
+        )
+
+
+def _note(dispatch: Dispatch, tags: Iterable[str]) -> None:
     work = work_of(dispatch)
     if work is None:
         raise ConfigurationError(
@@ -82,19 +97,20 @@ def check_tags(plan: Plan, tags: tuple[str, ...]) -> None:
     """Make sure that the fields which tags are filled from exist.
 
     Raises:
-        PolicyError: the message has no such field, or a tag wants it in a form of its own.
+        PolicyError: the message has no such field, or a tag wants it in a form of its own, or cannot be read.
     """
-    parts = [part for tag in tags for part in Formatter().parse(tag) if part[1] is not None]
-    require_fields(plan, tuple(str(name) for _, name, _, _ in parts), "a tag")
-    if any(form or conversion for _, _, form, conversion in parts):
+    try:
+        named = [part for tag in tags for part in parts(tag) if part[1] is not None]
+    except ValueError as error:
+        raise refuse(plan, f"a tag cannot be read, {error}: {', '.join(tags)}.") from error
+    require_fields(plan, tuple(str(name) for _, name, _, _ in named), "a tag")
+    if any(form or conversion for _, _, form, conversion in named):
         raise refuse(plan, f"a tag takes fields as they are, without : or !: {', '.join(tags)}.")
 
 
 def filled_tags(tags: tuple[str, ...], message: Any) -> set[str]:
     """The tags with the message's fields put in."""
     return {
-        "".join(
-            text + ("" if name is None else str(getattr(message, name))) for text, name, _, _ in Formatter().parse(tag)
-        )
+        "".join(text + ("" if name is None else str(getattr(message, name))) for text, name, _, _ in parts(tag))
         for tag in tags
     }

@@ -767,7 +767,7 @@ class Untyped(IQuery):
         ({"tags": ["user:{user_id}"]}, Ask, "a tag names user_id"),
         ({}, Do, "@cached_query is for queries"),
         ({}, Happened, "@cached_query is for queries"),
-        ({}, Untyped, "the query must declare it"),
+        ({}, Untyped, "the query or the base of its handler must say what it is"),
     ],
 )
 def test_what_cannot_work_is_refused(parameters: dict[str, Any], message: type, sentence: str) -> None:

@@ -287,7 +287,7 @@ class Tag(ICommand[Tagged | None]):
     [
         ((idempotent(),), Do, "DoHandler: @idempotent needs @transactional"),
         ((idempotent(),), Ask, "@idempotent is for commands"),
-        ((idempotent(), transactional()), Untyped, "the command must declare it"),
+        ((idempotent(), transactional()), Untyped, "the command or the base of its handler must say what it is"),
         ((idempotent(), transactional()), Tag, "a set has no order: answer a list"),
     ],
 )
