@@ -59,6 +59,7 @@ async def under_load(
             "ENVIRONMENT": "production",
             "SECRET_KEY": secrets.token_urlsafe(48),
             "DATABASE_URL": url,
+            "SQLITE_IN_PRODUCTION": "true",
             "AUDIT_LOG": "false",  # nobody else here writes a line for each command
             "RELAY_IN_SERVICE": "false",  # events are stored here and published by whoever comes later
         }

@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app,
         max_body_bytes=settings.max_body_bytes,
         body_timeout_seconds=settings.body_timeout_seconds,
-        cors_origins=[origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()],
+        cors_origins=settings.allowed_origins,
         https_only=production,
     )
     app.add_middleware(TellWhy)

@@ -29,7 +29,7 @@ def settings_for(database_url: str, **values: Any) -> Settings:
         "database_url": database_url,
         "password_time_cost": 1,
         "password_memory_kib": 8,
-        "sweep_interval_seconds": 1e9,
+        "sweep_interval_seconds": 30 * 24 * 3600,
         **values,
     }
     return Settings(**given)

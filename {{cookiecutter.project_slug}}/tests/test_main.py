@@ -110,7 +110,7 @@ async def test_only_pages_that_settings_name_may_call_it(origins: str, origin: s
 
 @pytest.mark.parametrize("environment", ["test", "production"])
 async def test_browsers_are_told_to_stay_with_https_in_production_only(environment: str) -> None:
-    quick_only_in_tests = {"password_time_cost": 2, "password_memory_kib": 19_456}
+    quick_only_in_tests = {"password_time_cost": 2, "password_memory_kib": 19_456, "sqlite_in_production": True}
     app = create_app(settings_for("sqlite:///unused.db", environment=environment, **quick_only_in_tests))
     async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
         answer = await client.get("/health/live")

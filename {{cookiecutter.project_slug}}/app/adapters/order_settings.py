@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
+from app.core.addresses import check_address
 from app.core.config import Settings
 from app.domain.kitchen import Hours, Kitchen
 
@@ -21,7 +22,7 @@ class OrderSettings(BaseSettings):
     kitchen_hours: str = ""
     """When orders are taken, such as 11:00-23:00 or 18:00-02:00; empty: always."""
     kitchen_time_zone: str = "UTC"
-    kitchen_capacity: int | None = Field(default=None, ge=1)
+    kitchen_capacity: int | None = Field(default=None, ge=1, le=100_000)
     """How many orders may be in the kitchen at once; None: as many as come."""
     payment_url: str = Field(default="memory://", repr=False)
 
@@ -31,6 +32,12 @@ class OrderSettings(BaseSettings):
         if hours and HOURS.fullmatch(hours) is None:
             raise ValueError("it has to look like 11:00-23:00.")
         return hours
+
+    @field_validator("payment_url")
+    @classmethod
+    def _check_address(cls, url: str) -> str:
+        check_address(url)
+        return url
 
     @field_validator("kitchen_time_zone")
     @classmethod

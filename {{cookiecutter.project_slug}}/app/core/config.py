@@ -8,11 +8,16 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.core.addresses import check_address, check_origin, listed
+from app.core.guessable import ENOUGH_BITS, estimated_bits
+from app.core.misspelt import misspelt_in_file
+
 S = TypeVar("S", bound=BaseSettings)
 
 ENV_FILE = Path(".env")
 SHORTEST_SECRET_BYTES = 32
-PLACEHOLDERS = ("change", "example", "placeholder", "insecure", "your-secret")
+DAY_SECONDS = 24 * 3600
+MOST_PASSWORD_MEMORY_KIB = 8 * 1024 * 1024
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -62,40 +67,43 @@ class Settings(BaseSettings):
 
     cors_origins: str = ""
     """Web pages that may call the API from a browser: `https://shop.example`, more than one with commas between."""
-    max_body_bytes: int = Field(default=1024 * 1024, ge=1)
-    body_timeout_seconds: float = Field(default=15.0, gt=0)
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1, le=1024**3)
+    """A body is held in memory."""
+    body_timeout_seconds: float = Field(default=15.0, ge=0.1, le=3600)
     """How long the body of a request may take to arrive."""
 
     database_url: str = Field(default="sqlite:///./app.db", repr=False, validate_default=True)
+    sqlite_in_production: bool = False
+    """Whether it is meant that production has SQLite: one file, on one machine."""
     read_database_url: str | None = Field(default=None, repr=False)
     """A replica that queries read from; None: `database_url`."""
     database_pool_size: int = Field(default=10, ge=1, le=1000)
     """Connections at most, for writing and for reading each; SQLite has one writer."""
-    database_pool_timeout_seconds: float = Field(default=10.0, gt=0)
+    database_pool_timeout_seconds: float = Field(default=10.0, ge=0.01, le=3600)
     """How long an operation waits for a connection."""
-    database_lock_timeout_seconds: float = Field(default=10.0, gt=0)
-    database_statement_timeout_seconds: float = Field(default=30.0, gt=0)
+    database_lock_timeout_seconds: float = Field(default=10.0, ge=0.01, le=3600)
+    database_statement_timeout_seconds: float = Field(default=30.0, ge=0.01, le=DAY_SECONDS)
     """PostgreSQL only, like the next one: SQLite has no such thing."""
-    database_idle_transaction_timeout_seconds: float = Field(default=60.0, gt=0)
+    database_idle_transaction_timeout_seconds: float = Field(default=60.0, ge=0.01, le=DAY_SECONDS)
 
-    idempotency_key_seconds: int = Field(default=24 * 3600, ge=1, le=10 * 365 * 24 * 3600)
+    idempotency_key_seconds: int = Field(default=DAY_SECONDS, ge=1, le=10 * 365 * DAY_SECONDS)
     """How long a request that is sent again under the same key gets the answer of the first time."""
-    sweep_interval_seconds: float = Field(default=3600.0, gt=0)
+    sweep_interval_seconds: float = Field(default=3600.0, ge=1, le=30 * DAY_SECONDS)
     """How often expired keys and logins are deleted, more or less."""
 
     cache_url: str = Field(default="memory://", repr=False)
-    cache_max_entries: int = Field(default=10_000, ge=1)
+    cache_max_entries: int = Field(default=10_000, ge=1, le=10_000_000)
     """In the memory of this process; a cache in Redis has its own limit, and this one in front of it."""
     cache_prefix: str = Field(default="app", min_length=1)
     """What the names of all keys in Redis begin with: the same for all processes of this service, and for no other."""
 
     relay_in_service: bool = True
     """False: this process only writes events to the log, and workers (`app worker`) deliver them."""
-    relay_poll_seconds: float = Field(default=1.0, gt=0)
+    relay_poll_seconds: float = Field(default=1.0, ge=0.01, le=300)
     """How often a relay looks for events without being woken by a commit."""
-    event_max_attempts: int = Field(default=10, ge=1)
+    event_max_attempts: int = Field(default=10, ge=1, le=1000)
     """After so many failures an event waits for an operator: `app outbox`."""
-    event_retry_seconds: float = Field(default=1.0, gt=0)
+    event_retry_seconds: float = Field(default=1.0, ge=0.01, le=300)
     """How long a failed event waits; twice as long after each further failure, up to 5 minutes."""
 
     broker_url: str = Field(default="", repr=False)
@@ -105,17 +113,17 @@ class Settings(BaseSettings):
     broker_group: str = Field(default="app", pattern=NAME_AT_A_BROKER)
     """Who shares the messages: the same for all processes of this service, and for no other service."""
 
-    access_token_seconds: int = Field(default=15 * 60, ge=1)
-    refresh_token_seconds: int = Field(default=30 * 24 * 3600, ge=1)
+    access_token_seconds: int = Field(default=15 * 60, ge=1, le=DAY_SECONDS)
+    refresh_token_seconds: int = Field(default=30 * DAY_SECONDS, ge=1, le=366 * DAY_SECONDS)
     refresh_token_grace_seconds: float = Field(default=10.0, ge=0, le=60)
     """How long a refresh token that was used gives its successor again, as long as that is unused; 0: not at all."""
-    login_attempts: int = Field(default=10, ge=1)
+    login_attempts: int = Field(default=10, ge=1, le=1000)
     """Failed logins of one account before it has to wait, within `login_window_seconds`."""
-    login_window_seconds: int = Field(default=300, ge=1)
+    login_window_seconds: int = Field(default=300, ge=1, le=DAY_SECONDS)
 
-    password_time_cost: int = Field(default=3, ge=1)
-    password_memory_kib: int = Field(default=65_536, ge=8)
-    password_hashes_at_once: int = Field(default=2, ge=1)
+    password_time_cost: int = Field(default=3, ge=1, le=20)
+    password_memory_kib: int = Field(default=65_536, ge=8, le=1024 * 1024)
+    password_hashes_at_once: int = Field(default=2, ge=1, le=64)
     """Each takes `password_memory_kib` of memory while it is made."""
 
     @field_validator("database_url", "read_database_url")
@@ -123,19 +131,55 @@ class Settings(BaseSettings):
     def _with_driver(cls, url: str | None) -> str | None:
         return None if url is None else _with_driver(url)
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _with_origins(cls, origins: str) -> str:
+        for origin in listed(origins):
+            if origin != "*":
+                check_origin(origin)
+        return origins
+
+    @field_validator("database_url", "read_database_url", "cache_url", "broker_url", "traces_url", "error_reports_url")
+    @classmethod
+    def _with_address(cls, url: str | None) -> str | None:
+        check_address(url or "")
+        return url
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """Those of `cors_origins`."""
+        return listed(self.cors_origins)
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         _check_secret(self.secret_key.get_secret_value(), self.environment)
-        if self.environment == "production" and (self.password_time_cost < 2 or self.password_memory_kib < 19_456):
+        if self.environment == "production":
+            self._check_production()
+        if self.refresh_token_seconds < self.access_token_seconds:
             raise ValueError(
-                "PASSWORD_TIME_COST and PASSWORD_MEMORY_KIB are too low for production: give at least 2 and 19456."
+                "REFRESH_TOKEN_SECONDS is shorter than ACCESS_TOKEN_SECONDS: a login must last as long as a token."
             )
+        if self.password_memory_kib * self.password_hashes_at_once > MOST_PASSWORD_MEMORY_KIB:
+            raise ValueError("PASSWORD_MEMORY_KIB times PASSWORD_HASHES_AT_ONCE is more than 8 GiB: lower one of them.")
         if self.read_database_url and _scheme(self.read_database_url) != _scheme(self.database_url):
             raise ValueError(
                 "READ_DATABASE_URL and DATABASE_URL are different databases: give both the same scheme, "
                 "because one is the copy of the other."
             )
         return self
+
+    def _check_production(self) -> None:
+        if self.password_time_cost < 2 or self.password_memory_kib < 19_456:
+            raise ValueError(
+                "PASSWORD_TIME_COST and PASSWORD_MEMORY_KIB are too low for production: give at least 2 and 19456."
+            )
+        if "*" in self.allowed_origins:
+            raise ValueError("CORS_ORIGINS lets every page of the web in: list those that may call the API.")
+        if _scheme(self.database_url) == DRIVERS["sqlite"] and not self.sqlite_in_production:
+            raise ValueError(
+                "DATABASE_URL is SQLite, which is one file on one machine, and what a service has that was given none: "
+                "give it a postgresql:// URL, or say SQLITE_IN_PRODUCTION=true if it is meant."
+            )
 
     def key_for(self, purpose: str) -> bytes:
         """A key of its own for each purpose, so that what is made for one is worth nothing for another.
@@ -183,6 +227,8 @@ def checked(kind: type[S], **values: Any) -> S:
     Raises:
         SettingsError: one of them is missing or wrong.
     """
+    for name, meant in misspelt_in_file(kind):
+        raise SettingsError(f"{name} in .env is no setting: do you mean {meant}?")
     try:
         return kind(**values)
     except ValidationError as error:
@@ -204,9 +250,11 @@ def _check_secret(secret: str, environment: str) -> None:
         return
     if len(secret.encode()) < SHORTEST_SECRET_BYTES:
         raise ValueError(f"SECRET_KEY is too short: give it at least {SHORTEST_SECRET_BYTES} random bytes.")
-    guessable = any(word in secret.lower() for word in PLACEHOLDERS) or len(set(secret)) < 8
-    if environment == "production" and guessable:
-        raise ValueError("SECRET_KEY can be guessed, it looks like a placeholder: give it 32 or more random bytes.")
+    if environment == "production" and estimated_bits(secret) < ENOUGH_BITS:
+        raise ValueError(
+            "SECRET_KEY can be guessed, somebody made it up: give it 32 or more random bytes, "
+            "for example with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
+        )
 
 
 def _write_secret(file: Path) -> None:

@@ -23,6 +23,7 @@ from app.core.cqrs.process_bus import lent_cqrs_bus
 from app.core.delivery import EventDelivery
 from app.core.discovery import Discovered, discover
 from app.core.doors import tell_doors
+from app.core.misspelt import misspelt_variables
 from app.core.scopes import Lifetime, OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
 from app.persistence.database import Database
@@ -70,6 +71,8 @@ async def running_service(
         delivery = await container.get(EventDelivery)
         sweeper = await container.get(Sweeper)
         async with delivery.in_worker(bus) if worker else delivery.in_service(bus), bus, sweeper.running():
+            for name, meant in misspelt_variables():
+                logger.warning("setting_unknown", variable=name, meant=meant)
             logger.info("service_started", environment=settings.environment, **bus.get_handler_count())
             await tell_doors(bus, await container.get(Database))
             if settings.environment == "development" and not worker:

@@ -63,7 +63,7 @@ async def test_a_charge_that_comes_after_its_refund_is_declined(charged_before: 
 
 @pytest.mark.parametrize(("environment", "warned"), [("production", ["payments_are_pretended"]), ("development", [])])
 async def test_production_is_warned(environment: str, warned: list[str]) -> None:
-    secure: dict[str, Any] = {"password_time_cost": 3, "password_memory_kib": 65_536}
+    secure: dict[str, Any] = {"password_time_cost": 3, "password_memory_kib": 65_536, "sqlite_in_production": True}
     settings = settings_for("sqlite:///x.db", environment=environment, **secure)
     with structlog.testing.capture_logs() as logs:
         async with open_payments("memory://", settings):

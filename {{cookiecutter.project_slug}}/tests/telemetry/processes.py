@@ -27,6 +27,7 @@ class Process:
         given = {
             "ENVIRONMENT": "production",
             "DATABASE_URL": database_url,
+            "SQLITE_IN_PRODUCTION": "true",
             "SECRET_KEY": secret,
             "RELAY_POLL_SECONDS": "0.05",
             "EVENT_MAX_ATTEMPTS": "1",

@@ -1,0 +1,61 @@
+"""How much there is to guess in a secret that somebody made up, or that a machine drew."""
+
+import math
+import re
+
+ENOUGH_BITS = 76.0
+"""32 digits drawn at random are taken for about 95, 32 hexadecimal ones for 105, 32 random bytes in base64 for 200."""
+
+PIECE_BITS = 8.0
+"""What a piece is worth that was there before or that everybody knows: which one it is, and how long."""
+SHORTEST_PIECE = 3
+LONGEST_LOOKED_AT = 1000
+WORD_BITS = 9.0
+"""What a word of a sentence is worth, whatever its length."""
+
+WORD = "(?:[A-Z]?[a-z]{1,15}|[A-Z]{2,15}|[0-9]{1,4})"
+SENTENCE = re.compile(rf"{WORD}(?:[ _.,'-]+{WORD}){{2,}}[.!?]*")
+RUN = re.compile(r"(.)\1{2,}", re.DOTALL)
+KNOWN = (
+    "abcdefghijklmnopqrstuvwxyz 01234567890123456789 `1234567890-= qwertyuiop[] asdfghjkl;' zxcvbnm,./ !@#$%^&*()_+ "
+    "qwertzuiop azertyuiop qsdfghjklm 1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p 1q2w3e4r5t6y7u8i9o0p "
+    "your change changeme example placeholder insecure default secret password passwort private token test key admin "
+    "letmein welcome production development django flask fastapi jwt hs256 signing supersecret deadbeef cafebabe foobar"
+)
+KNOWN += KNOWN[::-1]
+
+
+def estimated_bits(secret: str) -> float:
+    """About how many bits there are to guess for who knows repetitions, sequences, keyboards and common words."""
+    secret = secret[:LONGEST_LOOKED_AT]
+    text = secret.lower()
+    bits = min(
+        _bits_of(text),
+        _bits_of(text[::2]) + _bits_of(text[1::2]),  # a1b2c3d4
+        _bits_of(RUN.sub(r"\1", text)) + PIECE_BITS,  # aaabbbccc
+    )
+    if SENTENCE.fullmatch(secret):
+        bits = min(bits, WORD_BITS * len(set(re.findall("[a-z0-9]+", text))))
+    return bits
+
+
+def _bits_of(text: str) -> float:
+    """Read from left to right: each character is new, or begins a piece that was read before or is known."""
+    of_character = math.log2(len(set(text))) if text else 0.0
+    bits, place = 0.0, 0
+    while place < len(text):
+        length = _length_of_piece(text, place)
+        bits += PIECE_BITS if length else of_character
+        place += length or 1
+    return bits
+
+
+def _length_of_piece(text: str, place: int) -> int:
+    """How long the longest piece is that begins here; 0: there is none."""
+    length = SHORTEST_PIECE - 1
+    while place + length < len(text):
+        piece = text[place : place + length + 1]
+        if piece not in KNOWN and text.find(piece, 0, place + length) < 0:
+            break
+        length += 1
+    return length if length >= SHORTEST_PIECE else 0

@@ -1,0 +1,42 @@
+"""Names that are almost those of settings: what is set by them is not in force, and nobody would say so."""
+
+import os
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic_settings import BaseSettings
+
+SIMILAR = 0.87
+"""How much a name must be like that of a setting, from 0 to 1, to be taken for a slip: DATABSE_URL is 0.96."""
+
+
+def misspelt_in_file(kind: type[BaseSettings]) -> Iterator[tuple[str, str]]:
+    """Names in the `.env` of these settings that are none, and the settings that are probably meant."""
+    file = kind.model_config.get("env_file")
+    if isinstance(file, Path) and file.is_file():
+        yield from _misspelt(kind, dotenv_values(file))
+
+
+def misspelt_variables() -> list[tuple[str, str]]:
+    """The same in the environment. It is not this service's own, as `.env` is: these can be told, and not refused."""
+    return sorted({found for kind in _kinds(BaseSettings) for found in _misspelt(kind, os.environ)})
+
+
+def _misspelt(kind: type[BaseSettings], given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    known = {name for each in _kinds(BaseSettings) for name in _names(each)}
+    ours = _names(kind) - {name.upper() for name in given}
+    for name in given:
+        if name.upper() not in known and (meant := get_close_matches(name.upper(), ours, 1, SIMILAR)):
+            yield name, meant[0]
+
+
+def _names(kind: type[BaseSettings]) -> set[str]:
+    return {f"{kind.model_config.get('env_prefix', '')}{name}".upper() for name in kind.model_fields}
+
+
+def _kinds(kind: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
+    for derived in kind.__subclasses__():
+        yield derived
+        yield from _kinds(derived)
