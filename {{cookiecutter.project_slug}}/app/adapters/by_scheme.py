@@ -11,18 +11,19 @@ ENCRYPTED = {"amqps": "amqp", "https": "http", "kafkas": "kafka", "rediss": "red
 """Scheme -> the one of the same adapter without TLS."""
 
 
-def adapter_module(port: str, url: str, extra: str | None = None) -> ModuleType:
+def adapter_module(port: str, url: str, extra: str | None = None, setting: str | None = None) -> ModuleType:
     """The module of a port's adapter for this URL; only that one is imported.
 
     Args:
-        port: what the names of its adapters and its setting begin with.
+        port: what the names of its adapters begin with.
         url: the value of the setting.
         extra: the extra of pyproject.toml with its driver; None: the one that is named like the scheme.
+        setting: where the URL is from; None: the setting that is named like the port.
 
     Raises:
         ConfigurationError: there is none for its scheme, or its driver is not installed.
     """
-    prefix = f"{port}_"
+    prefix, setting = f"{port}_", setting or f"{port.upper()}_URL"
     known = [
         found.name.removeprefix(prefix) for found in iter_modules(adapters.__path__) if found.name.startswith(prefix)
     ]
@@ -31,12 +32,12 @@ def adapter_module(port: str, url: str, extra: str | None = None) -> ModuleType:
     if not separator or name not in known:
         schemes = sorted([*known, *(scheme for scheme, name in ENCRYPTED.items() if name in known)])
         listed = ", ".join(f"{scheme}://" for scheme in schemes)
-        raise ConfigurationError(f"{port.upper()}_URL has a scheme that nobody here understands; there are: {listed}.")
+        raise ConfigurationError(f"{setting} has a scheme that nobody here understands; there are: {listed}.")
     try:
         return import_module(f"{adapters.__name__}.{prefix}{name}")
     except ImportError as error:
         raise ConfigurationError(
-            f"{port.upper()}_URL asks for {name}, whose driver is not installed ({error}): "
+            f"{setting} asks for {name}, whose driver is not installed ({error}): "
             f"install the service with it, '.[{extra or name}]' in place of '.', or run `make install`, which "
             "installs all."
         ) from error

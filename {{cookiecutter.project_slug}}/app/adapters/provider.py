@@ -8,7 +8,6 @@ from app.adapters.by_scheme import adapter_module
 from app.adapters.clock_system import SystemClock
 from app.adapters.notifications_table import TableNotifications
 from app.adapters.password_argon2 import open_hasher
-from app.adapters.throttle_memory import MemoryThrottle
 from app.adapters.tokens_jwt import JwtAccessTokens
 from app.core.config import Settings
 from app.core.cqrs import Cache, Clock
@@ -36,6 +35,8 @@ class AdaptersProvider(Provider):
             yield hasher
 
     @provide(scope=Lifetime.SERVICE)
-    def throttle(self, settings: Settings) -> Throttle:
-        """Counts failed logins."""
-        return MemoryThrottle(settings.login_attempts, settings.login_window_seconds)
+    async def throttle(self, settings: Settings) -> AsyncIterator[Throttle]:
+        """Counts failed logins: where the cache is, so that processes that share one share the other."""
+        module = adapter_module("throttle", settings.cache_url, setting="CACHE_URL")
+        async with module.open_throttle(settings) as throttle:
+            yield throttle

@@ -1,4 +1,4 @@
-"""What Redis does in one step for the cache, so that nothing comes between. In Lua.
+"""What Redis does in one step for the cache and the throttle, so that nothing comes between. In Lua.
 
 An entry is a hash of its value and of each of its tags with the mark that the tag had when the value was loaded.
 A tag is a key with a random mark. To invalidate is to forget the mark: no entry with it is good any more, and the
@@ -64,3 +64,14 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 """
 """KEYS: a turn. ARGV: whose it is."""
+
+COUNT = """
+if tonumber(redis.call('GET', KEYS[1]) or 0) >= tonumber(ARGV[1]) then
+  local wait = redis.call('PTTL', KEYS[1])
+  if wait > 0 then return wait end
+  redis.call('DEL', KEYS[1])
+end
+if redis.call('INCR', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+"""
+"""KEYS: what is tried. ARGV: how often, and in how many milliseconds. Milliseconds to wait; 0: it was counted."""

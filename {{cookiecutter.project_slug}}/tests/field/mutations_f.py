@@ -4,6 +4,7 @@ from tests.mutation import Mutation, outside
 
 ENDED = "field/test_ended_logins.py"
 LOST = "field/test_lost_answers.py"
+TRIES = "field/test_throttles.py"
 BOUNDS = "field/test_bounds_of_settings.py"
 
 MUTATIONS: list[Mutation] = [
@@ -251,5 +252,110 @@ MUTATIONS: list[Mutation] = [
         "    secret = secret[:LONGEST_LOOKED_AT]\n",
         "",
         BOUNDS,
+    ),
+    outside(
+        "throttle: the table has an end",
+        "adapters/throttle_memory.py",
+        "        elif len(self._number) >= self._most:\n            self._make_room()\n",
+        "",
+        TRIES,
+    ),
+    outside(
+        "throttle: what was tried least goes",
+        "adapters/throttle_memory.py",
+        "for key in over or [oldest[0][0]]:",
+        "for key in over or [oldest[-1][0]]:",
+        TRIES,
+    ),
+    outside(
+        "throttle: what is over goes first",
+        "adapters/throttle_memory.py",
+        "over or [oldest[0][0]]",
+        "[oldest[0][0]]",
+        TRIES,
+    ),
+    outside(
+        "throttle: names have one length",
+        "adapters/throttle_memory.py",
+        'return blake2b(what.encode(errors="surrogatepass"), digest_size=KEY_BYTES).digest()',
+        'return what.encode(errors="surrogatepass")',
+        TRIES,
+    ),
+    outside(
+        "throttle: a window ends",
+        "adapters/throttle_memory.py",
+        "        if until <= now:\n",
+        "        if False:\n",
+        TRIES,
+    ),
+    outside(
+        "throttle: memory forgives",
+        "adapters/throttle_memory.py",
+        "        self._forget(_key(what))\n",
+        "        pass\n",
+        TRIES,
+    ),
+    outside(
+        "throttle: Redis counts",
+        "adapters/redis_scripts.py",
+        "if redis.call('INCR', KEYS[1]) == 1 then",
+        "if redis.call('SET', KEYS[1], 1) then",
+        TRIES,
+    ),
+    outside(
+        "throttle: keys expire",
+        "adapters/redis_scripts.py",
+        "then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end\nreturn 0",
+        "then redis.call('PTTL', KEYS[1]) end\nreturn 0",
+        TRIES,
+    ),
+    outside(
+        "throttle: Redis refuses",
+        "adapters/throttle_redis.py",
+        "        elif wait_ms > 0:\n            raise too_many(wait_ms / 1000)\n",
+        "",
+        TRIES,
+    ),
+    outside(
+        "throttle: alone without Redis",
+        "adapters/throttle_redis.py",
+        "            await self._alone.count(what)\n",
+        "            pass\n",
+        TRIES,
+    ),
+    outside(
+        "throttle: Redis forgives",
+        "adapters/throttle_redis.py",
+        "        await self._ask(lambda: self._client.delete(self._key(what)))\n",
+        "",
+        TRIES,
+    ),
+    outside(
+        "throttle: forgiven alone too",
+        "adapters/throttle_redis.py",
+        "        await self._alone.forgive(what)\n",
+        "",
+        TRIES,
+    ),
+    outside(
+        "throttle: a Redis that is gone has a pause",
+        "adapters/throttle_redis.py",
+        "if self._now() < self._ask_again_at:",
+        "if False:",
+        TRIES,
+    ),
+    outside(
+        "throttle: the digest has a key",
+        "adapters/throttle_redis.py",
+        "hmac.digest(self._secret, ",
+        "hmac.digest(b'', ",
+        TRIES,
+    ),
+    outside(
+        "throttle: where the cache is",
+        "adapters/provider.py",
+        'adapter_module("throttle", settings.cache_url, setting="CACHE_URL")',
+        'adapter_module("throttle", "memory://")',
+        TRIES,
     ),
 ]

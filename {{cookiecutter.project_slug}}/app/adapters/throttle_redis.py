@@ -1,0 +1,111 @@
+"""Counts tries in a Redis, for all processes; while it does not answer, each process counts for itself."""
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from app.adapters import redis_client, redis_scripts
+from app.adapters.redis_client import connected
+from app.adapters.redis_link import OUTAGES
+from app.adapters.throttle_memory import MemoryThrottle, too_many
+from app.core.config import Settings
+from app.domain.ports import Throttle
+
+PAUSE_SECONDS = 1.0
+"""How long a Redis that did not answer is not asked."""
+
+logger = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def open_throttle(settings: Settings) -> AsyncIterator[Throttle]:
+    """The throttle of `redis://` and `rediss://`.
+
+    Raises:
+        ConfigurationError: the URL makes no sense.
+    """
+    async with connected(settings.cache_url) as client:
+        yield RedisThrottle(
+            client,
+            f"{settings.cache_prefix}:tries",
+            settings.key_for("throttles"),
+            settings.login_attempts,
+            settings.login_window_seconds,
+        )
+
+
+class RedisThrottle:
+    """Allows so many tries in each window of time, whichever process they come to.
+
+    Args:
+        client: the Redis.
+        prefix: what the names of its keys begin with.
+        secret: what is tried is stored under a keyed digest, because it may be somebody's e-mail address.
+        allowed: how many.
+        window_seconds: how long they count.
+        now: seconds on a clock that only goes forward.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        prefix: str,
+        secret: bytes,
+        allowed: int,
+        window_seconds: float,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._secret = secret
+        self._allowed = allowed
+        self._window_ms = round(window_seconds * 1000)
+        self._now = now
+        self._alone = MemoryThrottle(allowed, window_seconds, now)
+        self._ask_again_at = 0.0
+        self._is_down = False
+        self._count = client.register_script(redis_scripts.COUNT)
+
+    async def count(self, what: str) -> None:
+        """Count one more try.
+
+        Raises:
+            RateLimitedError: it is one too many.
+        """
+        wait_ms = await self._ask(lambda: self._count([self._key(what)], [self._allowed, self._window_ms]))
+        if wait_ms is None:
+            await self._alone.count(what)
+        elif wait_ms > 0:
+            raise too_many(wait_ms / 1000)
+
+    async def forgive(self, what: str) -> None:
+        """Forget the tries so far."""
+        await self._alone.forgive(what)
+        await self._ask(lambda: self._client.delete(self._key(what)))
+
+    async def _ask(self, command: Callable[[], Any]) -> Any:
+        """The answer of Redis; None if there is none."""
+        if self._now() < self._ask_again_at:
+            return None
+        try:
+            async with asyncio.timeout(redis_client.ANSWER_SECONDS):
+                answer = await command()
+        except OUTAGES as error:  # a time-out is one
+            self._ask_again_at = self._now() + PAUSE_SECONDS
+            if not self._is_down:
+                self._is_down = True
+                logger.warning("throttle_down", error=repr(error))
+            return None
+        if self._is_down:
+            self._is_down = False
+            logger.info("throttle_up")
+        return answer
+
+    def _key(self, what: str) -> str:
+        return f"{self._prefix}:{hmac.digest(self._secret, what.encode(errors='surrogatepass'), 'sha256').hex()}"
