@@ -15,8 +15,8 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from app.core.cqrs import DomainEvent
-from app.core.cqrs.event_types import EventTypes, UnreadableMessageError, normal_source
-from app.persistence.stored_event import LARGEST_VERSION, StoredEvent, has_nul
+from app.core.cqrs.event_types import EventTypes, UnreadableMessageError, has_nul, normal_source
+from app.persistence.stored_event import LARGEST_VERSION, StoredEvent
 
 CONTENT_TYPE = "application/cloudevents+json"
 SPEC_VERSION = "1.0"

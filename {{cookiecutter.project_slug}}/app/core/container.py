@@ -14,7 +14,7 @@ from app import adapters, persistence
 from app.adapters.telemetry import Telemetry, open_telemetry
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, Cache, Clock, ConfigurationError, CQRSBus, UnitsOfWork
-from app.core.cqrs.event_types import EventTypes
+from app.core.cqrs.event_types import EventTypes, check_events
 from app.core.cqrs.middleware.audit import AuditTrail
 from app.core.cqrs.middleware.error_reports import ReportFailures
 from app.core.cqrs.middleware.logging import log_outcome
@@ -66,6 +66,7 @@ async def running_service(
         ConfigurationError: something is missing or makes no sense; the sentence says what and what to do.
     """
     found = [discover(package) for package in (DOMAIN, *handlers)]
+    check_events(event for discovered in found for event in discovered.events)
     async with open_telemetry(settings) as telemetry, _built(settings, found, telemetry) as container:
         bus = (await container.get(MadeBus)).bus = await make_bus(container, found)
         delivery = await container.get(EventDelivery)

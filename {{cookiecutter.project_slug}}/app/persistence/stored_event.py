@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Column, Table
 
 from app.core.cqrs import EventRecord, OperationMetadata, RaisedEvent
-from app.core.cqrs.event_types import EventTypes, payload_of
+from app.core.cqrs.event_types import EventTypes, has_nul, payload_of
 
 TRAVELLING = ("operation_id", "correlation_id", "causation_id", "user_id", "source", "version", "traceparent")
 """The part of an operation's metadata that is stored with its events."""
@@ -81,18 +81,6 @@ class StoredEvent:
 
 
 _json = TypeAdapter(StoredEvent)
-
-
-def has_nul(value: object) -> bool:
-    """Whether a text in JSON has a character that PostgreSQL does not take."""
-    match value:
-        case str():
-            return "\x00" in value
-        case dict():
-            return any(has_nul(part) for item in value.items() for part in item)
-        case list():
-            return any(map(has_nul, value))
-    return False
 
 
 def columns_of(table: Table) -> list[Column[Any]]:

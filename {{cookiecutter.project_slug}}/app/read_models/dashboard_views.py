@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 from uuid import UUID
 
+from pydantic import JsonValue
 from typing_extensions import TypeVar
 
 from app.core.cqrs import IQuery
@@ -30,5 +31,5 @@ class UserDashboardView(View):
     unread_notifications: list[NotificationView]
     stats: UserStatsView | None
     """None for callers who may not see them."""
-    parts: dict[str, Any]
+    parts: dict[str, JsonValue]
     """What other features put there: their name -> their answer."""

@@ -14,6 +14,8 @@ attempt, follow_up         the steps around the handler, and after its commit
 dispatch, work             the message that is being handled, and what one attempt of it shares
 aggregate, events          what happened: raised, stored with the state, delivered after the commit
 event_types                events as plain data, and how those of long ago are read
+storable_types             which types come back from storage as they went, told at the start
+storable_values            whether a value does, told before it is stored
 registrations              who handles what on one bus, and the checks before
 compiled, registering, bus the bus itself
 ports                      what the bus needs from outside
@@ -44,6 +46,7 @@ from app.core.cqrs.errors import (
     ResourceNotFoundError,
     ServiceUnavailableError,
     TransientError,
+    UnstorableError,
     ValidationError,
 )
 from app.core.cqrs.handlers import BaseCommandHandler, BaseEventHandler, BaseQueryHandler
@@ -130,6 +133,7 @@ __all__ = [
     "TransientError",
     "UnitOfWork",
     "UnitsOfWork",
+    "UnstorableError",
     "ValidationError",
     "authorize",
     "cached_query",

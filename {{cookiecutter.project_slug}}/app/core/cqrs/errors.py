@@ -17,6 +17,7 @@ CQRSError                           FAILED
 │   └── TransientError              tried again by @retry_on_failure
 └── ConfigurationError              the program is put together wrongly: refused at the start, or FAILED and told
     ├── PolicyError
+    ├── UnstorableError
     ├── DuplicateHandlerError
     ├── HandlerNotFoundError
     │   ├── CommandHandlerNotFoundError
@@ -143,6 +144,10 @@ class ConfigurationError(CQRSError):
 
 class PolicyError(ConfigurationError):
     """A policy that cannot work was put on a handler."""
+
+
+class UnstorableError(ConfigurationError, ValueError):
+    """An event or an answer that would not come back from where it is stored as it is."""
 
 
 class DuplicateHandlerError(ConfigurationError):

@@ -2,17 +2,25 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from app.core.cqrs.errors import ConfigurationError, CQRSError
 from app.core.cqrs.messages import DomainEvent
+from app.core.cqrs.storable_types import losses
+from app.core.cqrs.storable_values import blamed, difference, unstorable
 
 OWN_COLUMNS = {"event_id", "occurred_at"}
 """What stands beside the payload, and not in it."""
 
 LOOKS_LIKE_A_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+LARGE_NUMBER = re.compile(rb"\d[eE]\+?\d")
 
 
 class UnreadableEventError(CQRSError):
@@ -35,8 +43,29 @@ adapters = Adapters()
 
 
 def payload_of(event: DomainEvent) -> dict[str, Any]:
-    """The fields of an event as JSON has them."""
-    payload: dict[str, Any] = adapters[type(event)].dump_python(event, mode="json", exclude=OWN_COLUMNS)
+    """The fields of an event as JSON has them.
+
+    Raises:
+        UnstorableError: they would not come back as they are.
+    """
+    adapter = adapters[type(event)]
+    own = {"event_id": event.event_id, "occurred_at": event.occurred_at}
+    try:
+        written = adapter.dump_json(event, exclude=OWN_COLUMNS, by_alias=False, round_trip=True, warnings=False)
+        payload: dict[str, Any] = from_json(written, allow_inf_nan=False)
+        stored = _as_kept(payload) if LARGE_NUMBER.search(written) else payload
+        kept = adapter.validate_python({**stored, **own}, by_alias=False, by_name=True)
+    except ValidationError as error:
+        raise unstorable(type(event), blamed(error)) from None
+    except (ValueError, TypeError):
+        raise unstorable(type(event), _unwritable_in(event)) from None
+    changed = difference(event, kept)
+    if changed is None and event.occurred_at.tzinfo is None:
+        changed = ".occurred_at"
+    if changed is None and b"\\u0000" in written:
+        changed = next((f".{name}" for name, value in payload.items() if has_nul(value)), None)
+    if changed is not None:
+        raise unstorable(type(event), changed)
     return payload
 
 
@@ -46,6 +75,40 @@ def normal_source(source: str) -> str:
     A URI stays as it is.
     """
     return re.sub(r"[-_.]+", "-", source).lower() if LOOKS_LIKE_A_NAME.fullmatch(source) else source
+
+
+def _as_kept(value: Any) -> Any:
+    """JSON as PostgreSQL gives it back: `1e16` as a whole number."""
+    match value:
+        case dict():
+            return {key: _as_kept(part) for key, part in value.items()}
+        case list():
+            return [_as_kept(part) for part in value]
+        case float() if "e+" in repr(value):
+            return int(Decimal(repr(value)))
+    return value
+
+
+def _unwritable_in(event: DomainEvent) -> str:
+    """The field that JSON has no form for."""
+    for field in fields(event):
+        try:
+            from_json(adapters[type(event)].dump_json(event, include={field.name}, warnings=False), allow_inf_nan=False)
+        except (ValueError, TypeError):
+            return f".{field.name}"
+    return ""
+
+
+def has_nul(value: object) -> bool:
+    """Whether a text in JSON has a character that PostgreSQL does not take."""
+    match value:
+        case str():
+            return "\x00" in value
+        case dict():
+            return any(has_nul(part) for item in value.items() for part in item)
+        case list():
+            return any(map(has_nul, value))
+    return False
 
 
 class EventTypes:
@@ -110,11 +173,12 @@ class EventTypes:
                 f"No class reads the event {event_type}{of_whom}: bring it back, or give the one that took its place "
                 f'event_type = "{event_type}".'
             )
-        fields = dict(payload)
+        stored = dict(payload)
         try:
             if version < event_class.event_version:
-                fields = event_class.upcast(fields, version)
-            event: DomainEvent = adapters[event_class].validate_python({**fields, **own})
+                stored = event_class.upcast(stored, version)
+            adapter = adapters[event_class]
+            event: DomainEvent = adapter.validate_python({**stored, **own}, by_alias=True, by_name=True)
         except Exception as error:
             raise UnreadableEventError(
                 f"{_name(event_class)} cannot read an event of version {version}, because of {_culprit(error)}: give "
@@ -126,9 +190,20 @@ class EventTypes:
 def _culprit(error: Exception) -> str:
     """What is wrong, without the values: they are nobody's business."""
     if isinstance(error, ValidationError):
-        return ", ".join(".".join(map(str, wrong["loc"])) for wrong in error.errors(include_input=False))
+        return blamed(error).removeprefix(".")
     return f"{type(error).__name__} in upcast()"
 
 
 def _name(event_class: type[DomainEvent]) -> str:
     return f"{event_class.__module__}.{event_class.__qualname__}"
+
+
+def check_events(classes: Iterable[type[DomainEvent]]) -> None:
+    """Refuse events that would not come back from the log as they were raised.
+
+    Raises:
+        ConfigurationError: it names each field that is to blame, and says what to do.
+    """
+    lost = [sentence for event_class in classes for sentence in losses(event_class, is_event=True)]
+    if lost:
+        raise ConfigurationError("\n".join(["Events are stored as JSON, and these would be changed by that:", *lost]))

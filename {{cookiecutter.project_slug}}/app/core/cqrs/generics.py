@@ -12,7 +12,7 @@ def type_arguments(cls: type, base: type) -> tuple[Any, ...]:
     """The arguments that `cls` gives to its generic `base`, followed through the classes between; () if none."""
     for written in getattr(cls, "__orig_bases__", ()):
         origin = get_origin(written) or written
-        given = tuple(_resolved(argument, cls) for argument in get_args(written))
+        given = tuple(resolved(argument, cls) for argument in get_args(written))
         if origin is base:
             return given
         if isinstance(origin, type) and issubclass(origin, base):
@@ -30,8 +30,14 @@ def type_argument(cls: type, base: type) -> Any:
     return next(iter(type_arguments(cls, base)), Any)
 
 
-def _resolved(argument: Any, cls: type) -> Any:
-    """A name in quotes, looked up in the module of the class."""
+def resolved(argument: Any, cls: type) -> Any:
+    """A name in quotes, looked up in the module of the class.
+
+    Raises:
+        NameError: it is not there, or only for type checkers.
+    """
+    if isinstance(argument, str):
+        argument = ForwardRef(argument)
     if isinstance(argument, ForwardRef):
         return evaluate_forward_ref(argument, globals=vars(sys.modules[cls.__module__]))
     return argument

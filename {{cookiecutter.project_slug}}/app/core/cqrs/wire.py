@@ -6,13 +6,14 @@ from functools import cache, cached_property, partial
 from typing import Any
 from zlib import crc32
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from app.core.cqrs.results import CacheInfo, Kept, OperationResult, Outcome, QueryResult
 from app.core.cqrs.status import OperationStatus
+from app.core.cqrs.storable_values import blamed, difference, unstorable
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 """Made once: `json.dumps` would make it anew each time."""
@@ -59,6 +60,7 @@ class AnswerCodec:
     """Stores answers of one declared type: the data, the status and what goes with it."""
 
     def __init__(self, answer_type: Any) -> None:
+        self._type = answer_type
         self._data: TypeAdapter[Any] = TypeAdapter(answer_type)
 
     @property
@@ -70,11 +72,19 @@ class AnswerCodec:
         """The stored form of a result.
 
         Raises:
-            ValueError: the data is not of the declared type, and would not come back as it went.
+            UnstorableError: the data would not come back as it went.
         """
         outcome = result._outcome
         head = to_jsonable_python([outcome.status, outcome.affected_entities, outcome.pagination])
-        data = self._data.dump_json(result.data, by_alias=False, round_trip=True, warnings="error")
+        try:
+            data = self._data.dump_json(result.data, by_alias=False, round_trip=True, warnings=False)
+            changed = difference(result.data, self._read(data))
+        except ValidationError as error:
+            raise unstorable(self._type, blamed(error)) from None
+        except (ValueError, TypeError):
+            raise unstorable(self._type, "") from None
+        if changed is not None:
+            raise unstorable(self._type, changed)
         return json.dumps(head).encode() + b"\n" + data
 
     def read(self, stored: bytes, result_type: type[OperationResult[Any]], message: Any) -> OperationResult[Any]:
@@ -90,11 +100,10 @@ class AnswerCodec:
         """The stored form for a cache, with a seal on it.
 
         Raises:
-            ValueError: the data is not of the declared type, or would not come back as it went.
+            UnstorableError: the data would not come back as it went.
         """
         stored = self.write(result)
         _, data = stored.split(b"\n", 1)
-        self._read(data)
         as_sent = b"=" if data == _sent(result.data) else b"-"
         return self._seal(stored) + as_sent + b"\n" + stored
 

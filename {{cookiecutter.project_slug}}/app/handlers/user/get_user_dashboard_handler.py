@@ -2,9 +2,9 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
+from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
 
 from app.core.cqrs import (
@@ -55,7 +55,7 @@ class GetUserDashboardHandler(BaseQueryHandler[GetUserDashboardQuery, UserDashbo
         )
 
 
-async def _read_parts(bus: CQRSBus, user_id: UUID) -> dict[str, Any]:
+async def _read_parts(bus: CQRSBus, user_id: UUID) -> dict[str, JsonValue]:
     """What other features add: every part that has a handler on this bus, and that the caller may see."""
     queries = bus.get_registered_handlers()["queries"]
     parts = [query(user_id) for query in queries if issubclass(query, DashboardPart)]

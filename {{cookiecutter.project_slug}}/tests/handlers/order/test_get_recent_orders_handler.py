@@ -1,3 +1,5 @@
+from typing import Any
+
 from sqlalchemy import delete
 
 from app.core.container import RunningService
@@ -27,8 +29,8 @@ async def test_they_are_a_part_of_the_dashboard_that_is_never_stale(bus: CQRSBus
     ada = await people.member()
 
     async def shown() -> list[tuple[str, str]]:
-        dashboard = (await ada.query(GetUserDashboardQuery(ada.id))).unwrap()
-        return [(order["order_id"], order["status"]) for order in dashboard.parts["recent_orders"]]
+        orders: Any = (await ada.query(GetUserDashboardQuery(ada.id))).unwrap().parts["recent_orders"]
+        return [(order["order_id"], order["status"]) for order in orders]
 
     assert await shown() == []
     first = await placed(ada)

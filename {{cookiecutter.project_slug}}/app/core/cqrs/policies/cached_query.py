@@ -14,6 +14,7 @@ from app.core.cqrs.policies.policy import K, Policy, record, refuse, require_fie
 from app.core.cqrs.policies.single_flight import SingleFlight
 from app.core.cqrs.ports import Cache, CacheEntry
 from app.core.cqrs.results import CacheInfo, OperationResult, QueryResult, as_result
+from app.core.cqrs.storable_types import losses
 from app.core.cqrs.targets import require_arguments
 from app.core.cqrs.wire import AnswerCodec, answer_codec, canonical_json
 from app.core.cqrs.work import current_work
@@ -47,6 +48,8 @@ class CachedQuery(Policy):
                 "@cached_query stores the answer, so the query or the base of its handler must say what it is: "
                 f"IQuery[UserView], or BaseQueryHandler[{plan.message_type.__name__}, UserView].",
             )
+        for sentence in () if plan.caches_itself else losses(plan.answer_type):
+            raise refuse(plan, f"@cached_query stores the answer as JSON, and would change it by that. {sentence}")
         require_fields(plan, self.vary_by or (), "vary_by")
         check_tags(plan, self.tags)
 

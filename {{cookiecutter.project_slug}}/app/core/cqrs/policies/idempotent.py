@@ -10,6 +10,7 @@ from app.core.cqrs.policies.policy import K, Policy, record, refuse
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.ports import Claim
 from app.core.cqrs.results import CommandResult
+from app.core.cqrs.storable_types import losses
 from app.core.cqrs.targets import require_arguments
 from app.core.cqrs.wire import answer_codec, canonical_json
 from app.core.cqrs.work import current_work
@@ -32,6 +33,8 @@ class Idempotent(Policy):
                 "@idempotent stores the answer, so the command or the base of its handler must say what it is: "
                 f"ICommand[UUID], or BaseCommandHandler[{plan.message_type.__name__}, UUID].",
             )
+        for sentence in losses(plan.answer_type):
+            raise refuse(plan, f"@idempotent stores the answer as JSON, and would change it by that. {sentence}")
         if not answer_codec(plan.answer_type).keeps_order:
             raise refuse(plan, "@idempotent repeats the answer to the byte, but a set has no order: answer a list.")
 

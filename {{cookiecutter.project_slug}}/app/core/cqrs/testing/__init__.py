@@ -8,6 +8,7 @@ memory_cache    MemoryCache: a cache that forgets by the clock
 static_access   StaticAccess: permissions from a mapping
 fixed_clock     FixedClock: time that goes when it is told to
 simple_scope    SimpleScope: dependencies from the objects at hand
+storage         assert_survives_storage: whether an event comes back from the log as it was raised
 
 Any bus, that of a running service on its database too:
 
@@ -38,6 +39,7 @@ from app.core.cqrs.testing.memory_units import MemoryUnit, MemoryUnitsOfWork
 from app.core.cqrs.testing.noted import Handled, Sent
 from app.core.cqrs.testing.simple_scope import SimpleScope
 from app.core.cqrs.testing.static_access import StaticAccess
+from app.core.cqrs.testing.storage import assert_survives_storage
 from app.core.cqrs.testing.tracked import tracked
 from app.core.cqrs.testing.tracked_run import TrackedRun
 
@@ -54,6 +56,7 @@ __all__ = [
     "SimpleScope",
     "StaticAccess",
     "TrackedRun",
+    "assert_survives_storage",
     "crash_at",
     "failing_commits",
     "kill_process",

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.core.cqrs.aggregate import AggregateRoot, EventRecord, RaisedEvent
 from app.core.cqrs.errors import CommandValidationError, ConcurrencyError, ConfigurationError, TransientError
+from app.core.cqrs.event_types import payload_of
 from app.core.cqrs.messages import DomainEvent
 from app.core.cqrs.ports import Claim
 from app.core.cqrs.work import current_work
@@ -43,6 +44,8 @@ class MemoryUnit:
         if taken & {_place(record) for record in events}:
             raise ConcurrencyError("Somebody else changed this in the meantime.")
         self._units.journal.append("record " + " ".join(record.event.event_type for record in events))
+        for record in events:
+            payload_of(record.event)  # refuses what a log would not give back as it is
         self._records += events
 
     async def claim(self, claim: Claim) -> bytes | None:

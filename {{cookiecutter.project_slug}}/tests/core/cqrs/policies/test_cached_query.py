@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
@@ -392,10 +392,12 @@ async def test_a_kept_answer_is_like_any_other() -> None:
 
 
 class Dressed(BaseModel):
+    kind: Literal["dressed"] = "dressed"
     number: int = Field(serialization_alias="no")
 
 
 class Reckoned(BaseModel):
+    kind: Literal["reckoned"] = "reckoned"
     number: int
 
     @computed_field  # type: ignore[prop-decorator]  # mypy has no words for it

@@ -123,12 +123,12 @@ async def test_commands_of_one_name_in_different_modules_are_kept_apart() -> Non
 
 async def test_the_first_answer_is_made_of_the_stored_form_too() -> None:
     @dataclass
-    class Count(ICommand[dict[str, Any]]):
+    class Weigh(ICommand[float]):
         pass
 
-    bus = MemoryBus(handler_of(Count, lambda _: {"days": (1, 2), "id": UUID(int=7)}, transactional(), idempotent()))
-    results = [await bus.execute_command(keyed(Count())) for _ in range(2)]
-    assert [result.data for result in results] == [{"days": [1, 2], "id": str(UUID(int=7))}] * 2
+    bus = MemoryBus(handler_of(Weigh, lambda _: 7, transactional(), idempotent()))
+    results = [await bus.execute_command(keyed(Weigh())) for _ in range(2)]
+    assert [type(result.data) for result in results] == [float, float]
 
 
 async def test_an_answer_that_cannot_be_read_again_is_a_bug_the_first_time() -> None:

@@ -1,0 +1,362 @@
+"""Which types come back from storage as they went: events, kept answers and replayed answers are stored as JSON.
+
+pydantic writes a value by the type that is declared for it and reads it by the same type. Whatever the declaration does
+not say is lost on the way, and without a word. `losses` finds such declarations before anything is stored by them;
+`storable_values` looks at each value.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from pydantic import PydanticUserError, SecretBytes, SecretStr, TypeAdapter
+from pydantic_core import PydanticSerializationError, ValidationError
+
+from app.core.cqrs.generics import parts_of, resolved
+
+Schema = Mapping[str, Any]
+"""pydantic's description of a type, as `pydantic_core.core_schema` has it."""
+
+SAFE_TEXTS = {"uuid", "date", "time", "datetime", "timedelta", "url", "multi-host-url"}
+"""Written as text that nobody could take for a number."""
+
+MOMENTS = SAFE_TEXTS - {"uuid", "url", "multi-host-url"}
+ARRAYS = {"list", "set", "frozenset", "tuple", "named-tuple", "generator"}
+NO_VALUES = {"is-instance", "is-subclass", "callable", "arguments", "call"}
+"""What pydantic lets through as it is; JSON has no way to say it."""
+
+KEYS = {"str", "int", "float", "bool", "decimal", "values"} | SAFE_TEXTS
+"""What can be told again by its text alone, as the key of a JSON object."""
+
+NEVER: Mapping[type, str] = {
+    SecretStr: "is a secret, and only asterisks would be stored of it",
+    SecretBytes: "is a secret, and only asterisks would be stored of it",
+    OrderedDict: "has an order of its keys, which databases do not keep: declare a tuple of pairs",
+}
+
+
+def losses(declared: Any, *, is_event: bool = False) -> list[str]:
+    """What a type would lose if a value of it were written as JSON and read again: a sentence for each field.
+
+    Args:
+        declared: the type, or the class of an event.
+        is_event: whether a field that is declared as a base class is refused, too. Views often derive from each other
+            and are not meant to stand for each other, so answers are only looked at one by one.
+    """
+    name = shown(declared)
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(declared)
+        if not adapter.pydantic_complete:
+            adapter.rebuild(raise_errors=True)
+        schema = adapter.core_schema
+    except (PydanticUserError, NameError, TypeError) as error:
+        return [_without_schema(declared, error)]
+    walk = _Walk(schema, refuses_bases=is_event)
+    walk.visit(walk.root, name, known={declared})
+    never = [f"{name} holds a {part.__name__}, which {why}." for part, why in NEVER.items() if _holds(declared, part)]
+    return list(dict.fromkeys(never + walk.found))
+
+
+def shown(declared: Any) -> str:
+    """The name of a type, for a sentence."""
+    return (
+        declared.__qualname__ if isinstance(declared, type) and not hasattr(declared, "__origin__") else str(declared)
+    )
+
+
+def _holds(declared: Any, part: type) -> bool:
+    return any(issubclass(one, part) for one in parts_of(declared))
+
+
+def _without_schema(declared: Any, error: Exception) -> str:
+    """Why pydantic cannot store a type at all, with the field that is to blame where there is one."""
+    where = shown(declared)
+    for field in fields(declared) if isinstance(declared, type) and is_dataclass(declared) else ():
+        try:
+            TypeAdapter(resolved(field.type, declared))
+        except (PydanticUserError, NameError, TypeError) as culprit:
+            where, error = f"{where}.{field.name}", culprit
+            break
+    reason = str(error).partition("\n")[0].partition(". Set ")[0].rstrip(".")
+    if isinstance(error, NameError):
+        reason = f"{error.name or error} is not defined"
+    return f"{where} cannot be stored: {reason}. Hold ids and plain values, whose types are imported at run time."
+
+
+class _Form(NamedTuple):
+    """What the JSON of a type looks like: what kind it is, and what tells it from others of the kind."""
+
+    kind: str
+    name: str
+    values: frozenset[Any] = frozenset()
+    fields: Mapping[str, Schema] | None = None
+    required: frozenset[str] = frozenset()
+
+
+class _Walk:
+    """Goes through a type with all that it is made of."""
+
+    def __init__(self, schema: Schema, refuses_bases: bool) -> None:
+        self.root = schema["schema"] if schema["type"] == "definitions" else schema
+        self._definitions = {one["ref"]: one for one in schema.get("definitions", ())}
+        self._refuses_bases = refuses_bases
+        self._seen: set[str] = set()
+        self.found: list[str] = []
+
+    def visit(self, schema: Schema, where: str, known: set[Any] | None = None) -> None:
+        """Note what is lost in this part of the type; `known` classes may have subclasses."""
+        known = known or set()
+        match schema["type"]:
+            case "definition-ref":
+                if schema["schema_ref"] not in self._seen:
+                    self._seen.add(schema["schema_ref"])
+                    self.visit(self._definitions[schema["schema_ref"]], where, known)
+            case "any":
+                self._lose(
+                    where,
+                    "may hold anything, and JSON would not say what it was: declare its type, or pydantic's JsonValue "
+                    "for what is JSON already",
+                )
+            case kind if kind in NO_VALUES:
+                self._lose(
+                    where, f"holds a {shown(schema.get('cls', 'function'))}, which JSON cannot hold: store values"
+                )
+            case "json-or-python":
+                if schema["json_schema"]["type"] != "any":  # JsonValue: all of JSON, and nothing else
+                    self.visit(schema["json_schema"], where, known)
+            case "lax-or-strict":
+                self.visit(schema["lax_schema"], where, known)
+            case "union" | "tagged-union":
+                self._visit_union(schema, where)
+            case "enum":
+                self._visit_enum(schema, where)
+            case "dataclass" | "model" | "typed-dict" | "named-tuple":
+                self._visit_class(schema, where, known)
+            case "dict":
+                self._visit_keys(schema, where)
+                self._visit_parts(schema, where)
+            case _:
+                self._visit_parts(schema, where, known)
+
+    def _lose(self, where: str, reason: str) -> None:
+        self.found.append(f"{where} {reason}.")
+
+    def _visit_parts(self, schema: Schema, where: str, known: set[Any] | None = None) -> None:
+        for part in _parts(schema):
+            self.visit(part, where, known)
+
+    def _visit_class(self, schema: Schema, where: str, known: set[Any]) -> None:
+        cls = schema["cls"]
+        is_base = self._refuses_bases and schema["type"] in ("dataclass", "model") and cls not in known
+        if is_base and (derived := _subclasses(cls, known)):
+            self._lose(
+                where,
+                f"is declared as {cls.__name__}, and would be stored as that where it is a {' or a '.join(derived)}: "
+                "declare the union of the classes that are meant, each with a field such as "
+                f'kind: Literal["{derived[0].lower()}"]',
+            )
+        for name, field in _fields(schema):
+            self._visit_field(cls, name, field)
+        if schema["type"] == "model" and not _has_fields(schema):
+            self.visit(schema["schema"], where)
+
+    def _visit_field(self, cls: type, name: str, field: Schema) -> None:
+        where = f"{cls.__name__}.{name}"
+        if field.get("serialization_exclude"):
+            self._lose(where, "is excluded, so it would not be stored: let it in, or leave the field out")
+        elif field.get("init_only"):
+            self._lose(where, "is an InitVar, which is not stored: make it a field")
+        elif field.get("init") is False and "default_factory" in field["schema"] and not hasattr(cls, "__post_init__"):
+            self._lose(
+                where, "has init=False and a default_factory, so it would be another one each time: let it be given"
+            )
+        else:
+            self.visit(field["schema"], where)
+
+    def _visit_union(self, schema: Schema, where: str) -> None:
+        choices = [choice[0] if isinstance(choice, tuple) else choice for choice in _choices(schema)]
+        forms = [form for choice in choices for form in self._forms(choice)]
+        known = {cls for choice in choices if (cls := self._resolved(choice).get("cls")) is not None}
+        if schema["type"] == "union":
+            for one, other in combinations(forms, 2):
+                if _alike(one, other):
+                    self._lose(
+                        where,
+                        f"may be {one.name} or {other.name}, which JSON does not tell apart: declare one of them, or "
+                        'classes that each have a field such as kind: Literal["..."]',
+                    )
+                    break
+        for choice in choices:
+            self.visit(choice, where, known)
+
+    def _visit_keys(self, schema: Schema, where: str) -> None:
+        keys = schema.get("keys_schema")
+        forms = [] if keys is None else self._forms(keys)
+        if len(forms) != 1 or forms[0].kind not in KEYS:
+            names = " or ".join(form.name for form in forms) or "anything"
+            self._lose(where, f"has keys that are {names}, but those of JSON are text: hold a tuple of pairs")
+
+    def _visit_enum(self, schema: Schema, where: str) -> None:
+        cls = schema["cls"]
+        adapter: TypeAdapter[Any] = TypeAdapter(cls)
+        for member in cls:
+            try:
+                if adapter.validate_python(adapter.dump_python(member, mode="json")) is member:
+                    continue
+            except (ValidationError, PydanticSerializationError):
+                pass
+            self._lose(where, f"may be {member}, whose value JSON cannot tell: give it one that is a text or a number")
+            return
+
+    def _resolved(self, schema: Schema) -> Schema:
+        """A part of the type without what only surrounds it."""
+        while True:
+            match schema["type"]:
+                case "definition-ref":
+                    schema = self._definitions[schema["schema_ref"]]
+                case "lax-or-strict":
+                    schema = schema["lax_schema"]
+                case "json-or-python":
+                    schema = schema["json_schema"]
+                case "default" | "function-after" | "function-before" | "function-wrap" | "custom-error":
+                    schema = schema["schema"]
+                case "chain":
+                    schema = schema["steps"][-1]
+                case "model" if not _has_fields(schema):
+                    schema = schema["schema"]
+                case _:
+                    return schema
+
+    def _forms(self, schema: Schema) -> list[_Form]:
+        """What the JSON of a part may look like."""
+        schema = self._resolved(schema)
+        kind = schema["type"]
+        match kind:
+            case "union" | "tagged-union":
+                choices = [choice[0] if isinstance(choice, tuple) else choice for choice in _choices(schema)]
+                return [form for choice in choices for form in self._forms(choice)]
+            case "nullable":
+                return [_Form("none", "None"), *self._forms(schema["schema"])]
+            case "literal":
+                values = frozenset(one.value if isinstance(one, Enum) else one for one in schema["expected"])
+                return [_Form("values", f"Literal{sorted(values, key=repr)}", values)]
+            case "enum":
+                return [
+                    _Form("values", schema["cls"].__name__, frozenset(_hashable(one.value) for one in schema["cls"]))
+                ]
+            case "dataclass" | "model" | "typed-dict":
+                own = dict(_fields(schema))
+                required = frozenset(name for name, field in own.items() if _is_required(field))
+                return [_Form("object", schema["cls"].__name__, fields=own, required=required)]
+            case "named-tuple":
+                return [_Form("array", schema["cls"].__name__)]
+            case _ if kind in ARRAYS:
+                return [_Form("array", kind)]
+            case "dict":
+                return [_Form("object", "dict")]
+            case "none":
+                return [_Form("none", "None")]
+        return [_Form(kind, kind)]
+
+
+def _parts(schema: Schema) -> Iterator[Schema]:
+    """The types that a type is made of directly."""
+    for name in ("schema", "items_schema", "values_schema", "keys_schema", "extras_schema"):
+        part = schema.get(name)
+        yield from part if isinstance(part, list) else [part] if isinstance(part, dict) else []
+    yield from schema.get("steps", ())
+
+
+def _choices(schema: Schema) -> list[Any]:
+    choices = schema["choices"]
+    return list(choices.values() if isinstance(choices, dict) else choices)
+
+
+def _has_fields(schema: Schema) -> bool:
+    return not schema.get("root_model")
+
+
+def _fields(schema: Schema) -> Iterator[tuple[str, Schema]]:
+    """The fields of a class, by name."""
+    inner = schema
+    while "fields" not in inner or inner["type"] == "dataclass":
+        if "schema" not in inner:
+            return
+        inner = inner["schema"]
+    found = inner["fields"]
+    yield from found.items() if isinstance(found, dict) else ((field["name"], field) for field in found)
+
+
+def _is_required(field: Schema) -> bool:
+    return bool(field.get("required", True)) and field["schema"]["type"] != "default"
+
+
+def _subclasses(cls: type, known: set[Any]) -> list[str]:
+    """The names of what derives from a class; a generic one's versions for one type or another do not count."""
+    found: dict[str, None] = {}
+    derived: list[type[Any]] = cls.__subclasses__()
+    for sub in derived:
+        generic = getattr(sub, "__pydantic_generic_metadata__", {}).get("origin")
+        if generic is not cls and sub not in known:
+            found[sub.__name__] = None
+        found |= dict.fromkeys(_subclasses(sub, known))
+    return list(found)
+
+
+def _hashable(value: Any) -> Any:
+    return value if value.__hash__ is not None else repr(value)
+
+
+def _alike(one: _Form, other: _Form) -> bool:
+    """Whether a value of one type may be read as one of the other."""
+    kinds = {one.kind, other.kind}
+    if one.kind == other.kind:
+        return one.kind != "none" and _alike_in_kind(one, other)
+    if "none" in kinds or kinds & {"array", "object"}:
+        return "any" in kinds
+    if "values" in kinds:
+        values, rest = (one, other) if one.kind == "values" else (other, one)
+        return any(_may_be(value, rest.kind) for value in values.values)
+    if kinds <= {"bool", "int", "float", "str"}:
+        return kinds == {"int", "float"}  # PostgreSQL does not keep 1e300 apart from a whole number
+    if kinds & {"bool", "int", "float"}:
+        return not kinds & SAFE_TEXTS
+    return not ("uuid" in kinds and kinds & MOMENTS)
+
+
+def _alike_in_kind(one: _Form, other: _Form) -> bool:
+    if one.kind == "values":
+        return bool(one.values & other.values)
+    if one.kind != "object":
+        return one.kind in ("array", "any")
+    if one.fields is None or other.fields is None:
+        return True
+    for name in one.fields.keys() & other.fields.keys():
+        mine, theirs = _constants(one.fields[name]), _constants(other.fields[name])
+        if mine and theirs and not mine & theirs:
+            return False
+    return one.required <= other.fields.keys() or other.required <= one.fields.keys()
+
+
+def _constants(field: Schema) -> frozenset[Any]:
+    """The only values that a field may have, if there are only some."""
+    schema = field["schema"]
+    while schema["type"] in ("default", "nullable"):
+        if schema["type"] == "nullable":
+            return frozenset()
+        schema = schema["schema"]
+    return frozenset(schema["expected"]) if schema["type"] == "literal" else frozenset()
+
+
+def _may_be(value: Any, kind: str) -> bool:
+    """Whether a constant may be read as one of a kind."""
+    match value:
+        case bool():
+            return kind == "bool"
+        case int() | float():
+            return kind in ("int", "float")
+        case _:
+            return kind not in ("int", "float", "bool") or not str(value).isalpha()

@@ -1,0 +1,117 @@
+"""Whether a value is the same after it was stored: equal, and of the same type all through."""
+
+from collections.abc import Iterable, Set
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from app.core.cqrs.errors import UnstorableError
+from app.core.cqrs.storable_types import shown
+
+PLAIN = frozenset({str, int, bool, float, type(None), UUID, Decimal, date, time, timedelta, bytes})
+"""Equal ones are the same."""
+
+
+def difference(told: Any, kept: Any, where: str = "") -> str | None:
+    """Where a value is another one after it was stored, as `.lines[0].price`; None if it is the same.
+
+    A value whose class derives from a plain type, such as a `StrEnum` in a field for text, may come back as that; and a
+    whole number in a field of floats as a float.
+    """
+    kind = kept.__class__
+    if told.__class__ is not kind:
+        return None if _stands_for(told, kept, kind) else where
+    if kind in PLAIN:
+        return None if _equal(told, kept) else where
+    if kind is datetime:
+        return None if _same_moment(told, kept) else where
+    if isinstance(kept, (list, tuple)):
+        return _between_items(told, kept, where)
+    if isinstance(kept, dict):
+        return _between_dicts(told, kept, where)
+    if isinstance(kept, (set, frozenset)):
+        return _between_members(told, kept, where)
+    names = _names(kind)
+    if names is None:
+        return None if told is kept or _equal(told, kept) else where
+    for name in names:
+        found = difference(getattr(told, name, None), getattr(kept, name, None), f"{where}.{name}")
+        if found is not None:
+            return found
+    return None
+
+
+def _stands_for(told: Any, kept: Any, kind: type) -> bool:
+    """Whether a value of another class says the same as the plain one that came back."""
+    if kind not in PLAIN and kind is not datetime:
+        return False
+    is_number = kind is float and told.__class__ is int
+    is_derived = isinstance(told, kind) and told.__class__ is not bool
+    return (is_number or is_derived) and (_same_moment if kind is datetime else _equal)(told, kept)
+
+
+def _equal(told: Any, kept: Any) -> bool:
+    try:
+        return bool(told == kept)
+    except Exception:  # Decimal("sNaN"), or whatever a class does there
+        return False
+
+
+def _same_moment(told: datetime, kept: datetime) -> bool:
+    """Python calls no hour that the end of summer time repeats equal to one of another time zone."""
+    if told.tzinfo is None or kept.tzinfo is None:
+        return told.tzinfo is kept.tzinfo and told == kept
+    return told.astimezone(UTC) == kept.astimezone(UTC)
+
+
+def _between_items(told: Any, kept: Any, where: str) -> str | None:
+    if len(told) != len(kept):
+        return where
+    pairs = enumerate(zip(told, kept, strict=True))
+    return _first(difference(one, other, f"{where}[{at}]") for at, (one, other) in pairs)
+
+
+def _between_dicts(told: Any, kept: Any, where: str) -> str | None:
+    if (found := _between_members(told.keys(), kept.keys(), where)) is not None:
+        return found
+    return _first(difference(value, kept[key], f"{where}[...]") for key, value in told.items())  # keys are values, too
+
+
+def _between_members(told: Set[Any], kept: Set[Any], where: str) -> str | None:
+    if len(told) != len(kept):
+        return where
+    members = {member: member for member in kept}
+    return _first(where if one not in members else difference(one, members[one], where) for one in told)
+
+
+def _first(differences: Iterable[str | None]) -> str | None:
+    return next((one for one in differences if one is not None), None)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The names of all that an object of this class is made of; None where nobody but itself knows."""
+    if is_dataclass(kind):
+        return tuple(field.name for field in fields(kind))
+    if issubclass(kind, BaseModel):
+        return (*kind.model_fields, "__pydantic_extra__", "__pydantic_private__")
+    return None
+
+
+def unstorable(declared: Any, where: str) -> UnstorableError:
+    """The error for a value of this declared type; it tells the place, as `difference` does, and not the value."""
+    return UnstorableError(
+        f"{shown(declared)}{where} would not come back from storage as it is: give it a value of the very type that is "
+        "declared, and one that JSON can hold, which NaN, infinity, NUL characters and times without a zone are not."
+    )
+
+
+def blamed(error: ValidationError) -> str:
+    """Which parts of a value are wrong, without the value."""
+    places = error.errors(include_input=False, include_url=False, include_context=False)
+    return ", ".join("".join(f".{part}" for part in place["loc"]) for place in places[:3])
