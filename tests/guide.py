@@ -12,6 +12,7 @@ PAGES = (
     "pipeline",
     "queries",
     "lists",
+    "sockets",
     "events",
     "read_models",
     "testing",

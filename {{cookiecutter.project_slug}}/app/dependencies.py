@@ -1,13 +1,14 @@
-"""What endpoints ask for: `bus: Bus`, `user: CurrentUser`, `page: Page`."""
+"""What endpoints ask for, of HTTP and of WebSockets: `bus: Bus`, `user: CurrentUser`, `page: Page`."""
 
 import re
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
 
 from app.core.container import RunningService
 from app.core.cqrs import (
@@ -62,8 +63,49 @@ class RequestBus:
         metadata.source = "http"
 
 
-async def _service(request: Request) -> RunningService:
-    return request.app.state.service  # type: ignore[no-any-return]
+@dataclass(slots=True)
+class SocketBus(RequestBus):
+    """The service's bus, for one WebSocket, which may stay open for longer than its caller may call.
+
+    Each message is an operation of its own, with its own transaction and what the container builds for it. Its
+    `idempotency_key` is its own too: what the endpoint has set in the metadata stays.
+    """
+
+    require_caller: Callable[[], Awaitable[object]] | None
+
+    async def execute_command(self, command: ICommand[R]) -> CommandResult[R]:
+        """Have a command done.
+
+        Raises:
+            AuthenticationError: the access token has expired by now, or its login has ended; the socket is closed.
+        """
+        await self._require()
+        self._stamp(command.metadata)
+        return await self.bus.execute_command(command)
+
+    async def execute_query(self, query: IQuery[R]) -> QueryResult[R]:
+        """Have a query answered.
+
+        Raises:
+            AuthenticationError: the access token has expired by now, or its login has ended; the socket is closed.
+        """
+        await self._require()
+        self._stamp(query.metadata)
+        return await self.bus.execute_query(query)
+
+    async def _require(self) -> None:
+        if self.require_caller is not None:
+            await self.require_caller()
+
+    def _stamp(self, metadata: OperationMetadata) -> None:
+        metadata.user_id = self.user_id
+        metadata.correlation_id = self.correlation_id or metadata.correlation_id
+        metadata.traceparent = self.traceparent
+        metadata.source = "websocket"
+
+
+async def _service(connection: HTTPConnection) -> RunningService:
+    return connection.app.state.service  # type: ignore[no-any-return]
 
 
 Service = Annotated[RunningService, Depends(_service)]
@@ -74,17 +116,17 @@ SentToken = Annotated[str | None, Depends(bearer)]
 """The access token as it was sent; None if there was none."""
 
 
-async def _current_user(request: Request, token: SentToken) -> AccessToken:
+async def _current_user(connection: HTTPConnection, token: SentToken) -> AccessToken:
     if token is None:
         raise AuthenticationError("Sign in first: send an access token as `Authorization: Bearer ...`.")
-    container = request.app.state.service.container
+    container = connection.app.state.service.container
     caller: AccessToken = (await container.get(AccessTokens)).read(token)
     await (await container.get(OpenLogins)).require(caller)
     return caller
 
 
 CurrentUser = Annotated[AccessToken, Depends(_current_user)]
-"""Who calls; a request without an access token, or with that of a login that has ended, is answered 401."""
+"""Who calls; without an access token, or with that of a login that has ended, the answer is 401."""
 
 
 class CallersBus(SecurityBase):
@@ -98,26 +140,33 @@ class CallersBus(SecurityBase):
     model = bearer.model
     scheme_name = bearer.scheme_name
 
-    async def __call__(self, request: Request) -> RequestBus:
+    async def __call__(self, connection: HTTPConnection) -> RequestBus:
         """The bus, for the caller that the access token names, if one was sent. One that is no good is not none."""
-        if b"authorization" not in request.scope["state"]["headers"]:
-            return _request_bus(request, None)
-        return _request_bus(request, str((await _current_user(request, await bearer(request))).user_id))
+        if b"authorization" not in connection.scope["state"]["headers"]:
+            return _bus_for(connection, None)
+        token = await bearer(connection)
+        caller = await _current_user(connection, token)
+        return _bus_for(connection, str(caller.user_id), lambda: _current_user(connection, token))
 
 
-async def _anonymous_bus(request: Request) -> RequestBus:
-    return _request_bus(request, None)
+async def _anonymous_bus(connection: HTTPConnection) -> RequestBus:
+    return _bus_for(connection, None)
 
 
-def _request_bus(request: Request, user_id: str | None) -> RequestBus:
+def _bus_for(
+    connection: HTTPConnection, user_id: str | None, require_caller: Callable[[], Awaitable[object]] | None = None
+) -> RequestBus:
     # As it is in the scope: Starlette makes objects of the state and of the headers, which takes longer.
-    state = request.scope["state"]
+    scope = connection.scope
+    state, bus = scope["state"], scope["app"].state.service.bus
     key = state["headers"].get(b"idempotency-key")
+    if scope["type"] == "websocket":
+        if key is not None:
+            raise BadRequestError("An Idempotency-Key is of one request: send one with each message of a WebSocket.")
+        return SocketBus(bus, user_id, state["correlation_id"], state["traceparent"], None, require_caller)
     if key is not None and SANE_KEY.fullmatch(key) is None:
         raise BadRequestError(f"Idempotency-Key must have 1 to {LONGEST_KEY} printable ASCII characters and no spaces.")
-    return RequestBus(
-        request.app.state.service.bus, user_id, state["correlation_id"], state["traceparent"], key and key.decode()
-    )
+    return RequestBus(bus, user_id, state["correlation_id"], state["traceparent"], key and key.decode())
 
 
 Bus = Annotated[RequestBus, Depends(CallersBus())]

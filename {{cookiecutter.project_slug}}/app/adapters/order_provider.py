@@ -10,6 +10,8 @@ from app.core.config import Settings, checked
 from app.core.scopes import Lifetime
 from app.domain.kitchen import Kitchen
 from app.domain.payments import Payments
+from app.persistence.database import Database
+from app.read_models.shop_days import require_same_days
 
 
 class OrderAdaptersProvider(Provider):
@@ -23,8 +25,9 @@ class OrderAdaptersProvider(Provider):
         return found
 
     @provide(scope=Lifetime.SERVICE)
-    def kitchen(self, order_settings: OrderSettings) -> Kitchen:
-        """What the kitchen allows."""
+    async def kitchen(self, order_settings: OrderSettings, database: Database) -> Kitchen:
+        """What the kitchen allows; its clock is the one that sales are kept by, or the service does not start."""
+        await require_same_days(database)
         return order_settings.kitchen
 
     @provide(scope=Lifetime.SERVICE)

@@ -1,27 +1,22 @@
 """The settings that orders add, from the environment and `.env` like all others."""
 
 import re
-from datetime import UTC, time, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import time
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings
 
 from app.core.addresses import check_address
-from app.core.config import Settings
 from app.domain.kitchen import Hours, Kitchen
+from app.read_models.shop_days import ShopSettings
 
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 
-class OrderSettings(BaseSettings):
+class OrderSettings(ShopSettings):
     """Each named like its environment variable. Immutable."""
 
-    model_config = Settings.model_config
-
     kitchen_hours: str = ""
-    """When orders are taken, such as 11:00-23:00 or 18:00-02:00; empty: always."""
-    kitchen_time_zone: str = "UTC"
+    """When orders are taken on the shop's clock, such as 11:00-23:00 or 18:00-02:00; empty: always."""
     kitchen_capacity: int | None = Field(default=None, ge=1, le=100_000)
     """How many orders may be in the kitchen at once; None: as many as come."""
     payment_url: str = Field(default="memory://", repr=False)
@@ -39,15 +34,6 @@ class OrderSettings(BaseSettings):
         check_address(url)
         return url
 
-    @field_validator("kitchen_time_zone")
-    @classmethod
-    def _check_zone(cls, name: str) -> str:
-        try:
-            _zone(name)
-        except (ValueError, OSError, KeyError):
-            raise ValueError("it has to be a name such as Europe/Rome, known to this machine.") from None
-        return name
-
     @property
     def kitchen(self) -> Kitchen:
         """What the kitchen allows."""
@@ -55,10 +41,5 @@ class OrderSettings(BaseSettings):
         if found is None:
             return Kitchen(capacity=self.kitchen_capacity)
         opens_hour, opens_minute, closes_hour, closes_minute = map(int, found.groups())
-        hours = Hours(time(opens_hour, opens_minute), time(closes_hour, closes_minute), _zone(self.kitchen_time_zone))
+        hours = Hours(time(opens_hour, opens_minute), time(closes_hour, closes_minute), self.shop_zone)
         return Kitchen(hours, self.kitchen_capacity)
-
-
-def _zone(name: str) -> tzinfo:
-    # A small container image has no time zones, and UTC needs none.
-    return UTC if name == "UTC" else ZoneInfo(name)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import jwt
 from cachetools import LRUCache
+from jwt.utils import base64url_decode, base64url_encode
 
 from app.core.config import Settings
 from app.core.cqrs import AuthenticationError, Clock
@@ -52,6 +53,17 @@ class JwtAccessTokens:
         options = {"require": ["sub", "sid", "exp"], "verify_exp": False, "verify_iat": False}
         try:
             claims = jwt.decode(token, self._key, [ALGORITHM], options=options)  # type: ignore[arg-type]
+            _require_canonical(token)
             return AccessToken(UUID(claims["sub"]), UUID(claims["sid"]), datetime.fromtimestamp(claims["exp"], UTC))
         except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
             raise AuthenticationError("This access token is not valid: log in again.") from error
+
+
+def _require_canonical(token: str) -> None:
+    """Take a token in one spelling only: padding and unused bits would make others of it that are as good.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if any(base64url_encode(base64url_decode(part)).decode() != part for part in token.split(".")):
+        raise ValueError("The token is not in canonical base64url.")

@@ -1,4 +1,4 @@
-"""The edge of the service, pure ASGI: what holds for every request, whichever endpoint it is for.
+"""The edge of the service, pure ASGI: what holds for every request and WebSocket, whichever endpoint it is for.
 
 From the outside in: `Decorate` (request id, security headers), CORS, `Guard` (limits, last resort), the app.
 """
@@ -7,19 +7,24 @@ import re
 from collections.abc import Sequence
 
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from app.api.errors import tell_bug, unexpected_problem
 from app.api.limits import Exchange, announces_body, refuse_request
 from app.api.problems import problem
+from app.api.sockets import Handshake, refuse_foreign_page
 from app.core.cqrs.ids import random_id
 from app.core.logging import current_request
 
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C's "Trace Context", version 00: version, trace, parent span, flags."""
+CONNECTIONS = ("http", "websocket")
 DOCUMENTATION = ("/docs", "/redoc")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -46,16 +51,30 @@ def protect(
     https_only: bool = False,
 ) -> None:
     """Put the edge around an app. What is added last is outermost."""
-    app.add_middleware(Guard, max_body_bytes=max_body_bytes, body_timeout_seconds=body_timeout_seconds)
+    app.add_middleware(
+        Guard, max_body_bytes=max_body_bytes, body_timeout_seconds=body_timeout_seconds, origins=cors_origins
+    )
     if cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=list(cors_origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Idempotency-Key", "X-Request-ID", "X-Correlation-ID", "traceparent"],
             expose_headers=["Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"],
         )
     app.add_middleware(Decorate, https_only=https_only)
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, with a problem document for a preflight that is refused."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """The answer to a preflight."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code < 400:
+            return answer
+        kept = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        return problem({"path": ""}, answer.status_code, f"{bytes(answer.body).decode()}.", headers=kept)
 
 
 class Decorate:
@@ -68,8 +87,8 @@ class Decorate:
         self._for_pages = _raw(headers | {"Content-Security-Policy": PAGES_LOAD})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
+        """Handle one request, or one WebSocket from its handshake to its end."""
+        if scope["type"] not in CONNECTIONS:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
@@ -89,9 +108,14 @@ class Decorate:
                 self._decorate(scope, message, request_id)
             await send(message)
 
+        if scope["type"] == "websocket":
+            given = {b"x-request-id": request_id.encode(), **self._for_data}
+            answers = Handshake(scope, receive, send, given).send
+        else:
+            answers = send_decorated
         named = current_request.set(request_id)
         try:
-            await self.app(scope, receive, send_decorated)
+            await self.app(scope, receive, answers)
         finally:
             current_request.reset(named)
 
@@ -115,25 +139,32 @@ def _matching(pattern: re.Pattern[bytes], sent: bytes | None) -> str | None:
 class Guard:
     """Stops what is too large, too slow or no text, and answers where everything else failed."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, body_timeout_seconds: float) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, body_timeout_seconds: float, origins: Sequence[str] = ()
+    ) -> None:
         self.app = app
+        self._origins = origins
         self._max_body_bytes = max_body_bytes
         self._body_timeout_seconds = body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
+        """Handle one request or WebSocket."""
+        if scope["type"] not in CONNECTIONS:
             await self.app(scope, receive, send)
             return
         headers = scope["state"]["headers"]
-        if announces_body(headers):
+        if scope["type"] == "http" and announces_body(headers):
             exchange = Exchange(receive, send, self._max_body_bytes, self._body_timeout_seconds)
             receive, send = exchange.receive, exchange.send
         try:
             refuse_request(scope, headers, self._max_body_bytes)
+            if scope["type"] == "websocket":
+                refuse_foreign_page(headers, self._origins)
             await self.app(scope, receive, send)
         except HTTPException as refusal:
             await problem(scope, refusal.status_code, refusal.detail)(scope, receive, send)
+        except WebSocketDisconnect:
+            pass  # an endpoint that lets it pass has ended with its client
         except Exception as error:
             tell_bug(scope, error)
             if "answering" in scope:

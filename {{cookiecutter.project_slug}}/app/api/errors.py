@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import structlog
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from pydantic_core import to_json
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -88,19 +88,24 @@ def unexpected_problem(scope: Scope) -> Response:
 
 def tell_bug(scope: Scope, error: Exception) -> None:
     """Log a bug outside of any operation, in full, and report it where somebody is told about bugs."""
-    logger.error("request_failed", method=scope["method"], path=scope["path"], exc_info=error)
+    logger.error("request_failed", method=_method(scope), path=scope["path"], exc_info=error)
     service, state = getattr(scope["app"].state, "service", None), scope["state"]
     if service is None or service.telemetry.reports is None:
         return
-    request = OperationMetadata(state["request_id"], correlation_id=state["correlation_id"], source="http")
+    request = OperationMetadata(state["request_id"], correlation_id=state["correlation_id"], source=scope["type"])
     route = getattr(scope.get("route"), "path", "")
-    service.telemetry.reports.report(error, f"{scope['method']} {route}".strip(), request)
+    service.telemetry.reports.report(error, f"{_method(scope)} {route}".strip(), request)
+
+
+def _method(scope: Scope) -> str:
+    return scope.get("method", "WEBSOCKET")  # type: ignore[no-any-return]
 
 
 def answer_errors(app: FastAPI) -> None:
     """Let the app answer errors with problem documents; what nobody expects is left to the edge."""
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(WebSocketRequestValidationError, _invalid_handshake)
     app.add_exception_handler(CQRSError, _operation_error)
 
 
@@ -156,7 +161,13 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
         return problem(request.scope, 400, "The body is not JSON.")
-    return error_problem(request.scope, ValidationError("Some fields are not valid.", details=_errors(found)))
+    return error_problem(request.scope, ValidationError("Some fields are not valid.", details=field_errors(found)))
+
+
+async def _invalid_handshake(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WebSocketRequestValidationError)
+    wrong = ValidationError("Some parameters are not valid.", details=field_errors(error.errors()))
+    return error_problem(request.scope, wrong)
 
 
 def _wanted_content_type(request: Request, body: object) -> str | None:
@@ -167,7 +178,8 @@ def _wanted_content_type(request: Request, body: object) -> str | None:
     return FORMS[0] if isinstance(body, FormData) and sent not in FORMS else None
 
 
-def _errors(found: Iterable[Any]) -> dict[str, str]:
+def field_errors(found: Iterable[Any]) -> dict[str, str]:
+    """Field -> what is wrong with it, of what pydantic found."""
     errors: dict[str, str] = {}
     for each in found:
         if len(errors) < MOST_ERRORS:

@@ -1,6 +1,7 @@
 """What a request may be: how long its address, headers and body, and how long it may take to come."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
@@ -13,6 +14,14 @@ LONGEST_HEADERS = 32 * 1024
 LONGEST_ADDRESS = 8 * 1024
 
 
+SAID_ONCE = frozenset(
+    {b"host", b"authorization", b"content-length", b"content-type", b"idempotency-key", b"origin", b"transfer-encoding"}
+)
+"""Headers of which one program would take the first and another the last."""
+HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
+BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
 def announces_body(headers: Mapping[bytes, bytes]) -> bool:
     """Whether a request with these headers has a body."""
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
@@ -22,23 +31,40 @@ def refuse_request(scope: Scope, headers: Mapping[bytes, bytes], max_body_bytes:
     """Look at what came before the body.
 
     Raises:
-        HTTPException: it is too large, or no text.
+        HTTPException: it is too large, no text, or nothing that HTTP allows.
     """
     path, query = _raw_path(scope), scope["query_string"]
     if len(path) + len(query) > LONGEST_ADDRESS:
         raise HTTPException(414, f"The address is longer than {LONGEST_ADDRESS} bytes.")
     if not _is_text(path + b"?" + query):
         raise HTTPException(400, "The address is not UTF-8 text.")
+    if BROKEN_ESCAPE.search(path) or BROKEN_ESCAPE.search(query):
+        raise HTTPException(400, "A % in the address is not followed by two hexadecimal digits.")
     raw = b"".join(map(b"".join, scope["headers"]))
     if len(scope["headers"]) > MOST_HEADERS or len(raw) > LONGEST_HEADERS:
         raise HTTPException(431, f"There are more than {MOST_HEADERS} headers, or {LONGEST_HEADERS} bytes of them.")
     if b"\0" in raw:
         raise HTTPException(400, "A header holds a character that no header may hold.")
+    _refuse_ambiguous(scope, headers)
     length = headers.get(b"content-length", b"0")
     if not length.isdigit():
         raise HTTPException(400, "Content-Length is no number.")
     if len(length) > 18 or int(length) > max_body_bytes:
         raise _too_large(max_body_bytes)
+
+
+def _refuse_ambiguous(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+    if len(headers) != len(scope["headers"]):
+        names = [name for name, _ in scope["headers"]]
+        if twice := [name.decode() for name in SAID_ONCE.intersection(names) if names.count(name) > 1]:
+            raise HTTPException(400, f"A header was sent twice that may be sent once: {', '.join(sorted(twice))}.")
+    host = headers.get(b"host")
+    if host is None and scope.get("http_version") == "1.1":
+        raise HTTPException(400, "A request of HTTP/1.1 must have a Host header.")
+    if host is not None and HOST.fullmatch(host) is None:
+        raise HTTPException(400, "The Host header is no host.")
+    if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+        raise HTTPException(501, "A body may be sent in chunks, and in no other transfer encoding.")
 
 
 def _raw_path(scope: Scope) -> bytes:

@@ -1,10 +1,12 @@
 """What bodies are made of: strict in JSON's terms, nothing unknown is passed over, and what comes can be stored."""
 
+import json
 from collections.abc import Callable
 from contextvars import ContextVar
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Self, TypeVar
 
+import pydantic
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -16,8 +18,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema, to_json
 
+from app.api.errors import field_errors
 from app.api.storable import MOST_DIGITS, is_json, made_problems, require, sent_problems
-from app.core.cqrs import Pagination, QueryResult
+from app.core.cqrs import Pagination, QueryResult, ValidationError
 from app.domain.text import text_problem
 
 T = TypeVar("T")
@@ -46,6 +49,22 @@ class Body(BaseModel):
             _is_read.reset(reading)
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydantic need not call it when it reads
+
+    @classmethod
+    def read(cls, text: str | bytes) -> Self:
+        """Read JSON that is not the body of a request, such as a message of a WebSocket.
+
+        Raises:
+            ValidationError: of the bus: it is something else. What an endpoint lets pass closes its WebSocket.
+        """
+        try:
+            return cls.model_validate(json.loads(text))
+        except pydantic.ValidationError as error:
+            errors = field_errors(each | {"loc": ("message", *each["loc"])} for each in error.errors())
+            said = "; ".join(f"{field}: {problem}" for field, problem in errors.items())
+            raise ValidationError(f"The message is not valid: {said}.", details=errors) from None
+        except (ValueError, RecursionError):
+            raise ValidationError("The message is not JSON.") from None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -2,8 +2,12 @@
 
 import asyncio
 from http import HTTPStatus
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
 from app.api.limits import LONGEST_ADDRESS, LONGEST_HEADERS
 from app.api.problems import problem
@@ -20,6 +24,11 @@ class ProblemProtocol(HttpToolsProtocol):
     """Whether a request began with what is being received."""
     _head_bytes = 0
     _late: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.ws_protocol_class is not None:
+            self.ws_protocol_class = ProblemWebSocket
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request."""
@@ -73,8 +82,41 @@ class ProblemProtocol(HttpToolsProtocol):
         """Answer and close the connection; in the middle of an answer, or if nothing was asked, only close it."""
         self._no_longer_late()
         if self.scope is not None and (self.cycle is None or self.cycle.response_complete):
-            response = problem({"path": ""}, status, sentence, headers={"Connection": "close"})
-            lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-            lines += [name + b": " + value for name, value in response.raw_headers]
-            self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
+            self.transport.write(_as_bytes(status, sentence))
+        self.transport.close()
+
+
+def _as_bytes(status: int, sentence: str) -> bytes:
+    """An answer of its own, after which the connection is closed."""
+    response = problem({"path": ""}, status, sentence, headers={"Connection": "close"})
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
+    lines += [name + b": " + value for name, value in response.raw_headers]
+    return b"\r\n".join([*lines, b"", bytes(response.body)])
+
+
+class ProblemWebSocket(WebSocketsSansIOProtocol):
+    """Uvicorn's WebSocket protocol, which refuses a handshake with a problem document, and none by silence."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.conn.reject = self._reject  # type: ignore[method-assign]
+
+    def _reject(self, status: int, text: str) -> Response:
+        """What a client is told whose handshake is none, and where everything else failed."""
+        refusal = ServerProtocol.reject(self.conn, status, text)
+        document = problem({"path": ""}, refusal.status_code, text.strip() or "The WebSocket was refused.")
+        refusal.body = bytes(document.body)
+        for name in ("Content-Type", "Content-Length"):
+            del refusal.headers[name]
+            refusal.headers[name] = document.headers[name]
+        return refusal
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a head in which the library finds no handshake gets the answer that uvicorn does not send."""
+        super().data_received(data)
+        if self.handshake_initiated or self.conn.handshake_exc is None or self.transport.is_closing():
+            return
+        self.close_sent = self.handshake_complete = True
+        refusal = b"".join(self.conn.data_to_send())
+        self.transport.write(refusal or _as_bytes(400, "This is no handshake of a WebSocket."))
         self.transport.close()

@@ -6,13 +6,16 @@ import gc
 import signal
 import socket
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.terminal import CommandError
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
+
+if TYPE_CHECKING:
+    import uvicorn
 
 GRACE_SECONDS = 20
 INTERRUPTED = 130
@@ -72,19 +75,27 @@ def serve(app: Callable[..., Any], settings: Settings, listener: socket.socket) 
     """Serve an ASGI app on this socket."""
     import uvicorn
 
+    config = server_config(app, settings)
+    # What was imported stays, and a request leaves few cycles: to look for them less often saves a tenth of a write.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 50)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def server_config(app: Callable[..., Any], settings: Settings) -> "uvicorn.Config":
+    """How the server is set up. A message of a WebSocket is as long as a body at most."""
+    import uvicorn
+
     from app.api.protocol import ProblemProtocol
 
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         http=ProblemProtocol,
+        ws_max_size=settings.max_body_bytes,
         lifespan="on",
         log_config=None,
         access_log=settings.environment == "development",
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    # What was imported stays, and a request leaves few cycles: to look for them less often saves a tenth of a write.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 10, 50)
-    uvicorn.Server(config).run(sockets=[listener])

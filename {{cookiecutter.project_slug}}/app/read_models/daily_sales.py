@@ -25,7 +25,7 @@ class SoldPizzaView(View):
 
 
 class DailySalesView(View):
-    """What was ordered on a day, in UTC. Only `cancelled_orders` says anything of those cancelled."""
+    """What was ordered on a day of the shop. Only `cancelled_orders` says anything of those cancelled."""
 
     date: date
     total_orders: int

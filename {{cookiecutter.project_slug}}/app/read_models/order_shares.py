@@ -1,14 +1,14 @@
 """What an order contributes to totals: for history, popular pizzas and sales alike, in a table of each one's own.
 
-An order counts from the moment it is placed, on that day in UTC, until it is cancelled.
+An order counts from the moment it is placed, on that day of the shop, until it is cancelled.
 """
 
 from collections.abc import Iterator
-from datetime import UTC
 from decimal import Decimal
 
 from app.domain.order_events import CookingStarted, OrderCancelled, OrderCompleted, OrderEvent, OrderPlaced
 from app.persistence.projections import Row
+from app.read_models.shop_days import shop_day
 
 
 def fold_shares(row: Row, event: OrderEvent) -> Row:
@@ -17,7 +17,7 @@ def fold_shares(row: Row, event: OrderEvent) -> Row:
         case OrderPlaced():
             return {
                 "customer_user_id": event.customer_user_id,
-                "day": event.placed_at.astimezone(UTC).date(),
+                "day": shop_day(event.placed_at),
                 "status": "pending",
                 "total": event.total,
                 "pizzas": [[pizza.pizza_id, pizza.size, str(pizza.price)] for pizza in event.pizzas],

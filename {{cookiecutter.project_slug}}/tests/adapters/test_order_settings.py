@@ -16,7 +16,7 @@ def test_the_kitchen_is_always_open_and_takes_every_order_unless_told_otherwise(
 
 
 def test_the_kitchen_is_what_the_settings_say() -> None:
-    settings = checked(OrderSettings, kitchen_hours="18:30-02:00", kitchen_time_zone="Europe/Rome", kitchen_capacity=3)
+    settings = checked(OrderSettings, kitchen_hours="18:30-02:00", shop_time_zone="Europe/Rome", kitchen_capacity=3)
     assert settings.kitchen == Kitchen(Hours(time(18, 30), time(2), ZoneInfo("Europe/Rome")), 3)
     in_utc = checked(OrderSettings, kitchen_hours="11:00-23:00").kitchen.hours
     assert in_utc is not None
@@ -28,9 +28,9 @@ def test_the_kitchen_is_what_the_settings_say() -> None:
     [
         ({"kitchen_hours": "25:00-26:00"}, "KITCHEN_HOURS is not valid: it has to look like 11:00-23:00."),
         ({"kitchen_hours": "noon"}, "KITCHEN_HOURS is not valid"),
-        ({"kitchen_time_zone": "Mars/Olympus"}, "KITCHEN_TIME_ZONE is not valid: it has to be a name such as"),
-        ({"kitchen_time_zone": "../etc/passwd"}, "KITCHEN_TIME_ZONE is not valid"),
-        ({"kitchen_time_zone": ""}, "KITCHEN_TIME_ZONE is not valid"),
+        ({"shop_time_zone": "Mars/Olympus"}, "SHOP_TIME_ZONE is not valid: it has to be a name such as"),
+        ({"shop_time_zone": "../etc/passwd"}, "SHOP_TIME_ZONE is not valid"),
+        ({"shop_time_zone": ""}, "SHOP_TIME_ZONE is not valid"),
         ({"kitchen_capacity": 0}, "KITCHEN_CAPACITY is not valid"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from tests.mutation import Mutation, outside
 
-BODIES = "field/test_bodies.py"
+BODIES, FORBIDDEN, SOCKETS = "field/test_bodies.py", "field/test_what_http_forbids.py", "field/test_sockets.py"
 
 
 def storable(name: str, old: str, new: str) -> Mutation:
@@ -28,4 +28,28 @@ MUTATIONS = [
     storable("durations", "case timedelta() if not _fits(made):", "case timedelta() if False:"),
     outside("Body(strict)", "api/models.py", "to_json(sent), strict=True", "to_json(sent), strict=False", BODIES),
     outside("parameters", "api/routing.py", "if not errors and not isinstance(made, Body):", "if False:", BODIES),
+    outside("a header twice", "api/limits.py", "names.count(name) > 1]", "names.count(name) > 9]", FORBIDDEN),
+    outside("no host", "api/limits.py", 'scope.get("http_version") == "1.1"', "False", FORBIDDEN),
+    outside("a host that is none", "api/limits.py", "HOST.fullmatch(host) is None", "False", FORBIDDEN),
+    outside("encodings", "api/limits.py", '.lower() != b"chunked"', '.lower() == b""', FORBIDDEN),
+    outside("escapes of paths", "api/limits.py", "BROKEN_ESCAPE.search(path)", "None", FORBIDDEN),
+    outside("escapes of queries", "api/limits.py", "or BROKEN_ESCAPE.search(query)", "or None", FORBIDDEN),
+    outside("preflights", "api/edge.py", "if answer.status_code < 400:", "if True:", FORBIDDEN),
+    outside("spellings of tokens", "adapters/tokens_jwt.py", "            _require_canonical(token)\n", "", FORBIDDEN),
+    outside("handshakes without an end", "api/protocol.py", "self.conn.handshake_exc is None", "True", FORBIDDEN),
+    outside("handshakes that are none", "api/protocol.py", "self.conn.reject = self._reject", "pass", FORBIDDEN),
+    outside("pages of others", "api/edge.py", "refuse_foreign_page(headers, self._origins)", "pass", SOCKETS),
+    outside("a socket's source", "dependencies.py", 'metadata.source = "websocket"', "pass", SOCKETS),
+    outside("a socket's caller", "dependencies.py", "await self.require_caller()", "pass", SOCKETS),
+    outside("a socket's key", "dependencies.py", "        if key is not None:\n", "        if False:\n", SOCKETS),
+    outside(
+        "a socket's end", "api/sockets.py", "elif self._accepted and kind.startswith(", "elif kind.endswith(", SOCKETS
+    ),
+    outside("later", "api/sockets.py", "CLOSE_CODES.get(self._status,", "CLOSE_CODES.get(0,", SOCKETS),
+    outside("long reasons", "api/sockets.py", "[:LONGEST_REASON]", "", SOCKETS),
+    outside("who leaves", "api/edge.py", "except WebSocketDisconnect:", "except ZeroDivisionError:", SOCKETS),
+    outside("long messages", "cli/service.py", "ws_max_size=settings.max_body_bytes,", "", SOCKETS),
+    outside(
+        "Body.read", "api/models.py", "cls.model_validate(json.loads(text))", "cls.model_validate_json(text)", BODIES
+    ),
 ]

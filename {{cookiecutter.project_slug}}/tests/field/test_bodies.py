@@ -20,6 +20,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 from app.api.errors import answer_errors
 from app.api.models import Amount, Body, Text
 from app.api.routing import add_routes
+from app.core.cqrs import CQRSError
 from app.persistence.database import Database
 from app.persistence.tables import Json, Money, UtcDateTime
 
@@ -306,6 +307,24 @@ def test_a_body_is_read_from_json_and_from_objects_alike() -> None:
     line = Line(article=UUID(ID), count=1, price=Decimal("1.5"))
     assert Line.model_validate(kept) == Line.model_validate_json(json.dumps(kept)) == line
     assert Line.model_validate({"article": UUID(ID), "count": 1, "price": Decimal("1.5")}) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "The message is not JSON."),
+        ("[" * 100_000, "The message is not JSON."),
+        (b"\xff", "The message is not JSON."),
+        ("[]", "The message is not valid: message: "),
+        ('{"article": 1}', "article: UUID input should be a string"),
+        (f'{{"article": "{ID}", "count": 1, "price": "1", "cost": "1e50"}}', "cost: must have at most 20 digits."),
+    ],
+)
+def test_a_message_is_held_to_the_same(text: str | bytes, sentence: str) -> None:
+    with pytest.raises(CQRSError) as raised:
+        Line.read(text)
+    assert sentence in raised.value.message
+    assert Line.read(b'{"article": "%s", "count": 1, "price": "1"}' % ID.encode()).count == 1
 
 
 async def test_what_is_taken_can_be_stored(database: Database, client: AsyncClient) -> None:

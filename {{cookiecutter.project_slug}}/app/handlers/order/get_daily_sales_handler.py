@@ -8,11 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.cqrs import BaseQueryHandler, Clock, IQuery, authorize, query_handler
 from app.persistence.sessions import at_one_moment
 from app.read_models.daily_sales import DailySalesView, sales_of
+from app.read_models.shop_days import shop_day
 
 
 @dataclass(frozen=True)
 class GetDailySalesQuery(IQuery[DailySalesView]):
-    """Report what was sold on a day in UTC, with `include_details` by pizza too; None: today."""
+    """Report what was sold on a day of the shop, with `include_details` by pizza too; None: today."""
 
     date: datetime.date | None = None
     include_details: bool = False
@@ -28,5 +29,5 @@ class GetDailySalesHandler(BaseQueryHandler[GetDailySalesQuery, DailySalesView])
 
     async def _handle(self, query: GetDailySalesQuery) -> DailySalesView:
         await at_one_moment(self.session)  # so that the pizzas add up to the day
-        day = query.date or self.clock.now().date()
+        day = query.date or shop_day(self.clock.now())
         return await sales_of(self.session, day, with_pizzas=query.include_details)

@@ -14,7 +14,7 @@ from tests.rows import rows_of
 @pytest.fixture(autouse=True)
 def _hours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITCHEN_HOURS", "11:00-23:00")
-    monkeypatch.setenv("KITCHEN_TIME_ZONE", "UTC")
+    monkeypatch.setenv("SHOP_TIME_ZONE", "UTC")
 
 
 @pytest.mark.parametrize(
