@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import TypeDecorator
 
+from app.persistence.applied import RECORD
 from app.persistence.rebuilding import PREFIX
 from app.persistence.tables import Json, metadata
 
@@ -21,8 +22,8 @@ def plain_types(kind: str, item: Any, _: Any) -> str | Literal[False]:
 
 
 def is_ours(name: str | None, kind: str, _: Any) -> bool:
-    """Leave out what a rebuild that was killed has left: the next one drops it."""
-    return kind != "table" or name is None or not name.startswith(PREFIX)
+    """Leave out the record of migrations, and what a rebuild that was killed has left: the next one drops it."""
+    return kind != "table" or name is None or not (name == RECORD.name or name.startswith(PREFIX))
 
 
 context.configure(
@@ -31,6 +32,6 @@ context.configure(
     render_as_batch=True,  # SQLite cannot change a table; Alembic copies it
     render_item=plain_types,
     include_name=is_ours,
+    transactional_ddl=True,  # on SQLite too, as it is opened here; `app.persistence.migrate` begins the transactions
 )
-with context.begin_transaction():
-    context.run_migrations()
+context.run_migrations()

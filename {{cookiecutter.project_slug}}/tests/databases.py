@@ -87,7 +87,7 @@ class PostgresDatabases:
         empty = [f"DELETE FROM {name}" for name in reversed(tables)]
         fill = [f"INSERT INTO {name} SELECT * FROM seeded.{name}" for name in tables]
         try:
-            _order("; ".join([*empty, *fill, "SELECT 1 / count(*) FROM alembic_version"]), database=self._name)
+            _order("; ".join([*empty, *fill, "SELECT 1 / count(*) FROM applied_revisions"]), database=self._name)
         except asyncpg.PostgresError:  # the test before took something away
             self.close()
             self._make()

@@ -29,11 +29,27 @@ def downgrade(
 
 
 @db_commands.command()
-def revision(message: Annotated[str, typer.Argument(help="What changes, in a few words.")]) -> None:
+def revision(
+    message: Annotated[str, typer.Argument(help="What changes, in a few words.")],
+    *,
+    merge: Annotated[bool, typer.Option("--merge", help="Only join the last migrations, where there are two.")] = False,
+) -> None:
     """Write the next migration from what the tables are and what the database has."""
     from app.persistence import migrate
 
-    typer.echo(migrate.create_revision(quiet_settings(), message))
+    typer.echo(migrate.merge_revisions(message) if merge else migrate.create_revision(quiet_settings(), message))
+
+
+@db_commands.command()
+def mark(
+    revision: Annotated[str, typer.Argument(help="The id of a migration.")],
+    state: Annotated[str, typer.Argument(help="`applied` or `missing`.")],
+) -> None:
+    """Put on record whether the database has had a migration, where only a person can know; nothing is run."""
+    from app.persistence import migrate
+
+    migrate.mark(quiet_settings(), revision, state)
+    typer.echo(f"Migration {revision} is on record as {state}.")
 
 
 @db_commands.command()

@@ -21,10 +21,11 @@ def with_database(use: Callable[[Database], Awaitable[R]]) -> R:
 
 async def _opened(use: Callable[[Database], Awaitable[R]]) -> R:
     from app.persistence.migrate import require_migrated
+    from app.persistence.revisions import read_revisions
 
     database = Database(quiet_settings().model_copy(update={"read_database_url": None}))
     try:
-        await require_migrated(database)
+        await require_migrated(database, read_revisions())
         return await use(database)
     finally:
         await database.close()

@@ -28,6 +28,7 @@ from app.core.scopes import Lifetime, OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
 from app.persistence.database import Database
 from app.persistence.migrate import require_migrated
+from app.persistence.revisions import Revisions
 from app.persistence.sweeping import Sweeper
 
 HANDLERS = "app.handlers"
@@ -90,7 +91,7 @@ async def _built(
     container = make_container(settings, found, telemetry)
     try:
         database = await container.get(Database)
-        await require_migrated(database)
+        await require_migrated(database, await container.get(Revisions))
         if telemetry.tracer is not None:
             from app.persistence.sql_spans import trace_statements  # OpenTelemetry, for who has it
 

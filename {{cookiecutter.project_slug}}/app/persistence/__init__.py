@@ -7,6 +7,6 @@ sessions                    the units of work's sessions and the read-only ones
 unit_of_work, event_log, idempotency   one transaction, the events in it, and the key it answers to
 repositories/               aggregates by id
 access                      what users may do
-migrate                     the schema, step by step
+migrate, revisions, applied   the schema, step by step: the steps there are, and those a database has had
 provider                    all of it, for the container
 """

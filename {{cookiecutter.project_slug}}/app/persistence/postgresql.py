@@ -69,8 +69,8 @@ def relaying_engine(settings: Settings) -> AsyncEngine:
 
 
 def migrating_engine(settings: Settings) -> AsyncEngine:
-    """The engine of migrations: they may take long."""
-    return _engine(settings, settings.database_url, {"application_name": "app-migrations"})
+    """The engine of migrations: they may take long. A second connection holds the lock."""
+    return _engine(settings, settings.database_url, {"application_name": "app-migrations"}, 2)
 
 
 def _engine(

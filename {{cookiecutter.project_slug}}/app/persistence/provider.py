@@ -15,6 +15,7 @@ from app.persistence.database import Database
 from app.persistence.event_sourcing import EventStreams
 from app.persistence.repositories.login_sessions import LoginSessions
 from app.persistence.repositories.user_repository import UserRepository
+from app.persistence.revisions import Revisions, read_revisions
 from app.persistence.sessions import ReadSession
 from app.persistence.sweeping import Sweeper
 from app.persistence.unit_of_work import SqlUnitsOfWork, current_unit, finished
@@ -32,6 +33,11 @@ class PersistenceProvider(Provider):
     users = provide(UserRepository, scope=Lifetime.OPERATION)
     login_sessions = provide(LoginSessions, scope=Lifetime.OPERATION)
     streams = provide(EventStreams, scope=Lifetime.OPERATION)
+
+    @provide(scope=Lifetime.SERVICE)
+    def revisions(self) -> Revisions:
+        """The migrations that the database must have had, read once."""
+        return read_revisions()
 
     @provide(scope=Lifetime.SERVICE)
     async def database(self, settings: Settings) -> AsyncIterator[Database]:

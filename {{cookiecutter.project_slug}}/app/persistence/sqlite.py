@@ -60,7 +60,8 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
     )
 
     def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":  # of a migration
+            connection.exec_driver_sql(begin)
 
     def undo(connection: Any, record: Any, error: BaseException | None) -> None:
         # A connection that is closed with a statement half read, as after a cancellation, would keep its lock until
@@ -75,13 +76,14 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
 
 
 @contextmanager
-def exclusively(engine: AsyncEngine, purpose: str) -> Iterator[bool]:
+def exclusively(engine: AsyncEngine, purpose: str, patience_seconds: float = 0) -> Iterator[bool]:
     """Whether nobody else does this with the database now, in this process or another; so it stays inside.
 
+    Who else does is waited for, in a blocking way, for as long as is said.
     The lock is one of SQLite's own, on a file beside the database, and ends with the process that holds it.
     """
     beside = f"{_file(engine.url)}-{purpose}"
-    with closing(sqlite3.connect(beside, timeout=0, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(beside, timeout=patience_seconds, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from sqlalchemy import text
 
 from app import adapters
 from app.core.config import Settings
@@ -25,7 +24,6 @@ from app.core.cqrs import (
 from app.core.discovery import Discovered
 from app.handlers.user.login_handler import LoginCommand
 from app.persistence import migrate
-from app.persistence.database import Database
 from tests.core.answering_machine import Ring
 from tests.databases import SERVER, PostgresDatabases, settings_for
 from tests.users import People, create_user
@@ -140,24 +138,6 @@ async def test_where_the_administrators_address_is_taken_it_starts_all_the_same(
         await People(service.bus).member(email="admin@example.com")
     async with running_service(settings.model_copy(update={"environment": "development"})):
         assert "password" not in capsys.readouterr().err
-
-
-@ON_SQLITE
-@pytest.mark.parametrize("version", ["0000", "9999"])
-async def test_an_older_database_is_refused_and_a_newer_one_is_not(
-    settings: Settings, version: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = Database(settings)
-    async with database.writing_engine.begin() as connection:
-        await connection.execute(text(f"UPDATE alembic_version SET version_num = '{version}'"))
-    newest, known = migrate.newest_revision()
-    monkeypatch.setattr(migrate, "newest_revision", lambda: (newest, known | {"0000"}))
-    if version == "9999":
-        await migrate.require_migrated(database)
-    else:
-        with pytest.raises(ConfigurationError, match="is at migration 0000, but needs"):
-            await migrate.require_migrated(database)
-    await database.close()
 
 
 @ON_SQLITE

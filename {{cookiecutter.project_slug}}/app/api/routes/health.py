@@ -4,12 +4,14 @@ import asyncio
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.cqrs import CQRSError, ServiceUnavailableError
+from app.core.cqrs import ConfigurationError, CQRSError, ServiceUnavailableError
 from app.dependencies import Service
+from app.persistence import applied
 from app.persistence.database import Database
+from app.persistence.migrate import require_complete
+from app.persistence.revisions import Revisions
 
 PATIENCE_SECONDS = 2.0
 router = APIRouter(prefix="/health", tags=["health"])
@@ -29,14 +31,17 @@ async def live() -> Health:
 
 @router.get("/ready")
 async def ready(service: Service) -> Health:
-    """The service can do its work: the database answers, and its tables are there."""
-    await _check(await service.container.get(Database))
+    """The service can do its work: the database answers, and has had every migration."""
+    await _check(await service.container.get(Database), await service.container.get(Revisions))
     return Health(status="ready")
 
 
-async def _check(database: Database) -> None:
+async def _check(database: Database, revisions: Revisions) -> None:
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS), database.reading() as session:
-            await session.execute(text("SELECT version_num FROM alembic_version"))
+        async with asyncio.timeout(PATIENCE_SECONDS), database.reading_engine.connect() as connection:
+            record = await connection.run_sync(applied.read)
+        require_complete(record, revisions)
+    except ConfigurationError as error:
+        raise ServiceUnavailableError(error.message) from error
     except (CQRSError, SQLAlchemyError, TimeoutError) as error:
-        raise ServiceUnavailableError("The database does not answer, or was never migrated.") from error
+        raise ServiceUnavailableError("The database does not answer.") from error

@@ -1,0 +1,57 @@
+"""What must not be missing on the database's road."""
+
+from tests.mutation import Mutation, outside
+
+MUTATIONS: list[Mutation] = [
+    outside(
+        "a start passes over missing migrations",
+        "persistence/migrate.py",
+        "    if missing := record.missing(revisions):",
+        "    if False and (missing := record.missing(revisions)):",
+        "field/test_migrations.py",
+    ),
+    outside(
+        "a migration that was begun is run again",
+        "persistence/applied.py",
+        "        if self.begun:",
+        "        if False:",
+        "field/test_migrations.py",
+    ),
+    outside(
+        "what something else migrated is not noticed",
+        "persistence/applied.py",
+        "        if self.exists and self.versions != self.heads:",
+        "        if False:",
+        "field/test_migrations.py",
+    ),
+    outside(
+        "a database without a record is taken to have had what was put in later",
+        "persistence/applied.py",
+        "if BEFORE_THE_RECORD.match(one)}",
+        "}",
+        "field/test_migrations.py",
+    ),
+    outside(
+        "a database of unknown migrations is migrated",
+        "persistence/migrate.py",
+        "            if strange := record.unknown(revisions):\n                raise ConfigurationError(\n"
+        '                    f"Migration',
+        "            if False and (strange := record.unknown(revisions)):\n                raise ConfigurationError(\n"
+        '                    f"Migration',
+        "field/test_migrations.py",
+    ),
+    outside(
+        "migrations of one name are taken",
+        "persistence/revisions.py",
+        '            warnings.filterwarnings("error", "Revision .* is (not present|present more than once)")\n',
+        "",
+        "field/test_migrations.py",
+    ),
+    outside(
+        "what is begun is not on record before it is run",
+        "persistence/migrate.py",
+        "                applied.note(context.connection, revisions, begun=[one])\n",
+        "",
+        "field/test_migrations.py",
+    ),
+]
