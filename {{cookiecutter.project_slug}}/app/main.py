@@ -10,13 +10,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.edge import protect
 from app.api.errors import answer_errors
 from app.api.problems import document_problems
-from app.api.routing import add_routes
+from app.api.routing import add_routes, routing_problems
 from app.api.tracing import RequestSpans, telemetry_with
 from app.core.config import Settings, SettingsError, load_settings
 from app.core.container import running_service
-from app.core.cqrs import CQRSError
+from app.core.cqrs import CQRSError, DiscoveryError
 from app.core.discovery import discover
 from app.core.logging import configure_logging
+
+ROUTES = "app.api.routes"
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -54,9 +56,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def found_routers() -> list[APIRouter]:
-    """The `router` of every module under `app.api.routes`."""
-    modules = discover("app.api.routes").modules
-    return [module.router for module in modules if isinstance(getattr(module, "router", None), APIRouter)]
+    """The `router` of every module under `app.api.routes`, each once.
+
+    A package needs none, and neither does a module whose name begins with an underscore.
+
+    Raises:
+        DiscoveryError: a module has none, or has endpoints that are not in it.
+    """
+    modules = discover(ROUTES).modules
+    routers = [module.router for module in modules if isinstance(getattr(module, "router", None), APIRouter)]
+    problems = routing_problems(modules, routers)
+    if problems:
+        raise DiscoveryError("\n".join([f"{ROUTES} cannot be used as it is:", *(f"- {one}" for one in problems)]))
+    return [*{id(router): router for router in routers}.values()]
 
 
 class TellWhy:

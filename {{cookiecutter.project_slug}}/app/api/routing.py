@@ -1,8 +1,9 @@
 """How the routes of a router get into the app."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from inspect import signature
+from types import ModuleType
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -105,3 +106,52 @@ def _documentation(route: APIRoute) -> dict[str, Any]:
 
 def _takes_keys(dependant: Dependant) -> bool:
     return takes_keys(dependant.call) or any(map(_takes_keys, dependant.dependencies))
+
+
+def routing_problems(modules: Iterable[ModuleType], routers: Iterable[APIRouter]) -> list[str]:
+    """What the modules of routes declare, and nobody would serve or call.
+
+    Args:
+        modules: those that were found.
+        routers: those that are served.
+    """
+    served = {id(one) for router in routers for one in _with_included(router)}
+    return [problem for module in modules for problem in _problems_of(module, served)]
+
+
+def _problems_of(module: ModuleType, served: set[int]) -> Iterator[str]:
+    name = module.__name__
+    is_helper = hasattr(module, "__path__") or name.rpartition(".")[2].startswith("_")
+    if not is_helper and not isinstance(getattr(module, "router", None), APIRouter):
+        yield (
+            f"{name} has no `router = APIRouter(...)`, so nothing in it is served: call its router so, or begin the "
+            "name of a module without routes with an underscore."
+        )
+    for variable, router in vars(module).items():
+        if not isinstance(router, APIRouter):
+            continue
+        if id(router) not in served:
+            yield f"{name}.{variable} is not served: call it `router`, or include it in the `router` of its module."
+        if _has_lifespan(router):
+            yield (
+                f"{name}.{variable} has a lifespan, which nobody runs: let the container make what lives as long as "
+                "the service, by an asynchronous generator in a provider."
+            )
+
+
+NO_LIFESPAN = type(APIRouter().lifespan_context)
+
+
+def _has_lifespan(router: APIRouter) -> bool:
+    if router.on_startup or router.on_shutdown:
+        return True
+    includes = any(hasattr(route, "original_router") for route in router.routes)  # then FastAPI has made one of theirs
+    return type(router.lifespan_context) is not NO_LIFESPAN and not includes
+
+
+def _with_included(router: APIRouter) -> Iterator[APIRouter]:
+    yield router
+    for route in router.routes:
+        included = getattr(route, "original_router", None)
+        if isinstance(included, APIRouter):
+            yield from _with_included(included)

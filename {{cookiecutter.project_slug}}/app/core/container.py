@@ -21,7 +21,7 @@ from app.core.cqrs.middleware.logging import log_outcome
 from app.core.cqrs.middleware.metrics import measure
 from app.core.cqrs.process_bus import lent_cqrs_bus
 from app.core.delivery import EventDelivery
-from app.core.discovery import Discovered, discover
+from app.core.discovery import Discovered, discover, require_found
 from app.core.doors import tell_doors
 from app.core.misspelt import misspelt_variables
 from app.core.scopes import Lifetime, OperationScopes
@@ -67,6 +67,7 @@ async def running_service(
         ConfigurationError: something is missing or makes no sense; the sentence says what and what to do.
     """
     found = [discover(package) for package in (DOMAIN, *handlers)]
+    require_found((DOMAIN, HANDLERS, *handlers), "app")
     check_events(event for discovered in found for event in discovered.events)
     async with open_telemetry(settings) as telemetry, _built(settings, found, telemetry) as container:
         bus = (await container.get(MadeBus)).bus = await make_bus(container, found)
@@ -202,6 +203,11 @@ def missing_dependency(error: NoFactoryError) -> str:
     missing = error.requested.type_hint
     name = getattr(missing, "__qualname__", str(missing))
     needed_by = error.path[-1].provides.type_hint.__qualname__ if error.path else "The service"
+    if any(factory.scope is Lifetime.OPERATION for factory in error.suggest_other_scopes):
+        return (
+            f"{needed_by} needs {name}, which there is anew for each operation, but lives as long as the service: let "
+            "it ask a query of its own through the bus, or move what needs it into a handler."
+        )
     return (
         f"{needed_by} needs {name}, which nobody provides: add it to a Provider "
         "in app/adapters/provider.py or app/persistence/provider.py, or in a file beside it whose name ends in "

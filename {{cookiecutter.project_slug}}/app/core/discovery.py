@@ -1,17 +1,33 @@
 """Finds what is there by walking a package: present means active. What cannot work is told at once, all of it."""
 
 import importlib
+import sys
 from abc import ABC
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, is_dataclass
 from inspect import isabstract
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_type_hints
 
-from app.core.cqrs import DiscoveryError, DomainEvent, ICommand, IQuery, PipelineBehavior
+from typing_extensions import Format, get_annotations
+
+from app.core.cqrs import (
+    BaseCommandHandler,
+    BaseEventHandler,
+    BaseQueryHandler,
+    DiscoveryError,
+    DomainEvent,
+    ICommand,
+    IQuery,
+    PipelineBehavior,
+)
 from app.core.cqrs.plan import Kind
-from app.core.cqrs.registry import declarations_of
+from app.core.cqrs.registry import declarations_of, declared_handlers
+
+HANDLERS = (BaseCommandHandler, BaseQueryHandler, BaseEventHandler)
+MESSAGES = (ICommand, IQuery, DomainEvent)
 
 
 @dataclass
@@ -49,6 +65,42 @@ def discover(package: str, on_error: Literal["raise", "report"] = "raise") -> Di
     return found
 
 
+def require_found(packages: Collection[str], root: str) -> None:
+    """Make sure that whatever handlers, behaviours and events are imported are where they are found.
+
+    Args:
+        packages: where handlers and events are found.
+        root: the package of the service; its `core` is not looked at.
+
+    Raises:
+        DiscoveryError: one is in a module where nobody looks; it would never be told of anything.
+    """
+    places = (*(f"{package}." for package in (*packages, f"{root}.core")), *packages)
+    declared = [cls for cls in declared_handlers if any(one.auto_register for one in declarations_of(cls))]
+    imported = dict.fromkeys((*declared, *_subclasses(PipelineBehavior), *_subclasses(DomainEvent)))
+    here = [cls for cls in imported if cls.__module__.startswith(f"{root}.") and _is_in_its_module(cls)]
+    _refuse(
+        root,
+        [
+            f"{_name(cls)} is where nobody looks for such a class, and would not be used: move its module into one of "
+            f"{', '.join(packages)}."
+            for cls in here
+            if not cls.__module__.startswith(places)
+        ],
+    )
+
+
+def _is_in_its_module(cls: type) -> bool:
+    """Whether its module still has it: one that `dataclass` replaced is known to its base for a while."""
+    return getattr(sys.modules.get(cls.__module__), cls.__name__, None) is cls
+
+
+def _subclasses(cls: type[Any]) -> Iterator[type]:
+    for one in cls.__subclasses__():
+        yield one
+        yield from _subclasses(one)
+
+
 def _refuse(package: str, problems: list[str]) -> None:
     if problems:
         raise DiscoveryError("\n".join([f"{package} cannot be used as it is:", *(f"- {p}" for p in problems)]))
@@ -56,7 +108,13 @@ def _refuse(package: str, problems: list[str]) -> None:
 
 def _walk(package: ModuleType, problems: list[str]) -> Iterator[ModuleType]:
     """All modules below a package, nested ones too, with or without an `__init__.py`."""
-    for name, path in _children(package):
+    children = _children(package)
+    for name, times in Counter(name for name, _ in children).items():
+        if times > 1:
+            problems.append(
+                f"{package.__name__}.{name} is a module and a folder, and one hides the other: rename one of them."
+            )
+    for name, path in dict(children).items():
         if not name.isidentifier():
             problems.append(f"{path} cannot be imported: rename it to letters, digits and underscores.")
             continue
@@ -98,8 +156,9 @@ def _line(error: BaseException) -> str:
 def _collect(module: ModuleType, found: Discovered) -> None:
     """What is declared in this very module; what it only imports is found where it is from."""
     for cls in _classes_of(module):
+        found.problems += _halves(cls)
         registrable = any(declaration.auto_register for declaration in declarations_of(cls))
-        behavior = issubclass(cls, PipelineBehavior) and not isabstract(cls)
+        behavior = issubclass(cls, PipelineBehavior) and not _is_base(cls)
         if not registrable and not behavior:
             continue
         problem = _incomplete(cls)
@@ -117,6 +176,36 @@ def _classes_of(module: ModuleType) -> list[type]:
         for member in dict.fromkeys(value for value in vars(module).values() if isinstance(value, type))
         if member.__module__ == module.__name__
     ]
+
+
+def _halves(cls: type) -> Iterator[str]:
+    """What a class says by half, and would therefore not be."""
+    if issubclass(cls, HANDLERS) and not declarations_of(cls) and not _is_base(cls):
+        base = next(base for base in HANDLERS if issubclass(cls, base))
+        kind = base.__name__.removeprefix("Base").removesuffix("Handler")
+        yield (
+            f"{_name(cls)} is a handler of nothing: declare what it handles with @{kind.lower()}_handler(...), or "
+            "remove it. A base of handlers derives from ABC."
+        )
+    if issubclass(cls, MESSAGES) and "__dataclass_fields__" not in vars(cls) and (fields := _fields_of(cls)):
+        yield (
+            f"{_name(cls)} has {', '.join(fields)}, but is no dataclass, so these are no fields: put "
+            "@dataclass(frozen=True) on it."
+        )
+
+
+def _fields_of(cls: type) -> list[str]:
+    annotations = get_annotations(cls, format=Format.FORWARDREF)
+    return [name for name, annotation in annotations.items() if "ClassVar" not in str(annotation)]
+
+
+def _is_base(cls: type) -> bool:
+    """Whether others are derived from this class, or are meant to be."""
+    return (
+        ABC in cls.__bases__
+        or bool(cls.__subclasses__())
+        or any(getattr(member, "__isabstractmethod__", False) for member in vars(cls).values())
+    )
 
 
 def _incomplete(cls: Any) -> str | None:
@@ -159,9 +248,9 @@ def _auto(handler: type, message: type) -> bool:
     return any(one.auto_register and one.message_type is message for one in declarations_of(handler))
 
 
-def _is_message(cls: type) -> bool:
-    is_base = ABC in cls.__bases__ or isabstract(cls)
-    return not is_base and issubclass(cls, (ICommand, IQuery)) and is_dataclass(cls)
+def _is_message(cls: type[Any]) -> bool:
+    is_base = ABC in cls.__bases__ or isabstract(cls) or (not is_dataclass(cls) and bool(cls.__subclasses__()))
+    return not is_base and issubclass(cls, (ICommand, IQuery))
 
 
 def _kind(message: type) -> str:

@@ -160,3 +160,85 @@ MUTATIONS += [
         "field/test_answers_of_handlers.py",
     ),
 ]
+
+LEFT_OUT, CAUSES = "field/test_left_out.py", "field/test_true_causes.py"
+DISCOVERY, ROUTING, REGISTRATIONS = "core/discovery.py", "api/routing.py", "core/cqrs/registrations.py"
+MUTATIONS += [
+    outside("a behaviour of an event", REGISTRATIONS, "or issubclass(one, DomainEvent):", "or False:", BEHAVIORS),
+    outside(
+        "a behaviour of what nobody handles",
+        "core/cqrs/registering.py",
+        "problems += self._middlewares.idle(self._handlers.answering)",
+        "pass",
+        BEHAVIORS,
+    ),
+    outside(
+        "a handler that declares nothing",
+        DISCOVERY,
+        "issubclass(cls, HANDLERS) and not declarations_of(cls)",
+        "False and not declarations_of(cls)",
+        LEFT_OUT,
+    ),
+    outside("a base of handlers", DISCOVERY, "ABC in cls.__bases__\n", "False\n", LEFT_OUT),
+    outside("fields of no dataclass", DISCOVERY, "issubclass(cls, MESSAGES) and", "False and", LEFT_OUT),
+    outside("class variables are no fields", DISCOVERY, '"ClassVar" not in str(annotation)', "True", LEFT_OUT),
+    outside("a hidden module", DISCOVERY, "if times > 1:", "if times > 2:", LEFT_OUT),
+    outside(
+        "what lies elsewhere",
+        "core/container.py",
+        'require_found((DOMAIN, HANDLERS, *handlers), "app")',
+        "pass",
+        LEFT_OUT,
+    ),
+    outside(
+        "a module without a router",
+        ROUTING,
+        'not isinstance(getattr(module, "router", None), APIRouter)',
+        "False",
+        LEFT_OUT,
+    ),
+    outside("a router that is not served", ROUTING, "if id(router) not in served:", "if False:", LEFT_OUT),
+    outside("a router with a lifespan", ROUTING, "if _has_lifespan(router):", "if False:", LEFT_OUT),
+    outside(
+        "a router is served once", "main.py", "{id(router): router for router in routers}.values()", "routers", LEFT_OUT
+    ),
+    outside(
+        "an operation's dependency",
+        "core/container.py",
+        "if any(factory.scope is",
+        "if False and any(factory.scope is",
+        CAUSES,
+    ),
+    outside(
+        "a generic message",
+        "core/cqrs/targets.py",
+        "    if origin is not None:\n",
+        "    if False:\n",
+        CAUSES,
+    ),
+    outside("a generic message by hand", REGISTRATIONS, "    if origin is not None:\n", "if False:", CAUSES),
+    outside("a generic answer", REGISTRATIONS, "if isinstance(declared, TypeVar):", "if False:", CAUSES),
+    outside(
+        "a decorator of another kind",
+        "core/cqrs/targets.py",
+        "if not issubclass(message, kinds[decorator]):",
+        "if False:",
+        CAUSES,
+    ),
+    outside(
+        "a base of another kind",
+        REGISTRATIONS,
+        "if answers_with not in (None, RESULTS_OF.get(kind)):",
+        "if False:",
+        CAUSES,
+    ),
+    outside("a hook of another kind", REGISTRATIONS, "if kind is not of_kind:", "if False:", CAUSES),
+    outside("a hook that is not awaited", REGISTRATIONS, "if not iscoroutinefunction(own):", "if False:", CAUSES),
+    outside(
+        "retries in a transaction",
+        "core/cqrs/policies/retry_on_failure.py",
+        "        if plan.nested:\n",
+        "        if False:\n",
+        CAUSES,
+    ),
+]

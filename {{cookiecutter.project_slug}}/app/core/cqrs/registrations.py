@@ -20,9 +20,17 @@ from app.core.cqrs.registry import (
     Declaration,
     declarations_of,
 )
+from app.core.cqrs.results import CommandResult, QueryResult
 
 P = TypeVar("P")
 BASES: Mapping[Kind, type] = {Kind.COMMAND: ICommand, Kind.QUERY: IQuery, Kind.EVENT: DomainEvent}
+RESULTS_OF: Mapping[Kind, type] = {Kind.COMMAND: CommandResult, Kind.QUERY: QueryResult}
+HOOKS: Mapping[str, Kind] = {
+    "_get_affected_entities": Kind.COMMAND,
+    "_get_pagination_info": Kind.QUERY,
+    "_get_cached_result": Kind.QUERY,
+    "_cache_result": Kind.QUERY,
+}
 TIMEOUTS: Mapping[Kind, float | None] = {
     Kind.COMMAND: DEFAULT_COMMAND_TIMEOUT_SECONDS,
     Kind.QUERY: DEFAULT_QUERY_TIMEOUT_SECONDS,
@@ -141,8 +149,15 @@ def _declaration(kind: Kind, message_type: type, handler: Any) -> Declaration:
 def _check_fit(registered: Registered) -> None:
     declaration, handler = registered.declaration, class_of(registered.handler)
     message, base = declaration.message_type, BASES[declaration.kind]
+    origin: Any = get_origin(message)
+    if origin is not None:
+        raise PolicyError(
+            f"{handler.__name__}: {message!r} is no class of its own, and messages are told apart by their classes: "
+            f"derive one from it, `class Own{origin.__name__}({_brief(message)})` for one, and handle that."
+        )
     if not isinstance(message, type) or not issubclass(message, base):
         raise PolicyError(f"{handler.__name__}: {message!r} is no {declaration.kind.value}, it has no {base.__name__}.")
+    _check_base(declaration.kind, handler)
     seconds = declaration.timeout_seconds
     if seconds is not None and not seconds > 0:
         raise PolicyError(f"{handler.__name__}: timeout_seconds={seconds:g} leaves no time; None means no deadline.")
@@ -162,8 +177,32 @@ def _check_fit(registered: Registered) -> None:
         _check_no_aggregate(handler, message, said[1:])
 
 
+def _check_base(kind: Kind, handler: type) -> None:
+    """A handler has the base of its kind of message, and hooks of that kind which can be awaited."""
+    answers_with = getattr(handler, "answers_with", None)
+    if answers_with not in (None, RESULTS_OF.get(kind)):
+        raise PolicyError(
+            f"{handler.__name__} is registered for a message of another kind than its base is for: derive it from "
+            f"Base{kind.value.capitalize()}Handler, as what it handles is a{'n' if kind is Kind.EVENT else ''} "
+            f"{kind.value}."
+        )
+    for hook, of_kind in HOOKS.items():
+        own = getattr(handler, hook, None)
+        if own is None or hasattr(own, "is_unset_hook"):
+            continue
+        if kind is not of_kind:
+            raise PolicyError(f"{handler.__name__}.{hook} is never called: it is a hook of {of_kind.value} handlers.")
+        if not iscoroutinefunction(own):
+            raise PolicyError(f"{handler.__name__}.{hook} is awaited: write `async def {hook}(...)`.")
+
+
 def _check_answer(handler: type, answer: Any, message: Any) -> None:
     declared = message.answer_type()
+    if isinstance(declared, TypeVar):
+        raise PolicyError(
+            f"{message.__name__} is generic, and does not say what it is answered with: handle a class that does, such "
+            f"as `class Own{message.__name__}({message.__name__}[{_shown(answer)}])`."
+        )
     if not _may_answer(answer, declared):
         raise PolicyError(
             f"{handler.__name__} answers {_shown(answer)}, but {message.__name__} is answered with "
@@ -188,6 +227,11 @@ def _may_answer(answer: Any, declared: Any) -> bool:
         mine = get_args(answer) if get_origin(answer) in (Union, UnionType) else (answer,)
         return all(any(_may_answer(one, other) for other in get_args(declared)) for one in mine)
     return isinstance(answer, type) and isinstance(declared, type) and issubclass(answer, declared)
+
+
+def _brief(generic: Any) -> str:
+    """A class with its arguments, as it is written in the code."""
+    return f"{get_origin(generic).__name__}[{', '.join(map(_shown, get_args(generic)))}]"
 
 
 def _shown(answer: Any) -> str:

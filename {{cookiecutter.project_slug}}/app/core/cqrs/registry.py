@@ -8,7 +8,7 @@ from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
 from app.core.cqrs.metadata import OperationMetadata
 from app.core.cqrs.plan import Kind
 from app.core.cqrs.results import OperationResult
-from app.core.cqrs.targets import require_arguments, require_handler
+from app.core.cqrs.targets import require_arguments, require_handler, require_message
 
 C = TypeVar("C", bound=ICommand[Any])
 E = TypeVar("E", bound=DomainEvent)
@@ -22,6 +22,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 K_co = TypeVar("K_co", covariant=True)
 
+KINDS = {"command_handler": ICommand, "query_handler": IQuery, "event_handler": DomainEvent}
 DEFAULT_COMMAND_TIMEOUT_SECONDS = 30.0
 DEFAULT_QUERY_TIMEOUT_SECONDS = 15.0
 
@@ -112,6 +113,7 @@ def command_handler(
         PolicyError: it is on what is no handler.
     """
     require_arguments("command_handler", "@command_handler(CreateUserCommand)", command)
+    require_message("command_handler", command, KINDS)
     declaration = Declaration(Kind.COMMAND, command, auto_register, timeout_seconds)  # type: ignore[arg-type]
     return lambda handler: _declared(handler, declaration)
 
@@ -135,6 +137,7 @@ def query_handler(
         PolicyError: it is on what is no handler.
     """
     require_arguments("query_handler", "@query_handler(GetUserQuery)", query)
+    require_message("query_handler", query, KINDS)
     declaration = Declaration(Kind.QUERY, query, auto_register, timeout_seconds, cache_enabled)  # type: ignore[arg-type]
     return lambda handler: _declared(handler, declaration)
 
@@ -151,6 +154,7 @@ def event_handler(event: type[E], *, in_transaction: bool = False) -> "Callable[
         PolicyError: it is on what is no handler.
     """
     require_arguments("event_handler", "@event_handler(UserCreated)", event)
+    require_message("event_handler", event, KINDS)
     declaration = Declaration(Kind.EVENT, event, in_transaction=in_transaction)
     return lambda handler: _declared(handler, declaration)
 

@@ -26,6 +26,8 @@ class RetryOnFailure(Policy):
     retry_on: tuple[type[Exception], ...]
 
     def check(self, plan: Plan) -> None:
+        if plan.nested:
+            raise refuse(plan, "@retry_on_failure does nothing in somebody else's transaction: put it on the command.")
         if self.max_attempts < 1:
             raise refuse(plan, f"max_attempts={self.max_attempts} would never try; give 1 or more.")
         if self.delay_seconds < 0 or self.backoff_multiplier < 1:
