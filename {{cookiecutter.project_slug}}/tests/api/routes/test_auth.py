@@ -1,6 +1,7 @@
 """Logging in, staying logged in, logging out."""
 
 from datetime import UTC, datetime, timedelta
+from time import time
 
 import time_machine
 from httpx2 import AsyncClient
@@ -41,14 +42,18 @@ async def test_who_tries_too_often_waits(client: AsyncClient, settings: Settings
     assert 0 < int(refused.headers["retry-after"]) <= settings.login_window_seconds
 
 
-async def test_a_refresh_token_is_good_for_one_use(client: AsyncClient, callers: Callers) -> None:
+async def test_a_refresh_token_is_good_for_one_use(client: AsyncClient, callers: Callers, settings: Settings) -> None:
     ada = await callers.member()
     first = await client.post("/api/auth/refresh", json={"refresh_token": ada.refresh_token})
-    stolen = await client.post("/api/auth/refresh", json={"refresh_token": ada.refresh_token})
-    ended = await client.post("/api/auth/refresh", json={"refresh_token": first.json()["refresh_token"]})
+    lost = await client.post("/api/auth/refresh", json={"refresh_token": ada.refresh_token})
+    going_on = await client.get("/api/users/me", headers=bearer(first.json()["access_token"]))
+    with time_machine.travel(time() + settings.refresh_token_grace_seconds, tick=False):
+        stolen = await client.post("/api/auth/refresh", json={"refresh_token": ada.refresh_token})
+        ended = await client.post("/api/auth/refresh", json={"refresh_token": first.json()["refresh_token"]})
 
-    assert (first.status_code, stolen.status_code, ended.status_code) == (200, 401, 401)
-    assert (await client.get("/api/users/me", headers=bearer(first.json()["access_token"]))).status_code == 200
+    assert [answer.status_code for answer in (first, lost, going_on, stolen, ended)] == [200, 200, 200, 401, 401]
+    assert lost.json()["refresh_token"] == first.json()["refresh_token"]
+    assert (await client.get("/api/users/me", headers=bearer(first.json()["access_token"]))).status_code == 401
 
 
 async def test_after_logging_out_a_session_does_not_go_on(client: AsyncClient, callers: Callers) -> None:

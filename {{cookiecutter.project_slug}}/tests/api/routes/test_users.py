@@ -111,6 +111,9 @@ async def test_an_inactive_user_is_shown_only_when_asked_for_and_may_come_back(c
     assert (await ada.get(ada.url)).status_code in (401, 403)
     assert (await admin.post(f"{ada.url}/deactivate")).json()["type"] == "urn:problem:business_rule"
     assert (await admin.post(f"{ada.url}/reactivate")).status_code == 204
+    assert (await ada.get(ada.url)).status_code == 401  # the login has ended, and does not come back
+    signed_in = await ada.post("/api/auth/login", data={"username": ada.username, "password": PASSWORD})
+    ada.headers["Authorization"] = f"Bearer {signed_in.json()['access_token']}"
     assert (await ada.get(ada.url)).json()["is_active"] is True
 
 
