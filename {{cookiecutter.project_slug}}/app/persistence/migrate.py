@@ -148,6 +148,8 @@ async def require_migrated(database: Database, revisions: Revisions) -> None:
         ConfigurationError: it has not, or it is not certain; the sentence says what to run.
     """
     try:
+        if not database.is_sqlite:
+            await postgresql.require_settings(database.writing_engine, database.reading_engine)
         async with database.reading_engine.connect() as connection:
             record = await connection.run_sync(applied.read)
     except TransientError as error:

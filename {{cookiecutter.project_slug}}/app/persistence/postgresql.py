@@ -3,7 +3,7 @@
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ExceptionContext, Index, PrimaryKeyConstraint, UniqueConstraint, event
+from sqlalchemy import ExceptionContext, Index, PrimaryKeyConstraint, UniqueConstraint, event, text
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -126,6 +126,8 @@ def classify(error: BaseException) -> CQRSError | None:
     state = str(getattr(error, "sqlstate", None) or "")
     if state in TRANSIENT:
         return TransientError("The service is busy, try again in a moment.")
+    if state == "08P01" and "startup parameter" in str(error):
+        return pooled()
     if state in LOST or state.startswith("08"):
         return lost_connection()
     if state == "57014":
@@ -142,6 +144,29 @@ def classify(error: BaseException) -> CQRSError | None:
             "`await at_one_moment(self.session)`, of app.persistence.sessions."
         )
     return read_only() if state == "25006" else None
+
+
+def pooled() -> ConfigurationError:
+    """The error for a pooler, such as PgBouncer, between the service and the database."""
+    return ConfigurationError(
+        "A pooler, such as PgBouncer, stands before the database and does not pass on the time-outs and the read-only "
+        "mode that connections are opened with: let DATABASE_URL and READ_DATABASE_URL lead to PostgreSQL itself."
+    )
+
+
+async def require_settings(writing: AsyncEngine, reading: AsyncEngine) -> None:
+    """Make sure that connections get what they are opened with.
+
+    Raises:
+        ConfigurationError: who reads can write, or who writes can wait for ever: a pooler has left the settings out.
+    """
+    for engine, setting, without in (
+        (reading, "default_transaction_read_only", "off"),
+        (writing, "lock_timeout", "0"),
+    ):
+        async with engine.connect() as connection:
+            if await connection.scalar(text(f"SELECT current_setting('{setting}')")) == without:
+                raise pooled()
 
 
 def _violated(error: Any) -> tuple[str, list[str]]:

@@ -4,6 +4,20 @@ from tests.mutation import Mutation, outside
 
 MUTATIONS: list[Mutation] = [
     outside(
+        "a pooler that leaves settings out is not noticed",
+        "persistence/migrate.py",
+        "            await postgresql.require_settings(database.writing_engine, database.reading_engine)",
+        "            pass",
+        "field/test_pooler.py",
+    ),
+    outside(
+        "a pooler that refuses settings is an outage",
+        "persistence/postgresql.py",
+        'if state == "08P01" and "startup parameter" in str(error):',
+        "if False:",
+        "field/test_pooler.py",
+    ),
+    outside(
         "a start passes over missing migrations",
         "persistence/migrate.py",
         "    if missing := record.missing(revisions):",
