@@ -4,6 +4,7 @@ import json
 import os
 import runpy
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,15 @@ class BakedProject:
         """The `project` table of pyproject.toml."""
         project: dict[str, Any] = tomllib.loads(self.text("pyproject.toml"))["project"]
         return project
+
+    def installed(self, into: Path) -> Path:
+        """Install it into a folder of its own, without what it depends on; the folder."""
+        tools = ("--python", sys.executable, "--target", str(into))
+        done = run(
+            sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", *tools, str(self.path), cwd=into
+        )
+        assert done.returncode == 0, done.stderr
+        return into
 
     def make(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run some of the service's own words, as from a fresh terminal."""

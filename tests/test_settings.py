@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from pydantic_settings import BaseSettings
 from app.core.container import found_providers
 found_providers()
 fields = {
-    name.upper(): field.default
+    name.upper(): getattr(settings(_env_file=None), name) if field.default_factory else field.default
     for settings in BaseSettings.__subclasses__()
     if settings.__module__.startswith("app.")
     for name, field in settings.model_fields.items()
@@ -25,9 +26,9 @@ print(json.dumps(fields, default=SecretStr.get_secret_value))
 
 
 @pytest.mark.parametrize("sample", ["pizzeria", "none"])
-def test_the_example_shows_every_setting_with_its_default(sample: str, bake: Bake) -> None:
-    service = bake(sample=sample)
-    printed = run(sys.executable, "-c", PRINT_DEFAULTS, cwd=service.path)
+def test_the_example_shows_every_setting_with_its_default(sample: str, bake: Bake, tmp_path: Path) -> None:
+    service = bake(sample=sample, project_name="Order Desk")
+    printed = run(sys.executable, "-c", PRINT_DEFAULTS, cwd=service.installed(tmp_path))
     assert printed.returncode == 0, printed.stderr
     defaults = {name: "" if value is None else str(value) for name, value in json.loads(printed.stdout).items()}
 

@@ -36,7 +36,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 requests.tracer = service.telemetry.tracer
             yield
 
-    app = FastAPI(title="Service", lifespan=lifespan, redirect_slashes=False, telemetry=telemetry_with(requests))
+    app = FastAPI(
+        title=settings.service_name,
+        version=settings.release or "0",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        telemetry=telemetry_with(requests),
+    )
     # A request is compared with one route after the other, and the documentation's are asked for least.
     documentation, app.router.routes = app.router.routes, []
     for router in found_routers():

@@ -29,8 +29,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _settings_of_nobody() -> Iterator[None]:
-    """No test reads a developer's settings."""
-    with without_settings():
+    """No test reads a developer's settings, and the service is called the same wherever it was installed."""
+    with without_settings(), pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("SERVICE_NAME", "app")
         yield
 
 

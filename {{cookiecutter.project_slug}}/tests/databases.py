@@ -25,6 +25,7 @@ def settings_for(database_url: str, **values: Any) -> Settings:
     given = {
         "_env_file": None,
         "environment": "test",
+        "release": "",
         "secret_key": "0f8fad5b-d9cb-469f-a165-70867728950e",
         "database_url": database_url,
         "password_time_cost": 1,

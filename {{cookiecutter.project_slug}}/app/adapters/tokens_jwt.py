@@ -21,6 +21,7 @@ class JwtAccessTokens:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.lifetime_seconds = settings.access_token_seconds
+        self._issuer = settings.service_name
         self._key = settings.key_for("access tokens")
         self._clock = clock
         self._known: LRUCache[str, AccessToken] = LRUCache(TOKENS_KEPT)
@@ -29,6 +30,7 @@ class JwtAccessTokens:
         """A token that is good from now on, for `lifetime_seconds`."""
         now = self._clock.now()
         claims = {
+            "iss": self._issuer,
             "sub": str(user_id),
             "sid": str(session_id),
             "iat": now,
@@ -40,7 +42,7 @@ class JwtAccessTokens:
         """What a token says.
 
         Raises:
-            AuthenticationError: it is not one of ours, or has expired.
+            AuthenticationError: it is not one of this service, or has expired.
         """
         read = self._known.get(token) or self._decoded(token)
         if read.expires_at <= self._clock.now():
@@ -50,9 +52,9 @@ class JwtAccessTokens:
 
     def _decoded(self, token: str) -> AccessToken:
         # The expiry is compared elsewhere, by the clock of the service.
-        options = {"require": ["sub", "sid", "exp"], "verify_exp": False, "verify_iat": False}
+        options = {"require": ["iss", "sub", "sid", "exp"], "verify_exp": False, "verify_iat": False}
         try:
-            claims = jwt.decode(token, self._key, [ALGORITHM], options=options)  # type: ignore[arg-type]
+            claims = jwt.decode(token, self._key, [ALGORITHM], options, issuer=self._issuer)  # type: ignore[arg-type]
             _require_canonical(token)
             return AccessToken(UUID(claims["sub"]), UUID(claims["sid"]), datetime.fromtimestamp(claims["exp"], UTC))
         except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:

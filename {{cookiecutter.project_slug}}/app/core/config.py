@@ -1,15 +1,17 @@
 """Settings: from the environment and `.env`. Every backing service is a URL, and its scheme picks the adapter."""
 
 import hmac
+import re
 import secrets
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.addresses import check_address, check_origin, listed
 from app.core.guessable import ENOUGH_BITS, estimated_bits
+from app.core.identity import installed_as
 from app.core.misspelt import misspelt_in_file
 
 S = TypeVar("S", bound=BaseSettings)
@@ -30,9 +32,17 @@ DRIVERS = {
 NAME_AT_A_BROKER = "^[A-Za-z0-9_-]{1,100}$"
 """What every broker takes as the name of a stream, a queue and a consumer."""
 
+SERVICE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LONGEST_SERVICE_NAME = 50
+"""PostgreSQL's names of connections have 63 letters, of which the longest of ours takes 11 more."""
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the sentence names the variable and the cure, and echoes no value."""
+
+
+def _service_name(known: dict[str, Any]) -> str:
+    return str(known.get("service_name"))
 
 
 class Settings(BaseSettings):
@@ -54,10 +64,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     audit_log: bool = True
     """Whether there is a line for each command: who ordered what, and how it ended."""
-    service_name: str = Field(default="app", min_length=1)
-    """What traces and error reports call this service."""
-    release: str = ""
-    """The version that runs, such as a commit, for the same."""
+    service_name: str = Field(default_factory=lambda: installed_as().name, validate_default=True)
+    """Who this service is to all others: at brokers, in Redis, in tokens, traces and reports. The distribution's name.
+
+    In development and tests `app`, where it is not installed.
+    """
+    release: str = Field(default_factory=lambda: installed_as().version)
+    """The version that runs, such as a commit, for traces, reports and the API's document. The distribution's."""
     traces_url: str = Field(default="", repr=False)
     """A collector that takes OpenTelemetry's OTLP over HTTP; empty: there are no spans."""
     traces_ratio: float = Field(default=1.0, ge=0, le=1)
@@ -94,7 +107,7 @@ class Settings(BaseSettings):
     cache_url: str = Field(default="memory://", repr=False)
     cache_max_entries: int = Field(default=10_000, ge=1, le=10_000_000)
     """In the memory of this process; a cache in Redis has its own limit, and this one in front of it."""
-    cache_prefix: str = Field(default="app", min_length=1)
+    cache_prefix: str = Field(default_factory=_service_name, min_length=1)
     """What the names of all keys in Redis begin with: the same for all processes of this service, and for no other."""
 
     relay_in_service: bool = True
@@ -110,7 +123,7 @@ class Settings(BaseSettings):
     """Where events go that other processes are to react to; empty: they stay in this process."""
     broker_topic: str = Field(default="events", pattern=NAME_AT_A_BROKER)
     """What the stream or exchange is called: the same for all services that talk to each other."""
-    broker_group: str = Field(default="app", pattern=NAME_AT_A_BROKER)
+    broker_group: str = Field(default_factory=_service_name, pattern=NAME_AT_A_BROKER)
     """Who shares the messages: the same for all processes of this service, and for no other service."""
 
     access_token_seconds: int = Field(default=15 * 60, ge=1, le=DAY_SECONDS)
@@ -125,6 +138,20 @@ class Settings(BaseSettings):
     password_memory_kib: int = Field(default=65_536, ge=8, le=1024 * 1024)
     password_hashes_at_once: int = Field(default=2, ge=1, le=64)
     """Each takes `password_memory_kib` of memory while it is made."""
+
+    @field_validator("service_name")
+    @classmethod
+    def _with_name(cls, name: str, others: ValidationInfo) -> str:
+        if not name and others.data.get("environment") == "production":
+            raise ValueError(
+                "nobody knows the service's name, because it is not installed: install it, as `pip install .` does, or "
+                "set SERVICE_NAME. Without it two services would share what is called by it."
+            )
+        if name and (len(name) > LONGEST_SERVICE_NAME or not SERVICE_NAME.fullmatch(name)):
+            raise ValueError(
+                f"give it lower-case letters and digits with hyphens between, {LONGEST_SERVICE_NAME} at most."
+            )
+        return name or "app"
 
     @field_validator("database_url", "read_database_url")
     @classmethod
@@ -232,7 +259,12 @@ def checked(kind: type[S], **values: Any) -> S:
     try:
         return kind(**values)
     except ValidationError as error:
-        raise SettingsError(" ".join(_sentence(wrong) for wrong in error.errors())) from None
+        raise SettingsError(" ".join(map(_sentence, _causes(error)))) from None
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """What is wrong, without what only follows from it."""
+    return [wrong for wrong in error.errors() if wrong["type"] != "default_factory_not_called"]
 
 
 def _sentence(wrong: Any) -> str:

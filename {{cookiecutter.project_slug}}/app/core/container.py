@@ -76,7 +76,8 @@ async def running_service(
         async with delivery.in_worker(bus) if worker else delivery.in_service(bus), bus, sweeper.running():
             for name, meant in misspelt_variables():
                 logger.warning("setting_unknown", variable=name, meant=meant)
-            logger.info("service_started", environment=settings.environment, **bus.get_handler_count())
+            named = {"service": settings.service_name, "environment": settings.environment}
+            logger.info("service_started", **named, **bus.get_handler_count())
             await tell_doors(bus, await container.get(Database))
             if settings.environment == "development" and not worker:
                 await seed_administrator(bus)
@@ -124,7 +125,7 @@ def make_container(
             wiring.provide(behavior, scope=Lifetime.SERVICE)
     context = {
         Settings: settings,
-        EventTypes: types_in(found),
+        EventTypes: types_in(found, settings.service_name),
         MadeBus: MadeBus(),
         Telemetry: telemetry or Telemetry(),
     }
@@ -134,9 +135,9 @@ def make_container(
         raise ConfigurationError(missing_dependency(error)) from error
 
 
-def types_in(found: Iterable[Discovered]) -> EventTypes:
-    """The events of what was found."""
-    return EventTypes(event for discovered in found for event in discovered.events)
+def types_in(found: Iterable[Discovered], service: str = "") -> EventTypes:
+    """The events of what was found, for a service of this name."""
+    return EventTypes((event for discovered in found for event in discovered.events), service)
 
 
 def event_types() -> EventTypes:

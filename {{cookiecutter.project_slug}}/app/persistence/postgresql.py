@@ -58,7 +58,7 @@ def relaying_engine(settings: Settings) -> AsyncEngine:
     A relay that is gone without a word is missed within a minute, so that others get what it had.
     """
     patience = {
-        "application_name": "app-relay",
+        "application_name": f"{settings.service_name}-relay",
         "idle_in_transaction_session_timeout": f"{LONGEST_DELIVERY_SECONDS}s",
         "tcp_keepalives_idle": "30",
         "tcp_keepalives_interval": "10",
@@ -70,7 +70,7 @@ def relaying_engine(settings: Settings) -> AsyncEngine:
 
 def migrating_engine(settings: Settings) -> AsyncEngine:
     """The engine of migrations: they may take long. A second connection holds the lock."""
-    return _engine(settings, settings.database_url, {"application_name": "app-migrations"}, 2)
+    return _engine(settings, settings.database_url, {"application_name": f"{settings.service_name}-migrations"}, 2)
 
 
 def _engine(
@@ -118,7 +118,8 @@ def _limits(settings: Settings) -> dict[str, str]:
         "lock_timeout": settings.database_lock_timeout_seconds,
         "idle_in_transaction_session_timeout": settings.database_idle_transaction_timeout_seconds,
     }
-    return {name: f"{round(value * 1000)}ms" for name, value in seconds.items()} | {"application_name": "app"}
+    limits = {name: f"{round(value * 1000)}ms" for name, value in seconds.items()}
+    return limits | {"application_name": settings.service_name}
 
 
 def classify(error: BaseException) -> CQRSError | None:

@@ -43,6 +43,16 @@ def test_tokens_of_another_secret_are_refused(tokens: JwtAccessTokens, clock: Fi
         tokens.read(JwtAccessTokens(other, clock).issue(uuid4(), uuid4()))
 
 
+@pytest.mark.parametrize("service", ["orders-service", "app-2", "ap"])
+def test_tokens_of_another_service_are_refused_though_the_secret_is_the_same(
+    tokens: JwtAccessTokens, clock: FixedClock, service: str
+) -> None:
+    other = JwtAccessTokens(SETTINGS.model_copy(update={"service_name": service}), clock)
+    for issuer, reader in ((tokens, other), (other, tokens)):
+        with pytest.raises(AuthenticationError, match="not valid"):
+            reader.read(issuer.issue(uuid4(), uuid4()))
+
+
 def signed(claims: Any, key: bytes = SETTINGS.key_for("access tokens"), algorithm: str = "HS256") -> str:
     return jwt.encode(claims, key, algorithm)
 
@@ -52,7 +62,12 @@ def unsigned(claims: dict[str, Any]) -> str:
     return ".".join([base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts] + [""])
 
 
-GOOD = {"sub": str(UUID(int=1)), "sid": str(UUID(int=2)), "exp": datetime(2026, 1, 2, tzinfo=UTC)}
+GOOD = {
+    "iss": SETTINGS.service_name,
+    "sub": str(UUID(int=1)),
+    "sid": str(UUID(int=2)),
+    "exp": datetime(2026, 1, 2, tzinfo=UTC),
+}
 
 
 @pytest.mark.parametrize(

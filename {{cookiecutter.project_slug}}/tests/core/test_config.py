@@ -90,7 +90,7 @@ def test_the_driver_of_a_database_is_ours_to_choose(given: str, used: str) -> No
         ({"database_pool_size": "hunter2"}, "DATABASE_POOL_SIZE is not valid: input should be a valid integer"),
         ({"traces_ratio": 1.5}, "TRACES_RATIO is not valid"),
         ({"traces_ratio": -1}, "TRACES_RATIO is not valid"),
-        ({"service_name": ""}, "SERVICE_NAME is not valid"),
+        ({"service_name": "Hunter2"}, "SERVICE_NAME is not valid: give it lower-case letters and digits with hyphens"),
         ({"broker_topic": "hunter2."}, "BROKER_TOPIC is not valid"),
         ({"broker_group": ""}, "BROKER_GROUP is not valid"),
         ({"access_token_seconds": 0}, "ACCESS_TOKEN_SECONDS is not valid"),

@@ -3,6 +3,7 @@
 from tests.mutation import outside
 
 CODEC = "field/test_cloud_events.py"
+IDENTITY = "field/test_identity.py"
 WHOSE = "field/test_whose_events.py"
 
 MUTATIONS = [
@@ -117,5 +118,90 @@ MUTATIONS = [
         'if declaration.in_transaction and getattr(message, "event_source", None) is not None:',
         "if False:",
         WHOSE,
+    ),
+    outside(
+        "identity/the name of whatever service is installed",
+        "core/identity.py",
+        "distribution is not None and _is_of(distribution, APP)",
+        "distribution is not None",
+        IDENTITY,
+    ),
+    outside(
+        "identity/a name as the distribution writes it",
+        "core/identity.py",
+        're.sub(r"[-_.]+", "-", distribution.name).lower()',
+        "distribution.name",
+        IDENTITY,
+    ),
+    outside(
+        "identity/production is nobody",
+        "core/config.py",
+        'if not name and others.data.get("environment") == "production":',
+        "if False:",
+        IDENTITY,
+    ),
+    outside(
+        "identity/a name that not everybody takes",
+        "core/config.py",
+        "if name and (len(name) > LONGEST_SERVICE_NAME or not SERVICE_NAME.fullmatch(name)):",
+        "if name and not SERVICE_NAME.match(name):",
+        IDENTITY,
+    ),
+    outside(
+        "identity/one group for all services",
+        "core/config.py",
+        "broker_group: str = Field(default_factory=_service_name",
+        'broker_group: str = Field(default="app"',
+        IDENTITY,
+    ),
+    outside(
+        "identity/one prefix for all services",
+        "core/config.py",
+        "cache_prefix: str = Field(default_factory=_service_name",
+        'cache_prefix: str = Field(default="app"',
+        IDENTITY,
+    ),
+    outside(
+        "identity/tokens of every service",
+        "adapters/tokens_jwt.py",
+        "options, issuer=self._issuer)",
+        "options)",
+        "adapters/test_tokens_jwt.py",
+    ),
+    outside(
+        "identity/connections of every service",
+        "persistence/postgresql.py",
+        'limits | {"application_name": settings.service_name}',
+        'limits | {"application_name": "app"}',
+        IDENTITY,
+    ),
+    outside(
+        "identity/a relay of every service",
+        "persistence/postgresql.py",
+        '"application_name": f"{settings.service_name}-relay"',
+        '"application_name": "app-relay"',
+        IDENTITY,
+    ),
+    outside(
+        "identity/migrations of every service",
+        "persistence/postgresql.py",
+        '"application_name": f"{settings.service_name}-migrations"',
+        '"application_name": "app-migrations"',
+        IDENTITY,
+    ),
+    outside(
+        "identity/the API of every service",
+        "main.py",
+        "title=settings.service_name",
+        'title="Service"',
+        IDENTITY,
+    ),
+    outside("identity/no version of the API", "main.py", 'version=settings.release or "0"', 'version="0"', IDENTITY),
+    outside(
+        "identity/its own events as another's",
+        "core/cqrs/event_types.py",
+        "if source == service:",
+        "if False:",
+        IDENTITY,
     ),
 ]

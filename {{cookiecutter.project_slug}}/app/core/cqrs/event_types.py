@@ -116,15 +116,21 @@ class EventTypes:
 
     Args:
         classes: the classes of events.
+        service: the name of this service.
 
     Raises:
-        ConfigurationError: two of them have the same name and source.
+        ConfigurationError: two of them have the same name and source, or one names this service as its source.
     """
 
-    def __init__(self, classes: Iterable[type[DomainEvent]]) -> None:
+    def __init__(self, classes: Iterable[type[DomainEvent]], service: str = "") -> None:
         self._classes: dict[tuple[str | None, str], type[DomainEvent]] = {}
         for event_class in classes:
             source = event_class.event_source and normal_source(event_class.event_source)
+            if source == service:
+                raise ConfigurationError(
+                    f"{_name(event_class)} has this service as its event_source, {service}: leave event_source out, "
+                    "because events of its own come from its log."
+                )
             known = self._classes.setdefault((source, event_class.event_type), event_class)
             if known is not event_class:
                 of_whom = "" if source is None else f" of {source}"
