@@ -14,6 +14,8 @@ import redis.asyncio
 from nats.js.api import StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
+from app.core.broker import CONTENT_TYPE
+
 GROUP = "app"
 
 
@@ -30,8 +32,12 @@ class Server(Protocol):
         """How many messages the group is not done with."""
         ...
 
-    async def send_foreign(self, topic: str) -> None:
-        """Send what is no event."""
+    async def send(self, topic: str, body: bytes) -> None:
+        """Send a message as somebody does who knows nothing of this service."""
+
+    async def read(self, topic: str) -> list[bytes]:
+        """What is stored, as somebody reads it who knows nothing of this service."""
+        ...
 
     async def forget(self, topic: str) -> None:
         """Remove everything."""
@@ -63,10 +69,18 @@ class Nats:
             info = await client.jetstream().consumer_info(topic, GROUP)
         return (info.num_pending or 0) + (info.num_ack_pending or 0)
 
-    async def send_foreign(self, topic: str) -> None:
-        """Without headers."""
+    async def send(self, topic: str, body: bytes) -> None:
+        """To a subject of its own."""
         async with await nats.connect(self.url) as client:
-            await client.jetstream().publish(f"{topic}.whatever", b"\xff{")
+            await client.jetstream().publish(f"{topic}.whatever", body)
+
+    async def read(self, topic: str) -> list[bytes]:
+        """By a consumer of its own, from the beginning."""
+        async with await nats.connect(self.url) as client:
+            subscription = await client.jetstream().pull_subscribe(f"{topic}.>", stream=topic)
+            messages = await subscription.fetch(await self.stored(topic), timeout=5)
+            assert all((message.headers or {})["content-type"] == CONTENT_TYPE for message in messages)
+            return [message.data for message in messages]
 
     async def refuse_large(self, topic: str) -> None:
         """By a limit of the stream, which is somebody's decision and must stay as it is."""
@@ -104,11 +118,21 @@ class RabbitMQ:
             queue = await (await connection.channel()).declare_queue(f"{topic}.{GROUP}", passive=True)
             return queue.declaration_result.message_count or 0
 
-    async def send_foreign(self, topic: str) -> None:
-        """Without headers."""
+    async def send(self, topic: str, body: bytes) -> None:
+        """To the exchange."""
         async with await aio_pika.connect(self.url) as connection:
             exchange = await (await connection.channel()).get_exchange(topic)
-            await exchange.publish(aio_pika.Message(b"\xff{"), "whatever")
+            await exchange.publish(aio_pika.Message(body), "whatever")
+
+    async def read(self, topic: str) -> list[bytes]:
+        """What waits in the queue of the group, which keeps it."""
+        found = []
+        async with await aio_pika.connect(self.url) as connection:
+            queue = await (await connection.channel()).declare_queue(f"{topic}.{GROUP}", passive=True)
+            while (message := await queue.get(fail=False)) is not None:
+                assert message.content_type == CONTENT_TYPE
+                found.append(message.body)
+        return found
 
     async def refuse_large(self, topic: str) -> None:
         """By one more queue, which is full when it has that much."""
@@ -147,10 +171,17 @@ class Redis:
             (group,) = await client.xinfo_groups(topic)
         return int(group["pending"]) + int(group["lag"] or 0)
 
-    async def send_foreign(self, topic: str) -> None:
-        """Other fields."""
+    async def send(self, topic: str, body: bytes) -> None:
+        """An entry with one field."""
         async with redis.asyncio.from_url(self.url) as client:
-            await client.xadd(topic, {"whatever": b"\xff{"})
+            await client.xadd(topic, {"event": body})
+
+    async def read(self, topic: str) -> list[bytes]:
+        """The entries of the stream."""
+        async with redis.asyncio.from_url(self.url) as client:
+            entries = [fields for _, fields in await client.xrange(topic)]
+        assert all(fields[b"content-type"].decode() == CONTENT_TYPE for fields in entries)
+        return [fields[b"event"] for fields in entries]
 
     async def forget(self, topic: str) -> None:
         """The stream, with its group."""

@@ -9,7 +9,7 @@ from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, Ra
 from app.adapters.carrier import FINISH_SECONDS, HELD, PUBLISH_SECONDS, Carrier, Take, as_it_is, handing, library_logger
 from app.adapters.event_headers import headers_of
 from app.adapters.faststream_events import FastStreamEvents
-from app.core.broker import Broker, EventMessage
+from app.core.broker import CONTENT_TYPE, Broker, EventMessage
 from app.core.config import Settings
 
 
@@ -58,6 +58,7 @@ class AmqpCarrier(Carrier[RabbitBroker]):
             exchange=self._exchange,
             routing_key=message.event_type,
             headers=dict(headers_of(message)),
+            content_type=CONTENT_TYPE,
             message_id=message.id,
             message_type=message.event_type,
             persist=True,

@@ -34,7 +34,7 @@ DUPLICATES_SECONDS = 600
 UNACKNOWLEDGED = 10_000
 """How many messages all processes together may hold."""
 FETCH_SECONDS = 1.0
-NOT_IN_A_SUBJECT = re.compile(r"[^A-Za-z0-9_-]+")
+NOT_IN_A_SUBJECT = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
@@ -97,7 +97,7 @@ class NatsCarrier(Carrier[NatsBroker]):
         """Publish to the subject of the event's type."""
         await broker.publish(
             message.body,
-            f"{self.topic}.{NOT_IN_A_SUBJECT.sub('_', message.event_type) or '_'}",
+            f"{self.topic}.{_subject_of(message.event_type)}",
             headers={"Nats-Msg-Id": message.id, **headers_of(message)},
             stream=self.topic,
             timeout=PUBLISH_SECONDS,
@@ -127,3 +127,8 @@ class NatsCarrier(Carrier[NatsBroker]):
     async def give_back(self, received: Received) -> None:
         """When the server has forgotten what this process has asked for, or it would send it here again."""
         await received.raw_message.nak(delay=FETCH_SECONDS)
+
+
+def _subject_of(event_type: str) -> str:
+    """The type without what no subject may have. A dot stays between names: `events.pizzeria.>` is all of a service."""
+    return ".".join(filter(None, NOT_IN_A_SUBJECT.sub("_", event_type).split("."))) or "_"

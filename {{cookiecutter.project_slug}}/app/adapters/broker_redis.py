@@ -30,6 +30,8 @@ from app.adapters.faststream_events import FastStreamEvents
 from app.core.broker import Broker, EventMessage
 from app.core.config import Settings
 
+BODY = "event"
+"""The field of an entry that has the event."""
 PUBLISHING_AT_ONCE = 10
 """Each takes a connection of its own from the pool."""
 
@@ -72,7 +74,8 @@ class RedisCarrier(Carrier[RedisBroker]):
     async def send(self, broker: RedisBroker, message: EventMessage) -> None:
         """Add it to the stream, whose reply is the confirmation."""
         async with self._publishing:
-            await broker.publish(message.body, stream=self.topic, headers=headers_of(message))
+            client = await broker.connect()  # its own form of messages is for those who use the library
+            await client.xadd(self.topic, {BODY: message.body, **headers_of(message)})
 
     def refuses(self, error: Exception) -> bool:
         """Only what is too large is the message's fault."""
@@ -100,8 +103,9 @@ class RedisCarrier(Carrier[RedisBroker]):
 
 
 async def parse(raw: dict[str, Any], original: Callable[[dict[str, Any]], Awaitable[Received]]) -> Received:
-    """FastStream's parser gives up on what is no text; as it is no event either, it can be taken for an empty one."""
-    try:
-        return await original(raw)
-    except Exception:
-        return await original({**raw, "data": {}})
+    """An entry as anybody writes it: the event in one field, and headers, if there are any, in others."""
+    fields = {name.decode(errors="replace"): value for name, value in raw["data"].items()}
+    received = await original({**raw, "data": {}})
+    received.body = fields.pop(BODY, b"")
+    received.headers = {name: value.decode(errors="replace") for name, value in fields.items()}
+    return received

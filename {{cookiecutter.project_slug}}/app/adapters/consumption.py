@@ -58,10 +58,7 @@ class Consumption:
             self._room.release()
 
     async def _handle(self, received: Received) -> None:
-        event = event_of(received)
-        if event is None:
-            logger.warning("foreign_message_skipped", message_id=received.message_id)
-        if event is None or await self._turns.handle(event):
+        if await self._turns.handle(event_of(received)):
             await received.ack()
         else:
             await self._give_back(received)

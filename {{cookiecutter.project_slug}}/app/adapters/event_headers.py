@@ -1,11 +1,12 @@
-"""How an event lies in a broker's message: its JSON as the body, the rest in headers."""
+"""What stands beside a CloudEvent in a broker's message. All of it is in the body too: who sends needs none of it."""
 
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, unquote
 
 from faststream.message import StreamMessage
 
-from app.core.broker import EventMessage
+from app.core.broker import CONTENT_TYPE, EventMessage
 
 ID = "event-id"
 KEY = "event-key"
@@ -19,14 +20,14 @@ def headers_of(message: EventMessage) -> dict[str, str]:
     headers = {ID: message.id, KEY: message.key, TYPE: message.event_type}
     if message.traceparent is not None:
         headers[TRACE] = message.traceparent
-    return {name: quote(value) for name, value in headers.items()}
+    return {"content-type": CONTENT_TYPE} | {name: quote(value) for name, value in headers.items()}
 
 
-def event_of(received: StreamMessage[Any]) -> EventMessage | None:
-    """The event in a message; None: somebody else has sent something else."""
-    headers = received.headers
-    if not {ID, KEY, TYPE} <= headers.keys() or not isinstance(received.body, bytes):
-        return None
-    event_id, key, event_type = (unquote(str(headers[name])) for name in (ID, KEY, TYPE))
-    traceparent = unquote(str(headers[TRACE])) if TRACE in headers else None
-    return EventMessage(event_id, key, event_type, received.body, traceparent)
+def event_of(received: StreamMessage[Any]) -> EventMessage:
+    """What was received, from whomever: without headers a message stands for itself, and sent again it is the same."""
+    headers = {
+        name: unquote(str(received.headers[name])) for name in (ID, KEY, TYPE, TRACE) if name in received.headers
+    }
+    body = received.body if isinstance(received.body, bytes) else b""
+    event_id = headers.get(ID) or sha256(body).hexdigest()
+    return EventMessage(event_id, headers.get(KEY) or event_id, headers.get(TYPE, ""), body, headers.get(TRACE))

@@ -5,6 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+CONTENT_TYPE = "application/cloudevents+json"
+"""Of every body that is sent: a CloudEvent, in its structured form."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventMessage:
@@ -18,7 +21,7 @@ class EventMessage:
     key: str
     event_type: str
     body: bytes
-    """JSON."""
+    """A CloudEvent in JSON, or what somebody else has sent."""
     traceparent: str | None = None
     """The trace that it is part of; the body has it too, and this one is for those who do not read it."""
 

@@ -18,7 +18,6 @@ from app.core.cqrs import DomainEvent
 from app.core.cqrs.event_types import EventTypes, UnreadableMessageError, has_nul, normal_source
 from app.persistence.stored_event import LARGEST_VERSION, StoredEvent
 
-CONTENT_TYPE = "application/cloudevents+json"
 SPEC_VERSION = "1.0"
 LONGEST_BYTES = 1000
 """Of an `id` and a `subject`: they stand in indexes of the database."""

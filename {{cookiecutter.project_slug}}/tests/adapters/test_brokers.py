@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from time import monotonic
@@ -328,17 +328,30 @@ async def test_what_is_worked_on_for_long_does_not_go_to_another(
     assert not second.received
 
 
-async def test_what_is_no_event_is_skipped(server: Server, settings: Settings, topic: str) -> None:
+@pytest.mark.parametrize("body", [b"\xff{", b"", b'{"specversion": "1.0", "data": "x", "headers": {}}'])
+async def test_whoever_sends_is_heard_with_or_without_headers(
+    server: Server, settings: Settings, topic: str, body: bytes
+) -> None:
     inbox = Inbox()
     async with open_broker(settings) as broker:
         assert broker is not None
         await broker.publish(message(1))
-        await server.send_foreign(topic)
-        await broker.publish(message(2))
+        await server.send(topic, body)
+        await server.send(topic, body)
         async with broker.consuming(inbox):
-            await until(inbox.has(2))
+            await until(inbox.has(3))
             await until_settled(server, topic)
-    assert [each.body for each in inbox.received] == [message(1).body, message(2).body]
+    assert Counter(each.body for each in inbox.received) == {message(1).body: 1, body: 2}
+    assert len({(each.id, each.key) for each in inbox.received if each.body == body}) == 1
+
+
+async def test_what_is_sent_is_read_without_a_library_of_ours(server: Server, settings: Settings, topic: str) -> None:
+    sent = [EventMessage(str(uuid4()), "k", "pizzeria.OrderPlaced", b'{"number": %d}' % number) for number in (1, 2)]
+    async with open_broker(settings) as broker:
+        assert broker is not None
+        for each in sent:
+            await broker.publish(each)
+    assert await server.read(topic) == [each.body for each in sent]
 
 
 async def test_an_outage_is_told_at_once_and_the_next_publish_works(
