@@ -14,6 +14,7 @@ PAGES = (
     "lists",
     "sockets",
     "events",
+    "messages_between_services",
     "read_models",
     "testing",
     "growing",

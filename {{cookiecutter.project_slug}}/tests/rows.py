@@ -6,8 +6,18 @@ from uuid import UUID
 from sqlalchemy import Row, Table, delete, update
 
 from app.core.container import RunningService
+from app.core.cqrs import DomainEvent, EventRecord, OperationMetadata, RaisedEvent
 from app.persistence.database import Database
 from app.persistence.tables import event_log, inbox
+
+
+async def hear(service: RunningService, event: DomainEvent) -> None:
+    """Let the reactions to an event of another service run, as if it had arrived from a broker.
+
+    Raises:
+        ExceptionGroup: of everything that they raised, when all have run.
+    """
+    await service.bus.react(EventRecord(RaisedEvent(event), OperationMetadata(), is_stored=True))
 
 
 async def deliver_again(service: RunningService) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import aio_pika
 import nats
-from faststream.redis.parser import BinaryMessageFormatV1
 from redis.asyncio import Redis as RedisClient
 
 from app.persistence.stored_event import StoredEvent
@@ -80,7 +79,7 @@ async def _in_rabbitmq(server: Server) -> list[StoredEvent]:
 async def _in_redis(server: Server) -> list[StoredEvent]:
     async with RedisClient.from_url(server.url) as client:
         messages: Any = await client.xrange(TOPIC)
-    return [StoredEvent.from_json(BinaryMessageFormatV1.parse(fields[b"__data__"])[0]) for _, fields in messages]
+    return [StoredEvent.from_json(fields[b"event"]) for _, fields in messages]
 
 
 READERS: dict[type[Server], Callable[[Server], Awaitable[list[StoredEvent]]]] = {
