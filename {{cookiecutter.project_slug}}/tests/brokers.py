@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aio_pika
@@ -179,7 +179,8 @@ class Redis:
     async def read(self, topic: str) -> list[bytes]:
         """The entries of the stream."""
         async with redis.asyncio.from_url(self.url) as client:
-            entries = [fields for _, fields in await client.xrange(topic)]
+            answer: Any = await client.xrange(topic)
+        entries = [fields for _, fields in answer]
         assert all(fields[b"content-type"].decode() == CONTENT_TYPE for fields in entries)
         return [fields[b"event"] for fields in entries]
 

@@ -75,7 +75,8 @@ class RedisCarrier(Carrier[RedisBroker]):
         """Add it to the stream, whose reply is the confirmation."""
         async with self._publishing:
             client = await broker.connect()  # its own form of messages is for those who use the library
-            await client.xadd(self.topic, {BODY: message.body, **headers_of(message)})
+            fields: dict[Any, Any] = {**headers_of(message), BODY: message.body}
+            await client.xadd(self.topic, fields)
 
     def refuses(self, error: Exception) -> bool:
         """Only what is too large is the message's fault."""

@@ -59,11 +59,10 @@ class WardBehindJetStream(Ward):
         self._stream = stream
 
     async def prepare(self) -> None:
-        """Somebody has set a limit, and somebody sends what they should not: with our headers, and without."""
+        """Somebody has set a limit, and somebody sends what they should not."""
         await self._stream.add_stream(name=TOPIC, subjects=[f"{TOPIC}.>"], max_msg_size=LARGEST_MESSAGE)
         ours = {"event-id": "1", "event-key": "odd", "event-type": "odd"}
         await self._stream.publish(f"{TOPIC}.odd", b"\xff", headers=ours)
-        await self._stream.publish(f"{TOPIC}.odd", b"\xff")
 
     async def commit_poison(self, depositor: Depositor) -> None:
         """And one that is too large."""
