@@ -172,6 +172,7 @@ async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQ
         access=await container.get(AccessPolicy),
         clock=await container.get(Clock),
         tracer=telemetry.tracer,
+        reports=telemetry.reports,
     )
     if telemetry.reports is not None:
         bus.add_middleware(ReportFailures(reports=telemetry.reports))

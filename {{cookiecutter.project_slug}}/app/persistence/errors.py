@@ -5,12 +5,13 @@ It is done where SQLAlchemy's engine lets go of an error, so it holds for statem
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import AsyncAdaptedQueuePool, ExceptionContext, PoolProxiedConnection, event
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, ExceptionContext, PoolProxiedConnection, event
 from sqlalchemy import exc as sqlalchemy_exc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, TransientError
+from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, ServiceUnavailableError, TransientError
 from app.persistence.tables import metadata
 
 E = TypeVar("E", bound=CQRSError)
@@ -20,6 +21,12 @@ class LostConnectionError(TransientError):
     """The connection broke. What was not committed is undone."""
 
 
+ABORTED = "25P02"
+"""PostgreSQL's answer to every statement after one that failed."""
+
+told_of_failures: WeakKeyDictionary[Connection, Callable[[Exception], Exception]] = WeakKeyDictionary()
+"""Who is told that a statement failed in the transaction of a connection, and answers what failed there first."""
+
 Classify = Callable[[BaseException], CQRSError | None]
 """Takes an error of a driver; returns ours, or None when it is nothing that may happen: a bug."""
 
@@ -28,6 +35,18 @@ def translate_errors(engine: AsyncEngine, classify: Classify) -> None:
     """From now on this engine raises errors of the bus where there are some."""
 
     def on_error(context: ExceptionContext) -> BaseException | None:
+        known = in_our_words(context)
+        tell = None if context.connection is None else told_of_failures.get(context.connection)
+        if tell is None:
+            return known
+        original = context.original_exception
+        if not isinstance(original, Exception):
+            tell(interrupted())
+            return known
+        first = tell(known or context.sqlalchemy_exception or original)
+        return first if getattr(original, "sqlstate", None) == ABORTED else known
+
+    def in_our_words(context: ExceptionContext) -> CQRSError | None:
         original = context.original_exception
         lost = context.is_disconnect or isinstance(original, OSError)
         if lost and isinstance(original, Exception):
@@ -70,6 +89,11 @@ def final(error: E) -> E:
 def lost_connection() -> LostConnectionError:
     """The error for a database that cannot be reached."""
     return final(LostConnectionError("The database cannot be reached, try again in a moment."))
+
+
+def interrupted() -> ServiceUnavailableError:
+    """The error for a statement that somebody stopped waiting for: the connection is given up, and its transaction."""
+    return final(ServiceUnavailableError("A statement was interrupted, so its transaction was undone: try again."))
 
 
 def taken(table: str, columns: list[str]) -> ConflictError:

@@ -22,6 +22,7 @@ async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
 
     Raises:
         ConcurrencyError: there is an event of the same aggregate and version already.
+        ConflictError: there is an aggregate of the same id already, which is kept as its events alone.
     """
     await session.run_sync(_append, [row_of(record) for record in records])
 
@@ -31,7 +32,19 @@ def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     try:
         session.connection().execute(INSERT, rows)
     except ConflictError as error:
-        raise final(ConcurrencyError("Somebody else changed this in the meantime: read it again.")) from error
+        raise final(_collision(rows)) from error
+
+
+def _collision(rows: Sequence[dict[str, Any]]) -> ConflictError:
+    """Why there is an event of this number already. An aggregate that has rows has collided there before."""
+    first: dict[tuple[Any, Any], int] = {}
+    for row in rows:
+        if row["version"] is not None:
+            first.setdefault((row["aggregate_type"], row["aggregate_id"]), row["version"])
+    kinds = {str(kind) for kind, _ in first}
+    if {*first.values()} == {1} and len(kinds) == 1:
+        return ConflictError(f"There is a {kinds.pop().lower()} with this id already.")
+    return ConcurrencyError("Somebody else changed this in the meantime: read it again.")
 
 
 async def is_in_log(database: Database, event_id: UUID) -> bool:

@@ -6,6 +6,7 @@ from sqlalchemy.orm import registry
 
 from app.core.discovery import discover
 from app.persistence import mappings
+from app.persistence.guarding import require_versions
 from app.persistence.tables import metadata
 
 
@@ -15,8 +16,10 @@ def map_aggregates() -> None:
 
     Raises:
         DiscoveryError: one of them does not import.
+        ConfigurationError: an aggregate is mapped without its version.
     """
     mapper_registry = registry(metadata=metadata)
     for module in discover(mappings.__name__).modules:
         if hasattr(module, "map_aggregate"):
             module.map_aggregate(mapper_registry)
+    require_versions(mapper_registry.mappers)

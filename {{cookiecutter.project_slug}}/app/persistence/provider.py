@@ -60,6 +60,7 @@ class PersistenceProvider(Provider):
             if failed is None:
                 reading.refuse_changes()
         finally:
+            reading.is_over = True
             if reading.has_transaction:
                 await finished(session.close())
             else:  # the database has nothing to end, so there is nothing to wait for

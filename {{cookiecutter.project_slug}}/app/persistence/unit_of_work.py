@@ -11,7 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from app.core.config import Settings
 from app.core.cqrs import Claim, Clock, EventRecord, RaisedEvent, ServiceUnavailableError
@@ -32,22 +31,46 @@ class SqlUnitOfWork:
         self._make_session = make_session
         self._keys = keys
         self._session: AsyncSession | None = None
+        self._is_closed = False
 
     @property
     def session(self) -> AsyncSession:
         """The session of everything done in this unit."""
         if self._session is None:
             self._session = self._make_session()
+            self._unit_session.is_of_unit, self._unit_session.is_over = True, self._is_closed
         return self._session
 
-    def collect_events(self) -> Sequence[RaisedEvent]:
+    @property
+    def _unit_session(self) -> UnitSession:
+        return cast(UnitSession, self.session.sync_session)
+
+    def doom(self, cause: Exception) -> None:
+        """Let nothing be committed any more, unless it goes back to a savepoint that was made before."""
+        self._unit_session.fail(cause)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """An error that leaves it undoes what was done inside, and nothing else."""
+        session = self.session
+        self._unit_session.require_whole()
+        async with session.begin_nested():
+            yield
+
+    async def collect_events(self) -> Sequence[RaisedEvent]:
         """The events raised since the last call: those of an aggregate in their order, all in that of their ids.
 
         An id is made with the event, which may be raised later than another.
+
+        Raises:
+            Exception: what failed in this unit and was passed over.
         """
         if self._session is None:
             return ()
-        aggregates = cast(UnitSession, self._session.sync_session).aggregates.values()
+        self._unit_session.require_whole()
+        if self._unit_session.new:  # which go on where another with their id ended
+            await self._session.flush()
+        aggregates = self._unit_session.aggregates.values()
         raised: list[tuple[UUID, RaisedEvent]] = []
         for aggregate in list(aggregates):
             events = aggregate.take_events()
@@ -79,29 +102,31 @@ class SqlUnitOfWork:
             ConfigurationError: it changed something. Then nothing of this unit can be stored any more.
         """
         await self.session.flush()
-        with cast(UnitSession, self.session.sync_session).answering():
+        with self._unit_session.answering():
             yield
 
     async def commit(self) -> None:
         """Make everything permanent.
 
         Raises:
+            Exception: what failed in this unit and was passed over.
+            ConfigurationError: an aggregate was changed, and raised no event.
             ServiceUnavailableError: the connection broke during the COMMIT, which may have happened or not: to do
                 it all again could do it twice.
         """
         if self._session is not None:
-            await self._session.run_sync(_commit)
+            await self._session.run_sync(lambda session: _commit(cast(UnitSession, session)))
 
     async def rollback(self) -> None:
         """Undo everything."""
-        if self._session is not None:
-            await self._session.rollback()
+        await self.close()
 
     async def close(self) -> None:
         """Give the connection back, also while the caller is being cancelled."""
-        session, self._session = self._session, None
+        session, self._session, self._is_closed = self._session, None, True
         if session is None:
             return
+        cast(UnitSession, session.sync_session).is_over = True
         if session.in_transaction():
             await finished(session.close())
         else:  # the connection is given back already, and there is nothing to wait for
@@ -138,8 +163,13 @@ def current_unit() -> SqlUnitOfWork | None:
     return unit if isinstance(unit, SqlUnitOfWork) else None
 
 
-def _commit(session: Session) -> None:
+def _commit(session: UnitSession) -> None:
     session.flush()
+    session.require_whole()
+    session.changes.require_events()
+    if not session.in_transaction():
+        session.begin()
+    session.is_over = True
     try:
         session.commit()
     except LostConnectionError as error:

@@ -158,7 +158,7 @@ async def test_events_are_logged_in_the_order_in_which_they_were_raised(
 async def test_a_unit_that_nobody_used_opens_no_connection(service: RunningService) -> None:
     units = await service.container.get(UnitsOfWork)
     unit = units.open(None)
-    assert list(unit.collect_events()) == []
+    assert list(await unit.collect_events()) == []
     await unit.commit()
     await unit.rollback()
     await unit.close()
@@ -190,7 +190,7 @@ async def test_what_was_raised_since_a_savepoint_goes_with_it(service: RunningSe
         await savepoint.rollback()
     await session.refresh(user)
     user.update(full_name="after", email="after@example.org")
-    raised = [(one.aggregate_id, one.version, one.event) for one in unit.collect_events()]
+    raised = [(one.aggregate_id, one.version, one.event) for one in await unit.collect_events()]
     await unit.commit()
     await unit.close()
     told = [(id_, version, event.changed) for id_, version, event in raised if isinstance(event, UserUpdated)]
@@ -202,7 +202,7 @@ async def test_what_was_raised_since_a_savepoint_goes_with_it(service: RunningSe
 async def test_an_event_of_a_version_that_is_there_already_is_refused(service: RunningService) -> None:
     unit = (await service.container.get(UnitsOfWork)).open(None)
     for outcome in (nullcontext(), pytest.raises(ConcurrencyError)):
-        event = RaisedEvent(UserDeactivated(user_id=uuid7()), "User", "1", 1)
+        event = RaisedEvent(UserDeactivated(user_id=uuid7()), "User", "1", 2)
         with outcome:
             await unit.record([EventRecord(event, OperationMetadata())])
     await unit.close()
@@ -290,6 +290,6 @@ async def test_the_events_of_an_aggregate_are_in_its_order_whenever_they_were_ma
     one.raise_event(late)
     one.raise_event(early)
     other.raise_event(later)
-    raised = unit.collect_events()
+    raised = await unit.collect_events()
     await unit.close()
     assert [(each.event, each.version) for each in raised] == [(late, 1), (early, 2), (later, 1)]

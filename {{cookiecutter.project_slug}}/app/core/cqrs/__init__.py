@@ -11,8 +11,11 @@ policies/, tags            one decorator each: @transactional, @authorize, @cach
 middleware/                around every message: tracing, logging, metrics, audit, error reports, and your own
 plan, pipeline             the fixed order of the steps, compiled once for each type of message
 attempt, follow_up         the steps around the handler, and after its commit
+closing, groups            what goes wrong at the end, and the one error that a group of them stands for
+savepoint, background      a part of a transaction that may fail, and what outlives an operation
 dispatch, work             the message that is being handled, and what one attempt of it shares
 aggregate, events          what happened: raised, stored with the state, delivered after the commit
+publishing                 an event that is published outside of a unit of work gets one
 event_types                events as plain data, and how those of long ago are read
 storable_types             which types come back from storage as they went, told at the start
 storable_values            whether a value does, told before it is stored
@@ -23,6 +26,7 @@ testing/                   for the tests of your handlers: fakes, tracked runs, 
 """
 
 from app.core.cqrs.aggregate import AggregateRoot, EventRecord, EventSourcedAggregate, RaisedEvent
+from app.core.cqrs.background import background
 from app.core.cqrs.bus import CQRSBus
 from app.core.cqrs.errors import (
     AuthenticationError,
@@ -76,6 +80,7 @@ from app.core.cqrs.ports import (
 from app.core.cqrs.process_bus import get_cqrs_bus, initialize_cqrs_bus, shutdown_cqrs_bus, use_cqrs_bus
 from app.core.cqrs.registry import command_handler, event_handler, query_handler
 from app.core.cqrs.results import CacheInfo, CommandResult, OperationResult, Pagination, QueryResult
+from app.core.cqrs.savepoint import savepoint
 from app.core.cqrs.status import OperationStatus
 from app.core.cqrs.tags import declare_tags
 
@@ -136,6 +141,7 @@ __all__ = [
     "UnstorableError",
     "ValidationError",
     "authorize",
+    "background",
     "cached_query",
     "command_handler",
     "declare_tags",
@@ -147,6 +153,7 @@ __all__ = [
     "mark_stale",
     "query_handler",
     "retry_on_failure",
+    "savepoint",
     "shutdown_cqrs_bus",
     "transactional",
     "use_cqrs_bus",

@@ -83,6 +83,12 @@ class AggregateRoot:
         raised = RaisedEvent(event, type(self).__name__, str(self.id), self.version)
         self.__dict__.setdefault("_raised_events", []).append(raised)
 
+    def continue_stream(self, version: int) -> None:
+        """Count on from the last event of an aggregate that had the same id before, and is gone."""
+        raised: list[RaisedEvent] = self.__dict__.get("_raised_events", [])
+        raised[:] = [event._replace(version=(event.version or 0) + version) for event in raised]
+        self.version = (self.version or 0) + version
+
     def count_events(self) -> int:
         """How many events were raised and not taken yet."""
         return len(self.__dict__.get("_raised_events", ()))

@@ -1,17 +1,20 @@
 """One attempt: a scope and a handler of its own."""
 
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import structlog
 
+from app.core.cqrs.closing import report_closing
 from app.core.cqrs.dispatch import current
-from app.core.cqrs.errors import CQRSError
+from app.core.cqrs.errors import ConfigurationError, CQRSError
+from app.core.cqrs.groups import STANDING_FOR_OTHERS, as_one
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.cached_query import HIT_BY_HOOK, NOT_CACHED
 from app.core.cqrs.policies.invalidates import Invalidates
 from app.core.cqrs.policies.retry_on_failure import mark_final
 from app.core.cqrs.policies.transactional import Transactional
+from app.core.cqrs.ports import Resolver
 from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, as_result, returned_error
 from app.core.cqrs.work import Work, current_work, work_of
 
@@ -44,29 +47,57 @@ def attempt(plan: Plan, proceed: Step) -> Step:
         if outer_work is not None and _can_join(outer_work):
             outer_work.join(plan.message_type.__name__)
             async with outer_work.unit.reading() if is_query and outer_work.unit else nullcontext():
-                return await proceed(message)
+                if scope is None or outer_work.resolver is not None:
+                    return await proceed(message)
+                try:
+                    return await _in_scope(scope(), outer_work, proceed, message, plan)
+                finally:
+                    outer_work.resolver = None
         work = dispatch._work = Work()
         try:
-            return await _in_scope(work, message)
+            answer = await (proceed(message) if scope is None else _in_scope(scope(), work, proceed, message, plan))
+            if work.unit is None:
+                work.may_have_committed = True
+            return answer
         except Exception as error:
             if work.may_have_committed:
                 mark_final(error)
             raise
 
     def _can_join(work: Work) -> bool:
-        return (work.resolver is not None or scope is None) and (work.unit is not None or not opens_unit(plan))
-
-    async def _in_scope(work: Work, message: Any) -> Any:
-        if scope is None:
-            answer = await proceed(message)
-        else:
-            async with scope() as work.resolver:
-                answer = await proceed(message)
-        if work.unit is None:
-            work.may_have_committed = True
-        return answer
+        return work.unit is not None or ((work.resolver is not None or scope is None) and not opens_unit(plan))
 
     return with_work
+
+
+async def _in_scope(
+    opened: AbstractAsyncContextManager[Resolver], work: Work, rest: Step, message: Any, plan: Plan
+) -> Any:
+    """Go on with what builds the handler and its dependencies, and close them."""
+    work.resolver = await opened.__aenter__()
+    try:
+        answer = await rest(message)
+    except BaseException as error:
+        await _close(opened, error, work, message, plan)
+        raise
+    await _close(opened, None, work, message, plan)
+    return answer
+
+
+async def _close(
+    opened: AbstractAsyncContextManager[Resolver], failed: BaseException | None, work: Work, message: Any, plan: Plan
+) -> None:
+    """Close what was built: where that fails, the operation has ended already as it did.
+
+    Only what was to be stored outside of a transaction, and would be lost, is refused now.
+    """
+    try:
+        await opened.__aexit__(None if failed is None else type(failed), failed, None)
+    except (Exception, *STANDING_FOR_OTHERS) as error:
+        one = as_one(error)
+        if failed is None and work.unit is None and isinstance(one, ConfigurationError):
+            raise
+        report_closing(one, message, plan.ports.reports)
 
 
 def handling(plan: Plan, proceed: Step) -> Step:
@@ -78,21 +109,25 @@ def handling(plan: Plan, proceed: Step) -> Step:
     caches_itself = plan.kind is Kind.QUERY and plan.cache_enabled and plan.caches_itself
 
     async def handle(message: Any) -> Any:
-        handler = await _built(plan)
-        if plan.kind is Kind.EVENT:
-            return await handler._handle(message.event)
-        if caches_itself and (found := await handler._get_cached_result(message)) is not None:
-            return as_result(found, plan.result_type, message).with_outcome(cache_info=HIT_BY_HOOK)
-        result = as_result(await handler._handle(message), plan.result_type, message)
-        _raise_failure(result)
-        if affected:
-            result = await _told_by(handler._get_affected_entities, message, result, "affected_entities")
-        if pagination:
-            result = await _told_by(handler._get_pagination_info, message, result, "pagination")
-        if caches_itself:
-            await handler._cache_result(message, result)
-            result = result.with_outcome(cache_info=NOT_CACHED)
-        return result
+        try:
+            handler = await _built(plan)
+            if plan.kind is Kind.EVENT:
+                return await handler._handle(message.event)
+            if caches_itself and (found := await handler._get_cached_result(message)) is not None:
+                return as_result(found, plan.result_type, message).with_outcome(cache_info=HIT_BY_HOOK)
+            result = as_result(await handler._handle(message), plan.result_type, message)
+            _raise_failure(result)
+            if affected:
+                result = await _told_by(handler._get_affected_entities, message, result, "affected_entities")
+            if pagination:
+                result = await _told_by(handler._get_pagination_info, message, result, "pagination")
+            if caches_itself:
+                await handler._cache_result(message, result)
+                result = result.with_outcome(cache_info=NOT_CACHED)
+            return result
+        except STANDING_FOR_OTHERS as error:
+            one = as_one(error)
+        raise one  # outside of the clause: the group it is from is not its context
 
     return handle
 
@@ -114,11 +149,21 @@ def _raise_failure(result: OperationResult[Any]) -> None:
 
 
 async def _told_by(hook: Any, message: Any, result: OperationResult[Any], part: str) -> OperationResult[Any]:
-    """What a hook tells about a result; one that fails never turns done work into a failure."""
+    """What a hook tells about a result; one that fails never turns done work into a failure, nor undoes it.
+
+    In a transaction it has a savepoint. What fails before that is made, such as a write that waited for it, is a
+    failure of the handler.
+    """
+    work, is_hook = current_work(), False
     try:
-        return result.with_outcome(**{part: await hook(message, result.data)})
-    except Exception:
-        logger.exception("hook_failed", hook=hook.__name__, operation_id=message.metadata.operation_id)
+        async with nullcontext() if work is None or work.unit is None else work.unit.savepoint():
+            is_hook = True
+            return result.with_outcome(**{part: await hook(message, result.data)})
+    except (Exception, *STANDING_FOR_OTHERS) as error:
+        one = as_one(error)
+        if not is_hook:
+            raise
+        logger.error("hook_failed", hook=hook.__name__, operation_id=message.metadata.operation_id, exc_info=one)
         return result
 
 
@@ -136,6 +181,13 @@ def answering(plan: Plan, proceed: Step) -> Step:
             if (returned := returned_by(error, message)) is not None:
                 return returned
             raise
+        except STANDING_FOR_OTHERS as error:
+            one = as_one(error)
+        else:
+            return as_given(answer, message)
+        raise one
+
+    def as_given(answer: Any, message: Any) -> Any:
         if answer.__class__ in RESULTS:
             is_ours = answer.__class__ is result_type and answer._message is message
             return answer if is_ours else as_result(answer, result_type, message)

@@ -10,12 +10,14 @@ from app.core.cqrs.aggregate import EventRecord, RaisedEvent, require_own
 from app.core.cqrs.awaited import coroutine_function
 from app.core.cqrs.dispatch import Dispatch, Lease, current
 from app.core.cqrs.events import Delivery, MemoryDelivery, commit
+from app.core.cqrs.groups import as_one
 from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
 from app.core.cqrs.plan import Kind
-from app.core.cqrs.ports import AccessPolicy, Cache, Clock, Ports, Scope, Tracer, UnitsOfWork
+from app.core.cqrs.ports import AccessPolicy, Cache, Clock, ErrorReports, Ports, Scope, Tracer, UnitsOfWork
+from app.core.cqrs.publishing import PublishEvent
 from app.core.cqrs.registering import Registering
 from app.core.cqrs.results import CommandResult, OperationResult, QueryResult
-from app.core.cqrs.work import Work, work_of
+from app.core.cqrs.work import Work, refuse_in_query, refuse_in_task, work_of
 
 R = TypeVar("R")
 Run = Callable[[Any], Coroutine[Any, Any, Any]]
@@ -36,6 +38,8 @@ class CQRSBus(Registering):
         access: knows what callers may do; None: nobody may do what needs a permission.
         clock: tells the time of operations; None: the system's.
         tracer: OpenTelemetry's; it makes a span of every command, query and reaction. None: there are none.
+        reports: hears of what goes wrong where no answer tells it: while something is closed, and in the background.
+            None: that is only logged.
     """
 
     def __init__(
@@ -48,8 +52,9 @@ class CQRSBus(Registering):
         access: AccessPolicy | None = None,
         clock: Clock | None = None,
         tracer: Tracer | None = None,
+        reports: ErrorReports | None = None,
     ) -> None:
-        super().__init__(allow_handler_override, Ports(scope, unit_of_work, cache, access, clock, tracer))
+        super().__init__(allow_handler_override, Ports(scope, unit_of_work, cache, access, clock, tracer, reports))
         self.lease: Lease | None = Lease(self)
         self._lease_held = weakref.ref(self.lease)
         self._commands, self._queries = self._pipelines.commands, self._pipelines.queries
@@ -104,16 +109,21 @@ class CQRSBus(Registering):
     async def publish_event(self, event: DomainEvent) -> None:
         """Tell everybody who listens that something happened.
 
-        Inside a unit of work the event joins the event log, and is published when that is committed. Otherwise
-        all handlers run now, one after the other.
+        Inside a unit of work the event joins the event log, and is published when that is committed. Otherwise a
+        bus that has units of work opens one for it; a bus without runs all handlers now, one after the other.
 
         Raises:
+            ConfigurationError: a query, or a task that a handler with an open transaction started, publishes it.
+            CQRSError: it could not be stored, or a reaction in its transaction failed.
             ExceptionGroup: of everything that handlers raised, when all have run.
             ConfigurationError: it is an event of another service.
         """
         require_own(event)
         outer = _get_current()
         if outer is not None and self._joins_log(event, outer):
+            return
+        if self.ports.units is not None:
+            (await self._pipelines.publishing()(PublishEvent(event))).unwrap()
             return
         try:
             reactions = self._published[type(event)]
@@ -126,6 +136,8 @@ class CQRSBus(Registering):
                     await react(event)
                 except Exception as error:
                     failures = [*(failures or ()), error]
+                except asyncio.CancelledError as error:
+                    failures = [*(failures or ()), as_one(error)]
         finally:
             del reactions  # and the lease with it: an error that somebody keeps has this frame
             opened = _get_current()
@@ -135,8 +147,12 @@ class CQRSBus(Registering):
             raise ExceptionGroup(f"{len(failures)} handlers of {event.event_type} failed.", failures)
 
     def _joins_log(self, event: DomainEvent, outer: Dispatch) -> bool:
+        if not outer._is_running_here():
+            refuse_in_task(outer, f"published {event.event_type}")
+            return False
+        refuse_in_query(outer, f"published {event.event_type}")
         work = work_of(outer)
-        if work is None or work.unit is None or not outer._is_running_here():
+        if work is None or work.unit is None:
             return False
         work.published.append(RaisedEvent(event))
         return True

@@ -4,12 +4,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from app.core.cqrs.aggregate import EventRecord, RaisedEvent
+from app.core.cqrs.background import is_in_background
 from app.core.cqrs.dispatch import Lease, running
 from app.core.cqrs.errors import CommandHandlerNotFoundError, QueryHandlerNotFoundError, ServiceUnavailableError
 from app.core.cqrs.events import Reaction, compile_reaction
 from app.core.cqrs.pipeline import compile_dispatch
 from app.core.cqrs.plan import Kind
 from app.core.cqrs.ports import Ports
+from app.core.cqrs.publishing import publishing_plan
 from app.core.cqrs.registrations import Handlers, Middlewares, Registered
 from app.core.cqrs.results import CommandResult, OperationResult, Outcome, QueryResult
 from app.core.cqrs.status import OperationStatus
@@ -44,6 +46,7 @@ class Pipelines:
         self._ports = ports
         self._bus = bus
         self.closed = False
+        self._publishing: Run | None = None
         self.commands: dict[type, Run] = {}
         self.queries: dict[type, Run] = {}
         self.published: dict[type, Published] = {}
@@ -54,6 +57,7 @@ class Pipelines:
         """Compile everything anew."""
         for compiled in (self.commands, self.queries, self.published, self.inside, self.after):
             compiled.clear()
+        self._publishing = None
 
     def close(self) -> None:
         """From now on, finish operations and begin none."""
@@ -87,13 +91,20 @@ class Pipelines:
         Raises:
             ServiceUnavailableError: the bus is closed.
         """
-        if self.closed and running() is None:
+        if self.closed and running() is None and not is_in_background():
             raise ServiceUnavailableError("The bus takes no more events: it is shut down.")
         runs = Published(self.direct(found) for found in self._handlers.reactions_to(event_type))
         runs.lease = self._bus.lease
         if not self.closed:
             self.published[event_type] = runs
         return runs
+
+    def publishing(self) -> Run:
+        """What stores an event that is published outside of a unit of work, in one of its own."""
+        if self._publishing is None:
+            run = compile_dispatch(publishing_plan(self._ports, self._bus))
+            self._publishing = _only_inside(run, Kind.COMMAND) if self.closed else run
+        return self._publishing
 
     def around(self, found: Registered) -> tuple[Any, ...]:
         """The middleware around a handler."""
@@ -123,7 +134,7 @@ def _only_inside(run: Run, kind: Kind) -> Run:
     """The pipeline of a closed bus: it runs for operations that are open, and refuses new ones."""
 
     async def refuse_new(message: Any) -> OperationResult[Any]:
-        if running() is not None:
+        if running() is not None or is_in_background():
             return await run(message)  # type: ignore[no-any-return]
         result_type = CommandResult if kind is Kind.COMMAND else QueryResult
         sentence = "The service is shutting down: send this again, to another instance or a little later."

@@ -9,7 +9,7 @@ import structlog
 
 from app.core.cqrs.aggregate import EventRecord
 from app.core.cqrs.dispatch import Dispatch, Lease, current
-from app.core.cqrs.errors import ConfigurationError, TransientError
+from app.core.cqrs.errors import ConfigurationError, CQRSError, ServiceUnavailableError, TransientError
 from app.core.cqrs.messages import DomainEvent
 from app.core.cqrs.pipeline import compile_steps
 from app.core.cqrs.plan import Plan
@@ -51,8 +51,8 @@ async def commit(work: Work, reactions_inside: Callable[[type[DomainEvent]], Seq
     work.may_have_committed = True
     try:
         await unit.commit()
-    except TransientError:
-        work.may_have_committed = False  # what may be tried again has certainly not happened
+    except CQRSError as error:  # unless the connection was lost in the COMMIT, it has certainly not happened
+        work.may_have_committed = isinstance(error, ServiceUnavailableError) and not isinstance(error, TransientError)
         raise
     work.stored = records
 
@@ -66,7 +66,8 @@ async def _react_inside(
     records: list[EventRecord] = []
     for _ in range(MOST_ROUNDS):
         raised = [
-            EventRecord(event, dispatch._message.metadata) for event in (*unit.collect_events(), *work.take_published())
+            EventRecord(event, dispatch._message.metadata)
+            for event in (*await unit.collect_events(), *work.take_published())
         ]
         if not raised:
             return records

@@ -7,10 +7,11 @@ from typing import Any
 import structlog
 
 from app.core.cqrs.attempt import answering, attempt, handling, returned_by
-from app.core.cqrs.dispatch import Dispatch, Lease, current, enclosing
-from app.core.cqrs.errors import ConfigurationError, CQRSError
+from app.core.cqrs.dispatch import Dispatch, Lease, current
+from app.core.cqrs.errors import ConfigurationError, CQRSError, ServiceUnavailableError
 from app.core.cqrs.follow_up import following
-from app.core.cqrs.messages import IQuery, name_of
+from app.core.cqrs.groups import STANDING_FOR_OTHERS, as_one
+from app.core.cqrs.messages import name_of
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.authorize import authentication, authorisation
 from app.core.cqrs.policies.cached_query import caching
@@ -19,11 +20,11 @@ from app.core.cqrs.policies.idempotent import idempotency
 from app.core.cqrs.policies.invalidates import invalidation
 from app.core.cqrs.policies.once import receiving
 from app.core.cqrs.policies.retry_on_failure import retry
-from app.core.cqrs.policies.transactional import transaction
+from app.core.cqrs.policies.transactional import Transactional, transaction
 from app.core.cqrs.policies.validate_input import validation
 from app.core.cqrs.results import SUCCEEDED, CommandResult, OperationResult, Outcome, QueryResult, as_result
 from app.core.cqrs.status import OperationStatus
-from app.core.cqrs.work import work_of
+from app.core.cqrs.work import refuse_in_query, refuse_in_task, work_of
 
 logger = structlog.get_logger(__name__)
 
@@ -97,12 +98,15 @@ def compile_dispatch(plan: Plan) -> Callable[[Any], Coroutine[Any, Any, Any]]:
     run_inside, _ = compile_steps(plan.inside())
     bus, result_type, expects_result = plan.bus, plan.result_type, bool(plan.middlewares)
     get_current, set_current, reset_current = current.get, current.set, current.reset
+    is_command, dispatched = plan.kind is Kind.COMMAND, f"dispatched {plan.message_type.__name__}"
 
     async def dispatch(message: Any) -> Any:
         outer = get_current()
         if outer is not None:
             if outer._is_running_here():
                 return await dispatch_inside(plan, run_inside, message, outer)
+            if is_command:
+                refuse_in_task(outer, dispatched)
             message.metadata  # noqa: B018  # made while the dispatch that started this task is current: it is the cause
         result = result_type()
         result._message = message
@@ -111,7 +115,9 @@ def compile_dispatch(plan: Plan) -> Callable[[Any], Coroutine[Any, Any, Any]]:
         try:
             answer = await run(message)
         except Exception as error:
-            return failure(plan, message, error)
+            return failure(plan, message, as_one(error))
+        except STANDING_FOR_OTHERS as error:
+            return failure(plan, message, as_one(error))
         finally:
             reset_current(result._token)
             result._token = result._lease = None
@@ -141,29 +147,48 @@ def _with_own_code(step: Step) -> Step:
 
 async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Dispatch) -> OperationResult[Any]:
     """A dispatch by a handler: it joins the work of the outer one, and raises what goes wrong."""
-    if plan.kind is Kind.COMMAND and (query := _query_around(outer)) is not None:
-        raise ConfigurationError(
-            f"{type(query).__name__} is a query and dispatched {plan.message_type.__name__}: a query changes "
-            "nothing. Dispatch the command after it, or make the query a command."
-        )
+    if plan.kind is Kind.COMMAND:
+        refuse_in_query(outer, f"dispatched {plan.message_type.__name__}")
     inner = Dispatch()
     inner._parent, inner._work = outer, work_of(outer)
     inner._open(outer._lease or Lease(plan.bus), message)
     try:
         answer = await run(message)
+        if plan.middlewares and not isinstance(answer, OperationResult):
+            raise _no_result(plan, answer)
+        result = as_result(answer, plan.result_type, message)
+        if result.is_failure:
+            raise result.to_error()
+        return result
+    except Exception as error:
+        one = as_one(error)
+        _doom(plan, outer, one)
+        if one is error:
+            raise
+    except BaseException as error:
+        try:
+            one = as_one(error)
+        except BaseException:
+            _doom(plan, outer, _interrupted(plan))
+            raise
+        _doom(plan, outer, one)
     finally:
         inner._close()
-    if plan.middlewares and not isinstance(answer, OperationResult):
-        raise _no_result(plan, answer)
-    result = as_result(answer, plan.result_type, message)
-    if result.is_failure:
-        raise result.to_error()
-    return result
+    raise one
 
 
-def _query_around(dispatch: Dispatch) -> IQuery[Any] | None:
-    """The query that is being answered, if one is: this one, or around this one."""
-    return next((around._message for around in enclosing(dispatch) if isinstance(around._message, IQuery)), None)
+def _doom(plan: Plan, outer: Dispatch, error: Exception) -> None:
+    """Let nobody commit what a command did before it failed, whoever passes over the failure."""
+    work = work_of(outer)
+    if plan.kind is not Kind.COMMAND or work is None or work.unit is None:
+        return
+    policy = plan.policy(Transactional)
+    if policy is None or not policy.commits_despite(error):
+        work.unit.doom(error)
+
+
+def _interrupted(plan: Plan) -> ServiceUnavailableError:
+    return ServiceUnavailableError(f"{plan.message_type.__name__} was interrupted before it was done: try again.")
 
 
 def failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:

@@ -44,8 +44,19 @@ class Claim(NamedTuple):
 class UnitOfWork(Protocol):
     """One transaction, opened lazily. Everything done in it is stored, or nothing is."""
 
-    def collect_events(self) -> Sequence[RaisedEvent]:
-        """The events that aggregates of this unit raised since the last call."""
+    async def collect_events(self) -> Sequence[RaisedEvent]:
+        """The events that aggregates of this unit raised since the last call.
+
+        Raises:
+            Exception: what failed in this unit and was passed over.
+        """
+        ...
+
+    def doom(self, cause: Exception) -> None:
+        """Let nothing be committed any more, unless the unit goes back to a savepoint that was made before."""
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """Undo what is done inside, and nothing else, where an error leaves it."""
         ...
 
     async def record(self, events: Sequence[EventRecord]) -> None:
@@ -79,7 +90,11 @@ class UnitOfWork(Protocol):
         ...
 
     async def commit(self) -> None:
-        """Make everything permanent."""
+        """Make everything permanent.
+
+        Raises:
+            Exception: what failed in this unit and was passed over: a statement, or what `doom` was told.
+        """
 
     async def rollback(self) -> None:
         """Undo everything."""
@@ -198,3 +213,4 @@ class Ports:
     access: AccessPolicy | None = None
     clock: Clock | None = None
     tracer: Tracer | None = None
+    reports: ErrorReports | None = None

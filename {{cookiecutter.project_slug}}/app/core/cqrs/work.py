@@ -4,8 +4,9 @@ from asyncio import Task, current_task
 from typing import Any
 
 from app.core.cqrs.aggregate import EventRecord, RaisedEvent
-from app.core.cqrs.dispatch import Dispatch, running
+from app.core.cqrs.dispatch import Dispatch, enclosing, running
 from app.core.cqrs.errors import ConfigurationError
+from app.core.cqrs.messages import IQuery
 from app.core.cqrs.ports import Resolver, UnitOfWork
 
 
@@ -16,6 +17,8 @@ class Work:
     unit: UnitOfWork | None = None
     isolation_level: str | None = None
     may_have_committed = False
+    committed: tuple[Any] | None = None
+    """The answer of what is committed for good; only the closing is left then."""
     has_snapshot = False
     """Whether what it reads is as of a moment that has passed: somebody may have changed it since."""
     _task: Task[Any] | None = None
@@ -57,3 +60,48 @@ def current_work() -> Work | None:
     """The work that the calling task is in, if any."""
     dispatch = running()
     return None if dispatch is None else work_of(dispatch)
+
+
+def query_around(dispatch: Dispatch) -> IQuery[Any] | None:
+    """The query that is being answered, if one is: this one, or around this one."""
+    return next((around._message for around in enclosing(dispatch) if isinstance(around._message, IQuery)), None)
+
+
+def refuse_in_query(dispatch: Dispatch, what: str) -> None:
+    """Make sure that no query is being answered.
+
+    Raises:
+        ConfigurationError: one is, and a query changes nothing.
+    """
+    query = query_around(dispatch)
+    if query is not None:
+        raise ConfigurationError(
+            f"{type(query).__name__} is a query and {what}: a query changes nothing. Let a command do it after the "
+            "query, or make the query a command."
+        )
+
+
+def refuse_in_task(started_by: Dispatch, what: str) -> None:
+    """Make sure that a task which a handler started may change something: the handler's operation has to be over.
+
+    Otherwise what the task changes would be stored although the operation is undone, and nobody would hear of a
+    failure. The operation cannot be committed then.
+
+    Raises:
+        ConfigurationError: it is not over, and has a unit of work, or is a query.
+    """
+    for around in enclosing(started_by):
+        if around._token is None:
+            continue
+        if isinstance(around._message, IQuery):
+            refuse_in_query(around, what)
+        work = work_of(around)
+        if work is not None and work.unit is not None and work.committed is None:
+            error = ConfigurationError(
+                f"A task of its own {what}, while the transaction of the handler that started it is open, which it "
+                "cannot join: await it in the handler itself, without gather(), create_task() or, in Python 3.11, "
+                "wait_for() (asyncio.timeout() makes no task); or start it as an operation of its own that "
+                "outlives this one, with background(...)."
+            )
+            work.unit.doom(error)
+            raise error

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import gc
 import weakref
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -208,9 +209,23 @@ async def test_a_task_that_a_handler_starts_is_outermost_again(way: str) -> None
         (result,) = answer if isinstance(answer, list) else (answer,)
         return result.status.name
 
-    bus = nesting(outer, raising(ConflictError("No.")), transactional())
+    bus = MemoryBus(handler_of(Do, outer), handler_of(DoMore, raising(ConflictError("No.")), transactional()))
     assert (await within_patience(bus.execute_command(Do()))).unwrap() == "CONFLICT", "a result, and not raised"
-    assert bus.units.journal == ["begin", "begin", "rollback", "commit"], "in a transaction of its own"
+    assert bus.units.journal == ["begin", "rollback"], "in a transaction of its own"
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "call_soon"])
+async def test_but_not_while_a_transaction_is_open_that_it_cannot_join(way: str) -> None:
+    async def outer(_: Do) -> str:
+        with suppress(Exception):
+            await WAYS[way](lambda: bus.execute_command(DoMore()))
+        return "went on"
+
+    bus = nesting(outer, lambda _: "done", transactional())
+    result = await within_patience(bus.execute_command(Do()))
+    assert "A task of its own dispatched DoMore" in str(result.error_message)
+    assert "background(...)" in str(result.error_message)
+    assert bus.units.journal == ["begin", "rollback"]
 
 
 async def test_a_task_that_outlives_its_handler_is_outermost_again_and_knows_its_cause() -> None:
@@ -273,7 +288,7 @@ async def test_two_tasks_on_one_unit_of_work_are_refused_with_a_sentence() -> No
     first = asyncio.create_task(bus.execute_command(Do()), context=context)
     second = asyncio.create_task(intrude(), context=context)
     outcomes = await within_patience(asyncio.gather(first, second, return_exceptions=True))
-    assert outcomes[0].is_success  # type: ignore[union-attr]
+    assert outcomes[0].is_failure, "a part of it was refused"  # type: ignore[union-attr]
     assert "another task is working in the same unit of work" in str(outcomes[1])
 
 

@@ -183,6 +183,7 @@ async def test_the_handlers_of_a_base_event_get_its_subclasses() -> None:
     )
     for event in (HappenedBadly(), Happened(), HappenedToo()):
         await bus.publish_event(event)
+    await bus.settled()
     assert log == ["all HappenedBadly", "base this", "child this", "all Happened", "base this", "all HappenedToo"]
 
 
@@ -269,11 +270,10 @@ async def test_a_reaction_after_the_commit_may_dispatch_and_knows_its_cause() ->
 
 async def test_publishing_outside_runs_all_handlers_before_it_returns() -> None:
     log: list[str] = []
-    bus = MemoryBus(
-        reacting(Happened, log, "first"),
-        reacting(Happened, log, "inside", in_transaction=True),
-        reacting(HappenedToo, log, "other"),
-    )
+    bus = CQRSBus()
+    bus.register(reacting(Happened, log, "first"))
+    bus.register(reacting(Happened, log, "inside", in_transaction=True))
+    bus.register(reacting(HappenedToo, log, "other"))
     bus.register_event_handler(Happened, reacting(Happened, log, "instance")())
     await bus.publish_event(Happened())
     assert log == ["first this", "inside this", "instance this"]
@@ -285,11 +285,10 @@ async def test_publishing_what_nobody_listens_to() -> None:
 
 async def test_one_that_fails_does_not_stop_the_others_and_all_failures_are_raised_together() -> None:
     log: list[str] = []
-    bus = MemoryBus(
-        handler_of(Happened, raising(KeyError("one"))),
-        reacting(Happened, log, "well"),
-        handler_of(Happened, raising(ConflictError("two"))),
-    )
+    bus = CQRSBus()
+    bus.register(handler_of(Happened, raising(KeyError("one"))))
+    bus.register(reacting(Happened, log, "well"))
+    bus.register(handler_of(Happened, raising(ConflictError("two"))))
     with pytest.raises(ExceptionGroup, match="2 handlers of Happened failed") as raised:
         await bus.publish_event(Happened())
     assert [type(error) for error in raised.value.exceptions] == [KeyError, ConflictError]
@@ -311,28 +310,28 @@ async def test_publishing_in_a_unit_of_work_joins_the_event_log() -> None:
     assert record.raised[1:] == (None, None, None), "no aggregate raised it"
 
 
-async def test_publishing_in_an_operation_without_unit_of_work_is_at_once() -> None:
+async def test_publishing_in_an_operation_without_unit_of_work_opens_one() -> None:
     log: list[str] = []
 
     async def handle(_: Do) -> None:
         await bus.publish_event(Happened())
         log.append("handled")
 
-    bus = MemoryBus(handler_of(Do, handle), reacting(Happened, log, "now"))
+    inside, after = reacting(Happened, log, "inside", in_transaction=True), reacting(Happened, log, "after")
+    bus = MemoryBus(handler_of(Do, handle), inside, after)
     await bus.execute_command(Do())
-    assert log == ["now this", "handled"]
+    await bus.settled()
+    assert log == ["inside this", "handled", "after this"]
+    assert bus.units.journal == ["begin", "record Happened", "commit"]
 
 
-async def test_publishing_in_a_task_of_its_own_is_outside() -> None:
-    log: list[str] = []
-
-    async def handle(_: Do) -> None:
-        await asyncio.create_task(bus.publish_event(Happened()))
-        log.append("handled")
-
-    bus = MemoryBus(handler_of(Do, handle, transactional()), reacting(Happened, log, "now"))
-    await bus.execute_command(Do())
-    assert log == ["now this", "handled"]
+async def test_publishing_in_a_task_of_its_own_is_refused_while_the_transaction_is_open() -> None:
+    bus = MemoryBus(
+        handler_of(Do, lambda _: asyncio.create_task(bus.publish_event(Happened())), transactional()),
+    )
+    result = await bus.execute_command(Do())
+    assert "A task of its own published Happened" in str(result.error_message)
+    assert bus.units.events == []
 
 
 async def test_delivery_begins_anew_in_another_event_loop() -> None:

@@ -6,8 +6,13 @@ from time import monotonic
 from types import coroutine
 from typing import Any
 
+import structlog
+
 from app.core.cqrs.errors import HandlerTimeoutError
 from app.core.cqrs.plan import Plan, Step
+from app.core.cqrs.work import current_work
+
+logger = structlog.get_logger(__name__)
 
 
 def deadline(plan: Plan, proceed: Step) -> Step:
@@ -36,6 +41,10 @@ async def _limited(work: Coroutine[Any, Any, Any], awaited: Any, remaining: floa
     except TimeoutError as error:
         if not limit.expired():
             raise
+        work = current_work()
+        if work is not None and work.committed is not None:
+            logger.error("closing_cut_short", message_name=plan.message_type.__name__, seconds=plan.timeout_seconds)
+            return work.committed[0]  # what is done can no longer be late
         raise HandlerTimeoutError(
             f"{plan.message_type.__name__} was not done within {plan.timeout_seconds:g} s."
         ) from error

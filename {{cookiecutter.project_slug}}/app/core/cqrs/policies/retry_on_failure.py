@@ -8,7 +8,7 @@ from typing import Any
 
 import stamina
 
-from app.core.cqrs.errors import TransientError
+from app.core.cqrs.errors import ConcurrencyError, TransientError
 from app.core.cqrs.plan import Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse
 from app.core.cqrs.targets import require_arguments
@@ -65,13 +65,13 @@ def retry_on_failure(
         max_attempts: how often it is tried in all, the first time included.
         delay_seconds: the longest wait after the first failure.
         backoff_multiplier: how many times longer the longest wait gets with each failure.
-        retry_on: the errors to try again after; None: `TransientError` only.
+        retry_on: the errors to try again after; None: `TransientError` and `ConcurrencyError`, which may pass.
 
     Raises:
         PolicyError: it is on what is no handler.
     """
     require_arguments("retry_on_failure", "@retry_on_failure()", max_attempts)
-    errors = (TransientError,) if retry_on is None else tuple(retry_on)
+    errors = (TransientError, ConcurrencyError) if retry_on is None else tuple(retry_on)
     return lambda handler: record(handler, RetryOnFailure(max_attempts, delay_seconds, backoff_multiplier, errors))
 
 

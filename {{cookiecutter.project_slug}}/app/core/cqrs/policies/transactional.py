@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.cqrs.closing import unhurt
 from app.core.cqrs.errors import ConfigurationError, CQRSError, HandlerTimeoutError, ServiceUnavailableError
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import K, Policy, record, refuse
@@ -92,9 +93,10 @@ def transaction(plan: Plan, proceed: Step) -> Step:
             answer = await _keep_or_undo(message, work, policy)
             if policy.commit_on_success:
                 await plan.bus.commit(work)
+                work.committed = (answer,)
             return answer
         finally:
-            await unit.close()
+            await unhurt(unit.close(), message, plan.ports.reports)
 
     async def _keep_or_undo(message: Any, work: Work, policy: Transactional) -> Any:
         try:

@@ -99,10 +99,10 @@ class _Crash:
         self.passed(CrashPoint.BEFORE_HANDLER)
         really_collect, really_commit = unit.collect_events, unit.commit
 
-        def collect_events() -> Sequence[RaisedEvent]:
+        async def collect_events() -> Sequence[RaisedEvent]:
             replace(unit, collect_events=really_collect)  # the first time is after the handler, others after reactions
             self.passed(CrashPoint.AFTER_HANDLER)
-            return really_collect()
+            return await really_collect()
 
         async def commit() -> None:
             self.passed(CrashPoint.AFTER_EVENT_ROWS)

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -28,14 +28,41 @@ class MemoryUnit:
         self._received: list[tuple[UUID, str]] = []
         self._locks: list[asyncio.Lock] = []
         self._open = True
+        self._failure: Exception | None = None
 
     def track(self, aggregate: AggregateRoot) -> None:
         """Let the events of this aggregate be stored with the commit."""
         if not any(known is aggregate for known in self._aggregates):
             self._aggregates.append(aggregate)
 
-    def collect_events(self) -> Sequence[RaisedEvent]:
+    def doom(self, cause: Exception) -> None:
+        """Let nothing be committed any more, unless it goes back to a savepoint that was made before."""
+        self._failure = self._failure or cause
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what is told inside where an error leaves it; what objects became meanwhile, nobody can undo here."""
+        counts = {id(aggregate): aggregate.count_events() for aggregate in self._aggregates}
+        work, failure = current_work(), self._failure
+        published = 0 if work is None else len(work.published)
+        try:
+            yield
+            self._require_whole()
+        except BaseException:
+            self._failure = failure
+            for aggregate in self._aggregates:
+                aggregate.drop_events(but=counts.get(id(aggregate), 0))
+            if work is not None:
+                del work.published[published:]
+            raise
+
+    def _require_whole(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    async def collect_events(self) -> Sequence[RaisedEvent]:
         """The events that tracked aggregates raised since the last call."""
+        self._require_whole()
         return [raised for aggregate in self._aggregates for raised in aggregate.take_events()]
 
     async def record(self, events: Sequence[EventRecord]) -> None:
@@ -76,6 +103,7 @@ class MemoryUnit:
 
     async def commit(self) -> None:
         """Keep everything, or fail as the test ordered."""
+        self._require_whole()
         if self._units.failures:
             raise self._units.failures.pop(0)
         self._units.journal.append("commit")

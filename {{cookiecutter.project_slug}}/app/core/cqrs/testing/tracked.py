@@ -24,7 +24,6 @@ from app.core.cqrs.registrations import Registered, class_of
 from app.core.cqrs.testing.noted import Handled, Sent
 from app.core.cqrs.testing.seams import every_unit, replace, replaced
 from app.core.cqrs.testing.tracked_run import TrackedRun
-from app.core.cqrs.work import current_work
 
 
 @asynccontextmanager
@@ -48,7 +47,7 @@ async def tracked(bus: CQRSBus, timeout_seconds: float = 5.0) -> AsyncIterator[T
                 bus,
                 execute_command=_sending(run, bus.execute_command),
                 execute_query=_sending(run, bus.execute_query),
-                publish_event=_publishing(run, bus.publish_event),
+                publish_event=_publishing(run, bus),
             )
         )
         from_log, direct = _reacting(run, pipelines.from_log), _reacting(run, pipelines.direct)
@@ -77,10 +76,11 @@ def _sending(run: TrackedRun, execute: Run) -> Run:
     return send
 
 
-def _publishing(run: TrackedRun, publish: Run) -> Run:
+def _publishing(run: TrackedRun, bus: CQRSBus) -> Run:
+    publish = bus.publish_event
+
     async def publish_event(event: DomainEvent) -> None:
-        work = current_work()
-        if work is None or work.unit is None:  # otherwise it is published when that unit is committed
+        if bus.ports.units is None:  # otherwise it is published when a unit is committed
             run.published.append(event)
         await publish(event)
 

@@ -8,7 +8,7 @@ import pytest
 from app.core.cqrs import CommandResult, ConflictError, ICommand
 from app.core.cqrs.middleware.audit import AuditTrail
 from app.core.cqrs.testing import MemoryBus
-from tests.core.cqrs.support import Ask, Do, DoMore, handler_of, raising, sent_by
+from tests.core.cqrs.support import Ask, Do, DoMore, forever, handler_of, raising, sent_by
 
 
 @dataclass
@@ -54,10 +54,19 @@ async def test_who_ordered_what_and_how_it_ended(logs: list[MutableMapping[str, 
 
 
 async def test_one_that_was_cancelled_says_so(logs: list[MutableMapping[str, Any]]) -> None:
-    bus = MemoryBus(handler_of(Do, raising(asyncio.CancelledError())))
+    begun = asyncio.Event()
+
+    async def wait(_: Do) -> str:
+        begun.set()
+        return await forever()
+
+    bus = MemoryBus(handler_of(Do, wait))
     bus.add_middleware(AuditTrail())
+    task = asyncio.create_task(bus.execute_command(Do()))
+    await begun.wait()
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await bus.execute_command(Do())
+        await task
     assert logs[0]["outcome"] == "cancelled"
 
 

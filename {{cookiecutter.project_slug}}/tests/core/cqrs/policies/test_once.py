@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.core.cqrs import BaseEventHandler, EventRecord, RaisedEvent, event_handler, transactional
+from app.core.cqrs import BaseEventHandler, CQRSBus, EventRecord, RaisedEvent, event_handler, transactional
 from app.core.cqrs.testing import MemoryBus
 from tests.core.cqrs.support import Happened, together
 
@@ -83,11 +83,11 @@ async def test_the_note_is_the_first_write_of_the_transaction_and_undone_with_it
 @WAYS
 async def test_an_event_that_just_happens_is_no_stored_one(in_transaction: bool) -> None:
     log: list[str] = []
-    bus, event = MemoryBus(reaction(log, in_transaction=in_transaction)), Happened("now")
+    bus, event = CQRSBus(), Happened("now")
+    bus.register(reaction(log, in_transaction=in_transaction))
     await bus.publish_event(event)
     await bus.publish_event(event)
     assert log == ["now", "now"]
-    assert not bus.units.received
 
 
 async def test_different_events_at_once() -> None:

@@ -213,7 +213,7 @@ async def test_a_failure_inside_that_nobody_catches_rolls_all_back(cqrs_bus: Mem
     assert cqrs_bus.units.journal == ["begin", "rollback"]
 
 
-async def test_a_failure_inside_that_is_caught_is_the_callers_business(cqrs_bus: MemoryBus) -> None:
+async def test_a_failure_inside_that_is_caught_undoes_all_the_same(cqrs_bus: MemoryBus) -> None:
     async def outer(_: Do) -> str:
         try:
             await cqrs_bus.execute_command(DoMore())
@@ -223,8 +223,9 @@ async def test_a_failure_inside_that_is_caught_is_the_callers_business(cqrs_bus:
 
     cqrs_bus.register(handler_of(Do, outer, transactional()))
     cqrs_bus.register(handler_of(DoMore, raising(ConflictError("No.")), transactional()))
-    assert (await cqrs_bus.execute_command(Do())).unwrap() == "No."
-    assert cqrs_bus.units.journal == ["begin", "commit"]
+    result = await cqrs_bus.execute_command(Do())
+    assert (result.status, result.error_message) == (OperationStatus.CONFLICT, "No.")
+    assert cqrs_bus.units.journal == ["begin", "rollback"]
 
 
 async def test_a_commit_that_fails_fails_the_command_and_keeps_nothing() -> None:
@@ -242,7 +243,8 @@ async def test_a_commit_that_fails_fails_the_command_and_keeps_nothing() -> None
 async def test_a_reaction_may_have_a_transaction_of_its_own(cqrs_bus: MemoryBus) -> None:
     cqrs_bus.register(handler_of(Happened, lambda _: None, transactional("SERIALIZABLE")))
     await cqrs_bus.publish_event(Happened())
-    assert cqrs_bus.units.journal == ["begin SERIALIZABLE", "commit"]
+    await cqrs_bus.settled()
+    assert cqrs_bus.units.journal == ["begin", "record Happened", "commit", "begin SERIALIZABLE", "commit"]
 
 
 async def test_a_reaction_inside_joins(cqrs_bus: MemoryBus) -> None:

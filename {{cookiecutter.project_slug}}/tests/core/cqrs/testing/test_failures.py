@@ -4,7 +4,7 @@ import pytest
 
 from app.core.container import RunningService
 from app.core.cqrs import (
-    ConcurrencyError,
+    ConflictError,
     CQRSBus,
     OperationStatus,
     ServiceUnavailableError,
@@ -46,7 +46,7 @@ async def test_commits_fail_as_often_as_ordered() -> None:
 async def test_a_commit_fails_with_the_error_that_was_ordered() -> None:
     attempts: list[int] = []
     bus = publishing_bus(attempts)
-    with failing_commits(bus, error=ConcurrencyError("Somebody was faster.")):
+    with failing_commits(bus, error=ConflictError("Somebody was faster.")):
         result = await bus.execute_command(Do())
     assert (result.status, result.error_message) == (OperationStatus.CONFLICT, "Somebody was faster.")
     assert len(attempts) == 1

@@ -40,5 +40,5 @@ async def test_a_unit_knows_an_aggregate_once() -> None:
     unit.track(thing)
     unit.track(thing)
     thing.change()
-    assert len(unit.collect_events()) == 1
-    assert unit.collect_events() == []
+    assert len(await unit.collect_events()) == 1
+    assert await unit.collect_events() == []

@@ -131,15 +131,16 @@ class Instance(BaseEventHandler[Happened]):
         pass
 
 
-async def test_events_outside_of_a_transaction_are_published_at_once() -> None:
+async def test_events_outside_of_a_transaction_are_stored_in_one_of_their_own() -> None:
     bus = MemoryBus(handler_of(Happened, lambda _: None))
     bus.register_event_handler(Happened, Instance())
     async with tracked(bus) as run:
         event = Happened()
         await bus.publish_event(event)
+        await bus.settled()
         assert run.handled == {Happened: ["HappenedHandler", "Instance"]}
     assert run.published == [event]
-    assert run.recorded == []
+    assert [record.event for record in run.recorded] == [event]
 
 
 async def test_a_handler_that_has_an_event_again_counts_once() -> None:

@@ -1,0 +1,36 @@
+"""What goes wrong while something is closed does not change how the operation ended."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from app.core.cqrs.groups import STANDING_FOR_OTHERS, as_one
+from app.core.cqrs.messages import name_of
+from app.core.cqrs.ports import ErrorReports
+
+logger = structlog.get_logger(__name__)
+
+
+async def unhurt(closing: Coroutine[Any, Any, Any], message: Any, reports: ErrorReports | None) -> None:
+    """Close something; a failure is logged and reported, and nothing else."""
+    try:
+        await closing
+    except Exception as error:
+        report_closing(as_one(error), message, reports)
+    except STANDING_FOR_OTHERS as error:
+        report_closing(as_one(error), message, reports)
+
+
+def report_closing(error: Exception, message: Any, reports: ErrorReports | None) -> None:
+    """Tell that something could not be closed."""
+    logger.error(
+        "closing_failed",
+        message_name=name_of(message),
+        operation_id=message.metadata.operation_id,
+        correlation_id=message.metadata.correlation_id,
+        error_type=type(error).__name__,
+        exc_info=error,
+    )
+    if reports is not None:
+        reports.report(error, name_of(message), message.metadata)

@@ -1,0 +1,150 @@
+"""What a unit of work changes, held against the versions of its aggregates.
+
+A row is only overwritten where its version is the one that was read. That guards what was read only if whoever changes
+an aggregate, or a row that is part of one, moves its version on, which is what raising an event does.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from sqlalchemy import func, inspect, select, tuple_
+from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty, Session
+
+from app.core.cqrs import AggregateRoot, ConfigurationError
+from app.persistence.tables import event_log
+
+
+def require_versions(mappers: Iterable[Mapper[Any]]) -> None:
+    """Make sure that every aggregate is mapped with the version that it counts.
+
+    Raises:
+        ConfigurationError: one is not, so nobody would notice when two change it at once.
+    """
+    for mapper in mappers:
+        version = mapper.version_id_col
+        is_counted = version is not None and version.key == "version" and mapper.version_id_generator is False
+        if issubclass(mapper.class_, AggregateRoot) and not is_counted:
+            raise ConfigurationError(
+                f"{mapper.class_.__name__} is an aggregate and counts its versions, but they are not mapped: give "
+                "map_imperatively() version_id_col=<table>.c.version and version_id_generator=False."
+            )
+
+
+class Changes:
+    """The aggregates that were changed, and those whose version moved, since a unit of work began."""
+
+    def __init__(self, before: "Changes | None" = None) -> None:
+        self._changed: dict[int, AggregateRoot] = {} if before is None else {**before._changed}
+        self._moved: set[int] = set() if before is None else {*before._moved}
+        self._strays: set[tuple[str, str]] = set() if before is None else {*before._strays}
+
+    def note(self, session: Session, aggregates: Collection[AggregateRoot]) -> None:
+        """Note what a flush is about to write.
+
+        An aggregate that is new or deleted needs no event: two cannot both do that.
+        """
+        come_or_gone = (*session.new, *session.deleted)
+        self._moved |= {id(instance) for instance in come_or_gone if isinstance(instance, AggregateRoot)}
+        parts = [instance for instance in come_or_gone if not isinstance(instance, AggregateRoot)]
+        for instance in filter(session.is_modified, session.dirty):
+            if not isinstance(instance, AggregateRoot):
+                parts.append(instance)
+            elif inspect(instance).attrs.version.history.has_changes():
+                self._moved.add(id(instance))
+            else:
+                self._changed[id(instance)] = instance
+        while parts:
+            part = parts.pop()
+            for owner in _owners(session, part, aggregates):
+                if isinstance(owner, AggregateRoot):
+                    self._changed[id(owner)] = owner
+                elif isinstance(owner, type):
+                    self._strays.add((type(part).__name__, owner.__name__))
+                else:
+                    parts.append(owner)
+
+    def require_events(self) -> None:
+        """Make sure that each aggregate which was changed has another version now.
+
+        Raises:
+            ConfigurationError: whoever read it at the same time would overwrite the change.
+        """
+        for key, aggregate in self._changed.items():
+            if key not in self._moved:
+                raise ConfigurationError(
+                    f"{type(aggregate).__name__} {aggregate.id} was changed but raised no event, so its version did "
+                    "not move, and a change made at the same time could be lost: raise an event in the method that "
+                    "changes it."
+                )
+        for part, whole in self._strays:
+            raise ConfigurationError(
+                f"{part} is a part of {whole} and was changed without it, so a change made at the same time could be "
+                f"lost: load the {whole}, and change it by a method that raises an event."
+            )
+
+
+def _owners(session: Session, part: Any, aggregates: Collection[AggregateRoot]) -> Iterator[object]:
+    """What a row is a part of, as far as it is loaded; the class of an aggregate that is not."""
+    for relationship in _owning(inspect(type(part))):
+        whole = relationship.parent
+        ids = {
+            column: part.__dict__.get(_name(relationship.mapper, remote))
+            for column, remote in relationship.synchronize_pairs
+        }
+        identity = tuple(ids.get(column) for column in whole.primary_key)
+        if None in identity:  # a new one, which is in the collection of its owner; so that is changed too
+            continue
+        if not issubclass(whole.class_, AggregateRoot):
+            owner = session.identity_map.get(whole.identity_key_from_primary_key(identity))
+            if owner is not None:
+                yield owner
+            continue
+        names = [_name(whole, column) for column in whole.primary_key]
+        yield next(
+            (
+                aggregate
+                for aggregate in aggregates
+                if isinstance(aggregate, whole.class_)
+                and tuple(aggregate.__dict__.get(name) for name in names) == identity
+            ),
+            whole.class_,
+        )
+
+
+@cache
+def _owning(mapper: Mapper[Any]) -> tuple[RelationshipProperty[Any], ...]:
+    """The relationships by which rows are part of something: not those to what has versions of its own."""
+    if issubclass(mapper.class_, AggregateRoot):
+        return ()
+    return tuple(
+        relationship
+        for whole in mapper.registry.mappers
+        for relationship in whole.relationships
+        if relationship.direction is RelationshipDirection.ONETOMANY and relationship.mapper is mapper
+    )
+
+
+def _name(mapper: Mapper[Any], column: Any) -> str:
+    return mapper.get_property_by_column(column).key
+
+
+def continue_streams(session: Session, aggregates: Collection[AggregateRoot]) -> None:
+    """Let new aggregates go on where the stream of their id ended: another had the id, and was deleted."""
+    new = [instance for instance in session.new if isinstance(instance, AggregateRoot) and instance.id is not None]
+    if not new:
+        return
+    log = event_log.c
+    streams = {(type(aggregate).__name__, str(aggregate.id)): aggregate for aggregate in new}
+    ended = (
+        select(log.aggregate_type, log.aggregate_id, func.max(log.version))
+        .where(tuple_(log.aggregate_type, log.aggregate_id).in_(list(streams)))
+        .group_by(log.aggregate_type, log.aggregate_id)
+    )
+    versions = {(kind, id_): version for kind, id_, version in session.connection().execute(ended)}
+    for earlier in aggregates:  # deleted in this very unit, whose events are not in the log yet
+        stream = type(earlier).__name__, str(earlier.id)
+        if stream in streams and earlier is not streams[stream]:
+            versions[stream] = max(versions.get(stream, 0), earlier.version)
+    for stream, version in versions.items():
+        streams[stream].continue_stream(version)
