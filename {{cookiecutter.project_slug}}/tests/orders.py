@@ -1,6 +1,7 @@
 """Orders for tests, placed and asked for through the real bus."""
 
 import asyncio
+from contextvars import Context
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -54,7 +55,7 @@ def let_order_before(module: ModuleType, read: str, by: Person, patch: pytest.Mo
         await by.bus.settled()
 
     async def late(*given: Any, **more: Any) -> Any:
-        await asyncio.create_task(order())
+        await asyncio.create_task(order(), context=Context())  # of somebody else
         return await original(*given, **more)
 
     patch.setattr(module, read, late)

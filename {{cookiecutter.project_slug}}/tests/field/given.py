@@ -146,7 +146,8 @@ class ReactInside(BaseEventHandler[Noted]):
     session: AsyncSession
 
     async def _handle(self, event: Noted) -> None:
-        await inside.get(event.key, nothing)(self)
+        body: Body = inside.get(event.key) or nothing
+        await body(self)
 
 
 @event_handler(Noted)
@@ -155,4 +156,5 @@ class ReactAfter(BaseEventHandler[Noted]):
     session: AsyncSession
 
     async def _handle(self, event: Noted) -> None:
-        await after.get(event.key, nothing)(self)
+        body: Body = after.get(event.key) or nothing
+        await body(self)

@@ -91,7 +91,7 @@ class RenameAndAskHandler(BaseCommandHandler[RenameAndAsk, str]):
     session: AsyncSession
 
     async def _handle(self, command: RenameAndAsk) -> str:
-        (await self.session.get_one(User, command.user_id)).full_name = command.full_name
+        (await self.session.get_one(User, command.user_id)).update(full_name=command.full_name)
         try:
             return (await self.bus.execute_query(command.question)).unwrap()
         except (ConfigurationError, ResourceNotFoundError):

@@ -41,10 +41,10 @@ async def _limited(work: Coroutine[Any, Any, Any], awaited: Any, remaining: floa
     except TimeoutError as error:
         if not limit.expired():
             raise
-        work = current_work()
-        if work is not None and work.committed is not None:
+        here = current_work()
+        if here is not None and here.committed is not None:
             logger.error("closing_cut_short", message_name=plan.message_type.__name__, seconds=plan.timeout_seconds)
-            return work.committed[0]  # what is done can no longer be late
+            return here.committed[0]  # what is done can no longer be late
         raise HandlerTimeoutError(
             f"{plan.message_type.__name__} was not done within {plan.timeout_seconds:g} s."
         ) from error

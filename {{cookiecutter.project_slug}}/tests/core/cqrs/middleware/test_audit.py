@@ -56,9 +56,9 @@ async def test_who_ordered_what_and_how_it_ended(logs: list[MutableMapping[str, 
 async def test_one_that_was_cancelled_says_so(logs: list[MutableMapping[str, Any]]) -> None:
     begun = asyncio.Event()
 
-    async def wait(_: Do) -> str:
+    async def wait(_: Do) -> None:
         begun.set()
-        return await forever()
+        await forever()
 
     bus = MemoryBus(handler_of(Do, wait))
     bus.add_middleware(AuditTrail())
