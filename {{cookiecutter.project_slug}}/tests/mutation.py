@@ -301,7 +301,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a query around a reaction is one too",
-        "pipeline.py",
+        "work.py",
         "for around in enclosing(dispatch) if",
         "for around in [dispatch] if",
         "test_dispatch.py",
@@ -340,8 +340,8 @@ MUTATIONS = [
     policy(
         "retry_on_failure(retry_on)",
         "retry_on_failure",
-        "(TransientError,) if retry_on is None else tuple(retry_on)",
-        "(TransientError,)",
+        "(TransientError, ConcurrencyError) if retry_on is None else tuple(retry_on)",
+        "(TransientError, ConcurrencyError)",
     ),
     policy(
         "retry_on_failure(retry_on), after the first",
@@ -446,8 +446,8 @@ MUTATIONS = [
         Mutation(
             f"CQRSBus({parameter})",
             "bus.py",
-            "Ports(scope, unit_of_work, cache, access, clock, tracer)",
-            "Ports(scope, unit_of_work, cache, access, clock, tracer)".replace(parameter, "None"),
+            "Ports(scope, unit_of_work, cache, access, clock, tracer, reports)",
+            "Ports(scope, unit_of_work, cache, access, clock, tracer, reports)".replace(parameter, "None"),
             "test_bus.py",
         )
         for parameter in ("scope", "unit_of_work", "cache", "access", "clock", "tracer")
@@ -715,8 +715,8 @@ MUTATIONS = [
     outside(
         "a savepoint takes its events along",
         "persistence/sessions.py",
-        "self._raised_before[savepoint].get(key, 0)",
-        "self._raised_before[savepoint].get(key, 1)",
+        "before.events.get(key, 0)",
+        "before.events.get(key, 1)",
         "persistence/test_unit_of_work.py",
     ),
 ]
