@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,12 +43,11 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _plain_logs() -> None:
-    """Log in plain lines: to paint a traceback takes longer than the test it is from."""
+    """Log in plain lines, and tracebacks as Python prints them: to paint one takes longer than the test it is from."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(),
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         ]
     )
 
@@ -138,6 +137,16 @@ def _compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         compile_once(monkeypatch)
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what was logged once: as it was written, and not as records that nobody has made readable."""
+    report = yield
+    written = {name.removeprefix("Captured stderr ") for name, _ in report.sections if "Captured stderr" in name}
+    hidden = {f"Captured log {phase}" for phase in written}
+    report.sections = [section for section in report.sections if section[0] not in hidden]
+    return report
 
 
 def pytest_collection_finish() -> None:

@@ -10,6 +10,7 @@ import nats.js.errors
 from faststream import AckPolicy
 from faststream.exceptions import IncorrectState
 from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.subscriber.usecases import stream_pull_subscriber
 from nats.js.api import ConsumerConfig, StorageType, StreamConfig
 
 from app.adapters.carrier import (
@@ -34,6 +35,9 @@ DUPLICATES_SECONDS = 600
 UNACKNOWLEDGED = 10_000
 """How many messages all processes together may hold."""
 FETCH_SECONDS = 1.0
+# An empty fetch ends by the client's own TimeoutError or, if the server's answer comes in the last moment, by Python's.
+# FastStream takes the second for a failure: it logs a traceback, and starts a task anew while it keeps the old one.
+stream_pull_subscriber.TimeoutError = TimeoutError  # type: ignore[assignment,attr-defined]
 NOT_IN_A_SUBJECT = re.compile(r"[^A-Za-z0-9_.-]+")
 
 

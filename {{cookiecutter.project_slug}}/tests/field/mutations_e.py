@@ -52,4 +52,11 @@ MUTATIONS = [
     outside(
         "Body.read", "api/models.py", "cls.model_validate(json.loads(text))", "cls.model_validate_json(text)", BODIES
     ),
+    outside(
+        "an answer in the last moment",
+        "adapters/broker_nats.py",
+        "stream_pull_subscriber.TimeoutError = TimeoutError",
+        "stream_pull_subscriber.FirstTimeoutError = TimeoutError",
+        "field/test_quiet_workers.py",
+    ),
 ]
