@@ -57,8 +57,6 @@ def sent_problems(sent: Any, at: Place = ()) -> Problems:
     elif isinstance(sent, list):
         for index, value in enumerate(sent):
             yield from sent_problems(value, (*at, index))
-    elif isinstance(sent, float) and not math.isfinite(sent):
-        yield at, "must be a finite number"
 
 
 def is_json(sent: Any) -> bool:

@@ -14,7 +14,6 @@ MUTATIONS = [
     storable("sent text", "if (problem := text_problem(sent, len(sent))) is not None:", "if False:"),
     storable("sent keys", "if (problem := text_problem(str(key), len(str(key)))) is not None:", "if False:"),
     storable("depth", "if len(at) > DEEPEST:", "if False:"),
-    storable("sent numbers", "isinstance(sent, float) and not math.isfinite(sent)", "False"),
     storable("keys that are the same", "len(sent) != len(made):\n        yield", "False:\n        yield"),
     storable("true is no 1", "isinstance(sent, bool) and not isinstance(made, bool)", "False"),
     storable("integers", "case int() if not LEAST_INT <= made <= LARGEST_INT:", "case int() if False:"),
