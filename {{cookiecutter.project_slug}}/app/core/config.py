@@ -116,6 +116,8 @@ class Settings(BaseSettings):
     """How often a relay looks for events without being woken by a commit."""
     event_max_attempts: int = Field(default=10, ge=1, le=1000)
     """After so many failures an event waits for an operator: `app outbox`."""
+    event_max_steps: int = Field(default=100, ge=1, le=1_000_000)
+    """How many events may follow from each other, reaction by reaction, before that counts as a circle."""
     event_retry_seconds: float = Field(default=1.0, ge=0.01, le=300)
     """How long a failed event waits; twice as long after each further failure, up to 5 minutes."""
 

@@ -13,12 +13,13 @@ from dishka.exceptions import NoFactoryError
 from app import adapters, persistence
 from app.adapters.telemetry import Telemetry, open_telemetry
 from app.core.config import Settings
-from app.core.cqrs import AccessPolicy, Cache, Clock, ConfigurationError, CQRSBus, UnitsOfWork
+from app.core.cqrs import AccessPolicy, AggregateRoot, Cache, Clock, ConfigurationError, CQRSBus, UnitsOfWork
 from app.core.cqrs.event_types import EventTypes, check_events
 from app.core.cqrs.middleware.audit import AuditTrail
 from app.core.cqrs.middleware.error_reports import ReportFailures
 from app.core.cqrs.middleware.logging import log_outcome
 from app.core.cqrs.middleware.metrics import measure
+from app.core.cqrs.names import check_aggregates
 from app.core.cqrs.process_bus import lent_cqrs_bus
 from app.core.delivery import EventDelivery
 from app.core.discovery import Discovered, discover, require_found
@@ -27,6 +28,7 @@ from app.core.misspelt import misspelt_variables
 from app.core.scopes import Lifetime, OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
 from app.persistence.database import Database
+from app.persistence.mapping import map_aggregates
 from app.persistence.migrate import require_migrated
 from app.persistence.revisions import Revisions
 from app.persistence.sweeping import Sweeper
@@ -69,6 +71,7 @@ async def running_service(
     found = [discover(package) for package in (DOMAIN, *handlers)]
     require_found((DOMAIN, HANDLERS, *handlers), "app")
     check_events(event for discovered in found for event in discovered.events)
+    check_aggregates(aggregates_in(found))
     async with open_telemetry(settings) as telemetry, _built(settings, found, telemetry) as container:
         bus = (await container.get(MadeBus)).bus = await make_bus(container, found)
         delivery = await container.get(EventDelivery)
@@ -140,6 +143,13 @@ def types_in(found: Iterable[Discovered], service: str = "") -> EventTypes:
     return EventTypes((event for discovered in found for event in discovered.events), service)
 
 
+def aggregates_in(found: Iterable[Discovered]) -> list[type[AggregateRoot]]:
+    """The aggregates that are mapped to tables, and those that the modules name."""
+    named = (value for one in found for module in one.modules for value in vars(module).values())
+    classes = dict.fromkeys([*map_aggregates(), *(value for value in named if isinstance(value, type))])
+    return [cls for cls in classes if issubclass(cls, AggregateRoot)]
+
+
 def event_types() -> EventTypes:
     """The events of this service, for who reads the log without starting it."""
     return types_in([discover(package) for package in (DOMAIN, HANDLERS)])
@@ -174,6 +184,7 @@ async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQ
         tracer=telemetry.tracer,
         reports=telemetry.reports,
     )
+    bus.event_max_steps = settings.event_max_steps
     if telemetry.reports is not None:
         bus.add_middleware(ReportFailures(reports=telemetry.reports))
     bus.add_middleware(measure)

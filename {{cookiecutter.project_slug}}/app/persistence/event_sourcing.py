@@ -41,7 +41,7 @@ class EventStreams:
         known: A | None = self._known.get((kind, str(aggregate_id)))
         if known is not None:
             return known
-        stored = await stream(self._session, kind.__name__, str(aggregate_id))
+        stored = await stream(self._session, kind.aggregate_type, str(aggregate_id))
         if not stored:
             raise ResourceNotFoundError(f"There is no such {kind.__name__.lower()}.")
         aggregate = kind(aggregate_id)

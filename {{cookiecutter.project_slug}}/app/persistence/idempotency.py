@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql import Executable
@@ -14,19 +14,24 @@ from app.core.cqrs import Claim, Clock, CommandValidationError
 from app.persistence.tables import idempotency_keys
 
 _OF_KEY = idempotency_keys.c.digest == bindparam("key")
-_FIND = select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_KEY)
+_IS_GOOD = idempotency_keys.c.claimed_at > bindparam("expired")
+_OF_EITHER = or_(_OF_KEY, idempotency_keys.c.digest == bindparam("former"))
+_FIND = select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_EITHER, _IS_GOOD)
 _ANSWER = update(idempotency_keys).where(_OF_KEY).values(answer=bindparam("kept"))
 
 
 def _claiming(insert: Any) -> Executable:
-    """INSERT, or take over a key whose time is over.
+    """INSERT, or take over a key whose time is over; not if it is still good under the name of an earlier release.
 
     Of two who claim a key at once, the second waits here for the first to commit. A key that is still good is only
     locked, so that it is there when its answer is read.
     """
     row = insert.excluded
     taken_over = {"fingerprint": row.fingerprint, "answer": None, "claimed_at": row.claimed_at}
-    statement: Executable = insert.on_conflict_do_update(
+    names = ("digest", "fingerprint", "claimed_at")
+    values = (bindparam(name, type_=idempotency_keys.c[name].type).label(name) for name in names)
+    under_former = exists().where(idempotency_keys.c.digest == bindparam("former"), _IS_GOOD)
+    statement: Executable = insert.from_select(names, select(*values).where(~under_former)).on_conflict_do_update(
         index_elements=[idempotency_keys.c.digest],
         set_=taken_over,
         where=idempotency_keys.c.claimed_at <= bindparam("expired"),
@@ -62,11 +67,13 @@ class IdempotencyKeys:
         """
         digest, fingerprint = self._digest(claim), self._hmac(claim.content)
         now = self._clock.now()
-        row = {"digest": digest, "fingerprint": fingerprint, "claimed_at": now, "expired": now - self._lifetime}
+        former = self._digest(claim._replace(message_type=claim.former or claim.message_type))
+        either = {"former": former, "expired": now - self._lifetime}
+        row = {"digest": digest, "fingerprint": fingerprint, "claimed_at": now, **either}
         claimed: Any = await session.execute(_CLAIM[session.get_bind().dialect.name], row)
         if claimed.rowcount:
             return None
-        found = (await session.execute(_FIND, {"key": digest})).one()
+        found = (await session.execute(_FIND, {"key": digest, **either})).one()
         if not hmac.compare_digest(found.fingerprint, fingerprint):
             raise CommandValidationError(
                 "This idempotency key was used for another request.",

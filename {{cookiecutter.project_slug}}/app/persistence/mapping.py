@@ -11,8 +11,11 @@ from app.persistence.tables import metadata
 
 
 @cache
-def map_aggregates() -> None:
+def map_aggregates() -> tuple[type, ...]:
     """Call `map_aggregate` of every module in `mappings`, and so make their tables known; a second call does nothing.
+
+    Returns:
+        The classes that are mapped.
 
     Raises:
         DiscoveryError: one of them does not import.
@@ -23,3 +26,4 @@ def map_aggregates() -> None:
         if hasattr(module, "map_aggregate"):
             module.map_aggregate(mapper_registry)
     require_versions(mapper_registry.mappers)
+    return tuple(mapper.class_ for mapper in mapper_registry.mappers)

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Table
 from app.core.cqrs import EventRecord, OperationMetadata, RaisedEvent
 from app.core.cqrs.event_types import EventTypes, has_nul, payload_of
 
-TRAVELLING = ("operation_id", "correlation_id", "causation_id", "user_id", "source", "version", "traceparent")
+TRAVELLING = ("operation_id", "correlation_id", "causation_id", "user_id", "source", "version", "depth", "traceparent")
 """The part of an operation's metadata that is stored with its events."""
 LARGEST_VERSION = 2**31 - 1
 
@@ -52,8 +52,9 @@ class StoredEvent:
         return EventRecord(raised, self.operation(), is_stored=True)
 
     def operation(self) -> OperationMetadata:
-        """The operation that the event happened in, as far as it is stored."""
-        return OperationMetadata(**{name: self.metadata[name] for name in TRAVELLING if name in self.metadata})
+        """The operation that the event happened in, as far as it is stored, and one step further on."""
+        known = {name: self.metadata[name] for name in TRAVELLING if name in self.metadata}
+        return OperationMetadata(**{**known, "depth": known.get("depth", 0) + 1})
 
     def to_json(self) -> bytes:
         """The event for other processes."""

@@ -96,6 +96,7 @@ def test_the_driver_of_a_database_is_ours_to_choose(given: str, used: str) -> No
         ({"access_token_seconds": 0}, "ACCESS_TOKEN_SECONDS is not valid"),
         ({"idempotency_key_seconds": 0}, "IDEMPOTENCY_KEY_SECONDS is not valid"),
         ({"idempotency_key_seconds": 10**12}, "IDEMPOTENCY_KEY_SECONDS is not valid"),
+        ({"event_max_steps": 0}, "EVENT_MAX_STEPS is not valid"),
         ({"event_retry_seconds": 0}, "EVENT_RETRY_SECONDS is not valid"),
         ({"sweep_interval_seconds": 0}, "SWEEP_INTERVAL_SECONDS is not valid"),
         ({"secret_key": "hunter2"}, "SECRET_KEY is too short"),

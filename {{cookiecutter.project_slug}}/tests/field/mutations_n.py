@@ -40,3 +40,39 @@ MUTATIONS = [
         "field/test_storage_start.py",
     ),
 ]
+
+
+def names(name: str, file: str, old: str, new: str) -> Mutation:
+    """A mutation of what goes by a name."""
+    return outside(f"names: {name}", file, old, new, "field/test_names.py")
+
+
+def circles(name: str, file: str, old: str, new: str) -> Mutation:
+    """A mutation of what runs once, and not for ever."""
+    return outside(f"circles: {name}", file, old, new, "field/test_circles.py")
+
+
+MUTATIONS += [
+    names(
+        "command", "core/cqrs/policies/idempotent.py", "Claim(caller, command.command_name,", "Claim(caller, former,"
+    ),
+    names("former", "core/cqrs/policies/idempotent.py", "canonical_json(message), former)", "canonical_json(message))"),
+    names("in time", "persistence/idempotency.py", 'bindparam("former"), _IS_GOOD)', 'bindparam("former"))'),
+    names("found", "persistence/idempotency.py", ".where(_OF_EITHER, _IS_GOOD)", ".where(_OF_KEY)"),
+    names("query", "core/cqrs/policies/cached_query.py", "{query.query_name}", "{type(query).__module__}"),
+    names("aggregate", "core/cqrs/aggregate.py", "self.aggregate_type,", "type(self).__name__,"),
+    names("stream", "persistence/event_sourcing.py", "kind.aggregate_type, str", "kind.__name__, str"),
+    names("start", "core/container.py", "check_aggregates(aggregates_in(found))", "aggregates_in(found)"),
+    names("fields", "core/cqrs/messages.py", 'if "ClassVar" not in str(declared):', "if False:"),
+    names("messages", "core/cqrs/names.py", "if other is not plan.message_type:", "if False:"),
+    circles("steps", "core/cqrs/events.py", "if first.metadata.depth >= most:", "if first.metadata.depth >= 10**3:"),
+    circles("commands", "core/cqrs/metadata.py", "            depth=self.depth,\n", ""),
+    circles("stored", "persistence/stored_event.py", 'known.get("depth", 0) + 1', 'known.get("depth", 0)'),
+    circles("memory", "core/cqrs/events.py", "self._deliver(record.following())", "self._deliver(record)"),
+    circles(
+        "nearest",
+        "core/cqrs/registrations.py",
+        "if lineage.index(one.declaration.message_type) < lineage.index(known.declaration.message_type):",
+        "if False:",
+    ),
+]

@@ -124,7 +124,7 @@ async def test_nobody_waits_for_a_claim_for_ever(
 ) -> None:
     use(hasty_service, Work(), timeout_seconds=seconds)
     holder = (await hasty_service.container.get(UnitsOfWork)).open(None)
-    claim = Claim("ada", f"{Do.__module__}.{Do.__qualname__}", "key", canonical_json(Do()))
+    claim = Claim("ada", "Do", "key", canonical_json(Do()))
     assert await holder.claim(claim) is None
     assert (await within_patience(send(hasty_service))).status is status
     await holder.close()

@@ -19,7 +19,7 @@ publishing                 an event that is published outside of a unit of work 
 event_types                events as plain data, and how those of long ago are read
 storable_types             which types come back from storage as they went, told at the start
 storable_values            whether a value does, told before it is stored
-registrations              who handles what on one bus, and the checks before
+registrations, names       who handles what on one bus, and the checks before
 compiled, registering, bus the bus itself
 ports                      what the bus needs from outside
 testing/                   for the tests of your handlers: fakes, tracked runs, failing commits, crash points
@@ -33,6 +33,7 @@ from app.core.cqrs.errors import (
     AuthorizationError,
     BadRequestError,
     BusinessRuleViolationError,
+    CircularEventsError,
     CommandHandlerNotFoundError,
     CommandValidationError,
     ConcurrencyError,
@@ -99,6 +100,7 @@ __all__ = [
     "Cache",
     "CacheEntry",
     "CacheInfo",
+    "CircularEventsError",
     "Claim",
     "Clock",
     "CommandHandlerNotFoundError",

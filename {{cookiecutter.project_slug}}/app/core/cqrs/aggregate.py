@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
 
 from app.core.cqrs.errors import ConfigurationError
-from app.core.cqrs.messages import DomainEvent, Message
+from app.core.cqrs.messages import DomainEvent, Message, name_on_record
 from app.core.cqrs.metadata import OperationMetadata
 
 
@@ -47,6 +48,11 @@ class EventRecord(Message):
         if metadata is not None:
             self._metadata = metadata
 
+    def following(self) -> "EventRecord":
+        """The same for those who react after the commit: what they cause is one step further on."""
+        metadata = replace(self.metadata, depth=self.metadata.depth + 1)
+        return EventRecord(self.raised, metadata, is_stored=self.is_stored)
+
     @property
     def event(self) -> DomainEvent:
         """What happened."""
@@ -72,6 +78,13 @@ class AggregateRoot:
     version: int = 0
     """The sequence number of its last event; 0 before the first."""
 
+    aggregate_type: ClassVar[str] = "AggregateRoot"
+    """What the event log knows it by: the class's name, unless the class sets another that outlives it."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name_on_record(cls, "aggregate_type")
+
     def raise_event(self, event: DomainEvent) -> None:
         """Note that something happened; it is stored and published with the next commit.
 
@@ -80,7 +93,7 @@ class AggregateRoot:
         """
         require_own(event)
         self.version = (self.version or 0) + 1
-        raised = RaisedEvent(event, type(self).__name__, str(self.id), self.version)
+        raised = RaisedEvent(event, self.aggregate_type, str(self.id), self.version)
         self.__dict__.setdefault("_raised_events", []).append(raised)
 
     def continue_stream(self, version: int) -> None:

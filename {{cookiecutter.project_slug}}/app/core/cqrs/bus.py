@@ -22,6 +22,8 @@ from app.core.cqrs.work import Work, refuse_in_query, refuse_in_task, work_of
 R = TypeVar("R")
 Run = Callable[[Any], Coroutine[Any, Any, Any]]
 REACTION_TIMEOUT_SECONDS = 30.0
+EVENT_MAX_STEPS = 100
+"""How many events may follow from each other, reaction by reaction, before that counts as going round in circles."""
 _get_current = current.get
 
 
@@ -59,6 +61,7 @@ class CQRSBus(Registering):
         self._lease_held = weakref.ref(self.lease)
         self._commands, self._queries = self._pipelines.commands, self._pipelines.queries
         self._published = self._pipelines.published
+        self.event_max_steps = EVENT_MAX_STEPS
         self.delivery: Delivery = MemoryDelivery(self.react)
 
     # Sending messages

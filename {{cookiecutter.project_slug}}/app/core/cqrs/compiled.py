@@ -8,6 +8,7 @@ from app.core.cqrs.background import is_in_background
 from app.core.cqrs.dispatch import Lease, running
 from app.core.cqrs.errors import CommandHandlerNotFoundError, QueryHandlerNotFoundError, ServiceUnavailableError
 from app.core.cqrs.events import Reaction, compile_reaction
+from app.core.cqrs.names import check_messages
 from app.core.cqrs.pipeline import compile_dispatch
 from app.core.cqrs.plan import Kind
 from app.core.cqrs.ports import Ports
@@ -82,6 +83,7 @@ class Pipelines:
     def compile_all(self) -> None:
         """Compile the pipelines of all commands and queries, so that what cannot work is refused now."""
         self.forget()
+        check_messages(found.plan(self._ports, self._bus) for found in self._handlers.answering.values())
         for message_type, found in self._handlers.answering.items():
             self.compile(message_type, found.declaration.kind)
 

@@ -18,6 +18,7 @@ CQRSError                           FAILED
 └── ConfigurationError              the program is put together wrongly: refused at the start, or FAILED and told
     ├── PolicyError
     ├── UnstorableError
+    ├── CircularEventsError
     ├── DuplicateHandlerError
     ├── HandlerNotFoundError
     │   ├── CommandHandlerNotFoundError
@@ -148,6 +149,10 @@ class PolicyError(ConfigurationError):
 
 class UnstorableError(ConfigurationError, ValueError):
     """An event or an answer that would not come back from where it is stored as it is."""
+
+
+class CircularEventsError(ConfigurationError):
+    """Reactions raise events for each other without an end."""
 
 
 class DuplicateHandlerError(ConfigurationError):

@@ -9,7 +9,13 @@ import structlog
 
 from app.core.cqrs.aggregate import EventRecord
 from app.core.cqrs.dispatch import Dispatch, Lease, current
-from app.core.cqrs.errors import ConfigurationError, CQRSError, ServiceUnavailableError, TransientError
+from app.core.cqrs.errors import (
+    CircularEventsError,
+    ConfigurationError,
+    CQRSError,
+    ServiceUnavailableError,
+    TransientError,
+)
 from app.core.cqrs.messages import DomainEvent
 from app.core.cqrs.pipeline import compile_steps
 from app.core.cqrs.plan import Plan
@@ -71,6 +77,7 @@ async def _react_inside(
         ]
         if not raised:
             return records
+        _check_depth(dispatch, raised[0])
         records += raised
         for record in raised:
             for react in reactions_inside(type(record.event)):
@@ -79,6 +86,18 @@ async def _react_inside(
         f"In-transaction reactions raised events {MOST_ROUNDS} times over, last {records[-1].event.event_type}: "
         "they go round in circles. Let one of them react after the commit."
     )
+
+
+def _check_depth(dispatch: Dispatch, first: EventRecord) -> None:
+    """Refuse events that go round in circles from reaction to reaction, each in a transaction of its own."""
+    assert dispatch._lease is not None, "only what is open is committed"
+    most: int = dispatch._lease.bus.event_max_steps
+    if first.metadata.depth >= most:
+        raise CircularEventsError(
+            f"{first.event_type} is the end of {most} events, each raised by a reaction to the one before: "
+            "they go round in circles. Let one of the reactions see that there is nothing left to do, or raise "
+            "EVENT_MAX_STEPS."
+        )
 
 
 class Delivery(Protocol):
@@ -123,7 +142,7 @@ class MemoryDelivery:
         while self._waiting:
             record = self._waiting.popleft()
             try:
-                await self._deliver(record)
+                await self._deliver(record.following())
             except Exception as error:
                 logger.error(
                     "reaction_failed",

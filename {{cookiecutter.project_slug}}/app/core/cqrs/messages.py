@@ -92,6 +92,15 @@ def _state(message: Message) -> Iterator[tuple[str, Any]]:
                 yield name, getattr(message, name)
 
 
+def name_on_record(cls: type[Any], attribute: str) -> None:
+    """Let a class be known by its own name, unless it sets another."""
+    declared = get_annotations(cls, format=Format.FORWARDREF).get(attribute, ClassVar)
+    if "ClassVar" not in str(declared):
+        raise TypeError(f"{cls.__name__} has a field called {attribute}, which names the class on record: rename it.")
+    if attribute not in cls.__dict__:
+        setattr(cls, attribute, cls.__name__)
+
+
 class ICommand(Message, Generic[R_co]):
     """An order to change something, answered with an `R`: an id or a DTO, never an aggregate."""
 
@@ -102,9 +111,16 @@ class ICommand(Message, Generic[R_co]):
         """The declared type of the answer; Any when none was declared."""
         return type_argument(cls, ICommand)  # type: ignore[no-any-return]
 
+    command_name: ClassVar[str] = "ICommand"
+    """What idempotency keys know the command by: the class's name, unless the class sets another that outlives it."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name_on_record(cls, "command_name")
+
     def get_command_name(self) -> str:
         """The name of the command in logs and spans."""
-        return type(self).__name__
+        return self.command_name
 
     def get_aggregate_id(self) -> str | None:
         """The id of the aggregate this command is about, for logs, spans and audit; None if it has none."""
@@ -121,9 +137,16 @@ class IQuery(Message, Generic[R_co]):
         """The declared type of the answer; Any when none was declared."""
         return type_argument(cls, IQuery)  # type: ignore[no-any-return]
 
+    query_name: ClassVar[str] = "IQuery"
+    """What caches know the query by: the class's name, unless the class sets another."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name_on_record(cls, "query_name")
+
     def get_query_name(self) -> str:
         """The name of the query in logs and spans."""
-        return type(self).__name__
+        return self.query_name
 
     def get_cache_key(self) -> str | None:
         """What tells this query's answer from others of its class in the cache; None: its fields do."""

@@ -22,6 +22,8 @@ class OperationMetadata:
     """What sent it: http, worker, cli, test."""
     version: int = 1
     """The version of the message's shape."""
+    depth: int = 0
+    """How many events, each of which another reacted to, led here: 0 for what somebody asked for."""
     traceparent: str | None = None
     """The trace that this is part of, as in W3C's "Trace Context"; stored with events, so that it goes on there."""
 
@@ -32,5 +34,6 @@ class OperationMetadata:
             correlation_id=self.correlation_id or self.operation_id,
             causation_id=self.operation_id,
             source=self.source,
+            depth=self.depth,
             traceparent=self.traceparent,
         )

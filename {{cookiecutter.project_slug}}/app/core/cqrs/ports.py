@@ -33,12 +33,14 @@ class Claim(NamedTuple):
     """An idempotency key as its owner uses it.
 
     `content` tells one message from another under the same key. It may hold a password: store an HMAC of it.
+    `former` is what earlier releases put in place of `message_type`: keys that were claimed by it are claimed.
     """
 
     caller: str
     message_type: str
     key: str
     content: bytes
+    former: str = ""
 
 
 class UnitOfWork(Protocol):

@@ -134,8 +134,18 @@ class Handlers:
         return {message: found for message, found in self.answering.items() if found.declaration.kind is kind}
 
     def reactions_to(self, event_type: type) -> list[Registered]:
-        """The handlers of an event and of its bases, in the order of their registration."""
-        return [found for found in self.reacting if issubclass(event_type, found.declaration.message_type)]
+        """The handlers of an event and of its bases, in the order of their registration.
+
+        Each is there once: one that is declared for a base and for what derives from it, by the nearest of them.
+        """
+        lineage = event_type.__mro__
+        found: dict[int, Registered] = {}
+        for one in self.reacting:
+            if issubclass(event_type, one.declaration.message_type):
+                known = found.setdefault(id(one.handler), one)
+                if lineage.index(one.declaration.message_type) < lineage.index(known.declaration.message_type):
+                    found[id(one.handler)] = one
+        return list(found.values())
 
 
 def _declaration(kind: Kind, message_type: type, handler: Any) -> Declaration:

@@ -29,7 +29,7 @@ class GetOrderTimelineHandler(BaseQueryHandler[GetOrderTimelineQuery, list[Timel
     session: AsyncSession
 
     async def _handle(self, query: GetOrderTimelineQuery) -> list[TimelineEntryView]:
-        events = await stream(self.session, Order.__name__, str(query.order_id))
+        events = await stream(self.session, Order.aggregate_type, str(query.order_id))
         if not events:
             raise no_such_order()
         return [

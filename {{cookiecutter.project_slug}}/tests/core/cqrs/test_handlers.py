@@ -308,7 +308,7 @@ async def test_an_event_handler_has_the_bus_too(as_instance: bool) -> None:
     for _ in range(2):
         bus.register_event_handler(Happened, React() if as_instance else React)
     await bus.publish_event(Happened(what="dishes"))
-    assert did == ["dishes"] * 2
+    assert did == ["dishes"] * (2 if as_instance else 1), "a class that is registered twice reacts once"
     assert running() is None
 
 

@@ -58,8 +58,8 @@ class CachedQuery(Policy):
         own = query.get_cache_key()
         varying = canonical_json(query, self.vary_by) if own is None else own
         caller = "*" if self.scope == "public" else f"={query.metadata.user_id or ''}"
-        parts = repr((type(query).__module__, caller, varying)).encode()
-        return f"{self.cache_key_prefix}{type(query).__qualname__}:{hashlib.sha256(parts).hexdigest()}"
+        parts = repr((caller, varying)).encode()
+        return f"{self.cache_key_prefix}{query.query_name}:{hashlib.sha256(parts).hexdigest()}"
 
     def ttl_of(self, query: Any) -> float:
         """For how many seconds this query's answer is kept."""

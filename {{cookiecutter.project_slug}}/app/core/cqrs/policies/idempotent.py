@@ -86,5 +86,6 @@ def _claim(message: Any, policy: Idempotent) -> Claim | None:
             raise BadRequestError("This command needs an idempotency key.", details={"idempotency_key": "is missing"})
         return None
     caller = "" if metadata.user_id is None else str(metadata.user_id)
-    use_case = f"{type(message).__module__}.{type(message).__qualname__}"
-    return Claim(caller, use_case, metadata.idempotency_key, canonical_json(message))
+    command = type(message)
+    former = f"{command.__module__}.{command.__qualname__}"
+    return Claim(caller, command.command_name, metadata.idempotency_key, canonical_json(message), former)
