@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo new test check service template bench format pins clean
-.PHONY: bench-dispatch bench-write bench-read # the kinds of bench
+.PHONY: bench-dispatch bench-write bench-read bench-delivery # the kinds of bench
 
 help: ## List these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ template: .venv/tools ## Bake every choice, refuse every bad answer, run what wa
 	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow' $(ARGS)
 	@.venv/bin/python -m pytest -m slow $(ARGS)
 
-bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, or WHAT=write|read beside one by hand; ARGS=--quick
+bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, WHAT=write|read beside one by hand, WHAT=delivery; ARGS=--quick
 
 bench-dispatch: .bench/here/ready .bench/apart/ready
 	@PYTHONPATH='$(SERVICE)' .bench/here/bin/python -m benchmarks.dispatch --apart .bench/apart/bin/python $(ARGS)
@@ -55,6 +55,9 @@ bench-write: .venv/tools
 
 bench-read: .venv/tools
 	@PYTHONPATH='$(SERVICE)' .venv/bin/python -m benchmarks.read $(ARGS)
+
+bench-delivery: .venv/tools
+	@PYTHONPATH='$(SERVICE)' .venv/bin/python -m benchmarks.delivery $(ARGS)
 
 format: .venv/tools ## Format, and mend what the linter can, here and in the service
 	@.venv/bin/ruff format .
