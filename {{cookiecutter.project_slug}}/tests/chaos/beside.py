@@ -1,0 +1,53 @@
+"""A service beside another: `python -m tests.chaos.beside SECONDS DONE`, with its SERVICE_NAME and its NEIGHBOUR's.
+
+For so long it does something and tells of it, hears what its neighbour tells, and asks what it is called, which is kept
+in a cache. Then it goes on hearing until SIGTERM. DONE is a file in which it says what it did, when it has.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from itertools import count
+from pathlib import Path
+
+from app.core.config import load_settings
+from app.core.container import HANDLERS, running_service
+from app.core.cqrs import CQRSBus
+from app.core.logging import configure_logging
+from tests.chaos import neighbour
+from tests.chaos.neighbour import Ask, Greet
+
+PAUSE_SECONDS = 0.01
+
+
+async def greet(bus: CQRSBus, name: str, seconds: float) -> dict[str, int]:
+    """Work for so long; how often something was done, and how often it was told another's answer."""
+    done = foreign = 0
+    ends = time.monotonic() + seconds
+    for number in count(1):
+        if time.monotonic() > ends:
+            break
+        command = Greet(f"{number}")
+        command.metadata.idempotency_key = f"key {number}"
+        foreign += (await bus.execute_command(command)).unwrap() != f"{name} {number}"
+        foreign += (await bus.execute_query(Ask())).unwrap() != name
+        done = number
+        await asyncio.sleep(PAUSE_SECONDS)
+    return {"done": done, "foreign": foreign}
+
+
+async def main(seconds: float, ready: Path) -> None:
+    """Live for a while."""
+    settings, over = load_settings(), asyncio.Event()
+    configure_logging(level=settings.log_level)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
+    async with running_service(settings, (HANDLERS, neighbour.__name__), worker=True) as me:
+        told = await greet(me.bus, settings.service_name, seconds)
+        ready.write_text(json.dumps(told))  # noqa: ASYNC240  # nothing else runs here that could wait for it
+        await over.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(float(sys.argv[1]), Path(sys.argv[2])))
