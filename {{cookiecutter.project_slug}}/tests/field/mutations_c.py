@@ -216,7 +216,7 @@ MUTATIONS += [
         "    if False:\n",
         CAUSES,
     ),
-    outside("a generic message by hand", REGISTRATIONS, "    if origin is not None:\n", "if False:", CAUSES),
+    outside("a generic message by hand", REGISTRATIONS, "    if origin is not None:\n", "    if False:\n", CAUSES),
     outside("a generic answer", REGISTRATIONS, "if isinstance(declared, TypeVar):", "if False:", CAUSES),
     outside(
         "a decorator of another kind",
