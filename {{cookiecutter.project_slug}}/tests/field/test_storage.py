@@ -47,7 +47,12 @@ from tests.core.cqrs.support import handler_of, sent_by
 from tests.field.storable_kinds import KINDS, REFUSED, ByCard, Method, event_of, likeness
 
 ACCEPTED = [kind for kind in KINDS if kind not in REFUSED]
-A_FEW = settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+A_FEW = settings(
+    max_examples=8,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 def read(types: EventTypes, event: DomainEvent) -> DomainEvent:
