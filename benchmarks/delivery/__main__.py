@@ -9,6 +9,7 @@ import secrets
 import statistics
 import sys
 
+from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from app.core.config import Settings
@@ -44,7 +45,9 @@ def main() -> int:
 async def _measure(events: int) -> float:
     """Events a second, from the first effect to the last."""
     async with fresh_database(is_synchronous=True) as url:
-        settings = Settings(environment="test", secret_key=secrets.token_urlsafe(48), database_url=url, audit_log=False)
+        settings = Settings(
+            environment="test", secret_key=SecretStr(secrets.token_urlsafe(48)), database_url=url, audit_log=False
+        )
         await asyncio.to_thread(migrate.upgrade, settings)
         async with running_service(settings, HANDLERS) as service:
             database = await service.container.get(Database)
