@@ -6,17 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, insert
+from sqlalchemy import Row, Table, insert, select
 
 from app.core.broker import BrokerDownError
 from app.core.cqrs.ids import uuid7
 from app.core.relay import Relay
 from app.persistence.database import Database
-from app.persistence.outbox import Outbox
+from app.persistence.outbox import OWN, Claimed, Outbox, reason
 from app.persistence.stored_event import StoredEvent
-from app.persistence.tables import event_log
+from app.persistence.tables import event_log, reactions, received_events
 
 MOST_ATTEMPTS = 3
+HANDLER = "Handler"
+OTHERS = "others"
+"""A service whose events are received."""
 
 
 def event_of(aggregate: str | None, version: int | None = None, **values: Any) -> StoredEvent:
@@ -36,21 +39,77 @@ def event_of(aggregate: str | None, version: int | None = None, **values: Any) -
 
 
 async def store(database: Database, *events: StoredEvent, table: Table = event_log) -> list[UUID]:
-    """Put events into a table, as commands do; their ids."""
+    """Put events into a table, as commands and consumers do; their ids."""
+    received = {"source": OTHERS, "received_at": datetime.now(UTC)} if table is received_events else {}
     async with database.writing() as session, session.begin():
-        await session.execute(insert(table), [event.row() for event in events])
+        await session.execute(insert(table), [event.row() | received for event in events])
     return [event.id for event in events]
 
 
-def outbox_of(database: Database, table: Table = event_log, retry_seconds: float = 0.0) -> Outbox:
-    """What waits in a table; what fails is due again at once."""
-    return Outbox(database, table, MOST_ATTEMPTS, retry_seconds)
+async def let_wait(
+    database: Database,
+    event: StoredEvent,
+    error: Exception | None = None,
+    *,
+    handler: str = HANDLER,
+    dead: bool = True,
+    behind: bool = False,
+    attempts: int = 1,
+) -> StoredEvent:
+    """Let an event wait for a handler that failed with an error, or has not had it, or has one before it."""
+    async with database.writing() as session, session.begin():
+        if await session.scalar(select(event_log.c.id).where(event_log.c.id == event.id)) is None:
+            await session.execute(insert(event_log), event.row() | {"published_at": datetime.now(UTC)})
+        dead = dead and error is not None
+        row = {
+            "event_id": event.id,
+            "handler": handler,
+            "source": OWN,
+            "aggregate_type": event.aggregate_type,
+            "aggregate_id": event.aggregate_id,
+            "version": event.version,
+            "due_at": None if dead or behind else datetime.now(UTC),
+            "attempts": 0 if error is None else attempts,
+            "last_error": None if error is None else reason(error),
+            "dead": dead,
+        }
+        await session.execute(insert(reactions), row)
+    return event
+
+
+def outbox_of(
+    database: Database,
+    *handlers: str,
+    retry_seconds: float = 0.0,
+    events: tuple[str, ...] = ("Happened",),
+    **options: Any,
+) -> Outbox:
+    """The outbox of a service with these handlers; what fails is due again at once."""
+    known = {(source, name): handlers or (HANDLER,) for source in (OWN, OTHERS) for name in events}
+    return Outbox(
+        database, lambda: known, **({"max_attempts": MOST_ATTEMPTS, "retry_seconds": retry_seconds} | options)
+    )
+
+
+async def claim(outbox: Outbox, *handlers: str, free: int = 100) -> list[Claimed]:
+    """Hand out what is new, and claim what is due."""
+    while await outbox.hand_out():
+        pass
+    return await outbox.turn([], dict.fromkeys(handlers or (HANDLER,), free))
 
 
 async def row_of(database: Database, event_id: UUID, table: Table = event_log) -> Row[Any]:
-    """What became of an event."""
+    """An event."""
     async with database.reading() as session:
         return (await session.execute(table.select().where(table.c.id == event_id))).one()
+
+
+async def reaction_of(database: Database, event_id: UUID, handler: str = HANDLER) -> Row[Any] | None:
+    """What became of an event at a handler; None: it is done, or was not handed out."""
+    r = reactions.c
+    async with database.reading() as session:
+        found = await session.execute(reactions.select().where(r.event_id == event_id, r.handler == handler))
+        return found.one_or_none()
 
 
 class Receiver:
@@ -70,8 +129,9 @@ class Receiver:
         """The events that were taken, in that order."""
         return [event.id for event in self.received]
 
-    async def __call__(self, event: StoredEvent) -> None:
+    async def __call__(self, claimed: Claimed) -> None:
         """Take an event."""
+        event = claimed.event
         self.tried[event.id] += 1
         self.at_once += 1
         self.most_at_once = max(self.at_once, self.most_at_once)
@@ -93,4 +153,4 @@ class Receiver:
 
 def relay_of(outbox: Outbox, receiver: Receiver, at_once: int = 10, poll_seconds: float = 60.0) -> Relay:
     """A relay that looks for events when it is told to."""
-    return Relay(outbox, receiver, at_once=at_once, poll_seconds=poll_seconds)
+    return Relay(outbox, receiver, places=lambda _: at_once, poll_seconds=poll_seconds)

@@ -20,7 +20,7 @@ from app.handlers.order.start_cooking_handler import StartCookingCommand
 from app.handlers.user.assign_role_handler import AssignRoleCommand
 from app.persistence.order_tables import orders
 from app.persistence.tables import event_log
-from tests.rows import rows_of
+from tests.rows import nothing_waits, rows_of
 from tests.users import People, Person
 
 MARGHERITA = PizzaWish("margherita", "medium")
@@ -97,7 +97,7 @@ async def happened(service: RunningService, order_id: UUID) -> list[str]:
 
 async def all_delivered(service: RunningService) -> bool:
     """Whether every event went to those who react to it, at the first attempt."""
-    return all(row.published_at is not None and row.attempts == 0 for row in await rows_of(service, event_log))
+    return await nothing_waits(service)
 
 
 async def payments_of(service: RunningService) -> MemoryPayments:

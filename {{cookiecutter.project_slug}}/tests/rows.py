@@ -8,7 +8,7 @@ from sqlalchemy import Row, Table, delete, update
 from app.core.container import RunningService
 from app.core.cqrs import DomainEvent, EventRecord, OperationMetadata, RaisedEvent
 from app.persistence.database import Database
-from app.persistence.tables import event_log, inbox
+from app.persistence.tables import event_log, inbox, reactions
 
 
 async def hear(service: RunningService, event: DomainEvent) -> None:
@@ -28,6 +28,13 @@ async def deliver_again(service: RunningService) -> None:
         await session.execute(delete(inbox))
         await session.execute(update(event_log).values(published_at=None))
     await service.bus.settled()
+
+
+async def nothing_waits(service: RunningService) -> bool:
+    """Whether all events were handed out, and all their handlers are done with them."""
+    return await rows_of(service, reactions) == [] and all(
+        row.published_at for row in await rows_of(service, event_log)
+    )
 
 
 async def events_of(service: RunningService, aggregate_type: str, aggregate_id: UUID | None = None) -> list[Row[Any]]:

@@ -28,13 +28,13 @@ def _gauges(found: list[Backlog]) -> bytes:
     registry = CollectorRegistry()
 
     def gauge(name: str, meaning: str) -> Gauge:
-        return Gauge(name, meaning, ("table",), registry=registry)
+        return Gauge(name, meaning, ("handler",), registry=registry)
 
     waiting = gauge("outbox_waiting_events", f"Events that wait to be delivered, counted up to {COUNTED_AT_MOST}.")
     oldest = gauge("outbox_oldest_waiting_seconds", "How long ago the oldest of them happened.")
     dead = gauge("outbox_dead_events", "Those of them that are not tried any more, see `app outbox`.")
     for backlog in found:
-        waiting.labels(backlog.table).set(backlog.waiting)
-        oldest.labels(backlog.table).set(backlog.oldest_seconds)
-        dead.labels(backlog.table).set(backlog.dead)
+        waiting.labels(backlog.handler).set(backlog.waiting)
+        oldest.labels(backlog.handler).set(backlog.oldest_seconds)
+        dead.labels(backlog.handler).set(backlog.dead)
     return generate_latest(registry)

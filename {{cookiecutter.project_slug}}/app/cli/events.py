@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.terminal import CommandError, printable
+from app.cli.terminal import CommandError, printable, show_json
 
 events_commands = typer.Typer(no_args_is_help=True, help="What the event log says.")
 
@@ -34,10 +34,10 @@ def stream(
     found = with_database(read)
     if not found:
         raise CommandError(f"The event log has nothing about {aggregate_type} {aggregate_id}: is it the right id?")
+    if as_json:
+        show_json(found)
+        return
     for event in found:
-        if as_json:
-            typer.echo(event.to_json())
-        else:
-            said = json.dumps(event.payload, ensure_ascii=False)
-            when = event.occurred_at.isoformat(timespec="milliseconds")
-            typer.echo(printable(f"{event.version:>4}  {when}  {event.event_type}  {said}"))
+        said = json.dumps(event.payload, ensure_ascii=False)
+        when = event.occurred_at.isoformat(timespec="milliseconds")
+        typer.echo(printable(f"{event.version:>4}  {when}  {event.event_type}  {said}"))

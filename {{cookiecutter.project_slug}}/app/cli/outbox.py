@@ -11,12 +11,13 @@ outbox_commands = typer.Typer(no_args_is_help=True, help="The events that wait t
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Ids = Annotated[list[UUID] | None, typer.Argument(metavar="EVENT_ID", help="Ids that `app outbox list` shows.")]
+Handler = Annotated[str | None, typer.Option("--handler", help="Only what waits for this handler.")]
 LONGEST_ERROR = 100
 
 
 @outbox_commands.command()
 def status(as_json: AsJson = False) -> None:
-    """How many events wait, for how long, how many failed or are dead, and how many wait behind dead ones."""
+    """How many events wait for each handler, for how long, how many failed or are dead, or wait behind dead ones."""
     from app.cli.opened import with_database
     from app.persistence.backlog import backlogs
 
@@ -25,14 +26,15 @@ def status(as_json: AsJson = False) -> None:
         show_json(found)
         return
     show_table(
-        ("table", "waiting", "oldest (s)", "failed", "dead", "behind dead"),
-        [(b.table, b.waiting, round(b.oldest_seconds, 1), b.failed, b.dead, b.behind_dead) for b in found],
+        ("handler", "waiting", "oldest (s)", "failed", "dead", "behind dead"),
+        [(b.handler, b.waiting, round(b.oldest_seconds, 1), b.failed, b.dead, b.behind_dead) for b in found],
     )
 
 
 @outbox_commands.command("list")
 def list_failed(
     dead: Annotated[bool, typer.Option("--dead", help="Only those that are not tried any more.")] = False,
+    handler: Handler = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -40,16 +42,16 @@ def list_failed(
     from app.cli.opened import with_database
     from app.persistence.waiting_events import failed_events
 
-    found = with_database(lambda database: failed_events(database, dead_only=dead, limit=limit))
+    found = with_database(lambda database: failed_events(database, dead_only=dead, limit=limit, handler=handler))
     if as_json:
         show_json(found)
     elif not found:
         typer.echo("No event that waits is dead." if dead else "No event that waits has failed.")
     else:
         show_table(
-            ("id", "table", "event", "aggregate", "attempts", "next attempt", "last error"),
+            ("id", "handler", "event", "aggregate", "attempts", "next attempt", "last error"),
             [
-                (e.id, e.table, e.event_type, e.aggregate, e.attempts, next_attempt(e), e.last_error[:LONGEST_ERROR])
+                (e.id, e.handler, e.event_type, e.aggregate, e.attempts, next_attempt(e), e.last_error[:LONGEST_ERROR])
                 for e in found
             ],
         )
@@ -59,13 +61,14 @@ def list_failed(
 def replay(
     ids: Ids = None,
     every: Annotated[bool, typer.Option("--all", help="All that are dead, or failed and wait for a while.")] = False,
+    handler: Handler = None,
 ) -> None:
     """Let events be tried again now, as often as new ones: when what they failed from is mended."""
     from app.cli.opened import with_database
     from app.persistence import waiting_events
 
-    meant = chosen(ids, every)
-    count = with_database(lambda database: waiting_events.replay(database, meant))
+    meant = chosen(ids, every or (handler is not None and not ids))
+    count = with_database(lambda database: waiting_events.replay(database, meant, handler))
     typer.echo(f"{events(count)} will be tried again now.")
 
 
@@ -73,20 +76,22 @@ def replay(
 def purge(
     ids: Ids = None,
     every: Annotated[bool, typer.Option("--all", help="All that are dead.")] = False,
+    handler: Handler = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Give dead events up: they are never delivered, and what waits behind them is.
+    """Give dead events up: their handlers never get them, and what waits behind them is handled.
 
-    They stay in their table, dead and with their last error, and count as published since now.
+    With --handler and no ids all that waits for a handler is given up, which is meant for one that is gone. The events
+    stay in the event log.
     """
     from app.cli.opened import with_database
     from app.persistence import waiting_events
 
-    meant = chosen(ids, every)
-    dead = with_database(lambda database: waiting_events.dead_among(database, meant))
+    meant = chosen(ids, every or (handler is not None and not ids))
+    dead = with_database(lambda database: waiting_events.dead_among(database, meant, handler))
     if dead and not yes:
         typer.confirm(f"Give {events(dead)} up for ever?", abort=True)
-    count = with_database(lambda database: waiting_events.purge(database, meant))
+    count = with_database(lambda database: waiting_events.purge(database, meant, handler))
     typer.echo(f"{events(count)} given up.")
 
 
@@ -105,7 +110,7 @@ def next_attempt(event: Any) -> str:
     """When a failed event is tried again."""
     if event.dead:
         return "never: dead"
-    return "now" if event.next_attempt_at is None else event.next_attempt_at.isoformat(timespec="seconds")
+    return str(event.due_at.isoformat(timespec="seconds"))
 
 
 def events(count: int) -> str:

@@ -1,30 +1,31 @@
-"""How events get from the log to those who react to them: in this process, or by way of a broker and workers."""
+"""How events get from the log to their handlers and to other services, and those of others to handlers here."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Table
+import structlog
 
 from app.adapters.brokers import open_broker
 from app.adapters.telemetry import Telemetry
 from app.core.broker import Broker, EventMessage
+from app.core.cloud_events import encode
 from app.core.config import Settings
 from app.core.consumer import Consumer
 from app.core.cqrs import CQRSBus
 from app.core.cqrs.event_types import EventTypes
 from app.core.relay import Relay
 from app.persistence.database import Database
-from app.persistence.event_log import is_in_log
-from app.persistence.outbox import Outbox
-from app.persistence.stored_event import StoredEvent
-from app.persistence.tables import event_log, parked_events
+from app.persistence.outbox import OWN, Claimed, Outbox
 from app.persistence.wakeup import Bell, listening
 
 REACTIONS_AT_ONCE = 4
+"""How many events one handler may handle at the same time in one process."""
 MESSAGES_AT_ONCE = 100
+PUBLICATION = "(broker)"
+"""In place of a handler: other services are told."""
 
-Deliver = Callable[[StoredEvent], Awaitable[None]]
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class EventDelivery:
 
     @asynccontextmanager
     async def in_service(self, bus: CQRSBus) -> AsyncIterator[None]:
-        """Beside HTTP: a relay, unless workers have it."""
+        """Beside HTTP: all that a worker does, unless it is left to workers."""
         if self.settings.relay_in_service:
-            async with open_broker(self.settings) as broker, self._relaying(bus, broker):
+            async with self.in_worker(bus):
                 yield
         else:
             bus.delivery = Bell(self.database)
@@ -48,50 +49,65 @@ class EventDelivery:
 
     @asynccontextmanager
     async def in_worker(self, bus: CQRSBus) -> AsyncIterator[None]:
-        """In a worker: a relay, and with a broker also those who receive from it."""
-        async with open_broker(self.settings) as broker, self._relaying(bus, broker):
-            if broker is None:
-                yield
-                return
-            parked = self._outbox(parked_events)
-            relay = self._relay(parked, self._react(bus), REACTIONS_AT_ONCE)
-            consumer = Consumer(parked, self._react(bus), self._concerns, relay.wake)
-            async with listening(self.database, relay.wake), relay.running(), broker.consuming(consumer.receive):
-                yield
-
-    @asynccontextmanager
-    async def _relaying(self, bus: CQRSBus, broker: Broker | None) -> AsyncIterator[None]:
-        """Deliver what is in the log: to the broker, or where there is none, to the reactions of this process."""
-        outbox = self._outbox(event_log)
-        if broker is None:
-            relay = self._relay(outbox, self._react(bus), REACTIONS_AT_ONCE)
-        else:
-            relay = self._relay(outbox, _publish_to(broker), MESSAGES_AT_ONCE)
-        bus.delivery = relay
-        async with listening(self.database, relay.wake), relay.running():
+        """Let handlers have their events, and with a broker tell other services, and hear what they tell."""
+        async with AsyncExitStack() as stack:
+            broker = await stack.enter_async_context(open_broker(self.settings))
+            outbox = self._outbox(bus, broker)
+            relay = self._relay(bus, broker, outbox)
+            bus.delivery = relay
+            await self._warn_of_missing_handlers(outbox)
+            await stack.enter_async_context(listening(self.database, relay.wake))
+            await stack.enter_async_context(relay.running())
+            if broker is not None:
+                consumer = Consumer(self.database, self.types, relay.wake)
+                await stack.enter_async_context(broker.consuming(consumer.receive))
             yield
 
-    def _outbox(self, table: Table) -> Outbox:
-        attempts, seconds = self.settings.event_max_attempts, self.settings.event_retry_seconds
-        return Outbox(self.database, table, attempts, seconds, self.telemetry.reports)
+    def _outbox(self, bus: CQRSBus, broker: Broker | None) -> Outbox:
+        classes = self.types.classes
+        told = {event_class for event_class in classes.values() if event_class.public and broker is not None}
 
-    def _relay(self, outbox: Outbox, deliver: Deliver, at_once: int) -> Relay:
-        return Relay(outbox, deliver, at_once=at_once, poll_seconds=self.settings.relay_poll_seconds)
+        def handlers() -> dict[tuple[str, str], tuple[str, ...]]:
+            return {
+                (source or OWN, name): (
+                    *bus.reactions_to(event_class),
+                    *((PUBLICATION,) if event_class in told else ()),
+                )
+                for (source, name), event_class in classes.items()
+            }
 
-    def _react(self, bus: CQRSBus) -> Deliver:
-        async def react(event: StoredEvent) -> None:
-            await bus.react(event.record(self.types))
+        return Outbox(
+            self.database,
+            handlers,
+            public=[event_class.event_type for event_class in classes.values() if event_class.public],
+            max_attempts=self.settings.event_max_attempts,
+            retry_seconds=self.settings.event_retry_seconds,
+            reports=self.telemetry.reports,
+        )
 
-        return react
+    def _relay(self, bus: CQRSBus, broker: Broker | None, outbox: Outbox) -> Relay:
+        async def deliver(claimed: Claimed) -> None:
+            if claimed.handler != PUBLICATION:
+                await bus.react(claimed.event.record(self.types, claimed.source or None), claimed.handler)
+            elif broker is not None:
+                await broker.publish(self._message(claimed))
 
-    async def _concerns(self, event: StoredEvent) -> bool:
-        """An event whose class nobody knows is our business only if we wrote it."""
-        return self.types.knows(event.event_type) or await is_in_log(self.database, event.id)
+        def places(handler: str) -> int:
+            return MESSAGES_AT_ONCE if handler == PUBLICATION else REACTIONS_AT_ONCE
 
+        return Relay(outbox, deliver, places=places, poll_seconds=self.settings.relay_poll_seconds)
 
-def _publish_to(broker: Broker) -> Deliver:
-    async def publish(event: StoredEvent) -> None:
-        traceparent = event.metadata.get("traceparent")
-        await broker.publish(EventMessage(str(event.id), event.key, event.event_type, event.to_json(), traceparent))
+    def _message(self, claimed: Claimed) -> EventMessage:
+        event = claimed.event
+        body = encode(event, self.settings.service_name, claimed.previous)
+        return EventMessage(str(event.id), event.key, event.event_type, body, event.metadata.get("traceparent"))
 
-    return publish
+    async def _warn_of_missing_handlers(self, outbox: Outbox) -> None:
+        missing = await outbox.without_handlers()
+        if missing:
+            logger.warning(
+                "events_wait_for_handlers_that_are_gone",
+                handlers=missing,
+                what_to_do="Bring them back, by @event_handler(..., name=...) if they have other names now, or give "
+                "the events up: app outbox purge --handler NAME.",
+            )

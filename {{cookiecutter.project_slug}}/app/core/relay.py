@@ -1,53 +1,62 @@
-"""The relay: takes events that were committed from the log, and has them delivered as soon as it can."""
+"""The relay: hands committed events out to their handlers, and lets each handler have them as soon as it can."""
 
 import asyncio
-import time
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from random import uniform
+from time import monotonic
 
 import structlog
 
 from app.core.broker import BrokerDownError
 from app.core.cqrs import EventRecord
-from app.persistence.outbox import Claimed, Outbox, reason
-from app.persistence.stored_event import StoredEvent
-
-LONGEST_TURN_SECONDS = 10.0
-"""After that nothing more is begun before it is stored what was delivered."""
+from app.persistence.outbox import LEASE_SECONDS, Claimed, Outbox, Outcome, reason
 
 LONGEST_OUTAGE_WAIT_SECONDS = 2.0
 DRAIN_SECONDS = 5.0
+GIVE_BACK_SECONDS = 5.0
+MOST_AHEAD = 20
+"""How many events a handler that is fast may have claimed beside those that it handles."""
 
 logger = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Delivers the events of an outbox. Any number of relays, in any number of processes, may share one.
+    """Lets handlers have the events of an outbox. Any number of relays, in any number of processes, may share one.
+
+    Each handler has places of its own, and a place is filled again as soon as it is free: a handler that is slow, or
+    fails, holds up nobody else.
 
     Args:
         outbox: where events wait.
-        deliver: takes one event to its receivers. What it raises counts against the event, unless it is a
-            `BrokerDownError`: then everything waits.
-        at_once: how many aggregates it works for at the same time.
+        deliver: lets a handler have an event. What it raises counts against the two, unless it is a `BrokerDownError`:
+            then all events wait that are for this handler.
+        places: tells how many events a handler may handle at the same time.
         poll_seconds: how often it looks without being woken.
     """
 
     def __init__(
         self,
         outbox: Outbox,
-        deliver: Callable[[StoredEvent], Awaitable[None]],
+        deliver: Callable[[Claimed], Awaitable[None]],
         *,
-        at_once: int,
+        places: Callable[[str], int],
         poll_seconds: float,
     ) -> None:
         self._outbox = outbox
         self._deliver = deliver
-        self._places = asyncio.Semaphore(at_once)
+        self._places = places
         self._poll_seconds = poll_seconds
         self._woken = asyncio.Event()
         self._quiet = asyncio.Event()
-        self._outages = 0
+        self._ahead: defaultdict[str, deque[Claimed]] = defaultdict(deque)
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._outcomes: list[Outcome] = []
+        self._done_since: Counter[str] = Counter()
+        self._away_until: dict[str, float] = {}
+        self._outages: Counter[str] = Counter()
+        self._renewed_at = monotonic()
         self._stopping = False
 
     def add(self, records: Sequence[EventRecord]) -> None:
@@ -60,103 +69,169 @@ class Relay:
         self._woken.set()
 
     async def idle(self) -> None:
-        """Wait until there is nothing that could be delivered now."""
+        """Wait until there is nothing that could be handled now."""
         if self._stopping:
             return
         self.wake()
         await self._quiet.wait()
 
     async def finish(self) -> None:
-        """Deliver what is due, for a few seconds; the rest is in the log and not lost."""
+        """Let handlers have what is due, for a few seconds; the rest is in the database and not lost."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self.idle()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Deliver for as long as the context is open; what was begun is finished."""
+        """Work for as long as the context is open; what was begun is finished, or given back."""
         task = asyncio.create_task(self._run(), name="relay")
         try:
             yield
         finally:
             self._stopping = True
             self.wake()
-            await asyncio.wait([task], timeout=DRAIN_SECONDS)
-            task.cancel()
             await asyncio.wait([task])
+            await self._end()
+
+    async def _end(self) -> None:
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        if not self._outcomes and not self._ahead:
+            return
+        try:
+            async with asyncio.timeout(GIVE_BACK_SECONDS):
+                await self._outbox.turn(self._outcomes, {})
+                await self._outbox.give_back()
+        except Exception as error:  # the lease ends, and others get it
+            logger.warning("relay_gave_nothing_back", reason=reason(error))
 
     async def _run(self) -> None:
         while not self._stopping:
             self._woken.clear()
-            if await self._turn():
+            try:
+                more = await self._turn()
+            except Exception as error:  # the database's, whatever it is: there is nobody above who could do better
+                self._note_outage("database", error)
+                self._quiet.set()
+                await self._wait_for_outage("database")
                 continue
-            if not self._woken.is_set():
+            self._note_end_of_outage("database")
+            if more:
+                continue
+            if not self._woken.is_set() and not self._tasks:
                 self._quiet.set()
             await self._rest()
 
     async def _rest(self) -> None:
-        if self._outages:  # commits go on meanwhile: they are no reason to try sooner
-            await asyncio.sleep(uniform(0.5, 1) * min(0.1 * 2.0 ** min(self._outages, 10), LONGEST_OUTAGE_WAIT_SECONDS))  # noqa: S311
-            return
+        longest = self._poll_seconds * uniform(0.5, 1)  # noqa: S311  # no secret
+        if self._tasks:
+            longest = min(longest, LEASE_SECONDS / 3)
+        if self._away_until:
+            longest = min(longest, max(0.0, min(self._away_until.values()) - monotonic()))
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._poll_seconds * uniform(0.5, 1)):  # noqa: S311  # no secret
+            async with asyncio.timeout(longest):
                 await self._woken.wait()
 
     async def _turn(self) -> bool:
-        """Deliver some of what is due; whether there may be more."""
-        outage: Exception | None
-        more = False
+        """Hand out, store, claim and begin; whether there may be more to do at once."""
+        more = await self._outbox.hand_out()
+        if self._tasks and monotonic() - self._renewed_at > LEASE_SECONDS / 3:
+            await self._outbox.renew()
+            self._renewed_at = monotonic()
+        outcomes, self._outcomes = self._outcomes, []
         try:
-            async with self._outbox.claim() as claimed:
-                outage = await self._deliver_all(claimed)
-            more = outage is None and (bool(claimed.failed) or not claimed.is_all)
-        except Exception as error:  # the database's, whatever it is: there is nobody above who could do better
-            outage = error
-        self._note(outage)
+            claimed = await self._outbox.turn(outcomes, self._free())
+        except BaseException:
+            self._outcomes = outcomes + self._outcomes
+            raise
+        self._done_since.clear()
+        for one in claimed:
+            self._ahead[one.handler].append(one)
+        for handler in {one.handler for one in claimed}:
+            self._fill(handler)
         return more
 
-    async def _deliver_all(self, claimed: Claimed) -> Exception | None:
-        """Deliver what was claimed, of each aggregate one after the other; what is in the way of everything."""
-        outages: list[Exception] = []
-        ends = time.monotonic() + LONGEST_TURN_SECONDS
+    def _free(self) -> dict[str, int]:
+        """How many events each handler may have more. One that is fast is given some in advance."""
+        now = monotonic()
+        self._away_until = {handler: until for handler, until in self._away_until.items() if until > now}
+        running = Counter(self._tasks.values())
+        return {
+            handler: self._places(handler)
+            + min(MOST_AHEAD, self._done_since[handler])
+            - running[handler]
+            - len(self._ahead[handler])
+            for handler in self._outbox.names
+            if handler not in self._away_until
+        }
 
-        async def deliver_stream(stream: list[StoredEvent]) -> None:
-            async with self._places:
-                for event in stream:
-                    if outages or self._stopping or time.monotonic() > ends:
-                        return
-                    try:
-                        await self._deliver(event)
-                    except BrokerDownError as error:
-                        outages.append(error)
-                        return
-                    except Exception as error:
-                        claimed.failed.append((event, error))
-                        _say_failed(event, error)
-                        return
-                    claimed.delivered.append(event.id)
+    def _fill(self, handler: str) -> None:
+        """Let a handler begin with what it has in advance, as far as it has places."""
+        ahead, busy = self._ahead[handler], sum(name == handler for name in self._tasks.values())
+        while ahead and busy < self._places(handler) and not self._stopping:
+            task = asyncio.create_task(self._handle(ahead.popleft()), name=f"reaction {handler}")
+            self._tasks[task] = handler
+            task.add_done_callback(self._ended)
+            busy += 1
 
-        async with asyncio.TaskGroup() as group:
-            for stream in claimed.streams:
-                group.create_task(deliver_stream(stream))
-        return outages[0] if outages else None
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        handler = self._tasks.pop(task)
+        self._fill(handler)
+        if not self._ahead[handler]:
+            self._woken.set()
 
-    def _note(self, outage: Exception | None) -> None:
-        """Say once that nothing can be delivered, and once that it can again."""
-        if outage is None and self._outages:
-            logger.info("relay_delivers_again")
-        elif outage is not None and not self._outages:
-            logger.error("relay_cannot_deliver", reason=reason(outage), exc_info=outage)
-        self._outages = 0 if outage is None else self._outages + 1
+    async def _handle(self, claimed: Claimed) -> None:
+        if claimed.handler in self._away_until:
+            self._outcomes.append(Outcome(claimed, is_given_back=True))
+            return
+        try:
+            await self._deliver(claimed)
+        except BrokerDownError as error:
+            self._outcomes.append(Outcome(claimed, is_given_back=True))
+            self._note_outage(claimed.handler, error)
+            self._away_until[claimed.handler] = monotonic() + self._outage_wait(claimed.handler)
+        except asyncio.CancelledError:
+            self._outcomes.append(Outcome(claimed, is_given_back=True))
+            raise
+        except Exception as error:
+            self._outcomes.append(Outcome(claimed, error))
+            _say_failed(claimed, error)
+        else:
+            self._outcomes.append(Outcome(claimed))
+            self._done_since[claimed.handler] += 1
+            self._note_end_of_outage(claimed.handler)
+
+    def _outage_wait(self, what: str) -> float:
+        longest = min(0.1 * 2.0 ** min(self._outages[what], 10), LONGEST_OUTAGE_WAIT_SECONDS)
+        return uniform(0.5, 1) * longest  # noqa: S311  # no secret
+
+    async def _wait_for_outage(self, what: str) -> None:
+        if not self._stopping:
+            await asyncio.sleep(self._outage_wait(what))
+
+    def _note_outage(self, what: str, error: Exception) -> None:
+        """Say once that nothing can be delivered."""
+        if not self._outages[what]:
+            logger.error("relay_cannot_deliver", to=what, reason=reason(error), exc_info=error)
+        self._outages[what] += 1
+
+    def _note_end_of_outage(self, what: str) -> None:
+        if self._outages.pop(what, 0):
+            logger.info("relay_delivers_again", to=what)
 
 
-def _say_failed(event: StoredEvent, error: Exception) -> None:
+def _say_failed(claimed: Claimed, error: Exception) -> None:
     logger.error(
         "event_failed",
-        event_type=event.event_type,
-        event_id=str(event.id),
-        attempts=event.attempts + 1,
-        operation_id=event.metadata.get("operation_id"),
-        traceparent=event.metadata.get("traceparent"),
+        handler=claimed.handler,
+        event_type=claimed.event.event_type,
+        event_id=str(claimed.event.id),
+        attempts=claimed.attempts + 1,
+        operation_id=claimed.event.metadata.get("operation_id"),
+        traceparent=claimed.event.metadata.get("traceparent"),
         exc_info=error,
     )

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from app.core.cqrs import ConcurrencyError, ConflictError, EventRecord
-from app.persistence.database import Database
 from app.persistence.errors import final
 from app.persistence.stored_event import StoredEvent, columns_of, row_of
 from app.persistence.tables import event_log
@@ -45,12 +43,6 @@ def _collision(rows: Sequence[dict[str, Any]]) -> ConflictError:
     if {*first.values()} == {1} and len(kinds) == 1:
         return ConflictError(f"There is a {kinds.pop().lower()} with this id already.")
     return ConcurrencyError("Somebody else changed this in the meantime: read it again.")
-
-
-async def is_in_log(database: Database, event_id: UUID) -> bool:
-    """Whether this service wrote this event."""
-    async with database.relaying_engine.connect() as connection:
-        return bool(await connection.scalar(select(exists().where(event_log.c.id == event_id))))
 
 
 async def stream(session: AsyncSession, aggregate_type: str, aggregate_id: str) -> list[StoredEvent]:

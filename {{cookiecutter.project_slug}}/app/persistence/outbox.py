@@ -1,56 +1,102 @@
-"""Events that wait to be delivered: who delivers which, and what became of it.
+"""The outbox: which events wait for which handlers, who has them now, and what became of each.
 
-Events of one aggregate are delivered in their order, by one process at a time: who has locked the first that waits,
-its head, has the aggregate. An event that fails keeps those behind it waiting, and nobody else.
+An event is handed out once: it waits then in `reactions` for each of its handlers by itself. A handler gets the events
+of an aggregate one after the other, so only the first of them is ever due. Whoever claims it holds a lease, which ends
+when its process does not renew it any more.
 """
 
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs import ErrorReports, TransientError
-from app.core.cqrs.event_types import UnreadableMessageError
 from app.persistence.database import Database
-from app.persistence.insert import insert_if_new
-from app.persistence.sqlite import exclusively
+from app.persistence.insert import if_new
 from app.persistence.stored_event import StoredEvent, columns_of
-from app.persistence.tables import UtcDateTime
+from app.persistence.tables import UtcDateTime, event_log, reactions, received_events
 
-MOST_AGGREGATES = 100
-MOST_BEHIND_ONE = 20
+HANDED_OUT_AT_ONCE = 500
+LEASE_SECONDS = 10.0
+"""How long a process is missed before others get what it has claimed."""
+GRACE_SECONDS = 60.0
+"""How long an event of another service waits for the one before it: brokers deliver again sooner."""
 LONGEST_BACKOFF_SECONDS = 300.0
 LONGEST_REASON = 1000
+LOCK_ID = 0x6F757462
+
+OWN = ""
+"""The `source` of events of this service."""
 
 logger = structlog.get_logger(__name__)
 
+Kind = tuple[str, str]
+"""The source of an event, and its name."""
+Handlers = Mapping[Kind, Sequence[str]]
+Stream = tuple[str, str, str | None, str | None]
+"""A handler, a source and an aggregate: events of one stream are handled in their order."""
 
-@dataclass
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
-    """The events that this process delivers now, by aggregate and in order, and what became of them."""
+    """An event that this process lets a handler handle."""
 
-    streams: list[list[StoredEvent]] = field(default_factory=list)
-    is_all: bool = True
-    """Whether nothing else was due."""
-    delivered: list[UUID] = field(default_factory=list)
-    failed: list[tuple[StoredEvent, Exception]] = field(default_factory=list)
+    event: StoredEvent
+    source: str
+    handler: str
+    attempts: int
+    """How often the handler failed."""
+    previous: int | None
+    """The version of the public event before it of the same aggregate."""
+
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """The key of its row."""
+        return self.event.id, self.handler
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an event at a handler: it is done, or failed, or is given back as if it had not been claimed."""
+
+    claimed: Claimed
+    error: Exception | None = None
+    is_given_back: bool = False
 
 
 class Outbox:
-    """The waiting events of one table.
+    """The waiting events of one service, as one process sees them.
 
     Args:
         database: where they are.
-        table: the event log, or the parked events.
-        max_attempts: after so many failures an event is dead, and waits for an operator; not if what failed last may
-            pass by itself, as an outage does.
+        handlers: tells the names of the handlers of each event, by its source and name; asked again and again, because
+            handlers may be registered later. What it does not tell of is left to processes that know it.
+        public: the names of the events that other services hear of.
+        max_attempts: after so many failures an event is dead for a handler, and waits for an operator; not if what
+            failed last may pass by itself, as an outage does.
         retry_seconds: how long to wait after the first failure; doubled with each more, up to 5 minutes.
         reports: told about events that are dead.
     """
@@ -58,159 +104,384 @@ class Outbox:
     def __init__(
         self,
         database: Database,
-        table: Table,
+        handlers: Callable[[], Handlers],
+        *,
+        public: Iterable[str] = (),
         max_attempts: int,
         retry_seconds: float,
         reports: ErrorReports | None = None,
     ) -> None:
         self._database = database
-        self._table = table
-        self._heads, self._following = _first_of_each_aggregate(table), _what_waits_behind(table)
+        self._handlers_now = handlers
+        self._worker = uuid4().hex
+        self._learn(handlers())
+        self._logged = _logged(list(public))
         self._max_attempts = max_attempts
         self._retry_seconds = retry_seconds
         self._reports = reports
 
-    @asynccontextmanager
-    async def claim(self) -> AsyncIterator[Claimed]:
-        """Some of the events that are due; nobody else gets them, and what became of them is stored at the end."""
-        if self._database.is_sqlite:
-            async with self._claim_alone() as claimed:
-                yield claimed
+    def _learn(self, handlers: Handlers) -> None:
+        self._handlers = handlers
+        self.names = sorted({name for names in handlers.values() for name in names})
+        self._new = {event_log: _new_of_our_own(handlers), received_events: _new_of_others(handlers)}
+        self._due = _due(self.names)
+
+    async def hand_out(self) -> bool:
+        """Let new events wait for each of their handlers; whether there may be more."""
+        if (handlers := self._handlers_now()) != self._handlers:
+            self._learn(handlers)
+        there_may_be_more = False
+        for table, new in self._new.items():
+            if await self._is_any(new.limit(1)):
+                there_may_be_more |= await self._hand_out(table, new)
+        return there_may_be_more
+
+    async def _hand_out(self, table: Table, new: Select[Any]) -> bool:
+        async with self._alone() as (connection, now):
+            since = {"too_long_ago": now - timedelta(seconds=GRACE_SECONDS)}
+            found = (await connection.execute(new, since)).mappings().all()
+            ready = _in_order(found)
+            waiting = await self._streams_that_wait(connection, ready)
+            rows: list[dict[str, Any]] = []
+            for event in ready:
+                for handler in self._handlers[event["source"], event["event_type"]]:
+                    stream = (handler, event["source"], event["aggregate_type"], event["aggregate_id"])
+                    is_first = event["aggregate_id"] is None or stream not in waiting
+                    waiting.add(stream)
+                    rows.append(_row(event, handler, now if is_first else None))
+            if rows:
+                await connection.execute(if_new(reactions, connection.dialect.name), rows)
+            if ready:
+                handed_out = update(table).where(table.c.id.in_([event["id"] for event in ready]))
+                await connection.execute(handed_out.values(published_at=now))
+        return len(found) == HANDED_OUT_AT_ONCE or (bool(ready) and len(ready) < len(found))
+
+    async def _streams_that_wait(self, connection: AsyncConnection, events: Iterable[Mapping[str, Any]]) -> set[Stream]:
+        r = reactions.c
+        aggregates = {
+            (event["source"], event["aggregate_type"], event["aggregate_id"])
+            for event in events
+            if event["aggregate_id"] is not None
+        }
+        if not aggregates:
+            return set()
+        of_these = tuple_(r.source, r.aggregate_type, r.aggregate_id).in_(aggregates)
+        streams = select(r.handler, r.source, r.aggregate_type, r.aggregate_id).where(of_these).distinct()
+        return {(row[0], row[1], row[2], row[3]) for row in await connection.execute(streams)}
+
+    async def turn(self, outcomes: Sequence[Outcome], free: Mapping[str, int]) -> list[Claimed]:
+        """Store what became of events, and claim what is due.
+
+        Args:
+            outcomes: what became of events that were claimed.
+            free: handler -> how many events it may have more.
+
+        Returns:
+            What was claimed: nobody else gets it until the lease ends.
+        """
+        if not outcomes and not await self._is_any(self._due, **self._limits(free)):
+            return []
+        done = [outcome for outcome in outcomes if outcome.error is None and not outcome.is_given_back]
+        async with self._writing() as connection:
+            now = await self._now(connection, shared_lock=bool(done))
+            await self._store_done(connection, done, now)
+            await self._store_rest(connection, [outcome for outcome in outcomes if outcome not in done], now)
+            claimed = await self._claim(connection, free, now)
+        self._tell_dead(outcomes)
+        return claimed
+
+    async def renew(self) -> None:
+        """Hold what was claimed for longer."""
+        async with self._writing() as connection:
+            until = await self._now(connection) + timedelta(seconds=LEASE_SECONDS)
+            await connection.execute(
+                update(reactions).where(reactions.c.claimed_by == self._worker).values(due_at=until)
+            )
+
+    async def give_back(self) -> None:
+        """Let others have what was claimed and is not done."""
+        async with self._writing() as connection:
+            now = await self._now(connection)
+            mine = update(reactions).where(reactions.c.claimed_by == self._worker)
+            await connection.execute(mine.values(due_at=now, claimed_by=None))
+
+    async def without_handlers(self) -> dict[str, int]:
+        """The handlers that events wait for and that this process does not have, with how many events."""
+        r = reactions.c
+        rest = select(r.handler, func.count()).where(r.handler.not_in(self.names)).group_by(r.handler)
+        async with self._reading() as connection:
+            return {row[0]: row[1] for row in await connection.execute(rest)}
+
+    # What it is made of
+
+    async def _claim(self, connection: AsyncConnection, free: Mapping[str, int], now: datetime) -> list[Claimed]:
+        due = (await connection.execute(self._due, {"now": now, **self._limits(free)})).all()
+        if not due:
+            return []
+        r = reactions.c
+        lease = update(reactions).where(tuple_(r.event_id, r.handler).in_([tuple(row) for row in due]))
+        lease = lease.values(claimed_by=self._worker, due_at=now + timedelta(seconds=LEASE_SECONDS))
+        rows = (await connection.execute(lease.returning(r.event_id, r.handler, r.source, r.attempts))).all()
+        events = await self._events(connection, rows)
+        # In the order in which they happened, as far as ids tell.
+        return [
+            Claimed(event, source, handler, attempts, previous)
+            for event_id, handler, source, attempts in sorted(rows)
+            for event, previous in [events[event_id]]
+        ]
+
+    async def _events(
+        self, connection: AsyncConnection, rows: Iterable[Any]
+    ) -> dict[UUID, tuple[StoredEvent, int | None]]:
+        wanted: dict[bool, list[UUID]] = {True: [], False: []}
+        for event_id, _, source, _ in rows:
+            wanted[source == OWN].append(event_id)
+        found: dict[UUID, tuple[StoredEvent, int | None]] = {}
+        # Without a source an event may also be one that was received before events had one.
+        for statement, ids in ((self._logged, wanted[True]), (_RECEIVED, [*wanted[False], *wanted[True]])):
+            missing = [event_id for event_id in ids if event_id not in found]
+            if missing:
+                for *values, previous in await connection.execute(statement, {"ids": missing}):
+                    found[values[0]] = (StoredEvent(*values), previous)
+        return found
+
+    async def _store_done(self, connection: AsyncConnection, done: Sequence[Outcome], now: datetime) -> None:
+        if not done:
             return
-        async with self._database.relaying_engine.begin() as connection:
-            claimed = await self._due(connection)
-            yield claimed
-            await self._store(connection, claimed)
-        self._tell_dead(claimed.failed)
+        r = reactions.c
+        mine = and_(_is_one_of(done), r.claimed_by == self._worker)
+        gone = delete(reactions).where(mine).returning(r.handler, r.source, r.aggregate_type, r.aggregate_id)
+        streams = {tuple(row) for row in await connection.execute(gone) if row.aggregate_id is not None}
+        await promote(connection, streams, now)
 
-    @asynccontextmanager
-    async def _claim_alone(self) -> AsyncIterator[Claimed]:
-        """The same on SQLite, which has one lock for everything: a second one, beside it, says who delivers."""
-        with exclusively(self._database.writing_engine, self._table.name) as mine:
-            if not mine:
-                yield Claimed()
-                return
-            async with self._database.relaying_engine.connect() as connection:
-                claimed = await self._due(connection)
-            yield claimed
-            if claimed.delivered or claimed.failed:
-                async with self._database.writing_engine.begin() as connection:
-                    await self._store(connection, claimed)
-                self._tell_dead(claimed.failed)
+    async def _store_rest(self, connection: AsyncConnection, rest: Sequence[Outcome], now: datetime) -> None:
+        r = reactions.c
+        given_back = [outcome for outcome in rest if outcome.is_given_back]
+        if given_back:
+            mine = and_(_is_one_of(given_back), r.claimed_by == self._worker)
+            await connection.execute(update(reactions).where(mine).values(due_at=now, claimed_by=None))
+        failed = [self._failure(outcome, now) for outcome in rest if outcome.error is not None]
+        if failed:
+            mine = and_(r.event_id == bindparam("id"), r.handler == bindparam("by"), r.claimed_by == self._worker)
+            await connection.execute(update(reactions).where(mine), failed)
 
-    async def put(self, event: StoredEvent, error: Exception | None) -> None:
-        """Let an event wait here that was not in the table before: because it failed, or behind one that did."""
-        row = event.row() | ({} if error is None else self._failure(event, error))
-        async with self._database.writing() as session, session.begin():
-            is_new = await insert_if_new(session, self._table, row)
-        if is_new and error is not None:
-            self._tell_dead([(event, error)])
-
-    async def is_waiting(self, event: StoredEvent) -> bool:
-        """Whether this event waits here, or an earlier one of its aggregate."""
-        waiting = self._table.c
-        this = waiting.id == event.id
-        if event.aggregate_id is not None:
-            same = and_(waiting.aggregate_type == event.aggregate_type, waiting.aggregate_id == event.aggregate_id)
-            this = or_(this, same)
-        waits = exists().where(waiting.published_at.is_(None), this)
-        async with self._database.relaying_engine.connect() as connection:
-            return bool(await connection.scalar(select(waits)))
-
-    async def _due(self, connection: AsyncConnection) -> Claimed:
-        now, held_up = datetime.now(UTC), set[str]()
-        found = await connection.execute(self._heads, {"now": now})
-        streams = {head.key: [head] for head in (StoredEvent(**row) for row in found.mappings())}
-        heads = [head.id for (head,) in streams.values() if head.aggregate_id is not None]
-        if heads:
-            for is_due, *values in await connection.execute(self._following, {"heads": heads, "now": now}):
-                event = StoredEvent(*values)
-                if is_due and event.key not in held_up:
-                    streams[event.key].append(event)
-                else:
-                    held_up.add(event.key)
-        is_all = len(streams) < MOST_AGGREGATES and all(len(s) <= MOST_BEHIND_ONE for s in streams.values())
-        return Claimed(list(streams.values()), is_all)
-
-    async def _store(self, connection: AsyncConnection, claimed: Claimed) -> None:
-        event = self._table.c
-        if claimed.delivered:
-            delivered = update(self._table).where(event.id.in_(claimed.delivered))
-            await connection.execute(delivered.values(published_at=datetime.now(UTC), last_error=None))
-        for failed, error in claimed.failed:
-            # Not if it was replayed meanwhile, which SQLite, without locks on rows, does not keep anybody from.
-            failure = update(self._table).where(event.id == failed.id, event.attempts == failed.attempts)
-            await connection.execute(failure.values(self._failure(failed, error)))
-
-    def _failure(self, event: StoredEvent, error: Exception) -> dict[str, Any]:
-        attempts = event.attempts + 1
+    def _failure(self, outcome: Outcome, now: datetime) -> dict[str, Any]:
+        claimed, error = outcome.claimed, outcome.error
+        assert error is not None, "only what failed is stored as failed"
+        attempts, dead = claimed.attempts + 1, self._is_dead(claimed, error)
         return {
+            "id": claimed.event.id,
+            "by": claimed.handler,
             "attempts": attempts,
             "last_error": reason(error),
-            "next_attempt_at": datetime.now(UTC) + timedelta(seconds=self._wait(attempts)),
-            "dead": self._is_dead(event, error),
+            "due_at": None if dead else now + timedelta(seconds=self._wait(attempts)),
+            "dead": dead,
+            "claimed_by": None,
         }
 
-    def _is_dead(self, event: StoredEvent, error: Exception) -> bool:
-        if isinstance(error, UnreadableMessageError):
-            return True
-        return event.attempts + 1 >= self._max_attempts and not _may_pass(error)
+    def _is_dead(self, claimed: Claimed, error: Exception) -> bool:
+        return claimed.attempts + 1 >= self._max_attempts and not _may_pass(error)
 
-    def _tell_dead(self, failed: Iterable[tuple[StoredEvent, Exception]]) -> None:
+    def _tell_dead(self, outcomes: Iterable[Outcome]) -> None:
         """Say which of those that failed are dead: from now on they wait for somebody, and nobody may be looking."""
-        for event, error in failed:
-            if not self._is_dead(event, error):
+        for outcome in outcomes:
+            claimed, error = outcome.claimed, outcome.error
+            if error is None or not self._is_dead(claimed, error):
                 continue
             logger.error(
                 "event_dead",
-                table=self._table.name,
-                event_type=event.event_type,
-                event_id=str(event.id),
-                attempts=event.attempts + 1,
-                operation_id=event.metadata.get("operation_id"),
-                traceparent=event.metadata.get("traceparent"),
+                handler=claimed.handler,
+                event_type=claimed.event.event_type,
+                event_id=str(claimed.event.id),
+                attempts=claimed.attempts + 1,
+                operation_id=claimed.event.metadata.get("operation_id"),
+                traceparent=claimed.event.metadata.get("traceparent"),
                 error_type=type(error).__name__,
             )
             if self._reports is not None:
-                self._reports.report(error, event.event_type, event.operation())
+                self._reports.report(error, claimed.event.event_type, claimed.event.operation())
 
     def _wait(self, attempts: int) -> float:
         """Between half of the back-off and all of it, so that what failed together is not tried together."""
         longest = min(self._retry_seconds * 2.0 ** min(attempts - 1, 30), LONGEST_BACKOFF_SECONDS)
         return random.uniform(longest / 2, longest)  # noqa: S311  # no secret
 
+    def _limits(self, free: Mapping[str, int]) -> dict[str, int]:
+        return {f"free_{number}": max(0, free.get(name, 0)) for number, name in enumerate(self.names)}
 
-def _first_of_each_aggregate(table: Table) -> Select[Any]:
-    """Of each aggregate the first event that waits, locked, unless it is not due yet or somebody has it."""
-    event, earlier = table.c, table.alias("earlier").c
-    has_earlier = exists().where(
+    async def _is_any(self, statement: Executable, **limits: int) -> bool:
+        """Whether a statement finds something; asked before a transaction that writes: others wait for those."""
+        async with self._reading() as connection:
+            now = await self._now(connection)
+            return (
+                await connection.execute(statement, {"now": now, "too_long_ago": now, **limits})
+            ).first() is not None
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self._database.relaying_engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        async with writing(self._database) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+        """A transaction in which nobody else hands out events, or takes the first of a stream away."""
+        async with writing(self._database) as connection:
+            await lock(connection)
+            yield connection, await self._now(connection)
+
+    async def _now(self, connection: AsyncConnection, *, shared_lock: bool = False) -> datetime:
+        """The moment by the clock that all processes share: the server's, where there is one."""
+        if connection.dialect.name == "sqlite":
+            return datetime.now(UTC)
+        if shared_lock:
+            await connection.execute(select(func.pg_advisory_xact_lock_shared(LOCK_ID)))
+        now: datetime = (await connection.execute(_CLOCK)).scalar_one()
+        return now
+
+
+@asynccontextmanager
+async def writing(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A transaction on `reactions`."""
+    engine = database.writing_engine if database.is_sqlite else database.relaying_engine
+    async with engine.begin() as connection:
+        yield connection
+
+
+async def lock(connection: AsyncConnection) -> None:
+    """Wait until nobody changes which event is the first of a stream, and keep others from it until the commit."""
+    if connection.dialect.name != "sqlite":
+        await connection.execute(select(func.pg_advisory_xact_lock(LOCK_ID)))
+
+
+async def promote(connection: AsyncConnection, streams: Iterable[tuple[Any, ...]], now: datetime) -> None:
+    """Let the first event of each of these streams be due, unless it is dead or due already."""
+    first = [{"by": by, "of": of, "type": kind, "aggregate": one, "now": now} for by, of, kind, one in streams]
+    if first:
+        await connection.execute(_PROMOTE, first)
+
+
+def _promotion() -> Any:
+    r, all_of_it = reactions.c, reactions.alias("stream")
+
+    def of_stream(row: Any) -> ColumnElement[bool]:
+        return and_(
+            row.handler == bindparam("by"),
+            row.source == bindparam("of"),
+            row.aggregate_type == bindparam("type"),
+            row.aggregate_id == bindparam("aggregate"),
+        )
+
+    lowest = select(func.min(all_of_it.c.version)).where(of_stream(all_of_it.c)).scalar_subquery()
+    waits = and_(of_stream(r), r.due_at.is_(None), ~r.dead, r.version == lowest)
+    return update(reactions).where(waits).values(due_at=bindparam("now", type_=UtcDateTime))
+
+
+_PROMOTE = _promotion()
+_CLOCK = select(func.clock_timestamp(type_=UtcDateTime))
+
+
+def _due(handlers: Sequence[str]) -> Any:
+    """What is due, for each handler as much as it may have."""
+    r = reactions.c
+
+    def due_for(number: int, handler: str) -> Select[Any]:
+        due = select(r.event_id, r.handler).where(r.handler == handler, r.due_at <= bindparam("now", type_=UtcDateTime))
+        first = due.order_by(r.due_at, r.event_id).limit(bindparam(f"free_{number}"))
+        return select(first.with_for_update(skip_locked=True).subquery())
+
+    selects = [due_for(number, handler) for number, handler in enumerate(handlers)]
+    return union_all(*selects) if selects else select(r.event_id, r.handler).where(literal(False))
+
+
+def _new_of_our_own(handlers: Handlers) -> Select[Any]:
+    """Events that are new, but for those behind an earlier one that comes later, or that another process knows."""
+    known = [name for source, name in handlers if source == OWN]
+    event, earlier = event_log.c, event_log.alias("earlier").c
+    comes_later = exists().where(
         earlier.published_at.is_(None),
         earlier.aggregate_type == event.aggregate_type,
         earlier.aggregate_id == event.aggregate_id,
         earlier.version < event.version,
+        or_(earlier.id > event.id, earlier.event_type.not_in(known)),
     )
-    due = select(*columns_of(table)).where(event.published_at.is_(None), _is_due(table), ~has_earlier)
-    return due.order_by(event.id).limit(MOST_AGGREGATES).with_for_update(skip_locked=True)
-
-
-def _what_waits_behind(table: Table) -> Select[Any]:
-    """What waits behind the `heads`, as far as one turn goes."""
-    event, head = table.c, table.alias("head").c
-    behind = and_(
-        event.published_at.is_(None),
-        event.aggregate_type == head.aggregate_type,
-        event.aggregate_id == head.aggregate_id,
-        event.version.between(head.version + 1, head.version + MOST_BEHIND_ONE),
+    columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, event.event_type)
+    new = select(
+        *columns, literal(OWN).label("source"), literal(True).label("is_next"), literal(None).label("previous")
     )
-    heads = head.id.in_(bindparam("heads", expanding=True))
-    return select(_is_due(table), *columns_of(table)).where(heads, behind).order_by(event.version)
+    new = new.where(event.published_at.is_(None), event.event_type.in_(known), ~comes_later)
+    return new.order_by(event.id).limit(HANDED_OUT_AT_ONCE)
 
 
-def _is_due(table: Table) -> ColumnElement[bool]:
-    event = table.c
-    return ~event.dead & or_(
-        event.next_attempt_at.is_(None), event.next_attempt_at <= bindparam("now", type_=UtcDateTime)
+def _new_of_others(handlers: Handlers) -> Select[Any]:
+    """Events of others that are new; `is_next` says whether the one before was handed out, or is waited for no more."""
+    event, before = received_events.c, received_events.alias("before").c
+    came = exists().where(
+        before.source == event.source,
+        before.aggregate_type == event.aggregate_type,
+        before.aggregate_id == event.aggregate_id,
+        before.version == event.previous,
+        before.published_at.is_not(None),
     )
+    waited = event.received_at <= bindparam("too_long_ago", type_=UtcDateTime)
+    columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, event.event_type, event.source)
+    new = select(*columns, or_(event.previous.is_(None), came, waited).label("is_next"), event.previous)
+    known = tuple_(event.source, event.event_type).in_(list(handlers))
+    return new.where(event.published_at.is_(None), known).order_by(event.id).limit(HANDED_OUT_AT_ONCE)
+
+
+def _in_order(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The new events that may be handed out now, those of an aggregate in their order."""
+    ready: list[Mapping[str, Any]] = []
+    going: set[tuple[Any, ...]] = set()
+    for event in sorted(found, key=lambda one: one["version"] or 0):
+        aggregate = (event["source"], event["aggregate_type"], event["aggregate_id"])
+        if event["is_next"] or (*aggregate, event["previous"]) in going:
+            going.add((*aggregate, event["version"]))
+            ready.append(event)
+    return ready
+
+
+def _row(event: Mapping[str, Any], handler: str, due_at: datetime | None) -> dict[str, Any]:
+    copied = {name: event[name] for name in ("source", "aggregate_type", "aggregate_id", "version")}
+    return {
+        "event_id": event["id"],
+        "handler": handler,
+        **copied,
+        "due_at": due_at,
+        "claimed_by": None,
+        "attempts": 0,
+        "last_error": None,
+        "dead": False,
+    }
+
+
+def _logged(public: Sequence[str]) -> Select[Any]:
+    """Events of the log by their ids, each with the version of the public event before it."""
+    event, before = event_log.c, event_log.alias("before").c
+    previous = select(func.max(before.version)).where(
+        before.aggregate_type == event.aggregate_type,
+        before.aggregate_id == event.aggregate_id,
+        before.version < event.version,
+        before.event_type.in_(public),
+    )
+    return select(*columns_of(event_log), previous.scalar_subquery()).where(_is_wanted(event.id))
+
+
+def _is_wanted(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return column.in_(bindparam("ids", expanding=True))
+
+
+_RECEIVED = select(*columns_of(received_events), received_events.c.previous).where(_is_wanted(received_events.c.id))
+
+
+def _is_one_of(outcomes: Iterable[Outcome]) -> ColumnElement[bool]:
+    keys = [outcome.claimed.key for outcome in outcomes]
+    return tuple_(reactions.c.event_id, reactions.c.handler).in_(keys)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -1,11 +1,10 @@
-"""An event as a row, as a message to other processes, and as the record that reactions get."""
+"""An event as a row, and as the record that handlers get."""
 
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter
 from sqlalchemy import Column, Table
 
 from app.core.cqrs import EventRecord, OperationMetadata, RaisedEvent
@@ -18,7 +17,7 @@ LARGEST_VERSION = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """A row of the event log, or of those parked where they arrived."""
+    """A row of the event log, or of the events received from other services."""
 
     id: UUID
     aggregate_type: str | None
@@ -29,7 +28,6 @@ class StoredEvent:
     payload: dict[str, Any]
     metadata: dict[str, Any]
     occurred_at: datetime
-    attempts: int = 0
 
     @property
     def key(self) -> str:
@@ -56,32 +54,9 @@ class StoredEvent:
         known = {name: self.metadata[name] for name in TRAVELLING if name in self.metadata}
         return OperationMetadata(**{**known, "depth": known.get("depth", 0) + 1})
 
-    def to_json(self) -> bytes:
-        """The event for other processes."""
-        return _json.dump_json(self, exclude={"attempts"})
-
-    @staticmethod
-    def from_json(body: bytes) -> "StoredEvent":
-        """The event that another process sent.
-
-        Raises:
-            ValueError: it is none, or one that no database takes.
-        """
-        event = _json.validate_json(body)
-        if event.occurred_at.tzinfo is None:
-            raise ValueError("It does not say in which time zone it happened.")
-        if max(event.version or 0, event.event_version) > LARGEST_VERSION:
-            raise ValueError("Its version is too large.")
-        if has_nul([event.event_type, event.aggregate_type, event.aggregate_id, event.payload, event.metadata]):
-            raise ValueError("It holds a NUL character.")
-        return event
-
     def row(self) -> dict[str, Any]:
         """The event as a row of its table."""
         return asdict(self)
-
-
-_json = TypeAdapter(StoredEvent)
 
 
 def columns_of(table: Table) -> list[Column[Any]]:

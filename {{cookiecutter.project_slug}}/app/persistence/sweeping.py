@@ -13,7 +13,7 @@ from sqlalchemy import Column, ColumnElement, Delete, Table, delete, exists, sel
 from app.core.config import Settings
 from app.core.cqrs import Clock, CQRSError
 from app.persistence.database import Database
-from app.persistence.tables import event_log, idempotency_keys, inbox, login_sessions, parked_events
+from app.persistence.tables import event_log, idempotency_keys, inbox, login_sessions, reactions, received_events
 
 BATCH = 500
 """Rows of one transaction: nobody waits long behind it."""
@@ -43,12 +43,19 @@ def expiries(settings: Settings) -> Iterator[Expiry]:
     yield Expiry(idempotency_keys.c.claimed_at, settings.idempotency_key_seconds)
     yield Expiry(login_sessions.c.expires_at, 0)
     yield Expiry(login_sessions.c.revoked_at, 0)
-    yield Expiry(parked_events.c.published_at, RECEIVED_SECONDS)
-    yield Expiry(inbox.c.received_at, RECEIVED_SECONDS, ~_waits_in(event_log) & ~_waits_in(parked_events))
+    waits = exists().where(reactions.c.event_id == received_events.c.id)
+    yield Expiry(received_events.c.published_at, RECEIVED_SECONDS, ~waits)
+    yield Expiry(
+        inbox.c.received_at, RECEIVED_SECONDS, ~_is_new_in(event_log) & ~_is_new_in(received_events) & ~_waits()
+    )
 
 
-def _waits_in(events: Table) -> ColumnElement[bool]:
+def _is_new_in(events: Table) -> ColumnElement[bool]:
     return exists().where(events.c.id == inbox.c.event_id, events.c.published_at.is_(None))
+
+
+def _waits() -> ColumnElement[bool]:
+    return exists().where(reactions.c.event_id == inbox.c.event_id)
 
 
 class Sweeper:

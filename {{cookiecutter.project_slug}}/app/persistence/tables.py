@@ -22,7 +22,6 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
-    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -150,8 +149,8 @@ refresh_tokens = Table(
 WAITING = text("published_at IS NULL")
 
 
-def _event_and_delivery() -> tuple[Column[Any] | Index, ...]:
-    """An event, what became of its delivery, and how those that still wait are found: all, and by aggregate."""
+def _event() -> tuple[Column[Any] | Index, ...]:
+    """An event, and since when it waits for its handlers in `reactions`; those that do not yet are found at once."""
     return (
         _id(),
         Column("aggregate_type", Text),
@@ -163,10 +162,6 @@ def _event_and_delivery() -> tuple[Column[Any] | Index, ...]:
         Column("metadata", Json, nullable=False),
         Column("occurred_at", UtcDateTime, nullable=False),
         Column("published_at", UtcDateTime),
-        Column("attempts", Integer, nullable=False, server_default="0"),
-        Column("next_attempt_at", UtcDateTime),
-        Column("last_error", Text),
-        Column("dead", Boolean, nullable=False, server_default=false()),
         Index(None, "id", postgresql_where=WAITING, sqlite_where=WAITING),
         Index(None, "aggregate_type", "aggregate_id", "version", postgresql_where=WAITING, sqlite_where=WAITING),
     )
@@ -175,11 +170,44 @@ def _event_and_delivery() -> tuple[Column[Any] | Index, ...]:
 event_log = Table(
     "event_log",
     metadata,
-    *_event_and_delivery(),
+    *_event(),
     UniqueConstraint("aggregate_type", "aggregate_id", "version"),
 )
 
-parked_events = Table("parked_events", metadata, *_event_and_delivery())
+received_events = Table(
+    "received_events",
+    metadata,
+    *_event(),
+    Column("source", Text, nullable=False),
+    Column("previous", Integer),
+    Column("received_at", UtcDateTime, nullable=False),
+    Index(None, "source", "aggregate_type", "aggregate_id", "version"),
+)
+"""Events of other services. `previous` is the version of the one before it of the same aggregate."""
+
+reactions = Table(
+    "reactions",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("handler", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("aggregate_type", Text),
+    Column("aggregate_id", Text),
+    Column("version", Integer),
+    Column("due_at", UtcDateTime),
+    Column("claimed_by", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text),
+    Column("dead", Boolean, nullable=False),
+    Index(None, "handler", "due_at"),
+    Index(None, "handler", "source", "aggregate_type", "aggregate_id", "version"),
+    Index(None, "source", "aggregate_type", "aggregate_id"),
+)
+"""An event that waits for a handler, until that is done with it.
+
+`source` is empty for events of this service. `due_at` is when the handler may have it, or when a process that has
+claimed it counts as gone; NULL: it is dead, or waits behind an earlier event of its aggregate.
+"""
 
 inbox = Table(
     "inbox",

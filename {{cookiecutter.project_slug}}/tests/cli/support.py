@@ -5,14 +5,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Table
 from typer.testing import Result
 
 from app.core.config import Settings
 from app.persistence.database import Database
-from app.persistence.outbox import Outbox
 from app.persistence.stored_event import StoredEvent
-from app.persistence.tables import event_log
+from tests.events import HANDLER, let_wait
 
 Run = Callable[..., Result]
 """Runs `app` with these arguments; `typed` is what is typed at its questions."""
@@ -25,14 +23,15 @@ def objects(result: Result) -> list[Any]:
 
 
 def put(
-    settings: Settings, event: StoredEvent, error: Exception | None = None, *, table: Table = event_log, tries: int = 1
+    settings: Settings, event: StoredEvent, error: Exception | None = None, *, handler: str = HANDLER, dead: bool = True
 ) -> StoredEvent:
-    """Let an event wait: dead if it failed, or with more `tries`, for an hour."""
-    asyncio.run(_put(settings, event, error, table, tries))
+    """Let an event wait for a handler: dead if it failed there, unless it is to be tried again."""
+    asyncio.run(_put(settings, event, error, handler, dead))
     return event
 
 
-async def _put(settings: Settings, event: StoredEvent, error: Exception | None, table: Table, tries: int) -> None:
+async def _put(settings: Settings, event: StoredEvent, error: Exception | None, handler: str, dead: bool) -> None:
     database = Database(settings)
-    await Outbox(database, table, tries, 3600).put(event, error)
+    behind = (event.version or 0) > 1
+    await let_wait(database, event, error, handler=handler, dead=dead, behind=behind)
     await database.close()

@@ -8,7 +8,6 @@ from app.core.config import Settings
 from app.core.container import running_service
 from app.core.cqrs.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand
-from app.persistence.tables import parked_events
 from tests.cli.support import Run, objects, put
 from tests.events import event_of
 from tests.persistence.failing_reactions import telephone
@@ -18,33 +17,34 @@ from tests.users import People
 def test_the_status_is_a_table_or_json(run: Run, settings: Settings) -> None:
     put(settings, event_of("1", 1), OSError())
     put(settings, event_of("1", 2))
-    put(settings, event_of("2", 1), OSError(), table=parked_events, tries=2)
+    put(settings, event_of("2", 1), OSError(), handler="Other", dead=False)
 
     shown = run("outbox", "status")
 
     assert shown.exit_code == 0
-    title, log, parked = shown.stdout.splitlines()
-    assert title.startswith("table          waiting  oldest (s)")
-    assert {len(line) for line in (title, log, parked)} == {len(title)}
-    assert (log.split()[:2], log.split()[3:]) == (["event_log", "2"], ["1", "1", "1"])
-    assert (parked.split()[:2], parked.split()[3:]) == (["parked_events", "1"], ["1", "0", "0"])
-    counted, _ = objects(run("outbox", "status", "--json"))
+    title, new, first, other = shown.stdout.splitlines()
+    assert title.startswith("handler  waiting  oldest (s)")
+    assert {len(line) for line in (title, new, first, other)} == {len(title)}
+    assert new.split() == ["(new)", "0", "0.0", "0", "0", "0"]
+    assert (first.split()[:2], first.split()[3:]) == (["Handler", "2"], ["1", "1", "1"])
+    assert (other.split()[:2], other.split()[3:]) == (["Other", "1"], ["1", "0", "0"])
+    _, counted, _ = objects(run("outbox", "status", "--json"))
     assert counted.pop("oldest_seconds") > 0
-    assert counted == {"table": "event_log", "waiting": 2, "failed": 1, "dead": 1, "behind_dead": 1}
+    assert counted == {"handler": "Handler", "waiting": 2, "failed": 1, "dead": 1, "behind_dead": 1}
 
 
 def test_what_failed_is_listed_with_its_reason_on_one_line(run: Run, settings: Settings) -> None:
     assert run("outbox", "list").stdout == "No event that waits has failed.\n"
     assert run("outbox", "list", "--dead").stdout == "No event that waits is dead.\n"
     dead = put(settings, event_of("1", 1), OSError("Torn\n\x1b[2Jcable " + "x" * 500))
-    held_back = put(settings, event_of("2", 1, event_type="\x1b[31mRed"), OSError(), tries=2)
+    held_back = put(settings, event_of("2", 1, event_type="\x1b[31mRed"), OSError(), dead=False)
     put(settings, event_of("3", 1))
 
     shown = run("outbox", "list").stdout
 
     title, first, second = shown.splitlines()
-    assert title.split()[:3] == ["id", "table", "event"]
-    assert first.startswith(f"{dead.id}  event_log  Happened")
+    assert title.split()[:3] == ["id", "handler", "event"]
+    assert first.startswith(f"{dead.id}  Handler  Happened")
     assert "Thing 1" in first and "never: dead" in first and "OSError: Torn  [2Jcable x" in first
     assert len(first) < 250
     assert str(held_back.id) in second and "never" not in second
@@ -59,9 +59,9 @@ def test_a_replay_says_how_many(run: Run, settings: Settings) -> None:
     first, second = (put(settings, event_of(number, 1), OSError()) for number in "12")
 
     assert run("outbox", "replay", first.id).stdout == "1 event will be tried again now.\n"
-    assert "now" in run("outbox", "list").stdout
+    assert [row["dead"] for row in objects(run("outbox", "list", "--json"))] == [False, True]
     assert run("outbox", "replay", first.id, second.id).stdout == "2 events will be tried again now.\n"
-    assert run("outbox", "replay", "--all").stdout == "0 events will be tried again now.\n"
+    assert run("outbox", "replay", "--all", "--handler", "Other").stdout == "0 events will be tried again now.\n"
 
 
 def test_events_are_given_up_when_that_is_confirmed(run: Run, settings: Settings) -> None:
@@ -75,6 +75,16 @@ def test_events_are_given_up_when_that_is_confirmed(run: Run, settings: Settings
     assert "1 event given up." in run("outbox", "purge", one, typed="y\n").stdout
     assert run("outbox", "purge", "--all", "--yes").stdout == "2 events given up.\n"
     assert run("outbox", "purge", "--all").stdout == "0 events given up.\n"
+
+
+def test_all_that_waits_for_a_handler_that_is_gone_is_given_up_by_its_name(run: Run, settings: Settings) -> None:
+    put(settings, event_of("1", 1), handler="Gone")
+    put(settings, event_of("1", 2), handler="Gone")
+    put(settings, event_of("2", 1), OSError())
+    assert [row["handler"] for row in objects(run("outbox", "list", "--handler", "Gone", "--json"))] == []
+    assert "Give 2 events up for ever?" in run("outbox", "purge", "--handler", "Gone", typed="n\n").output
+    assert run("outbox", "purge", "--handler", "Gone", "--yes").stdout == "2 events given up.\n"
+    assert [row["handler"] for row in objects(run("outbox", "status", "--json"))] == ["(new)", "Handler"]
 
 
 @pytest.mark.parametrize("command", ["replay", "purge"])
@@ -107,7 +117,7 @@ def test_a_replica_is_not_asked(run: Run, settings: Settings, monkeypatch: pytes
     late = "sqlite:///late.db" if settings.database_url.startswith("sqlite") else "postgresql://127.0.0.1:1/late"
     monkeypatch.setenv("READ_DATABASE_URL", late)
 
-    assert objects(run("outbox", "status", "--json"))[0]["waiting"] == 1
+    assert objects(run("outbox", "status", "--json"))[1]["waiting"] == 1
 
 
 async def test_what_a_running_service_could_not_deliver_is_delivered_after_the_cure(

@@ -18,10 +18,10 @@ from app.core.config import Settings
 from app.core.container import RunningService, running_service
 from app.domain.user_events import UserCreated
 from app.handlers.user.count_registration_handler import CountRegistrationHandler
-from app.persistence.tables import event_log, notifications, registrations, users
+from app.persistence.tables import notifications, registrations, users
 from tests.cli.support import Run
 from tests.processes import PATIENCE_SECONDS, ROOT, Forked
-from tests.rows import events_of, rows_of
+from tests.rows import events_of, nothing_waits, rows_of
 from tests.users import People
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -79,7 +79,7 @@ async def test_a_worker_delivers_and_ends_cleanly(service: RunningService, worke
     assert await rows_of(service, registrations) == []
 
     async def delivered() -> bool:
-        return all(row.published_at for row in await rows_of(service, event_log))
+        return await nothing_waits(service)
 
     first = worker()
     await until(delivered, first)
@@ -119,7 +119,7 @@ async def test_a_worker_that_is_killed_loses_nothing_and_repeats_nothing(
         await people.member()
 
     async def all_delivered() -> bool:
-        return all(row.published_at for row in await rows_of(service, event_log))
+        return await nothing_waits(service)
 
     assert worker(work_and_die).ended() == -signal.SIGKILL
     assert not await all_delivered()

@@ -1,47 +1,52 @@
-"""What comes from a broker: handled once, parked when it fails, and never in the way of others."""
+"""What comes from a broker: kept once, before the broker is told, and never in the way of others."""
 
-from dataclasses import replace
-from datetime import datetime
+import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from app.core.broker import EventMessage
+from app.core.cloud_events import encode
 from app.core.consumer import Consumer
-from app.core.cqrs import TransientError
+from app.core.cqrs import DomainEvent, TransientError
+from app.core.cqrs.event_types import EventTypes
+from app.persistence import received_events as keeping
 from app.persistence.database import Database
+from app.persistence.received_events import UNREADABLE
 from app.persistence.stored_event import StoredEvent
-from app.persistence.tables import parked_events
-from tests.core.cqrs.support import within_patience
-from tests.events import Receiver, event_of, outbox_of, relay_of, row_of
+from app.persistence.tables import reactions, received_events
+from tests.events import OTHERS, event_of
 
 
-def message_of(event: StoredEvent) -> EventMessage:
-    """An event on its way."""
-    return EventMessage(str(event.id), event.key, event.event_type, event.to_json())
+class Happened(DomainEvent):
+    """Something that happened at another service."""
+
+    event_source = OTHERS
 
 
 class Inbox:
     """A consumer, and what is behind it."""
 
     def __init__(self, database: Database) -> None:
-        self.receiver, self.parked_times = Receiver(), 0
-        self.foreign: set[str] = set()
-        self.database, self.parked = database, outbox_of(database, parked_events)
-        self.consumer = Consumer(self.parked, self.receiver, self.concerns, self.note)
-
-    async def concerns(self, event: StoredEvent) -> bool:
-        return event.event_type not in self.foreign
+        self.kept_times = 0
+        self.database = database
+        self.consumer = Consumer(database, EventTypes([Happened]), self.note)
 
     def note(self) -> None:
-        self.parked_times += 1
+        self.kept_times += 1
 
-    async def receive(self, *events: StoredEvent) -> None:
-        for event in events:
-            await self.consumer.receive(message_of(event))
+    async def receive(self, event: StoredEvent, source: str = OTHERS, previous: int | None = None) -> None:
+        await self.consumer.receive(message(encode(event, source, previous)))
 
-    async def row(self, event: StoredEvent) -> Any:
-        return await row_of(self.database, event.id, parked_events)
+    async def rows(self) -> list[Any]:
+        async with self.database.reading() as session:
+            return list((await session.execute(received_events.select())).all())
+
+
+def message(body: bytes) -> EventMessage:
+    """A message that arrives."""
+    return EventMessage(str(uuid4()), "key", "Happened", body)
 
 
 @pytest.fixture
@@ -50,92 +55,52 @@ def inbox(database: Database) -> Inbox:
     return Inbox(database)
 
 
-async def test_an_event_arrives_as_it_was_sent(inbox: Inbox) -> None:
+async def test_an_event_is_kept_as_it_was_sent_and_the_relay_is_told(inbox: Inbox) -> None:
+    event = event_of("a", 7, payload={"what": "this"})
+    await inbox.receive(event, previous=5)
+    (row,) = await inbox.rows()
+    assert (row.aggregate_type, row.aggregate_id, row.version, row.previous) == ("Thing", "a", 7, 5)
+    assert (row.event_type, row.payload, row.occurred_at) == ("Happened", {"what": "this"}, event.occurred_at)
+    assert (row.source, row.published_at, inbox.kept_times) == (OTHERS, None, 1)
+
+
+async def test_a_message_that_comes_twice_is_kept_once(inbox: Inbox) -> None:
     event = event_of("a", 1)
-    await inbox.receive(event)
-    assert inbox.receiver.received == [event]
-    assert inbox.parked_times == 0
+    for _ in range(2):
+        await inbox.receive(event)
+    assert len(await inbox.rows()) == 1
 
 
-async def test_one_that_fails_is_parked_with_what_follows_and_others_flow(inbox: Inbox) -> None:
-    poison, behind, other = event_of("a", 1), event_of("a", 2), event_of("b", 1)
-    inbox.receiver.refused = {poison.id}
-    await inbox.receive(poison, behind, other)
-    assert inbox.receiver.ids == [other.id]
-    assert inbox.parked_times == 2
-    parked = await inbox.row(poison)
-    assert (parked.attempts, parked.last_error) == (1, "ValueError: This one does not go through.")
-    assert (await inbox.row(behind)).attempts == 0
+@pytest.mark.parametrize(
+    ("event_type", "source"), [("Happened", "this-service"), ("HappenedElsewhere", OTHERS), ("Happened", "strangers")]
+)
+async def test_what_no_class_names_is_passed_over(inbox: Inbox, event_type: str, source: str) -> None:
+    await inbox.receive(event_of("a", 1, event_type=event_type), source)
+    assert (await inbox.rows(), inbox.kept_times) == ([], 0)
 
 
-async def test_what_is_parked_is_delivered_in_order_when_it_is_cured(inbox: Inbox) -> None:
-    events = [event_of("a", version) for version in (1, 2, 3)]
-    inbox.receiver.refused = {events[0].id}
-    await inbox.receive(*events)
-    inbox.receiver.refused.clear()
-    relay = relay_of(inbox.parked, inbox.receiver)
-    async with relay.running():
-        await within_patience(relay.idle())
-    assert inbox.receiver.ids == [event.id for event in events]
-    await inbox.receive(later := event_of("a", 4))
-    assert inbox.receiver.ids[-1] == later.id
-
-
-async def test_a_message_that_comes_twice_is_parked_once(inbox: Inbox) -> None:
-    poison = event_of("a", 1)
-    inbox.receiver.refused = {poison.id}
-    await inbox.receive(poison, poison)
-    assert inbox.receiver.tried[poison.id] == 1
-    assert (await inbox.row(poison)).attempts == 1
-
-
-async def test_events_of_others_are_passed_over(inbox: Inbox) -> None:
-    inbox.foreign = {"Happened"}
-    await inbox.receive(event_of("a", 1))
-    assert inbox.receiver.tried == {}
-    assert inbox.parked_times == 0
+@pytest.mark.parametrize("body", [b"", b"\xff\x00", b"null", b"[" * 10_000, b'{"id": 1}'])
+async def test_what_is_no_event_is_passed_over_with_a_line_in_the_log(inbox: Inbox, body: bytes) -> None:
+    await inbox.consumer.receive(message(body))
+    assert await inbox.rows() == []
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [
-        {"occurred_at": datetime(2030, 5, 1)},  # noqa: DTZ001
-        {"version": 2**31},
-        {"event_version": 2**63},
-        {"aggregate_id": "\x00"},
-        {"event_type": "\x00"},
-        {"payload": {"a": [{"b": "\x00"}]}},
-        {"metadata": {"\x00": "a"}},
-    ],
+    [{"time": "2030-05-01T00:00:00"}, {"sequence": 2**31}, {"data": {"a": [{"b": "\x00"}]}}, {"data": 7}],
     ids=str,
 )
-async def test_what_no_database_takes_is_kept_too_and_does_not_come_again(inbox: Inbox, wrong: dict[str, Any]) -> None:
-    event = replace(event_of("a", 1), **wrong)
-    await inbox.consumer.receive(EventMessage("1", "key", event.event_type, event.to_json()))
+async def test_what_nobody_can_read_is_kept_for_an_operator(inbox: Inbox, wrong: dict[str, Any]) -> None:
+    body = json.dumps(json.loads(encode(event_of("a", 1), OTHERS)) | wrong).encode()
+    unreadable = message(body)
+    for _ in range(2):
+        await inbox.consumer.receive(unreadable)
+    (row,) = await inbox.rows()
     async with inbox.database.reading() as session:
-        (row,) = (await session.execute(parked_events.select())).all()
-    assert (row.dead, inbox.receiver.received) == (True, [])
-
-
-async def test_one_without_an_aggregate_holds_up_no_other(inbox: Inbox) -> None:
-    poison, other = event_of(None), event_of(None)
-    inbox.receiver.refused = {poison.id}
-    await inbox.receive(poison, other)
-    assert inbox.receiver.received == [other]
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b"\xff\x00", b'{"id": 1}', b"null", b"[" * 10_000])
-async def test_what_nobody_can_read_is_kept_for_an_operator(inbox: Inbox, body: bytes) -> None:
-    message = EventMessage("1", "key", "Odd", body)
-    await inbox.consumer.receive(message)
-    await inbox.consumer.receive(message)
-    async with inbox.database.reading() as session:
-        (row,) = (await session.execute(parked_events.select())).all()
-    assert (row.event_type, row.dead, row.last_error) == (
-        "Odd",
-        True,
-        "UnreadableMessageError: The message is not an event of ours.",
-    )
+        (waits,) = (await session.execute(reactions.select())).all()
+    assert (waits.event_id, waits.handler, waits.dead) == (row.id, UNREADABLE, True)
+    assert waits.last_error.startswith("UnreadableMessageError: ")
+    assert row.published_at is not None
 
 
 async def test_while_the_database_is_away_a_message_stays_with_the_broker(
@@ -144,9 +109,7 @@ async def test_while_the_database_is_away_a_message_stays_with_the_broker(
     async def away(*args: Any) -> None:
         raise TransientError("The database cannot be reached.")
 
-    event = event_of("a", 1)
-    inbox.receiver.refused = {event.id}
-    monkeypatch.setattr(inbox.parked, "put", away)
+    monkeypatch.setattr(keeping, "keep", away)
     with pytest.raises(TransientError):
-        await inbox.receive(event)
-    assert inbox.parked_times == 0
+        await inbox.receive(event_of("a", 1))
+    assert inbox.kept_times == 0

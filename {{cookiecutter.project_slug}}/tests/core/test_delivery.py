@@ -1,26 +1,28 @@
-"""From the commit to the reaction: in the service, in a worker, and by way of a broker."""
+"""From the commit to the handlers: in the service, in a worker, and between services by way of a broker."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import Table, delete, select
+from sqlalchemy import insert, select
+from structlog.testing import capture_logs
 
 from app.core import delivery
 from app.core.broker import EventMessage, Receive
+from app.core.cloud_events import encode
 from app.core.config import Settings
 from app.core.container import RunningService, running_service
-from app.core.cqrs import BaseEventHandler
-from app.core.cqrs.ids import uuid7
+from app.core.cqrs import BaseEventHandler, DomainEvent, EventRecord, OperationMetadata, RaisedEvent, event_handler
 from app.domain.user_events import UserCreated
 from app.persistence.database import Database
-from app.persistence.outbox import Outbox
-from app.persistence.stored_event import StoredEvent
-from app.persistence.tables import event_log, inbox, notifications, parked_events
+from app.persistence.stored_event import row_of
+from app.persistence.tables import event_log, inbox, notifications, reactions, received_events
 from tests.core.cqrs.support import within_patience
+from tests.events import event_of, let_wait
 from tests.rows import rows_of
 from tests.users import create_user
 
@@ -53,6 +55,11 @@ class MemoryBroker:
         task.cancel()
         await asyncio.wait([task])
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is something that nobody has taken."""
+        return not self._waiting.empty()
+
     async def is_empty(self) -> None:
         """Wait until everything was handed over."""
         await self._waiting.join()
@@ -71,16 +78,11 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> MemoryBroker:
     return memory
 
 
-async def waiting_in(database: Database, table: Table = event_log) -> list[Any]:
-    """What waits in a table."""
+async def waiting_in(database: Database) -> list[Any]:
+    """What was not handed out to handlers, or waits for one."""
     async with database.reading() as session:
-        return list((await session.execute(select(table).where(table.c.published_at.is_(None)))).all())
-
-
-async def nothing_waits(database: Database, table: Table) -> None:
-    """Wait until nothing waits in a table."""
-    while await waiting_in(database, table):
-        pass
+        new = (await session.execute(select(event_log.c.id).where(event_log.c.published_at.is_(None)))).all()
+        return [*new, *(await session.execute(select(reactions))).all()]
 
 
 async def welcomed(service: RunningService, times: int) -> None:
@@ -116,79 +118,100 @@ async def test_a_service_without_relay_leaves_events_to_a_worker_and_wakes_it(
             await welcomed(service, 2)
 
 
-async def test_with_a_broker_reactions_run_in_workers_alone(
-    settings: Settings, database: Database, broker: MemoryBroker
+@dataclass(frozen=True, kw_only=True)
+class ToldToAll(DomainEvent):
+    """An event that other services hear of."""
+
+    public: ClassVar[bool] = True
+
+    what: str = "this"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldByOthers(DomainEvent):
+    """An event of another service."""
+
+    event_source = "others"
+
+    what: str
+
+
+async def tell(service: RunningService, *events: DomainEvent, traceparent: str | None = None) -> None:
+    """Put events of one aggregate into the log, as a command does."""
+    database = await service.container.get(Database)
+    operation = OperationMetadata(traceparent=traceparent)
+    rows = [
+        row_of(EventRecord(RaisedEvent(event, "Thing", "1", version), operation))
+        for version, event in enumerate(events, start=1)
+    ]
+    async with database.writing() as session, session.begin():
+        await session.execute(insert(event_log), rows)
+
+
+HERE = ("app.handlers", __name__)
+
+
+async def test_what_is_public_goes_to_the_broker_and_nothing_else_does(
+    settings: Settings, broker: MemoryBroker
 ) -> None:
-    async with running_service(settings) as service:
-        command = create_user()
-        command.metadata.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-        user_id = (await service.bus.execute_command(command)).unwrap()
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    async with running_service(settings, HERE) as service:
+        (await service.bus.execute_command(create_user())).unwrap()
+        await tell(service, ToldToAll(), ToldToAll(what="that"), traceparent=trace)
         await within_patience(service.bus.settled())
-        (message,) = broker.published
-        (row,) = await rows_of(service, event_log)
-        assert (message.id, message.key, message.event_type) == (str(row.id), f"User:{user_id}", "UserCreated")
-        assert row.published_at is not None
-        assert message.traceparent == command.metadata.traceparent
-        assert await rows_of(service, notifications) == []
-    async with running_service(settings, worker=True) as worker:
-        await within_patience(broker.is_empty())
-        assert len(await rows_of(worker, notifications)) == 1
+        first, second = broker.published
+        said = json.loads(second.body)
+        assert (said["type"], said["source"]) == (f"{settings.service_name}.ToldToAll", settings.service_name)
+        assert (said["subject"], int(said["sequence"]), int(said["previous"])) == ("Thing/1", 2, 1)
+        assert (said["data"], said["traceparent"]) == ({"what": "that"}, trace)
+        assert (first.key, first.event_type, first.traceparent) == ("Thing:1", "ToldToAll", trace)
+        assert len(await rows_of(service, notifications)) == 1, "own handlers have own events from the log"
+        assert await rows_of(service, received_events) == [], "what comes back is passed over"
 
 
-async def test_a_message_that_comes_twice_has_one_effect(settings: Settings, broker: MemoryBroker) -> None:
+told: list[str] = []
+
+
+@event_handler(ToldByOthers, name="hear")
+class HearOthersHandler(BaseEventHandler[ToldByOthers]):
+    """Notes what it hears."""
+
+    async def _handle(self, event: ToldByOthers) -> None:
+        told.append(event.what)
+
+
+@pytest.mark.parametrize("worker", [True, False])
+async def test_what_others_tell_is_heard_once_and_in_order(
+    settings: Settings, broker: MemoryBroker, worker: bool
+) -> None:
+    told.clear()
     broker.times = 3
-    async with running_service(settings, worker=True) as worker:
-        (await worker.bus.execute_command(create_user())).unwrap()
-        await within_patience(worker.bus.settled())
+    async with running_service(settings, HERE, worker=worker) as service:
+        for version, previous in ((2, 1), (1, None), (3, 2)):
+            body = encode(
+                event_of("1", version, event_type="ToldByOthers", payload={"what": str(version)}), "others", previous
+            )
+            await broker.publish(EventMessage(str(version), "Thing:1", "ToldByOthers", body))
         await within_patience(broker.is_empty())
-        assert len(await rows_of(worker, notifications)) == 1
-        assert len(await rows_of(worker, inbox)) == 2
+        await within_patience(service.bus.settled())
+        assert told == ["1", "2", "3"]
+        assert [row.handler for row in await rows_of(service, inbox)] == ["hear"] * 3
 
 
-async def test_an_event_of_ours_without_a_class_is_parked_and_one_of_others_passed_over(
-    settings: Settings, database: Database, broker: MemoryBroker
-) -> None:
-    async with running_service(settings, worker=True) as worker:
-        (await worker.bus.execute_command(create_user())).unwrap()
-        await within_patience(worker.bus.settled())
-        await within_patience(broker.is_empty())
-        sent = StoredEvent.from_json(broker.published[0].body)
-        ours, others = replace(sent, event_type="UserMoved"), replace(sent, id=uuid7(), event_type="InvoicePaid")
-        for event in (ours, others):
-            await broker.publish(EventMessage(str(event.id), event.key, event.event_type, event.to_json()))
-        await within_patience(broker.is_empty())
-        (parked,) = await rows_of(worker, parked_events)
-        assert (parked.id, parked.dead) == (ours.id, False)
-        assert "No class reads the event UserMoved" in parked.last_error
+async def test_a_service_without_relay_hears_nothing(settings: Settings, broker: MemoryBroker) -> None:
+    async with running_service(settings.model_copy(update={"relay_in_service": False}), HERE):
+        await broker.publish(EventMessage("1", "1", "ToldByOthers", b"{}"))
+        assert broker.is_waiting
 
 
-async def test_what_is_parked_is_tried_again_by_the_worker(
-    settings: Settings, database: Database, broker: MemoryBroker
-) -> None:
-    async with running_service(settings, worker=True) as worker:
-        (await worker.bus.execute_command(create_user())).unwrap()
-        await within_patience(worker.bus.settled())
-        await within_patience(broker.is_empty())
-        sent = StoredEvent.from_json(broker.published[0].body)
-        async with database.writing() as session, session.begin():
-            await session.execute(delete(inbox))
-            await session.execute(delete(notifications))
-        await Outbox(database, parked_events, 10, 0).put(sent, ValueError("It failed before."))
-        await broker.publish(broker.published[0])  # arrives behind itself, and wakes nobody
-        await welcomed(worker, 1)
-        await within_patience(nothing_waits(database, parked_events))
-
-
-async def test_reactions_know_the_operation_that_led_to_them(settings: Settings, broker: MemoryBroker) -> None:
-    async with running_service(settings, worker=True) as worker:
-        command = create_user()
-        command.metadata.correlation_id, command.metadata.traceparent = "c-1", "00-1-2-01"
-        (await worker.bus.execute_command(command)).unwrap()
-        await within_patience(worker.bus.settled())
-        sent = StoredEvent.from_json(broker.published[0].body)
-    assert sent.metadata["operation_id"] == command.metadata.operation_id
-    assert sent.metadata["correlation_id"] == "c-1"
-    assert sent.metadata["traceparent"] == "00-1-2-01"
+async def test_who_starts_is_told_what_waits_for_handlers_that_are_gone(settings: Settings, database: Database) -> None:
+    await let_wait(database, event_of("1", 1), handler="RenamedHandler")
+    with capture_logs() as logs:
+        async with running_service(settings):
+            pass
+    (line,) = (line for line in logs if line["event"] == "events_wait_for_handlers_that_are_gone")
+    assert line["handlers"] == {"RenamedHandler": 1}
+    assert "app outbox purge --handler" in line["what_to_do"]
 
 
 async def test_the_smallest_pool_is_enough(settings: Settings) -> None:
@@ -214,5 +237,5 @@ async def test_two_handlers_of_one_class_both_react(settings: Settings) -> None:
         (await service.bus.execute_command(create_user())).unwrap()
         await within_patience(service.bus.settled())
         names = [row.handler for row in await rows_of(service, inbox) if "Tell" in row.handler]
-    assert told == ["mail", "sms"]
+    assert sorted(told) == ["mail", "sms"]
     assert [name.rpartition("Tell")[2] for name in sorted(names)] == ["", "#2"]

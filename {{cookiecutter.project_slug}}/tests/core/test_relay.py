@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -10,10 +11,20 @@ from app.core import relay as relay_module
 from app.core.config import Settings
 from app.core.relay import Relay
 from app.persistence.database import Database
+from app.persistence.outbox import Claimed
 from app.persistence.stored_event import StoredEvent
-from app.persistence.tables import event_log
+from app.persistence.tables import reactions
 from tests.core.cqrs.support import PATIENCE, within_patience
-from tests.events import MOST_ATTEMPTS, Receiver, event_of, outbox_of, relay_of, row_of, store
+from tests.events import (
+    MOST_ATTEMPTS,
+    Receiver,
+    event_of,
+    outbox_of,
+    reaction_of,
+    relay_of,
+    row_of,
+    store,
+)
 
 
 @pytest.fixture
@@ -34,9 +45,8 @@ async def test_everything_is_delivered_once(database: Database, receiver: Receiv
             assert [e.version for e in receiver.received if e.aggregate_id == name] == list(range(1, 51))
         await within_patience(relay.idle())
     assert len(receiver.received) == len(ids)
-    row = await row_of(database, ids[0])
-    assert row.published_at is not None
-    assert row.attempts == 0
+    assert (await row_of(database, ids[0])).published_at is not None
+    assert await reaction_of(database, ids[0]) is None
 
 
 @pytest.mark.parametrize("relays", [2, 4])
@@ -65,10 +75,12 @@ async def test_a_failing_event_holds_up_its_own_aggregate_only(database: Databas
         await within_patience(relay.idle())
         assert receiver.ids == [other.id]
         assert receiver.tried[poison.id] == MOST_ATTEMPTS
-        row = await row_of(database, poison.id)
-        assert (row.dead, row.attempts, row.published_at) == (True, MOST_ATTEMPTS, None)
+        row = await reaction_of(database, poison.id)
+        assert row is not None
+        assert (row.dead, row.attempts, row.due_at) == (True, MOST_ATTEMPTS, None)
         assert row.last_error == "ValueError: This one does not go through."
-        assert not (await row_of(database, behind.id)).dead
+        waits = await reaction_of(database, behind.id)
+        assert waits is not None and not waits.dead
 
 
 async def test_what_failed_is_tried_again_after_a_while_and_in_order(database: Database, receiver: Receiver) -> None:
@@ -81,11 +93,10 @@ async def test_what_failed_is_tried_again_after_a_while_and_in_order(database: D
         assert receiver.tried == {first.id: 1}
         receiver.refused.clear()
         async with database.writing() as session, session.begin():
-            await session.execute(update(event_log).values(next_attempt_at=datetime.now(UTC)))
+            due = update(reactions).where(reactions.c.due_at.is_not(None))
+            await session.execute(due.values(due_at=datetime.now(UTC)))
         await within_patience(receiver.has(2))
     assert receiver.ids == [first.id, second.id]
-    row = await row_of(database, first.id)
-    assert (row.attempts, row.last_error, row.dead) == (1, None, False)
 
 
 async def test_an_outage_is_nobodys_attempt(
@@ -102,7 +113,8 @@ async def test_an_outage_is_nobodys_attempt(
                 await relay.idle()
 
         await within_patience(tried_often())
-        row = await row_of(database, ids[0])
+        row = await reaction_of(database, ids[0])
+        assert row is not None
         assert (row.attempts, row.dead, row.last_error) == (0, False, None)
         receiver.down = False
         await within_patience(receiver.has(len(ids)))
@@ -115,16 +127,16 @@ async def test_what_was_delivered_before_an_outage_is_not_delivered_again(
     events = [event_of("a", version) for version in (1, 2, 3)]
     await store(database, *events)
 
-    async def then_down(event: StoredEvent) -> None:
-        await receiver(event)
+    async def then_down(claimed: Claimed) -> None:
+        await receiver(claimed)
         receiver.down = True
 
-    relay = Relay(outbox_of(database), then_down, at_once=1, poll_seconds=60)
+    relay = Relay(outbox_of(database), then_down, places=lambda _: 1, poll_seconds=60)
     async with relay.running():
         await within_patience(relay.idle())
     assert receiver.ids == [events[0].id]
-    assert (await row_of(database, events[0].id)).published_at is not None
-    assert (await row_of(database, events[1].id)).published_at is None
+    assert await reaction_of(database, events[0].id) is None
+    assert await reaction_of(database, events[1].id) is not None
 
 
 async def test_it_works_for_so_many_aggregates_at_once(database: Database, receiver: Receiver) -> None:
@@ -157,13 +169,13 @@ async def test_at_its_end_it_finishes_what_it_began(database: Database, monkeypa
     monkeypatch.setattr(relay_module, "DRAIN_SECONDS", PATIENCE)
     begun, go_on, delivered = asyncio.Event(), asyncio.Event(), list[StoredEvent]()
 
-    async def slowly(event: StoredEvent) -> None:
+    async def slowly(claimed: Claimed) -> None:
         begun.set()
         await go_on.wait()
-        delivered.append(event)
+        delivered.append(claimed.event)
 
     first, second = await store(database, event_of("a", 1), event_of("a", 2))
-    relay = Relay(outbox_of(database), slowly, at_once=1, poll_seconds=60)
+    relay = Relay(outbox_of(database), slowly, places=lambda _: 1, poll_seconds=60)
 
     async def run() -> None:
         async with relay.running():
@@ -174,8 +186,8 @@ async def test_at_its_end_it_finishes_what_it_began(database: Database, monkeypa
     asyncio.get_running_loop().call_soon(go_on.set)
     await within_patience(ending)
     assert [event.id for event in delivered] == [first]
-    assert (await row_of(database, first)).published_at is not None
-    assert (await row_of(database, second)).published_at is None
+    assert await reaction_of(database, first) is None
+    assert await reaction_of(database, second) is not None
     await within_patience(relay.idle())  # it is over: there is nothing to wait for
 
 
@@ -185,16 +197,18 @@ async def test_a_delivery_that_never_ends_does_not_keep_the_service_from_ending(
     monkeypatch.setattr(relay_module, "DRAIN_SECONDS", 0.05)
     begun = asyncio.Event()
 
-    async def for_ever(event: StoredEvent) -> None:
+    async def for_ever(claimed: Claimed) -> None:
         begun.set()
         await asyncio.Event().wait()
 
     (event_id,) = await store(database, event_of("a", 1))
-    relay = Relay(outbox_of(database), for_ever, at_once=1, poll_seconds=60)
+    relay = Relay(outbox_of(database), for_ever, places=lambda _: 1, poll_seconds=60)
     async with asyncio.timeout(20), relay.running():
         await begun.wait()
         await relay.finish()
-    assert (await row_of(database, event_id)).published_at is None
+    row = await reaction_of(database, event_id)
+    assert row is not None
+    assert (row.claimed_by, row.attempts) == (None, 0), "others may have it at once"
 
 
 async def test_a_database_that_is_away_is_waited_for(
@@ -202,14 +216,14 @@ async def test_a_database_that_is_away_is_waited_for(
 ) -> None:
     monkeypatch.setattr(relay_module, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
     outbox, away = outbox_of(database), True
-    claim = outbox.claim
+    turn = outbox.turn
 
-    def sometimes():  # type: ignore[no-untyped-def]
+    async def sometimes(*arguments: Any) -> list[Claimed]:
         if away:
             raise OSError("The database is away.")
-        return claim()
+        return await turn(*arguments)
 
-    monkeypatch.setattr(outbox, "claim", sometimes)
+    monkeypatch.setattr(outbox, "turn", sometimes)
     await store(database, event_of("a", 1))
     relay = relay_of(outbox, receiver)
     async with relay.running():

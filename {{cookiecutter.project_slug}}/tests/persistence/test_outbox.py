@@ -1,100 +1,204 @@
-"""What waits, who gets it, and what becomes of it."""
+"""What waits for which handler, who gets it, and what becomes of it."""
 
-import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 import structlog
 from sqlalchemy import update
 
-from app.core.config import Settings
 from app.core.cqrs import OperationMetadata, ServiceUnavailableError, TransientError
-from app.core.cqrs.event_types import UnreadableEventError, UnreadableMessageError
+from app.core.cqrs.event_types import UnreadableEventError
+from app.core.cqrs.ids import uuid7
 from app.persistence import outbox as outbox_module
 from app.persistence.database import Database
 from app.persistence.errors import LostConnectionError
-from app.persistence.event_log import is_in_log
-from app.persistence.outbox import MOST_AGGREGATES, MOST_BEHIND_ONE, Outbox
-from app.persistence.tables import event_log, parked_events
-from tests.events import MOST_ATTEMPTS, event_of, outbox_of, row_of, store
+from app.persistence.outbox import GRACE_SECONDS, LEASE_SECONDS, Claimed, Outbox, Outcome
+from app.persistence.tables import reactions, received_events
+from tests.events import (
+    HANDLER,
+    MOST_ATTEMPTS,
+    OTHERS,
+    claim,
+    event_of,
+    let_wait,
+    outbox_of,
+    reaction_of,
+    row_of,
+    store,
+)
 
-POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.integration)
-ON_POSTGRESQL = pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
+
+def versions(claimed: list[Claimed]) -> list[tuple[str | None, int | None]]:
+    """Of which aggregates events were claimed, and which."""
+    return sorted((one.event.aggregate_id, one.event.version) for one in claimed)  # type: ignore[type-var]
 
 
-async def test_who_claims_gets_streams_in_order_and_nobody_else_gets_them(database: Database) -> None:
-    await store(database, event_of("a", 2), event_of("b", 1), event_of("a", 1), event_of(None))
+async def end_leases(database: Database) -> None:
+    """As if all who have claimed something had been gone for a while."""
+    async with database.writing() as session, session.begin():
+        held = update(reactions).where(reactions.c.claimed_by.is_not(None))
+        await session.execute(held.values(due_at=datetime.now(UTC) - timedelta(seconds=1)))
+
+
+async def attempt(database: Database, attempts: int, error: Exception, **options: Any) -> UUID:
+    """Let an event fail at its handler, after so many failures before."""
+    event = event_of("a", 1, metadata={"operation_id": "o1"})
+    await let_wait(database, event, ValueError("before") if attempts else None, dead=False, attempts=attempts)
+    outbox = outbox_of(database, **options)
+    (claimed,) = await claim(outbox)
+    assert claimed.attempts == attempts
+    await outbox.turn([Outcome(claimed, error)], {})
+    return event.id
+
+
+async def test_each_handler_gets_the_first_event_of_each_aggregate_and_nobody_else_does(database: Database) -> None:
+    await store(database, event_of("a", 2), event_of("b", 1), event_of("a", 1))
+    outbox, others = outbox_of(database, "One", "Two"), outbox_of(database, "One", "Two")
+    claimed = await claim(outbox, "One", "Two")
+    assert versions([one for one in claimed if one.handler == "One"]) == [("a", 1), ("b", 1)]
+    assert versions([one for one in claimed if one.handler == "Two"]) == [("a", 1), ("b", 1)]
+    assert await claim(others, "One", "Two") == []
+
+
+async def test_what_is_done_at_one_handler_lets_the_next_event_go_there_alone(database: Database) -> None:
+    await store(database, event_of("a", 1), event_of("a", 2))
+    outbox = outbox_of(database, "One", "Two")
+    claimed = await claim(outbox, "One", "Two")
+    (done,) = (one for one in claimed if one.handler == "One")
+    (following,) = await outbox.turn([Outcome(done)], {"One": 9, "Two": 9})
+    assert (following.handler, following.event.version) == ("One", 2)
+    assert await reaction_of(database, done.event.id, "One") is None
+    assert await reaction_of(database, done.event.id, "Two") is not None
+
+
+async def test_a_handler_gets_as_much_as_it_may_have_the_oldest_first(database: Database) -> None:
+    ids = await store(database, *(event_of(str(number), 1) for number in range(5)))
+    outbox = outbox_of(database, "One", "Two")
+    while await outbox.hand_out():
+        pass
+    claimed = await outbox.turn([], {"One": 2, "Two": 0})
+    assert [(one.handler, one.event.id) for one in claimed] == [("One", ids[0]), ("One", ids[1])]
+
+
+async def test_more_events_than_are_handed_out_at_once_keep_their_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "HANDED_OUT_AT_ONCE", 3)
+    await store(database, *(event_of("a", version) for version in (5, 4, 3, 2, 1)))  # as with clocks that are apart
     outbox = outbox_of(database)
-    async with outbox.claim() as claimed:
-        assert sorted([event.version for event in stream] for stream in claimed.streams if stream[0].version) == [
-            [1],
-            [1, 2],
-        ]
-        assert len(claimed.streams) == 3
-        async with outbox_of(database).claim() as others:
-            assert others.streams == []
-    async with outbox.claim() as claimed:
-        assert len(claimed.streams) == 3  # nothing was delivered
+    seen: list[int | None] = []
+    outcomes: list[Outcome] = []
+    for _ in range(5):
+        while await outbox.hand_out():
+            pass
+        (claimed,) = await outbox.turn(outcomes, {HANDLER: 9})
+        seen.append(claimed.event.version)
+        outcomes = [Outcome(claimed)]
+    assert seen == [1, 2, 3, 4, 5]
 
 
-@ON_POSTGRESQL
-async def test_what_comes_while_others_are_claimed_is_for_the_next(database: Database) -> None:
+async def test_what_comes_while_its_aggregate_is_worked_on_waits_behind(database: Database) -> None:
     await store(database, event_of("a", 1))
-    async with outbox_of(database).claim() as first:
-        await store(database, event_of("a", 2), event_of("b", 1))
-        async with outbox_of(database).claim() as second:
-            assert [[event.key for event in stream] for stream in second.streams] == [["Thing:b"]]
-        first.delivered = [stream[0].id for stream in first.streams]
-    async with outbox_of(database).claim() as third:
-        assert sorted((event.key, event.version) for (event,) in third.streams) == [("Thing:a", 2), ("Thing:b", 1)]
+    outbox, other = outbox_of(database), outbox_of(database)
+    (first,) = await claim(outbox)
+    await store(database, event_of("a", 2), event_of("b", 1))
+    assert versions(await claim(other)) == [("b", 1)]
+    await outbox.turn([Outcome(first)], {})
+    assert versions(await claim(other)) == [("a", 2)]
 
 
-async def test_one_turn_has_bounds(database: Database) -> None:
-    await store(database, *(event_of(str(number), 1) for number in range(MOST_AGGREGATES + 1)))
-    await store(database, *(event_of("0", version) for version in range(2, MOST_BEHIND_ONE + 5)))
-    async with outbox_of(database).claim() as claimed:
-        assert len(claimed.streams) == MOST_AGGREGATES
-        assert [event.version for event in claimed.streams[0]] == list(range(1, MOST_BEHIND_ONE + 2))
+async def test_events_of_a_class_that_only_others_know_are_left_to_them_with_what_follows(database: Database) -> None:
+    newer = event_of("a", 2, event_type="CameLater")
+    await store(database, event_of("a", 1), newer, event_of("a", 3), event_of("b", 1))
+    outbox, of_newer_release = outbox_of(database), outbox_of(database, events=("Happened", "CameLater"))
+    claimed = await claim(outbox)
+    assert versions(claimed) == [("a", 1), ("b", 1)]
+    assert versions(await outbox.turn([Outcome(one) for one in claimed], {HANDLER: 9})) == []
+    assert (await row_of(database, newer.id)).published_at is None
+    assert versions(await claim(of_newer_release)) == [("a", 2)]
+
+
+async def test_an_event_without_handlers_is_done(database: Database) -> None:
+    (event_id,) = await store(database, event_of("a", 1, event_type="Unheard"))
+    handlers: dict[tuple[str, str], tuple[str, ...]] = {}
+    outbox = Outbox(database, lambda: dict(handlers), max_attempts=1, retry_seconds=1)
+    assert await claim(outbox) == []
+    assert (await row_of(database, event_id)).published_at is None, "another process may know it"
+    handlers["", "Unheard"] = ()
+    assert await claim(outbox) == []
+    assert (await row_of(database, event_id)).published_at is not None
+
+
+async def test_who_is_gone_is_missed_after_a_while_and_cannot_store_anything_then(database: Database) -> None:
+    await store(database, event_of("a", 1), event_of("a", 2))
+    gone, other = outbox_of(database), outbox_of(database)
+    (lost,) = await claim(gone)
+    await end_leases(database)
+    (found,) = await claim(other)
+    assert found.event == lost.event
+    await gone.turn([Outcome(lost)], {HANDLER: 9})
+    await gone.turn([Outcome(lost, ValueError("too late"))], {})
+    row = await reaction_of(database, found.event.id)
+    assert row is not None
+    assert (row.attempts, row.last_error) == (0, None)
+    assert versions(await other.turn([Outcome(found)], {HANDLER: 9})) == [("a", 2)]
+
+
+async def test_a_lease_is_renewed_and_given_back(database: Database) -> None:
+    (event_id,) = await store(database, event_of("a", 1))
+    outbox, other = outbox_of(database), outbox_of(database)
+    assert len(await claim(outbox)) == 1
+    await end_leases(database)
+    await outbox.renew()
+    row = await reaction_of(database, event_id)
+    assert row is not None
+    assert row.due_at > datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS / 2)
+    assert await claim(other) == []
+    await outbox.give_back()
+    assert len(await claim(other)) == 1
+
+
+async def test_what_is_given_back_is_nobodys_failure(database: Database) -> None:
+    await store(database, event_of("a", 1))
+    outbox = outbox_of(database)
+    (claimed,) = await claim(outbox)
+    (again,) = await outbox.turn([Outcome(claimed, is_given_back=True)], {HANDLER: 9})
+    assert (again.event, again.attempts) == (claimed.event, 0)
 
 
 async def test_a_stream_whose_first_event_is_not_due_waits_as_a_whole(database: Database) -> None:
     first, second = event_of("a", 1), event_of("a", 2)
     await store(database, first, second)
     outbox = outbox_of(database, retry_seconds=100)
-    async with outbox.claim() as claimed:
-        claimed.failed.append((first, ValueError("no")))
-    async with outbox.claim() as claimed:
-        assert claimed.streams == []
-    wait = (await row_of(database, first.id)).next_attempt_at - datetime.now(UTC)
-    assert timedelta(seconds=45) < wait < timedelta(seconds=100)
-    async with database.writing() as session, session.begin():
-        await session.execute(update(event_log).values(next_attempt_at=datetime.now(UTC)))
-    async with outbox.claim() as claimed:
-        ((head, follower),) = claimed.streams
-        assert (head.id, follower.id, head.attempts) == (first.id, second.id, 1)
+    (claimed,) = await claim(outbox)
+    assert await outbox.turn([Outcome(claimed, ValueError("no"))], {HANDLER: 9}) == []
+    row = await reaction_of(database, first.id)
+    assert row is not None
+    assert timedelta(seconds=45) < row.due_at - datetime.now(UTC) < timedelta(seconds=100)
 
 
 @pytest.mark.parametrize(("attempts", "longest"), [(0, 2.0), (1, 4.0), (4, 32.0), (20, 300.0), (5000, 300.0)])
 async def test_waits_get_longer_up_to_a_bound(database: Database, attempts: int, longest: float) -> None:
-    event = event_of("a", 1, attempts=attempts)
-    await store(database, event)
     before = datetime.now(UTC)
-    async with Outbox(database, event_log, 10_000, 2.0).claim() as claimed:
-        claimed.failed.append((claimed.streams[0][0], ValueError("no")))
-    after, next_attempt_at = datetime.now(UTC), (await row_of(database, event.id)).next_attempt_at
-    assert before + timedelta(seconds=longest / 2) <= next_attempt_at <= after + timedelta(seconds=longest)
+    event_id = await attempt(database, attempts, ValueError("no"), max_attempts=10_000, retry_seconds=2.0)
+    after, row = datetime.now(UTC), await reaction_of(database, event_id)
+    assert row is not None
+    assert before + timedelta(seconds=longest / 2) <= row.due_at <= after + timedelta(seconds=longest)
 
 
-async def test_the_last_attempt_makes_it_dead(database: Database) -> None:
-    event = event_of("a", 1, attempts=MOST_ATTEMPTS - 1)
-    await store(database, event)
-    async with outbox_of(database).claim() as claimed:
-        claimed.failed.append((claimed.streams[0][0], ExceptionGroup("2", [ValueError("x"), KeyError("y")])))
-    row = await row_of(database, event.id)
+async def test_the_last_attempt_makes_it_dead_for_this_handler(database: Database) -> None:
+    error = ExceptionGroup("2", [ValueError("x"), KeyError("y")])
+    event_id = await attempt(database, MOST_ATTEMPTS - 1, error)
+    row = await reaction_of(database, event_id)
+    assert row is not None
     assert (row.dead, row.attempts, row.last_error) == (True, MOST_ATTEMPTS, "ValueError: x; KeyError: 'y'")
-    async with outbox_of(database).claim() as claimed:
-        assert claimed.streams == []
+    await store(database, event_of("a", 2))
+    assert await claim(outbox_of(database)) == [], "what comes later waits behind it"
+    assert versions(await claim(outbox_of(database, "Other"), "Other")) == []
+    await store(database, event_of("a", 3))
+    assert versions(await claim(outbox_of(database, "Other"), "Other")) == [("a", 3)]
 
 
 @pytest.mark.parametrize(
@@ -110,12 +214,10 @@ async def test_the_last_attempt_makes_it_dead(database: Database) -> None:
 async def test_what_an_outage_keeps_from_being_done_does_not_die_of_it(
     database: Database, error: Exception, dead: bool
 ) -> None:
-    event = event_of("a", 1, attempts=10 * MOST_ATTEMPTS)
-    await store(database, event)
     with structlog.testing.capture_logs() as logs:
-        async with outbox_of(database).claim() as claimed:
-            claimed.failed.append((claimed.streams[0][0], error))
-    row = await row_of(database, event.id)
+        event_id = await attempt(database, 10 * MOST_ATTEMPTS, error)
+    row = await reaction_of(database, event_id)
+    assert row is not None
     assert (row.dead, row.attempts) == (dead, 10 * MOST_ATTEMPTS + 1)
     assert [line["event"] for line in logs if line["event"] == "event_dead"] == ["event_dead"] * dead
 
@@ -125,34 +227,18 @@ async def test_an_error_that_cannot_be_printed_stops_nobody(database: Database) 
         def __str__(self) -> str:
             raise ValueError
 
-    event = event_of("a", 1)
-    await store(database, event)
-    async with outbox_of(database).claim() as claimed:
-        claimed.failed.append((claimed.streams[0][0], ExceptionGroup("1", [Broken()])))
-    assert (await row_of(database, event.id)).last_error == "Broken, which cannot be printed"
-
-
-@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-async def test_what_is_replayed_while_it_fails_for_the_last_time_is_not_dead(database: Database) -> None:
-    event = event_of("a", 1, attempts=MOST_ATTEMPTS - 1)
-    await store(database, event)
-    async with outbox_of(database).claim() as claimed:
-        claimed.failed.append((claimed.streams[0][0], ValueError("no")))
-        async with database.writing() as session, session.begin():
-            await session.execute(update(event_log).values(attempts=0))
-    row = await row_of(database, event.id)
-    assert (row.dead, row.attempts) == (False, 0)
+    row = await reaction_of(database, await attempt(database, 0, ExceptionGroup("1", [Broken()])))
+    assert row is not None
+    assert row.last_error == "Broken, which cannot be printed"
 
 
 @pytest.mark.parametrize("attempts", [0, MOST_ATTEMPTS - 1])
 async def test_what_this_release_cannot_read_is_tried_again_because_another_may(
     database: Database, attempts: int
 ) -> None:
-    event = event_of("a", 1, attempts=attempts)
-    await store(database, event)
-    async with outbox_of(database).claim() as claimed:
-        claimed.failed.append((claimed.streams[0][0], UnreadableEventError("No class reads it.")))
-    assert (await row_of(database, event.id)).dead is (attempts > 0)
+    row = await reaction_of(database, await attempt(database, attempts, UnreadableEventError("No class reads it.")))
+    assert row is not None
+    assert row.dead is (attempts > 0)
 
 
 class Noted:
@@ -166,107 +252,81 @@ class Noted:
 
 
 @pytest.mark.parametrize(("attempts", "is_dead"), [(MOST_ATTEMPTS - 1, True), (MOST_ATTEMPTS - 2, False)])
-async def test_what_is_dead_is_reported_when_that_is_stored(database: Database, attempts: int, is_dead: bool) -> None:
-    await store(database, event_of("a", 1, attempts=attempts, metadata={"operation_id": "o1"}))
+async def test_what_is_dead_is_reported(database: Database, attempts: int, is_dead: bool) -> None:
     noted = Noted()
-    async with Outbox(database, event_log, MOST_ATTEMPTS, 0.0, noted).claim() as claimed:
-        claimed.failed.append((claimed.streams[0][0], ValueError("no")))
-        assert noted.reported == []
+    await attempt(database, attempts, ValueError("no"), reports=noted)
     assert noted.reported == ([("no", "Happened", "o1")] if is_dead else [])
 
 
-async def test_what_arrives_dead_is_reported_once(database: Database) -> None:
-    noted, event = Noted(), event_of("a", 1, metadata={"operation_id": "o1"})
-    outbox = Outbox(database, parked_events, MOST_ATTEMPTS, 0.0, noted)
-    for _ in range(2):
-        await outbox.put(event, UnreadableMessageError("Nobody can read it."))
-    await outbox.put(event_of("b", 1), ValueError("It may go better."))
-    await outbox.put(event_of("b", 2), None)
-    assert noted.reported == [("Nobody can read it.", "Happened", "o1")]
-
-
-async def test_a_claim_that_is_broken_off_leaves_everything_as_it_was(database: Database) -> None:
-    (event_id,) = await store(database, event_of("a", 1))
-
-    async def break_off() -> None:
-        async with outbox_of(database).claim() as claimed:
-            claimed.delivered.append(event_id)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        await break_off()
-    assert (await row_of(database, event_id)).published_at is None
-    async with outbox_of(database).claim() as claimed:
-        assert [event.id for (event,) in claimed.streams] == [event_id]
-
-
-@ON_POSTGRESQL
-async def test_a_delivery_may_take_longer_than_a_transaction_may_stand_idle(
-    settings: Settings, database: Database
-) -> None:
-    impatient = Database(settings.model_copy(update={"database_idle_transaction_timeout_seconds": 0.05}))
-    (event_id,) = await store(database, event_of("a", 1))
-    async with outbox_of(impatient).claim() as claimed:
-        async with database.reading_engine.connect() as other:
-            await other.exec_driver_sql("SELECT pg_sleep(0.3)")
-        claimed.delivered.append(event_id)
-    assert (await row_of(database, event_id)).published_at is not None
-    await impatient.close()
-
-
-async def test_an_event_is_parked_once_and_keeps_what_follows_waiting(database: Database) -> None:
-    parked = outbox_of(database, parked_events)
-    first, second, other = event_of("a", 1), event_of("a", 2), event_of("b", 1)
-    assert not await parked.is_waiting(first)
-    await parked.put(first, ValueError("no"))
-    await parked.put(first, ValueError("again"))
-    assert await parked.is_waiting(first)
-    assert await parked.is_waiting(second)
-    assert not await parked.is_waiting(other)
-    assert not await parked.is_waiting(event_of(None))
-    await parked.put(second, None)
-    async with parked.claim() as claimed:
-        assert [[event.id for event in stream] for stream in claimed.streams] == [[first.id, second.id]]
-        claimed.delivered += [first.id, second.id]
-    assert not await parked.is_waiting(event_of("a", 3))
-    row = await row_of(database, first.id, parked_events)
-    assert row.attempts == 1
-    assert row.occurred_at == first.occurred_at
-
-
-async def test_a_reason_is_not_longer_than_somebody_reads(database: Database) -> None:
+async def test_a_reason_is_not_longer_than_somebody_reads() -> None:
     assert len(outbox_module.reason(ValueError("x" * 10_000))) == outbox_module.LONGEST_REASON
 
 
-async def test_what_waits_behind_a_dead_event_does_not_overtake_it(database: Database) -> None:
-    first, dead, last = event_of("a", 1), event_of("a", 2), event_of("a", 3)
-    await store(database, first, dead, last)
-    async with database.writing() as session, session.begin():
-        await session.execute(update(event_log).where(event_log.c.id == dead.id).values(dead=True))
-    async with outbox_of(database).claim() as claimed:
-        assert [[event.id for event in stream] for stream in claimed.streams] == [[first.id]]
-        claimed.delivered.append(first.id)
-    async with outbox_of(database).claim() as claimed:
-        assert claimed.streams == []
-
-
 async def test_a_reason_that_no_database_takes_is_stored_as_far_as_it_can_be(database: Database) -> None:
-    event = event_of("a", 1)
-    await store(database, event)
-    async with outbox_of(database).claim() as claimed:
-        claimed.failed.append((event, ValueError("nul \x00, half a letter \ud800")))
-    assert (await row_of(database, event.id)).last_error == "ValueError: nul ?, half a letter ?"
+    row = await reaction_of(database, await attempt(database, 0, ValueError("nul \x00, half a letter \ud800")))
+    assert row is not None
+    assert row.last_error == "ValueError: nul ?, half a letter ?"
 
 
-@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-async def test_a_replica_that_is_late_is_not_asked(settings: Settings, database: Database, tmp_path: Path) -> None:
-    late = shutil.copy((database.writing_engine.url.database or ""), tmp_path / "late.db")
-    with_replica = Database(settings.model_copy(update={"read_database_url": f"sqlite+aiosqlite:///{late}"}))
-    parked, event = outbox_of(with_replica, parked_events), event_of("a", 1)
-    await store(with_replica, event)
-    assert await is_in_log(with_replica, event.id)
-    await parked.put(event, ValueError("no"))
-    assert await parked.is_waiting(event)
-    async with parked.claim() as claimed:
-        assert [[one.id for one in stream] for stream in claimed.streams] == [[event.id]]
-    await with_replica.close()
+async def test_the_public_event_before_it_is_told(database: Database) -> None:
+    await store(database, event_of("a", 1), event_of("a", 2, event_type="Private"), event_of("a", 3))
+    outbox = outbox_of(database, events=("Happened", "Private"), public=["Happened"])
+    seen: list[tuple[int | None, int | None]] = []
+    outcomes: list[Outcome] = []
+    for _ in range(3):
+        while await outbox.hand_out():
+            pass
+        (claimed,) = await outbox.turn(outcomes, {HANDLER: 9})
+        seen.append((claimed.event.version, claimed.previous))
+        outcomes = [Outcome(claimed)]
+    assert seen == [(1, None), (2, 1), (3, 1)]
+
+
+async def receive(database: Database, *numbers: int, age_seconds: float = 0.0) -> None:
+    """Events of another service that arrive; each follows the one before it."""
+    received_at = datetime.now(UTC) - timedelta(seconds=age_seconds)
+    async with database.writing() as session, session.begin():
+        for number in numbers:
+            row = event_of("a", number, id=uuid7()).row()
+            told = {"source": OTHERS, "previous": number - 1 or None, "received_at": received_at}
+            await session.execute(received_events.insert(), row | told)
+
+
+async def handled(database: Database) -> list[int | None]:
+    """The versions that a handler gets one after the other."""
+    outbox = outbox_of(database)
+    seen: list[int | None] = []
+    claimed = await claim(outbox)
+    while claimed:
+        assert [one.source for one in claimed] == [OTHERS]
+        seen += [one.event.version for one in claimed]
+        claimed = await outbox.turn([Outcome(one) for one in claimed], {HANDLER: 9})
+    return seen
+
+
+async def test_events_of_others_are_handled_in_their_order_however_they_arrive(database: Database) -> None:
+    await receive(database, 4, 2)
+    assert await handled(database) == [], "the first did not come yet"
+    await receive(database, 1)
+    assert await handled(database) == [1, 2]
+    await receive(database, 3)
+    assert await handled(database) == [3, 4]
+
+
+async def test_an_event_that_never_came_is_not_waited_for_for_ever(database: Database) -> None:
+    await receive(database, 2, 3, age_seconds=GRACE_SECONDS - 30)
+    assert await handled(database) == []
+    await receive(database, 7, 8, age_seconds=GRACE_SECONDS + 1)
+    assert await handled(database) == [7, 8]
+
+
+async def test_an_event_of_ours_and_one_of_others_are_of_different_aggregates(database: Database) -> None:
+    await receive(database, 1)
+    await store(database, event_of("a", 1))
+    assert sorted(one.source for one in await claim(outbox_of(database))) == ["", OTHERS]
+
+
+async def test_what_waits_for_a_handler_that_is_gone_is_counted(database: Database) -> None:
+    await let_wait(database, event_of("a", 1), handler="Gone")
+    await let_wait(database, event_of("b", 1))
+    assert await outbox_of(database).without_handlers() == {"Gone": 1}

@@ -15,7 +15,14 @@ from app.core.cqrs.testing import FixedClock
 from app.persistence import sweeping
 from app.persistence.database import Database
 from app.persistence.sweeping import Sweeper
-from app.persistence.tables import event_log, idempotency_keys, inbox, login_sessions, parked_events, refresh_tokens
+from app.persistence.tables import (
+    event_log,
+    idempotency_keys,
+    inbox,
+    login_sessions,
+    received_events,
+    refresh_tokens,
+)
 from tests.core.cqrs.support import within_patience
 from tests.events import event_of, store
 from tests.rows import rows_of
@@ -173,7 +180,7 @@ def sweepers() -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if task.get_name() == "sweeper"}
 
 
-@pytest.mark.parametrize("table", [event_log, parked_events], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [event_log, received_events], ids=lambda table: table.name)
 async def test_that_an_event_was_handled_is_known_for_as_long_as_it_may_come_again(
     service: RunningService, sweeper: Sweeper, database: Database, table: Table
 ) -> None:
@@ -190,14 +197,14 @@ async def test_that_an_event_was_handled_is_known_for_as_long_as_it_may_come_aga
     assert {row.event_id for row in await rows_of(service, inbox)} == {waiting.id, young.id}
 
 
-async def test_a_parked_event_that_was_handled_is_deleted_and_the_log_is_not(
+async def test_a_received_event_that_was_handled_is_deleted_and_the_log_is_not(
     service: RunningService, sweeper: Sweeper, database: Database
 ) -> None:
     kept = timedelta(seconds=sweeping.RECEIVED_SECONDS)
-    for table in (event_log, parked_events):
+    for table in (event_log, received_events):
         await store(database, event_of("a", 1), event_of("a", 2), table=table)
         async with database.writing_engine.begin() as connection:
             await connection.execute(update(table).where(table.c.version == 1).values(published_at=NOW - kept))
     assert await sweeper.sweep() == 1
-    assert [row.version for row in await rows_of(service, parked_events)] == [2]
+    assert [row.version for row in await rows_of(service, received_events)] == [2]
     assert len(await rows_of(service, event_log)) == 2

@@ -86,4 +86,4 @@ def test_operations_are_counted_and_timed_by_message_and_outcome(start: Start) -
     took = {labels: float(value) for kind, labels, value in series if kind == "sum"}
     assert 0 < took['message="Announce",status="success"'] < 10
     assert ("bucket", 'le="+Inf",message="Announce",status="success"', "2.0") in series
-    assert re.search(r'^outbox_dead_events\{table="event_log"\} [12]\.0$', metrics, re.MULTILINE)
+    assert re.search(r'^outbox_dead_events\{handler="\w+"\} [12]\.0$', metrics, re.MULTILINE)

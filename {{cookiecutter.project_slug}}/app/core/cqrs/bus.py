@@ -21,7 +21,6 @@ from app.core.cqrs.work import Work, refuse_in_query, refuse_in_task, work_of
 
 R = TypeVar("R")
 Run = Callable[[Any], Coroutine[Any, Any, Any]]
-REACTION_TIMEOUT_SECONDS = 30.0
 EVENT_MAX_STEPS = 100
 """How many events may follow from each other, reaction by reaction, before that counts as going round in circles."""
 _get_current = current.get
@@ -62,7 +61,7 @@ class CQRSBus(Registering):
         self._commands, self._queries = self._pipelines.commands, self._pipelines.queries
         self._published = self._pipelines.published
         self.event_max_steps = EVENT_MAX_STEPS
-        self.delivery: Delivery = MemoryDelivery(self.react)
+        self.delivery: Delivery = MemoryDelivery(self.react_all)
 
     # Sending messages
 
@@ -214,24 +213,36 @@ class CQRSBus(Registering):
         """Commit the work of a command with the events it raised."""
         await commit(work, self._pipelines.inside.__getitem__)
 
-    async def react(self, record: EventRecord) -> None:
-        """Run all after-commit reactions to an event, one after the other.
+    def reactions_to(self, event_type: type[DomainEvent]) -> tuple[str, ...]:
+        """The names of the after-commit handlers of an event, as `@event_handler(name=...)` gives them."""
+        return tuple(self._pipelines.after[event_type])
+
+    async def react(self, record: EventRecord, handler: str) -> None:
+        """Let one after-commit handler handle an event; what it raises is raised.
+
+        Args:
+            record: the event.
+            handler: the name of the handler, one of `reactions_to`.
+        """
+        try:
+            await self._pipelines.after[type(record.event)][handler](record)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise RuntimeError(f"{handler} awaited something that was cancelled.") from error
+
+    async def react_all(self, record: EventRecord) -> None:
+        """Let all after-commit handlers handle an event, one after the other.
 
         Raises:
             ExceptionGroup: of everything that they raised, when all have run.
         """
         failures: list[Exception] = []
-        for react in self._pipelines.after[type(record.event)]:
+        for handler in self.reactions_to(type(record.event)):
             try:
-                async with asyncio.timeout(REACTION_TIMEOUT_SECONDS):
-                    await react(record)
+                await self.react(record, handler)
             except Exception as error:
                 failures.append(error)
-            except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
-                failures.append(RuntimeError("It awaited something that was cancelled."))
-                failures[-1].__cause__ = error
         if failures:
             raise ExceptionGroup(f"{len(failures)} handlers of {record.event_type} failed.", failures)

@@ -21,13 +21,13 @@ Run = Callable[[Any], Coroutine[Any, Any, Any]]
 """Takes a message, and does everything there is to do for it."""
 
 
-class Reactions(dict[type, list[Reaction]]):
-    """Event type -> the reactions to it."""
+class Reactions(dict[type, dict[str, Reaction]]):
+    """Event type -> the reactions to it, by the names of their handlers."""
 
-    def __init__(self, compile_for: Callable[[type], list[Reaction]]) -> None:
+    def __init__(self, compile_for: Callable[[type], dict[str, Reaction]]) -> None:
         self._compile_for = compile_for
 
-    def __missing__(self, event_type: type) -> list[Reaction]:
+    def __missing__(self, event_type: type) -> dict[str, Reaction]:
         compiled = self[event_type] = self._compile_for(event_type)
         return compiled
 
@@ -112,12 +112,12 @@ class Pipelines:
         """The middleware around a handler."""
         return self._middlewares.around(found.declaration.kind, found.declaration.message_type, self._ports)
 
-    def _reactions(self, event_type: type, in_transaction: bool) -> list[Reaction]:
-        return [
-            self.from_log(found)
+    def _reactions(self, event_type: type, in_transaction: bool) -> dict[str, Reaction]:
+        return {
+            found.name_on_record: self.from_log(found)
             for found in self._handlers.reactions_to(event_type)
             if found.declaration.in_transaction is in_transaction
-        ]
+        }
 
     def from_log(self, found: Registered) -> Reaction:
         """The reaction of one handler to events of the event log."""

@@ -140,6 +140,11 @@ class EventTypes:
                 )
 
     @property
+    def classes(self) -> Mapping[tuple[str | None, str], type[DomainEvent]]:
+        """Source and name on the wire -> class; the source of this service's own events is None."""
+        return self._classes
+
+    @property
     def foreign(self) -> list[type[DomainEvent]]:
         """The classes of other services' events."""
         return [event_class for (source, _), event_class in self._classes.items() if source is not None]

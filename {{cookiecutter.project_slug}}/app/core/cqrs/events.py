@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -47,7 +47,7 @@ def compile_reaction(plan: Plan) -> Reaction:
     return react
 
 
-async def commit(work: Work, reactions_inside: Callable[[type[DomainEvent]], Sequence[Reaction]]) -> None:
+async def commit(work: Work, reactions_inside: Callable[[type[DomainEvent]], Mapping[str, Reaction]]) -> None:
     """Run the in-transaction reactions, write the events to the event log, and commit it all."""
     unit = work.unit
     assert unit is not None, "only work in a transaction is committed"
@@ -64,7 +64,7 @@ async def commit(work: Work, reactions_inside: Callable[[type[DomainEvent]], Seq
 
 
 async def _react_inside(
-    work: Work, unit: UnitOfWork, reactions_inside: Callable[[type[DomainEvent]], Sequence[Reaction]]
+    work: Work, unit: UnitOfWork, reactions_inside: Callable[[type[DomainEvent]], Mapping[str, Reaction]]
 ) -> list[EventRecord]:
     """Run the in-transaction reactions to every event of the unit, those they raise included."""
     dispatch = current.get()
@@ -80,7 +80,7 @@ async def _react_inside(
         _check_depth(dispatch, raised[0])
         records += raised
         for record in raised:
-            for react in reactions_inside(type(record.event)):
+            for react in reactions_inside(type(record.event)).values():
                 await react(record)
     raise ConfigurationError(
         f"In-transaction reactions raised events {MOST_ROUNDS} times over, last {records[-1].event.event_type}: "

@@ -39,7 +39,8 @@ class Plan:
     middlewares: tuple[Any, ...] = ()
     cache_enabled: bool = True
     nested: bool = False
-    twins: int = 0
+    name: str = ""
+    """What the inbox and the outbox know a handler of events by."""
 
     @cached_property
     def handler_type(self) -> type:

@@ -63,11 +63,17 @@ class Registered:
         """The name of the handler's class."""
         return class_of(self.handler).__name__
 
+    @property
+    def name_on_record(self) -> str:
+        """What the inbox and the outbox know the handler by."""
+        name = self.declaration.name or self.name
+        # Handlers of one class for one event are told apart by the order of their registration.
+        return f"{name}#{self.twins + 1}" if self.twins else name
+
     def is_twin_of(self, other: "Registered") -> bool:
         """Whether both are for the same message, and of one class or of classes with one name."""
         mine, theirs = class_of(self.handler), class_of(other.handler)
-        same_name = (mine.__module__, mine.__qualname__) == (theirs.__module__, theirs.__qualname__)
-        return same_name and self.declaration.message_type is other.declaration.message_type
+        return _path(mine) == _path(theirs) and self.declaration.message_type is other.declaration.message_type
 
     def plan(self, ports: Ports, bus: Any, middlewares: tuple[Any, ...] = ()) -> Plan:
         """How this handler handles its message."""
@@ -83,8 +89,12 @@ class Registered:
             middlewares=middlewares,
             cache_enabled=declaration.cache_enabled,
             nested=declaration.in_transaction,
-            twins=self.twins,
+            name=self.name_on_record,
         )
+
+
+def _path(handler: type) -> str:
+    return f"{handler.__module__}.{handler.__qualname__}"
 
 
 def class_of(handler: Any) -> type:
@@ -108,6 +118,7 @@ class Handlers:
         """
         message_type = registered.declaration.message_type
         if registered.declaration.kind is Kind.EVENT:
+            self._check_name(registered)
             self.reacting.append(replace(registered, twins=self._twins_of(registered)))
             return
         earlier = self.answering.get(message_type)
@@ -117,6 +128,16 @@ class Handlers:
                 "or make the bus with allow_handler_override=True to let the later one win."
             )
         self.answering[message_type] = registered
+
+    def _check_name(self, registered: Registered) -> None:
+        name, mine = registered.declaration.name or registered.name, class_of(registered.handler)
+        for other in self.reacting:
+            theirs = class_of(other.handler)
+            if (other.declaration.name or other.name) == name and _path(theirs) != _path(mine):
+                raise DuplicateHandlerError(
+                    f"{_path(theirs)} and {_path(mine)} are both known as {name}, and an event that one has handled "
+                    f'would be taken for handled by both: give one of them @event_handler(..., name="...").'
+                )
 
     def _twins_of(self, registered: Registered) -> int:
         twins = {id(found.handler): found.twins for found in self.reacting if found.is_twin_of(registered)}

@@ -25,6 +25,7 @@ K_co = TypeVar("K_co", covariant=True)
 KINDS = {"command_handler": ICommand, "query_handler": IQuery, "event_handler": DomainEvent}
 DEFAULT_COMMAND_TIMEOUT_SECONDS = 30.0
 DEFAULT_QUERY_TIMEOUT_SECONDS = 15.0
+DEFAULT_REACTION_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Declaration:
     timeout_seconds: float | None = None
     cache_enabled: bool = True
     in_transaction: bool = False
+    name: str | None = None
 
 
 declared_handlers: list[type] = []
@@ -142,20 +144,32 @@ def query_handler(
     return lambda handler: _declared(handler, declaration)
 
 
-def event_handler(event: type[E], *, in_transaction: bool = False) -> "Callable[[EventHandlerClass[E, K_co]], K_co]":
+def event_handler(
+    event: type[E],
+    *,
+    in_transaction: bool = False,
+    timeout_seconds: float | None = DEFAULT_REACTION_TIMEOUT_SECONDS,
+    name: str | None = None,
+) -> "Callable[[EventHandlerClass[E, K_co]], K_co]":
     """Declare one of the handlers of an event and its subclasses.
 
     Args:
         event: the class of the event.
         in_transaction: False: after the commit, behind the back of the command. True: before it and in the same
             transaction, so that a failure fails the command.
+        timeout_seconds: how long the handler may take for one event, all its attempts included, in seconds; None:
+            there is no limit but that of the command it is in.
+        name: what the inbox and the outbox know the handler by; None: the name of its class. Give the old name to a
+            class that is renamed: events that wait for it, or were handled by it, go by that.
 
     Raises:
         PolicyError: it is on what is no handler.
     """
     require_arguments("event_handler", "@event_handler(UserCreated)", event)
     require_message("event_handler", event, KINDS)
-    declaration = Declaration(Kind.EVENT, event, in_transaction=in_transaction)
+    declaration = Declaration(
+        Kind.EVENT, event, timeout_seconds=timeout_seconds, in_transaction=in_transaction, name=name
+    )
     return lambda handler: _declared(handler, declaration)
 
 

@@ -11,10 +11,8 @@ from app.api import gauges
 from app.core.config import Settings
 from app.core.container import RunningService
 from app.persistence.database import Database
-from app.persistence.outbox import Outbox
-from app.persistence.tables import parked_events
 from tests.core.cqrs.support import PATIENCE, within_patience
-from tests.events import event_of
+from tests.events import event_of, let_wait
 
 
 @pytest.fixture(autouse=True)
@@ -33,17 +31,16 @@ async def test_metrics_are_text_that_prometheus_reads(client: AsyncClient) -> No
 
 async def test_what_waits_is_measured_when_it_is_asked_for(client: AsyncClient, service: RunningService) -> None:
     before = (await client.get("/metrics")).text
-    await Outbox(await service.container.get(Database), parked_events, 1, 3600).put(
-        event_of("1", 1, occurred_at=datetime.now(UTC) - timedelta(hours=1)), OSError()
-    )
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    await let_wait(await service.container.get(Database), event_of("1", 1, occurred_at=an_hour_ago), OSError())
     after = (await client.get("/metrics")).text
 
-    assert 'outbox_waiting_events{table="event_log"} 0.0' in before
-    assert 'outbox_dead_events{table="parked_events"} 0.0' in before
-    assert 'outbox_oldest_waiting_seconds{table="parked_events"} 0.0' in before
-    assert 'outbox_waiting_events{table="parked_events"} 1.0' in after
-    assert 'outbox_dead_events{table="parked_events"} 1.0' in after
-    assert 3600 <= value(after, 'outbox_oldest_waiting_seconds{table="parked_events"}') < 3660
+    assert 'outbox_waiting_events{handler="(new)"} 0.0' in before
+    assert 'outbox_dead_events{handler="(new)"} 0.0' in before
+    assert 'outbox_oldest_waiting_seconds{handler="(new)"} 0.0' in before
+    assert 'outbox_waiting_events{handler="Handler"} 1.0' in after
+    assert 'outbox_dead_events{handler="Handler"} 1.0' in after
+    assert 3600 <= value(after, 'outbox_oldest_waiting_seconds{handler="Handler"}') < 3660
     assert after.count("# TYPE outbox_waiting_events gauge") == 1
 
 
@@ -66,7 +63,7 @@ async def test_when_the_database_does_not_answer_the_rest_is_told(
 async def test_so_it_is_without_the_tables(client: AsyncClient, service: RunningService) -> None:
     database = await service.container.get(Database)
     async with database.writing_engine.begin() as connection:
-        await connection.execute(text("DROP TABLE parked_events"))
+        await connection.execute(text("DROP TABLE reactions"))
 
     without = await client.get("/metrics")
 

@@ -59,7 +59,7 @@ def test_the_defaults() -> None:
     assert declarations_of(command_handler(Do)(fresh(Worker))) == (Declaration(Kind.COMMAND, Do, True, 30.0),)
     assert declarations_of(query_handler(Ask)(fresh(Answerer))) == (Declaration(Kind.QUERY, Ask, True, 15.0, True),)
     reactor = event_handler(Happened)(fresh(Reactor))
-    assert declarations_of(reactor) == (Declaration(Kind.EVENT, Happened, in_transaction=False),)
+    assert declarations_of(reactor) == (Declaration(Kind.EVENT, Happened, timeout_seconds=30.0),)
 
 
 def test_a_second_declaration_replaces_the_first() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from app.core.cqrs.errors import HandlerTimeoutError
-from app.core.cqrs.plan import Plan, Step
+from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.work import current_work
 
 logger = structlog.get_logger(__name__)
@@ -45,9 +45,16 @@ async def _limited(work: Coroutine[Any, Any, Any], awaited: Any, remaining: floa
         if here is not None and here.committed is not None:
             logger.error("closing_cut_short", message_name=plan.message_type.__name__, seconds=plan.timeout_seconds)
             return here.committed[0]  # what is done can no longer be late
-        raise HandlerTimeoutError(
-            f"{plan.message_type.__name__} was not done within {plan.timeout_seconds:g} s."
-        ) from error
+        raise HandlerTimeoutError(_sentence(plan)) from error
+
+
+def _sentence(plan: Plan) -> str:
+    if plan.kind is not Kind.EVENT:
+        return f"{plan.message_type.__name__} was not done within {plan.timeout_seconds:g} s."
+    return (
+        f"{plan.name} did not handle the event within {plan.timeout_seconds:g} s: make it faster, or give it more time "
+        "by @event_handler(..., timeout_seconds=...)."
+    )
 
 
 @coroutine

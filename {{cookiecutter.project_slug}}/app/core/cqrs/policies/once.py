@@ -16,9 +16,7 @@ def receiving(plan: Plan, proceed: Step) -> Step:
     units = plan.ports.units
     if plan.kind is not Kind.EVENT or units is None:
         return proceed
-    name = f"{plan.handler_type.__module__}.{plan.handler_type.__qualname__}"
-    if plan.twins:  # handlers of one class for one event are told apart by the order of their registration
-        name += f"#{plan.twins + 1}"
+    name = plan.name
 
     async def once(record: Any) -> None:
         if not record.is_stored:
