@@ -32,7 +32,7 @@ from tests.events import (
 
 def versions(claimed: list[Claimed]) -> list[tuple[str | None, int | None]]:
     """Of which aggregates events were claimed, and which."""
-    return sorted((one.event.aggregate_id, one.event.version) for one in claimed)  # type: ignore[type-var]
+    return sorted((one.event.aggregate_id, one.event.version) for one in claimed)
 
 
 async def end_leases(database: Database) -> None:
