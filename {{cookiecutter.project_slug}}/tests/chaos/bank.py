@@ -19,7 +19,6 @@ from app.core.cqrs import (
     BaseCommandHandler,
     BaseEventHandler,
     ConcurrencyError,
-    DomainEvent,
     ICommand,
     TransientError,
     command_handler,
@@ -28,6 +27,7 @@ from app.core.cqrs import (
     retry_on_failure,
     transactional,
 )
+from tests.chaos.deposited import Deposited
 
 ELSEWHERE_SECONDS = 0.005
 LONGEST_SECONDS = 90.0
@@ -49,15 +49,6 @@ effects = Table(
     Column("event_id", Uuid, nullable=False),
     Column("entry", Text),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deposited(DomainEvent):
-    """Money was paid in."""
-
-    event_type: ClassVar[str] = "chaos.Deposited"
-    account_id: UUID
-    entry: str
 
 
 class Account(AggregateRoot):

@@ -4,7 +4,8 @@ from sqlalchemy import Column, Table, Text, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseEventHandler, event_handler, transactional
-from tests.chaos.bank import Deposited, metadata
+from tests.chaos.bank import metadata
+from tests.chaos.deposited import Deposited
 
 grudges = Table("chaos_grudges", metadata, Column("entry", Text, primary_key=True))
 

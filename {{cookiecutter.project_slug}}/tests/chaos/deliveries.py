@@ -5,16 +5,14 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, NullPool, Table, exists, func, select
+from sqlalchemy import ColumnElement, NullPool, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from app.persistence.stored_event import StoredEvent
-from app.persistence.tables import event_log, parked_events
+from app.persistence.tables import event_log, reactions, received_events
 from tests.chaos.bank import effects
 from tests.chaos.oracle import require, until
 from tests.chaos.stage import Database
-
-WAITING_TABLES = (event_log, parked_events)
+from tests.chaos.witnesses import Arrival
 
 
 @asynccontextmanager
@@ -28,8 +26,8 @@ async def looking(database: Database) -> AsyncIterator[AsyncConnection]:
         await engine.dispose()
 
 
-async def drained(database: Database, seconds: float, tables: Sequence[Table] = WAITING_TABLES) -> None:
-    """Wait until no event waits.
+async def drained(database: Database, seconds: float) -> None:
+    """Wait until no event waits, for whoever it is.
 
     Raises:
         Violation: some still do after so many seconds.
@@ -37,10 +35,8 @@ async def drained(database: Database, seconds: float, tables: Sequence[Table] = 
     async with looking(database) as connection:
 
         async def none_waits() -> bool:
-            for table in tables:
-                if await connection.scalar(select(exists().where(table.c.published_at.is_(None)))):
-                    return False
-            return True
+            new = (exists().where(table.c.published_at.is_(None)) for table in (event_log, received_events))
+            return not await connection.scalar(select(or_(exists(select(reactions.c.event_id)), *new)))
 
         await until(none_waits, "All events are to be delivered", seconds)
 
@@ -67,8 +63,8 @@ async def counted(connection: AsyncConnection, what: ColumnElement[Any]) -> int:
     return await connection.scalar(select(func.count(what))) or 0
 
 
-async def check_arrived(database: Database, arrivals: Sequence[StoredEvent], *, once: bool = False) -> int:
-    """Every event of the log arrived, in the order of its aggregate, without an attempt that failed.
+async def check_arrived(database: Database, arrivals: Sequence[Arrival], *, once: bool = False) -> int:
+    """Every event of the log arrived, in the order of its aggregate, and none waits any more.
 
     Args:
         database: whose log it is.
@@ -82,16 +78,16 @@ async def check_arrived(database: Database, arrivals: Sequence[StoredEvent], *, 
         Violation: it is not so.
     """
     async with looking(database) as connection:
-        rows = (await connection.execute(select(event_log))).all()
-    failed = sum(row.attempts > 0 or row.dead or row.published_at is None for row in rows)
-    require(not failed, f"{failed} of {len(rows)} events are dead, wait, or failed before.")
+        rows = (await connection.execute(select(event_log.c.id))).all()
+        waiting = await counted(connection, reactions.c.event_id)
+    require(not waiting, f"{waiting} of {len(rows)} events wait.")
     ids, seen = {row.id for row in rows}, Counter(event.id for event in arrivals)
     require(ids <= seen.keys(), f"{len(ids - seen.keys())} of {len(ids)} events never arrived.")
     require(seen.keys() <= ids, f"{len(seen.keys() - ids)} messages tell of no event.")
     twice = seen.total() - len(seen)
     require(not (once and twice), f"{twice} of {len(ids)} events arrived more than once.")
     first = {event.id: event for event in reversed(arrivals)}  # of each the first arrival, the last one first
-    check_order((event.key, event.version or 0) for event in reversed(first.values()))
+    check_order((event.subject, event.version) for event in reversed(first.values()))
     return len(rows)
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import NullPool, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.persistence.tables import event_log
-from tests.chaos.bank import Deposited, accounts, effects, entries
+from tests.chaos.bank import accounts, effects, entries
 from tests.chaos.callers import Answer
+from tests.chaos.deposited import Deposited
 from tests.chaos.oracle import Violation, require
 
 NEXT_EFFECT_SECONDS = 40.0

@@ -1,16 +1,18 @@
 """What lies at a broker, read by somebody who has nothing to do with the service."""
 
+import json
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aio_pika
 import nats
 from redis.asyncio import Redis as RedisClient
 
-from app.persistence.stored_event import StoredEvent
 from tests.chaos.brokers import Nats, RabbitMq, Redis
 from tests.chaos.oracle import require
 from tests.chaos.servers import Server
@@ -19,6 +21,22 @@ from tests.chaos.stage import Stage
 TOPIC = "events"
 EVERYTHING = "everything"
 READ_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A CloudEvent, as somebody in another language would read it."""
+
+    id: UUID
+    source: str
+    subject: str
+    version: int
+
+    @classmethod
+    def read(cls, body: bytes) -> "Arrival":
+        """What is in a message."""
+        said = json.loads(body)
+        return cls(UUID(said["id"]), said["source"], said["subject"], int(said["sequence"]))
 
 
 @asynccontextmanager
@@ -38,12 +56,12 @@ async def broker(stage: Stage, kind: type[Server]) -> AsyncIterator[Server]:
         await server.remove()
 
 
-async def arrived(server: Server) -> list[StoredEvent]:
+async def arrived(server: Server) -> list[Arrival]:
     """Every message from the first to the last."""
     return await READERS[type(server)](server)
 
 
-async def _in_jetstream(server: Server) -> list[StoredEvent]:
+async def _in_jetstream(server: Server) -> list[Arrival]:
     """Each under the id that JetStream knows duplicates by."""
     client = await nats.connect(server.url)
     try:
@@ -53,7 +71,7 @@ async def _in_jetstream(server: Server) -> list[StoredEvent]:
         messages = [await reader.next_msg(READ_SECONDS) for _ in range(state.messages)]
     finally:
         await client.close()
-    events = [StoredEvent.from_json(message.data) for message in messages]
+    events = [Arrival.read(message.data) for message in messages]
     told = [(message.headers or {}).get("Nats-Msg-Id") for message in messages]
     require(told == [str(event.id) for event in events], "Messages have another Nats-Msg-Id than their events.")
     return events
@@ -68,21 +86,21 @@ async def _keep_everything(server: Server) -> None:
         await queue.bind(exchange, "#")
 
 
-async def _in_rabbitmq(server: Server) -> list[StoredEvent]:
+async def _in_rabbitmq(server: Server) -> list[Arrival]:
     async with await aio_pika.connect(server.url) as connection:
         queue = await (await connection.channel()).get_queue(EVERYTHING)
         messages = queue.declaration_result.message_count or 0
         async with queue.iterator(no_ack=True, timeout=READ_SECONDS) as reader:
-            return [StoredEvent.from_json((await anext(reader)).body) for _ in range(messages)]
+            return [Arrival.read((await anext(reader)).body) for _ in range(messages)]
 
 
-async def _in_redis(server: Server) -> list[StoredEvent]:
+async def _in_redis(server: Server) -> list[Arrival]:
     async with RedisClient.from_url(server.url) as client:
         messages: Any = await client.xrange(TOPIC)
-    return [StoredEvent.from_json(fields[b"event"]) for _, fields in messages]
+    return [Arrival.read(fields[b"event"]) for _, fields in messages]
 
 
-READERS: dict[type[Server], Callable[[Server], Awaitable[list[StoredEvent]]]] = {
+READERS: dict[type[Server], Callable[[Server], Awaitable[list[Arrival]]]] = {
     Nats: _in_jetstream,
     RabbitMq: _in_rabbitmq,
     Redis: _in_redis,

@@ -1,7 +1,6 @@
-"""A worker with the bank: `python -m tests.chaos.worker READY ROLE PACKAGE...`.
+"""A worker with the bank: `python -m tests.chaos.worker READY PACKAGE...`.
 
-READY is a file that it makes when it works. ROLE is `worker`, or `relay` for one that delivers and receives nothing.
-Handlers are found in the packages.
+READY is a file that it makes when it works. Handlers are found in the packages.
 """
 
 import asyncio
@@ -22,14 +21,14 @@ TAKE_OVER = "CHAOS_TAKE_OVER_SECONDS"
 """A variable that says how soon a consumer is given up, where the usual time is too long to wait for."""
 
 
-def main(ready: str, role: str, *packages: str) -> None:
+def main(ready: str, *packages: str) -> None:
     """Work until SIGTERM."""
 
     file = Path(ready)
 
     @asynccontextmanager
     async def announced(settings: Settings, **_: Any) -> AsyncIterator[RunningService]:
-        async with running_service(settings, (HANDLERS, *packages), worker=role == "worker") as service:
+        async with running_service(settings, (HANDLERS, *packages), worker=True) as service:
             file.touch()  # noqa: ASYNC240  # nothing else runs here that could wait for it
             yield service
 

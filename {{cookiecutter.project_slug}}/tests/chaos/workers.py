@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal, Self
+from typing import Any, Self
 from uuid import uuid4
 
 from tests.chaos import bank, worker
@@ -17,21 +17,18 @@ from tests.chaos.stage import Database, Stage
 STOP_SECONDS = 60.0
 PACKAGES = (bank.__name__,)
 TAKE_OVER_SECONDS = 5.0
-Role = Literal["worker", "relay"]
 
 
 class WorkerProcess:
     """A worker on a database. What it takes from the broker and does not finish, others get after 5 s; FULL: 30 s."""
 
-    def __init__(
-        self, stage: Stage, database: Database, role: Role, packages: Sequence[str], settings: dict[str, Any]
-    ) -> None:
-        name = f"{role}-{uuid4().hex}"
+    def __init__(self, stage: Stage, database: Database, packages: Sequence[str], settings: dict[str, Any]) -> None:
+        name = f"worker-{uuid4().hex}"
         self._ready = stage.folder / f"{name}.ready"
         env = environment_of(database.of_process(**settings))
         if not stage.full:
             env[worker.TAKE_OVER] = str(TAKE_OVER_SECONDS)
-        arguments = [sys.executable, "-m", worker.__name__, str(self._ready), role, *packages]
+        arguments = [sys.executable, "-m", worker.__name__, str(self._ready), *packages]
         self.program = Program(arguments, stage.folder / f"{name}.log", env, stage.folder)
 
     async def start(self) -> Self:
@@ -61,12 +58,11 @@ async def workers(
     stage: Stage,
     database: Database,
     how_many: int,
-    role: Role = "worker",
     packages: Sequence[str] = PACKAGES,
     **settings: Any,
 ) -> AsyncIterator[list[WorkerProcess]]:
     """So many workers, which are started all at once and ended at the end."""
-    started = [WorkerProcess(stage, database, role, packages, settings) for _ in range(how_many)]
+    started = [WorkerProcess(stage, database, packages, settings) for _ in range(how_many)]
     try:
         await asyncio.gather(*(process.start() for process in started))
         yield started

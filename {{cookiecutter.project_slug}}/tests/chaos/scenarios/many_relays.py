@@ -3,7 +3,7 @@
 import asyncio
 
 from app.core.container import running_service
-from tests.chaos import bank, batches
+from tests.chaos import bank, batches, deposited
 from tests.chaos.batches import Depositor
 from tests.chaos.brokers import Redis
 from tests.chaos.deliveries import check_arrived, drained
@@ -41,7 +41,7 @@ async def _share(stage: Stage, server: Server, relays: int) -> str:
         await depositor.commit(events // 2)
         async with asyncio.TaskGroup() as tasks:
             others = tasks.create_task(depositor.commit(events // 2))
-            async with workers(stage, database, relays, "relay", broker_url=server.url):
+            async with workers(stage, database, relays, packages=(deposited.__name__,), broker_url=server.url):
                 await others
                 await drained(database, DRAINED_SECONDS)
     published = await check_arrived(database, await arrived(server), once=True)

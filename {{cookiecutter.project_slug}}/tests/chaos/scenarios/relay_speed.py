@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 
 from app.core.container import running_service
 from app.persistence.tables import event_log
-from tests.chaos import bank, batches
+from tests.chaos import bank, batches, deposited
 from tests.chaos.batches import Depositor
 from tests.chaos.brokers import Nats
 from tests.chaos.deliveries import check_arrived, drained, looking
@@ -28,7 +28,7 @@ async def play(stage: Stage) -> str:
         await depositor.commit(stage.size(3_000, 10_000))
     try:
         async with broker(stage, Nats) as server:
-            async with workers(stage, database, 1, "relay", broker_url=server.url):
+            async with workers(stage, database, 1, packages=(deposited.__name__,), broker_url=server.url):
                 await drained(database, DRAINED_SECONDS)
             events = await check_arrived(database, await arrived(server), once=True)
     except MissingError as missing:

@@ -1,0 +1,117 @@
+"""Several workers of a service share what another service tells over a broker, and some are killed meanwhile."""
+
+import asyncio
+from collections import defaultdict
+
+import aio_pika
+from aio_pika.exceptions import AMQPError
+from sqlalchemy import select
+
+from app.core.container import running_service
+from app.persistence.tables import event_log
+from tests.chaos import bank, batches, deposited, listener
+from tests.chaos.batches import Depositor
+from tests.chaos.brokers import Nats, RabbitMq, Redis
+from tests.chaos.deliveries import check_order, drained, looking
+from tests.chaos.oracle import require, until
+from tests.chaos.servers import MissingError, Server
+from tests.chaos.stage import Database, Stage
+from tests.chaos.witnesses import TOPIC, broker
+from tests.chaos.workers import WorkerProcess, workers
+
+ACCOUNTS = 50
+HANDLERS = ("HearAtOnce", "HearSlowly")
+GROUP = "listener"
+LATEST_KILL_SECONDS = 0.5
+THERE_SECONDS = 30.0
+HEARD_SECONDS = 120.0
+
+
+async def play(stage: Stage) -> str:
+    """With each broker; with two workers, and FULL with four too."""
+    if not stage.has_postgres:
+        stage.left_out.append("shared_workers (on SQLite one worker handles at a time)")
+        return "left out"
+    lines = []
+    for kind in (Nats, RabbitMq, Redis):
+        try:
+            for how_many in (2, 4) if stage.full else (2,):
+                async with broker(stage, kind) as server:
+                    lines.append(await _share(stage, server, how_many))
+        except MissingError as missing:
+            stage.left_out.append(f"shared_workers on {kind.name} ({missing})")
+    return "; ".join(lines)
+
+
+async def _share(stage: Stage, server: Server, how_many: int) -> str:
+    told, hearing = await stage.postgres(ACCOUNTS), await stage.postgres(0)
+    events, kills = stage.size(300, 2_000), stage.size(1, 4)
+    here = {"broker_url": server.url, "service_name": listener.BANK, "broker_group": "bank"}
+    there = {"broker_url": server.url, "service_name": "chaos-listener", "broker_group": GROUP}
+    async with (
+        workers(stage, hearing, how_many, packages=(listener.__name__,), **there) as victims,
+        running_service(told.settings(relay_in_service=False), [bank.__name__, batches.__name__]) as service,
+    ):
+        await _has_queue(server)
+        async with workers(stage, told, 1, packages=(deposited.__name__,), **here), asyncio.TaskGroup() as tasks:
+            depositor = Depositor(service.bus, told.accounts, stage.random)
+            tasks.create_task(depositor.commit(events))
+            for _ in range(kills):
+                await _kill_one(stage, victims)
+            await _all_heard(hearing, events)
+        await drained(hearing, HEARD_SECONDS)
+    await _check_order(told, hearing)
+    return (
+        f"{server.name} {how_many} workers, {kills} kills, {events} events at {len(HANDLERS)} handlers once, in order"
+    )
+
+
+async def _has_queue(server: Server) -> None:
+    """RabbitMQ keeps messages only for groups that it knows of."""
+    if not isinstance(server, RabbitMq):
+        return
+
+    async def is_there() -> bool:
+        try:
+            async with await aio_pika.connect(server.url) as connection:
+                await (await connection.channel()).get_queue(f"{TOPIC}.{GROUP}")
+        except AMQPError:
+            return False
+        return True
+
+    await until(is_there, "The listener's queue is to be there", THERE_SECONDS)
+
+
+async def _kill_one(stage: Stage, victims: list[WorkerProcess]) -> None:
+    victim = stage.random.choice(victims)
+    await asyncio.sleep(stage.random.uniform(0, LATEST_KILL_SECONDS))
+    await victim.kill()
+    await victim.start()
+
+
+async def _all_heard(hearing: Database, events: int) -> None:
+    """Wait until each handler had so many events, or more."""
+    async with looking(hearing) as connection:
+
+        async def have() -> bool:
+            rows = (await connection.execute(select(listener.heard.c.handler))).all()
+            return len(rows) >= events * len(HANDLERS)
+
+        await until(have, f"{events} events are to be heard", HEARD_SECONDS)
+
+
+async def _check_order(told: Database, hearing: Database) -> None:
+    """Each handler had each event once, those of an account in their order."""
+    async with looking(told) as connection:
+        rows = await connection.execute(select(event_log.c.payload, event_log.c.aggregate_id, event_log.c.version))
+        happened = {row.payload["entry"]: (row.aggregate_id, row.version) for row in rows}
+    had: dict[str, list[str]] = defaultdict(list)
+    async with looking(hearing) as connection:
+        for row in await connection.execute(select(listener.heard).order_by(listener.heard.c.place)):
+            had[row.handler].append(row.entry)
+    require(sorted(had) == sorted(HANDLERS), f"Only {sorted(had)} heard anything.")
+    for handler, entries in had.items():
+        twice = len(entries) - len(set(entries))
+        lost = len(happened.keys() - set(entries))
+        require(not twice and not lost, f"{handler}: {twice} effects too many, {lost} of {len(happened)} events lost.")
+        check_order(happened[entry] for entry in entries)
