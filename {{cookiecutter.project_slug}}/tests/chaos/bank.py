@@ -27,8 +27,11 @@ from app.core.cqrs import (
     retry_on_failure,
     transactional,
 )
+from tests.chaos import deposited
 from tests.chaos.deposited import Deposited
 
+PACKAGES = (__name__, deposited.__name__)
+"""Where its handlers are, and its event."""
 ELSEWHERE_SECONDS = 0.005
 LONGEST_SECONDS = 90.0
 """Twenty attempts take their time where two hundred callers want the same."""

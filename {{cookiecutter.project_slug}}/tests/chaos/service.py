@@ -38,7 +38,7 @@ async def deposit(account_id: UUID, kind: str, body: Deposit, bus: Bus) -> Respo
 def create_app() -> FastAPI:
     """The application as it is in production, with one more package of handlers and one more router."""
     crash.install(bank.DepositLockedHandler)
-    main.running_service = partial(running_service, handlers=(HANDLERS, bank.__name__))  # type: ignore[attr-defined]
+    main.running_service = partial(running_service, handlers=(HANDLERS, *bank.PACKAGES))  # type: ignore[attr-defined]
     app = main.create_app()
     app.include_router(router)
     app.add_middleware(crash.CrashPoints)

@@ -24,7 +24,7 @@ QUIET_SECONDS = 2.0
 async def tills_on(database: Database, redis_url: str) -> AsyncIterator[list[RunningService]]:
     """Services that are put together as in production, on one database and one Redis."""
     settings = database.settings(cache_url=redis_url, relay_in_service=False)
-    packages = [bank.__name__, tills.__name__]
+    packages = [*bank.PACKAGES, tills.__name__]
     async with running_service(settings, packages) as one, running_service(settings, packages) as other:
         yield [one, other]
 

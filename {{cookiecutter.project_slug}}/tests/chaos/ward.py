@@ -18,7 +18,7 @@ from tests.chaos.workers import workers
 ACCOUNTS = 20
 PARKED_SECONDS = 30.0
 DRAINED_SECONDS = 30.0
-OLD = (bank.__name__, complaints.__name__)
+OLD = (*bank.PACKAGES, complaints.__name__)
 NEW = (*OLD, labels.__name__)
 UNHAPPY = "ValueError: This deposit is refused here."
 
@@ -65,7 +65,7 @@ class Ward:
     async def _commit(self) -> None:
         """The poison comes first, then what waits behind it, and then the others."""
         writing = self.database.settings(relay_in_service=False)
-        async with running_service(writing, [bank.__name__, batches.__name__, labels.__name__]) as service:
+        async with running_service(writing, [*bank.PACKAGES, batches.__name__, labels.__name__]) as service:
             depositor = Depositor(service.bus, self._healthy, self.stage.random)
             (await service.bus.execute_command(LabelAccount(self._labelled, "label"))).unwrap()
             await self.commit_poison(depositor)

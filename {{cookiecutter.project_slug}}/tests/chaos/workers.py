@@ -15,7 +15,7 @@ from tests.chaos.programs import Program
 from tests.chaos.stage import Database, Stage
 
 STOP_SECONDS = 60.0
-PACKAGES = (bank.__name__,)
+PACKAGES = bank.PACKAGES
 TAKE_OVER_SECONDS = 5.0
 
 

@@ -40,7 +40,7 @@ async def play(stage: Stage) -> str:
 
 async def _cancel(stage: Stage, database: Database, times: int) -> str:
     ledger, sent = Ledger(), count()
-    async with running_service(database.settings(database_pool_size=5), [bank.__name__]) as service:
+    async with running_service(database.settings(database_pool_size=5), [*bank.PACKAGES]) as service:
         while len(ledger.unknown) < times:
             tasks = {entry: asyncio.create_task(_one(stage, database, service, entry)) for entry in _some(sent)}
             for entry in stage.random.sample(list(tasks), len(tasks)):
@@ -92,7 +92,7 @@ async def _nothing_is_held(database: Database, service: RunningService) -> None:
 
 async def _nested(database: Database, pool_size: int) -> None:
     """Nested commands use the connection of the outer one, so none waits for another."""
-    async with running_service(database.settings(database_pool_size=pool_size), [bank.__name__]) as service:
+    async with running_service(database.settings(database_pool_size=pool_size), [*bank.PACKAGES]) as service:
         commands = (bank.DepositNested(database.accounts[0], f"nested{pool_size}.{n}") for n in range(AT_ONCE))
         async with asyncio.timeout(NESTED_SECONDS):
             results = await asyncio.gather(*(service.bus.execute_command(command) for command in commands))

@@ -25,10 +25,10 @@ async def play(stage: Stage) -> str:
         return "left out"
     database = await stage.postgres(ACCOUNTS)
     behind, new = stage.size(300, 10_000), stage.size(50, 600)
-    packages = (bank.__name__, refusing.__name__)
+    packages = (*bank.PACKAGES, refusing.__name__)
     writing = database.settings(relay_in_service=False)
     async with (
-        running_service(writing, [bank.__name__, batches.__name__]) as service,
+        running_service(writing, [*bank.PACKAGES, batches.__name__]) as service,
         workers(stage, database, 1, packages=packages, event_max_attempts=2, event_retry_seconds=0.05),
     ):
         await Depositor(service.bus, database.accounts[:1], stage.random).commit(behind)

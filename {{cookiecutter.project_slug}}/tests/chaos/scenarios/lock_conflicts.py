@@ -69,7 +69,7 @@ async def play(stage: Stage) -> str:
 
 async def _deadlocks(database: Database, times: int) -> str:
     ledger, (one, two), attempts = Ledger(), database.accounts, 0
-    async with running_service(database.settings(), [bank.__name__, __name__]) as service:
+    async with running_service(database.settings(), [*bank.PACKAGES, __name__]) as service:
         for number in range(times):
             meet = asyncio.Barrier(2)
             pair = [DepositInBoth(one, two, f"a{number}", meet), DepositInBoth(two, one, f"b{number}", meet)]
@@ -97,7 +97,7 @@ async def _held(database: Database) -> str:
     """A lock that is given back helps the next attempt; one that is not makes it 503, and nothing is done."""
     ledger = Ledger()
     patient = database.settings(database_lock_timeout_seconds=LOCK_SECONDS)
-    async with running_service(patient, [bank.__name__]) as service:
+    async with running_service(patient, [*bank.PACKAGES]) as service:
         started = time.monotonic()
         async with _somebody_holds(database):
             task = asyncio.create_task(service.bus.execute_command(_deposit(database, "in time")))

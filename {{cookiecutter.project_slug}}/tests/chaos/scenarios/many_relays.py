@@ -36,7 +36,9 @@ async def play(stage: Stage) -> str:
 async def _share(stage: Stage, server: Server, relays: int) -> str:
     """Half of the events wait for the relays, half come while they work."""
     database, events = await stage.postgres(ACCOUNTS), stage.size(1_000, 10_000)
-    async with running_service(database.settings(relay_in_service=False), [bank.__name__, batches.__name__]) as service:
+    async with running_service(
+        database.settings(relay_in_service=False), [*bank.PACKAGES, batches.__name__]
+    ) as service:
         depositor = Depositor(service.bus, database.accounts, stage.random)
         await depositor.commit(events // 2)
         async with asyncio.TaskGroup() as tasks:

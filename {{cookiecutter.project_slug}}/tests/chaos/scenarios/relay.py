@@ -54,7 +54,7 @@ async def play(stage: Stage) -> str:
 async def _under_fire(stage: Stage, database: Database, server: Server, size: Size) -> str:
     writing = database.settings(relay_in_service=False)
     async with (
-        running_service(writing, [bank.__name__, batches.__name__]) as service,
+        running_service(writing, [*bank.PACKAGES, batches.__name__]) as service,
         workers(stage, database, WORKERS, broker_url=server.url) as victims,
     ):
         depositor = Depositor(service.bus, database.accounts, stage.random)

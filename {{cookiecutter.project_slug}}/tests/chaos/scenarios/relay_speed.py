@@ -23,7 +23,9 @@ async def play(stage: Stage) -> str:
         stage.left_out.append("relay_speed (PostgreSQL)")
         return "left out"
     database = await stage.postgres(ACCOUNTS)
-    async with running_service(database.settings(relay_in_service=False), [bank.__name__, batches.__name__]) as service:
+    async with running_service(
+        database.settings(relay_in_service=False), [*bank.PACKAGES, batches.__name__]
+    ) as service:
         depositor = Depositor(service.bus, database.accounts, stage.random)
         await depositor.commit(stage.size(3_000, 10_000))
     try:

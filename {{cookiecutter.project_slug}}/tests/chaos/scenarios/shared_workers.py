@@ -50,7 +50,7 @@ async def _share(stage: Stage, server: Server, how_many: int) -> str:
     there = {"broker_url": server.url, "service_name": "chaos-listener", "broker_group": GROUP}
     async with (
         workers(stage, hearing, how_many, packages=(listener.__name__,), **there) as victims,
-        running_service(told.settings(relay_in_service=False), [bank.__name__, batches.__name__]) as service,
+        running_service(told.settings(relay_in_service=False), [*bank.PACKAGES, batches.__name__]) as service,
     ):
         await _has_queue(server)
         async with workers(stage, told, 1, packages=(deposited.__name__,), **here), asyncio.TaskGroup() as tasks:
