@@ -52,7 +52,7 @@ class Receipt(BaseModel):
     at: datetime
     took: timedelta
     lines: tuple[Line, ...]
-    labels: dict[str, Any]
+    labels: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class ChargeHandler(BaseCommandHandler[Charge, Receipt]):
     async def _handle(self, command: Charge) -> OperationResult[Receipt]:
         zone = timezone(timedelta(hours=5, minutes=45))
         lines = (Line(Decimal("1.10"), (0.1 + 0.2, 1e300, 2.0)), Line(command.amount, (), "<é 😀>"))
-        labels = {"z": 1, "a": {3}, "at": datetime.now(zone), "price": Decimal("7.00")}
+        labels = {"z": "1", "a": "{3}", "at": str(datetime.now(zone)), "price": "7.00"}
         receipt = Receipt(
             receiptNumber=uuid4(),
             at=datetime.now(zone),

@@ -92,7 +92,8 @@ async def _close(
     Only what was to be stored outside of a transaction, and would be lost, is refused now.
     """
     try:
-        await opened.__aexit__(None if failed is None else type(failed), failed, None)
+        where = None if failed is None else failed.__traceback__  # contextlib sets it to what it is given
+        await opened.__aexit__(None if failed is None else type(failed), failed, where)
     except (Exception, *STANDING_FOR_OTHERS) as error:
         one = as_one(error)
         if failed is None and work.unit is None and isinstance(one, ConfigurationError):

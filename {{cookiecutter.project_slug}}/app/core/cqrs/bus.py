@@ -211,7 +211,7 @@ class CQRSBus(Registering):
 
     async def commit(self, work: Work) -> None:
         """Commit the work of a command with the events it raised."""
-        await commit(work, self._pipelines.inside.__getitem__)
+        await commit(work, self._pipelines.inside.__getitem__, self.event_max_steps)
 
     def reactions_to(self, event_type: type[DomainEvent]) -> tuple[str, ...]:
         """The names of the after-commit handlers of an event, as `@event_handler(name=...)` gives them."""

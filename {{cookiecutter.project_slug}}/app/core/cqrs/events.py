@@ -47,11 +47,13 @@ def compile_reaction(plan: Plan) -> Reaction:
     return react
 
 
-async def commit(work: Work, reactions_inside: Callable[[type[DomainEvent]], Mapping[str, Reaction]]) -> None:
+async def commit(
+    work: Work, reactions_inside: Callable[[type[DomainEvent]], Mapping[str, Reaction]], most_steps: int
+) -> None:
     """Run the in-transaction reactions, write the events to the event log, and commit it all."""
     unit = work.unit
     assert unit is not None, "only work in a transaction is committed"
-    records = await _react_inside(work, unit, reactions_inside)
+    records = await _react_inside(work, unit, reactions_inside, most_steps)
     if records:
         await unit.record(records)
     work.may_have_committed = True
@@ -64,7 +66,10 @@ async def commit(work: Work, reactions_inside: Callable[[type[DomainEvent]], Map
 
 
 async def _react_inside(
-    work: Work, unit: UnitOfWork, reactions_inside: Callable[[type[DomainEvent]], Mapping[str, Reaction]]
+    work: Work,
+    unit: UnitOfWork,
+    reactions_inside: Callable[[type[DomainEvent]], Mapping[str, Reaction]],
+    most_steps: int,
 ) -> list[EventRecord]:
     """Run the in-transaction reactions to every event of the unit, those they raise included."""
     dispatch = current.get()
@@ -77,7 +82,7 @@ async def _react_inside(
         ]
         if not raised:
             return records
-        _check_depth(dispatch, raised[0])
+        _check_depth(raised[0], most_steps)
         records += raised
         for record in raised:
             for react in reactions_inside(type(record.event)).values():
@@ -88,10 +93,8 @@ async def _react_inside(
     )
 
 
-def _check_depth(dispatch: Dispatch, first: EventRecord) -> None:
+def _check_depth(first: EventRecord, most: int) -> None:
     """Refuse events that go round in circles from reaction to reaction, each in a transaction of its own."""
-    assert dispatch._lease is not None, "only what is open is committed"
-    most: int = dispatch._lease.bus.event_max_steps
     if first.metadata.depth >= most:
         raise CircularEventsError(
             f"{first.event_type} is the end of {most} events, each raised by a reaction to the one before: "

@@ -298,6 +298,8 @@ class Middlewares:
     def idle(self, handled: Iterable[type]) -> Iterator[str]:
         """What is said of each behaviour that stands around nothing of what is handled."""
         for kinds, message_types, middleware in self._added:
+            if {object, ICommand, IQuery} & set(message_types):  # meant for whatever there is, which may be nothing
+                continue
             bases = tuple(base for kind, base in BASES.items() if kind in kinds)
             if not any(issubclass(message, message_types) and issubclass(message, bases) for message in handled):
                 named = " or ".join(one.__name__ for one in message_types)
