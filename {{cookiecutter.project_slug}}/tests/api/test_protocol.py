@@ -34,7 +34,7 @@ def state() -> ServerState:
 @pytest.fixture
 async def port(state: ServerState) -> AsyncIterator[int]:
     """Where a server listens."""
-    config = Config(echo, log_level="critical")
+    config = Config(echo, log_config=None)
     config.load()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: ProblemProtocol(config, state, {}), "127.0.0.1", 0)
