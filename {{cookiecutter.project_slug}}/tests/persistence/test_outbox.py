@@ -320,6 +320,15 @@ async def test_an_event_that_never_came_is_not_waited_for_for_ever(database: Dat
     assert await handled(database) == [7, 8]
 
 
+async def test_an_event_of_others_that_failed_keeps_those_behind_it(database: Database) -> None:
+    await receive(database, 1)
+    outbox = outbox_of(database, retry_seconds=100)
+    (first,) = await claim(outbox)
+    await outbox.turn([Outcome(first, ValueError("no"))], {})
+    await receive(database, 2)
+    assert await claim(outbox) == []
+
+
 async def test_an_event_of_ours_and_one_of_others_are_of_different_aggregates(database: Database) -> None:
     await receive(database, 1)
     await store(database, event_of("a", 1))
