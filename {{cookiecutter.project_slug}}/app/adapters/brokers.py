@@ -10,7 +10,7 @@ from app.core.config import Settings
 
 @asynccontextmanager
 async def open_broker(settings: Settings) -> AsyncIterator[Broker | None]:
-    """The broker; None without a `BROKER_URL`: events stay in this process. Nothing is connected before it is used.
+    """The broker; None without a `BROKER_URL`: events stay in this service. Nothing is connected before it is used.
 
     Raises:
         ConfigurationError: nobody here understands the URL, or the driver is not installed.

@@ -1,4 +1,4 @@
-"""The port to a message broker: where events go that other processes are to react to."""
+"""The port to a message broker, by which services tell each other of public events."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -14,7 +14,7 @@ class EventMessage:
     """An event on its way.
 
     Two messages with the same `id` are the same one sent twice. Those with the same `key` happened to the same
-    aggregate, and are sent in the order in which they happened.
+    aggregate, and are sent in the order in which they happened; who receives them does not rely on that.
     """
 
     id: str
@@ -39,7 +39,7 @@ Receive = Callable[[EventMessage], Awaitable[None]]
 
 
 class Broker(Protocol):
-    """Carries events to other processes, at least once."""
+    """Carries events to other services, at least once, in whatever order."""
 
     async def publish(self, message: EventMessage) -> None:
         """Send a message, and wait until the broker has confirmed that it is stored.

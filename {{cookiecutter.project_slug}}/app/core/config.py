@@ -111,18 +111,18 @@ class Settings(BaseSettings):
     """What the names of all keys in Redis begin with: the same for all processes of this service, and for no other."""
 
     relay_in_service: bool = True
-    """False: this process only writes events to the log, and workers (`app worker`) deliver them."""
+    """False: this process only writes events to the log; workers (`app worker`) run handlers, send and receive."""
     relay_poll_seconds: float = Field(default=1.0, ge=0.01, le=300)
     """How often a relay looks for events without being woken by a commit."""
     event_max_attempts: int = Field(default=10, ge=1, le=1000)
-    """After so many failures an event waits for an operator: `app outbox`."""
+    """After so many failures at a handler an event waits for an operator: `app outbox`."""
     event_max_steps: int = Field(default=100, ge=1, le=1_000_000)
     """How many events may follow from each other, reaction by reaction, before that counts as a circle."""
     event_retry_seconds: float = Field(default=1.0, ge=0.01, le=300)
     """How long a failed event waits; twice as long after each further failure, up to 5 minutes."""
 
     broker_url: str = Field(default="", repr=False)
-    """Where events go that other processes are to react to; empty: they stay in this process."""
+    """Where services tell each other of public events; empty: events stay in this service."""
     broker_topic: str = Field(default="events", pattern=NAME_AT_A_BROKER)
     """What the stream or exchange is called: the same for all services that talk to each other."""
     broker_group: str = Field(default_factory=_service_name, pattern=NAME_AT_A_BROKER)

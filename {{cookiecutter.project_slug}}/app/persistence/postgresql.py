@@ -14,7 +14,7 @@ from app.persistence.tables import metadata
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 RELAY_CONNECTIONS = 5
-"""A worker with a broker has two relays, which listen and have claimed something each; a reaction asks what it had."""
+"""A relay listens, rings and claims, events of others are stored meanwhile, and a reaction asks what it had."""
 LONGEST_DELIVERY_SECONDS = 300
 TRUSTED_SECONDS = 1.0
 """A connection that was in use so recently is taken to be alive: to ask it takes three round trips."""
@@ -53,9 +53,9 @@ def _drop_half_asked(context: ExceptionContext) -> None:
 
 
 def relaying_engine(settings: Settings) -> AsyncEngine:
-    """The engine of the relay: a transaction of it stands idle while events are delivered.
+    """The engine of the relay, with connections of its own: events are delivered while all others are in use.
 
-    A relay that is gone without a word is missed within a minute, so that others get what it had.
+    A relay that is gone without a word is missed within a minute, so that nothing it has locked stays so.
     """
     patience = {
         "application_name": f"{settings.service_name}-relay",

@@ -118,6 +118,25 @@ async def test_a_service_without_relay_leaves_events_to_a_worker_and_wakes_it(
             await welcomed(service, 2)
 
 
+async def test_reactions_know_the_operation_that_led_to_them(settings: Settings) -> None:
+    known: list[OperationMetadata] = []
+
+    class NoteOperationHandler(BaseEventHandler[UserCreated]):
+        async def _handle(self, event: UserCreated) -> None:
+            known.append(self.record.metadata)
+
+    async with running_service(settings, worker=True) as worker:
+        worker.bus.register_event_handlers({UserCreated: [NoteOperationHandler()]})
+        command = create_user()
+        trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        command.metadata.correlation_id, command.metadata.traceparent = "c-1", trace
+        (await worker.bus.execute_command(command)).unwrap()
+        await within_patience(worker.bus.settled())
+    (operation,) = known
+    assert (operation.operation_id, operation.correlation_id) == (command.metadata.operation_id, "c-1")
+    assert operation.traceparent == trace
+
+
 @dataclass(frozen=True, kw_only=True)
 class ToldToAll(DomainEvent):
     """An event that other services hear of."""

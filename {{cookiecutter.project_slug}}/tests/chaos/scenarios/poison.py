@@ -1,4 +1,4 @@
-"""Events that cannot be delivered: they are parked with a reason, the others flow, and after the cure they are too."""
+"""Events that cannot be delivered: they wait with a reason, the others flow, and after the cure they are too."""
 
 import asyncio
 from collections.abc import AsyncIterator
