@@ -55,7 +55,7 @@ def test_every_command_is_run_somewhere(readme: Path) -> None:
 
 
 def test_every_command_of_the_docs_is_run_somewhere() -> None:
-    guide = (ROOT / SERVICE / "tests" / "guide.py").read_text(encoding="utf-8")
+    guide = (ROOT / "tests" / "guide.py").read_text(encoding="utf-8")
     pages = re.search(r"^PAGES = \((.+?)\)$", guide, re.MULTILINE | re.DOTALL)
     assert pages is not None
     found = {(page, command) for page in DOCS for command in commands(page)}

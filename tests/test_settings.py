@@ -15,9 +15,11 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 from app.core.container import found_providers
 found_providers()
+def derived(base):
+    return [found for one in base.__subclasses__() for found in (one, *derived(one))]
 fields = {
     name.upper(): getattr(settings(_env_file=None), name) if field.default_factory else field.default
-    for settings in BaseSettings.__subclasses__()
+    for settings in derived(BaseSettings)
     if settings.__module__.startswith("app.")
     for name, field in settings.model_fields.items()
 }
