@@ -55,6 +55,11 @@ class Place(Enum):
     HOME = (1, 2)
 
 
+class Odd(Enum):
+    NUMBER = Decimal(1)
+    TEXT = "1"
+
+
 @dataclass(frozen=True)
 class Line:
     item: str
@@ -258,6 +263,7 @@ KINDS: Mapping[str, tuple[Any, st.SearchStrategy[Any]]] = {
     "keys that are tuples": (dict[tuple[int, int], int], st.dictionaries(st.tuples(ints, ints), ints)),
     "keys that are two things": (dict[int | str, int], st.dictionaries(ints | texts, ints)),
     "Enum by tuple": (Place, st.sampled_from(Place)),
+    "Enum of values alike as JSON": (Odd, st.sampled_from(Odd)),
     "SecretStr": (SecretStr, texts.map(SecretStr)),
     "OrderedDict": (OrderedDict[str, int], st.dictionaries(texts, ints).map(OrderedDict)),
     "Callable": (Callable[[], int], st.just(int)),
