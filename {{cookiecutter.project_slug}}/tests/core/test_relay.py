@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from app.core import relay as relay_module
+from app.core.broker import BrokerDownError
 from app.core.config import Settings
 from app.core.relay import Relay
 from app.persistence.database import Database
@@ -231,3 +232,111 @@ async def test_a_database_that_is_away_is_waited_for(
         assert not receiver.received
         away = False
         await within_patience(receiver.has(1))
+
+
+async def test_what_is_done_is_told_to_a_database_that_was_away(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
+    outbox, failures = outbox_of(database), [OSError("The database is away.")]
+    turn = outbox.turn
+
+    async def once_away(outcomes: Any, free: Any) -> list[Claimed]:
+        if outcomes and failures:
+            raise failures.pop()
+        return await turn(outcomes, free)
+
+    monkeypatch.setattr(outbox, "turn", once_away)
+    first, second = await store(database, event_of("a", 1), event_of("a", 2))
+    async with relay_of(outbox, receiver).running():
+        await within_patience(receiver.has(2))
+    assert not failures
+    assert receiver.tried == {first: 1, second: 1}
+
+
+async def test_what_takes_long_stays_claimed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "LEASE_SECONDS", 0.03)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(claimed: Claimed) -> None:
+        begun.set()
+        await go_on.wait()
+
+    (event_id,) = await store(database, event_of("a", 1))
+
+    async def lease_ends() -> datetime:
+        row = await reaction_of(database, event_id)
+        assert row is not None
+        ends: datetime = row.due_at
+        return ends
+
+    async def renewed_after(before: datetime) -> None:
+        while await lease_ends() <= before:
+            pass
+
+    async with Relay(outbox_of(database), slowly, places=lambda _: 1, poll_seconds=60).running():
+        await within_patience(begun.wait())
+        for _ in range(2):
+            await within_patience(renewed_after(await lease_ends()))
+        go_on.set()
+
+
+async def test_what_was_claimed_in_advance_is_given_back(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "DRAIN_SECONDS", 0.05)
+    tried, begun = list[Claimed](), asyncio.Event()
+
+    async def then_stuck(claimed: Claimed) -> None:
+        tried.append(claimed)
+        if len(tried) > 1:
+            begun.set()
+            await asyncio.Event().wait()
+
+    async def claimed_now() -> int:
+        held = select(func.count()).where(reactions.c.claimed_by.is_not(None))
+        async with database.reading() as session:
+            return await session.scalar(held) or 0
+
+    await store(database, *(event_of(name, 1) for name in "abcde"))
+    async with Relay(outbox_of(database), then_stuck, places=lambda _: 1, poll_seconds=60).running():
+        await within_patience(begun.wait())
+        assert await claimed_now() == 2, "one is handled, and one is to be next"
+    assert await claimed_now() == 0
+
+
+async def test_a_handler_that_has_all_its_places_taken_takes_none_of_others(database: Database) -> None:
+    handled, go_on, all_handled = list[Claimed](), asyncio.Event(), asyncio.Event()
+
+    async def deliver(claimed: Claimed) -> None:
+        if claimed.handler == "Slow":
+            await go_on.wait()
+            return
+        handled.append(claimed)
+        if len(handled) == 5:
+            all_handled.set()
+
+    await store(database, *(event_of(name, 1) for name in "abcde"))
+    places = {"Slow": 5, "Fast": 1}
+    async with Relay(
+        outbox_of(database, *places), deliver, places=lambda name: places[name], poll_seconds=60
+    ).running():
+        await within_patience(all_handled.wait())
+        go_on.set()
+
+
+async def test_an_outage_for_one_handler_is_none_for_others(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = list[Claimed]()
+
+    async def deliver(claimed: Claimed) -> None:
+        if claimed.handler == "Away":
+            tried.append(claimed)
+            raise BrokerDownError("The broker is away.")
+        await receiver(claimed)
+
+    await store(database, *(event_of(name, version) for name in "abc" for version in (1, 2)))
+    relay = Relay(outbox_of(database, "Away", "Here"), deliver, places=lambda _: 1, poll_seconds=60)
+    monkeypatch.setattr(relay, "_outage_wait", lambda what: 60.0)
+    async with relay.running():
+        await within_patience(receiver.has(6))
+        assert len(tried) == 1

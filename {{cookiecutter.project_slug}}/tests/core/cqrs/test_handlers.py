@@ -161,6 +161,14 @@ async def test_a_failed_result_rolls_back_and_raises_no_events(cqrs_bus: MemoryB
     assert cqrs_bus.units.events == []
 
 
+async def test_a_failed_result_that_is_returned_rolls_back_too(cqrs_bus: MemoryBus) -> None:
+    failed = CommandResult[str].failure(OperationStatus.CONFLICT, {"what": "is done"}, "No.")
+    cqrs_bus.register(handler_of(Do, lambda _: failed, transactional(rollback_on=[])))
+    result = await cqrs_bus.execute_command(Do())
+    assert (result.status, result.error_message, result.errors) == (OperationStatus.CONFLICT, "No.", failed.errors)
+    assert cqrs_bus.units.journal == ["begin", "rollback"]
+
+
 async def test_affected_entities_are_told_inside_the_transaction(cqrs_bus: MemoryBus) -> None:
     seen: list[Any] = []
 

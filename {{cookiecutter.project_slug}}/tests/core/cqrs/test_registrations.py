@@ -14,9 +14,11 @@ from app.core.cqrs import (
     BaseQueryHandler,
     CQRSBus,
     DomainEvent,
+    DuplicateHandlerError,
     ICommand,
     PolicyError,
     command_handler,
+    event_handler,
 )
 from tests.core.cqrs.support import Ask, Do, DoMore, Happened, handler_of
 
@@ -170,6 +172,51 @@ def test_a_failed_registration_leaves_the_bus_as_it_was() -> None:
     with pytest.raises(PolicyError):
         bus.register_command_handler(Make, answering(str))
     assert bus.get_handler_count()["total"] == 0
+
+
+@dataclass(frozen=True)
+class HappenedElse(DomainEvent):
+    pass
+
+
+def reacting(class_name: str, place: str, event: type[DomainEvent] = Happened, name: str | None = None) -> Any:
+    """A handler class as if it stood in that place."""
+
+    async def _handle(self: Any, event: DomainEvent) -> None:
+        pass
+
+    handler: Any = type(class_name, (BaseEventHandler,), {"_handle": _handle, "__module__": place})
+    return event_handler(event, name=name)(handler)
+
+
+@pytest.mark.parametrize("event", [Happened, HappenedElse])
+@pytest.mark.parametrize(
+    ("first", "second", "known_as"),
+    [
+        (("SendMail", None), ("SendMail", None), "SendMail"),
+        (("SendMail", "mail"), ("WriteMail", "mail"), "mail"),
+        (("SendMail", None), ("WriteMail", "SendMail"), "SendMail"),
+        (("WriteMail", "SendMail"), ("SendMail", None), "SendMail"),
+    ],
+)
+def test_two_handlers_of_one_name_are_refused(
+    first: tuple[str, str | None], second: tuple[str, str | None], known_as: str, event: type[DomainEvent]
+) -> None:
+    bus = CQRSBus()
+    bus.register(reacting(first[0], "orders", name=first[1]))
+    with pytest.raises(
+        DuplicateHandlerError,
+        match=rf"orders\.{first[0]} and users\.{second[0]} are both known as {known_as}, .*@event_handler",
+    ):
+        bus.register(reacting(second[0], "users", event, second[1]))
+    assert bus.get_handler_count()["events"] == 1
+
+
+def test_a_name_of_its_own_tells_a_handler_from_another() -> None:
+    bus = CQRSBus()
+    bus.register(reacting("SendMail", "orders"))
+    bus.register(reacting("SendMail", "users", name="SendMailToUsers"))
+    assert bus.reactions_to(Happened) == ("SendMail", "SendMailToUsers")
 
 
 async def test_a_handler_needs_no_base() -> None:
