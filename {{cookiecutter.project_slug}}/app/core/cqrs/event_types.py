@@ -20,7 +20,7 @@ OWN_COLUMNS = {"event_id", "occurred_at"}
 LOOKS_LIKE_A_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-LARGE_NUMBER = re.compile(rb"\d[eE]\+?\d")
+LARGE_NUMBER = re.compile(rb"[:,\[]-?\d[\d.]*[eE]\+?\d")
 
 
 class UnreadableEventError(CQRSError):

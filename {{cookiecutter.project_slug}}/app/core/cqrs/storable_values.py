@@ -40,8 +40,10 @@ def difference(told: Any, kept: Any, where: str = "") -> str | None:
     if names is None:
         return None if told is kept or _equal(told, kept) else where
     for name in names:
-        found = difference(getattr(told, name, None), getattr(kept, name, None), f"{where}.{name}")
-        if found is not None:
+        one, other = getattr(told, name, None), getattr(kept, name, None)
+        if one.__class__ is other.__class__ and other.__class__ in PLAIN and _equal(one, other):
+            continue  # most are, and need no name
+        if (found := difference(one, other, f"{where}.{name}")) is not None:
             return found
     return None
 
@@ -66,7 +68,7 @@ def _same_moment(told: datetime, kept: datetime) -> bool:
     """Python calls no hour that the end of summer time repeats equal to one of another time zone."""
     if told.tzinfo is None or kept.tzinfo is None:
         return told.tzinfo is kept.tzinfo and told == kept
-    return told.astimezone(UTC) == kept.astimezone(UTC)
+    return told == kept or told.astimezone(UTC) == kept.astimezone(UTC)
 
 
 def _between_items(told: Any, kept: Any, where: str) -> str | None:
