@@ -233,6 +233,14 @@ async def test_who_starts_is_told_what_waits_for_handlers_that_are_gone(settings
     assert "app outbox purge --handler" in line["what_to_do"]
 
 
+async def test_nobody_is_told_of_handlers_that_are_here(settings: Settings, database: Database) -> None:
+    await let_wait(database, event_of("1", 1), handler="hear")
+    with capture_logs() as logs:
+        async with running_service(settings, HERE):
+            pass
+    assert "events_wait_for_handlers_that_are_gone" not in [line["event"] for line in logs]
+
+
 async def test_the_smallest_pool_is_enough(settings: Settings) -> None:
     smallest = settings.model_copy(update={"database_pool_size": 1})
     async with running_service(smallest) as service:

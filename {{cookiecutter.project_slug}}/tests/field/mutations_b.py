@@ -36,7 +36,7 @@ MUTATIONS = [
     of_outbox("what was not handed out did not come", "        before.published_at.is_not(None),\n", ""),
     of_outbox("what never comes is not waited for", "came, waited)", "came)"),
     of_outbox("it is waited for a while", "now - timedelta(seconds=GRACE_SECONDS)", "now"),
-    of_outbox("aggregates of two services are two", "        row.source == bindparam", "        True or bindparam"),
+    of_outbox("aggregates of two services are two", "row.source == bindparam", 'bindparam("of") == bindparam'),
     # Leases
     of_outbox("others do not end it", "and_(_is_one_of(done), r.claimed_by == self._worker)", "_is_one_of(done)"),
     of_outbox(

@@ -140,9 +140,10 @@ async def test_who_is_gone_is_missed_after_a_while_and_cannot_store_anything_the
     assert found.event == lost.event
     await gone.turn([Outcome(lost)], {HANDLER: 9})
     await gone.turn([Outcome(lost, ValueError("too late"))], {})
+    await gone.turn([Outcome(lost, is_given_back=True)], {})
     row = await reaction_of(database, found.event.id)
     assert row is not None
-    assert (row.attempts, row.last_error) == (0, None)
+    assert (row.attempts, row.last_error, row.claimed_by is None) == (0, None, False)
     assert versions(await other.turn([Outcome(found)], {HANDLER: 9})) == [("a", 2)]
 
 
@@ -330,9 +331,13 @@ async def test_an_event_of_others_that_failed_keeps_those_behind_it(database: Da
 
 
 async def test_an_event_of_ours_and_one_of_others_are_of_different_aggregates(database: Database) -> None:
-    await receive(database, 1)
+    await receive(database, 1, 2)
     await store(database, event_of("a", 1))
-    assert sorted(one.source for one in await claim(outbox_of(database))) == ["", OTHERS]
+    outbox = outbox_of(database)
+    ours, of_others = sorted(await claim(outbox), key=lambda one: one.source)
+    assert (ours.source, of_others.source) == ("", OTHERS)
+    (following,) = await outbox.turn([Outcome(of_others)], {HANDLER: 9})
+    assert (following.source, following.event.version) == (OTHERS, 2)
 
 
 async def test_what_waits_for_a_handler_that_is_gone_is_counted(database: Database) -> None:
