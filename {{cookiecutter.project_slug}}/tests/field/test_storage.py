@@ -345,6 +345,19 @@ def test_the_kit_tells_a_class_and_a_value_that_do_not_survive() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WeighedElsewhere(DomainEvent):
+    """Told by another service."""
+
+    event_source = "scales"
+
+    grams: int
+
+
+def test_the_kit_reads_what_another_service_tells() -> None:
+    assert_survives_storage(WeighedElsewhere(grams=5))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Weighed(DomainEvent):
     """Told by the command below."""
 

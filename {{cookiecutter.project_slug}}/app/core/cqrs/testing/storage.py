@@ -16,6 +16,6 @@ def assert_survives_storage(event: DomainEvent) -> None:
     lost = losses(type(event), is_event=True)
     assert not lost, "\n".join(lost)  # it is a test's
     types = EventTypes([type(event)])
-    payload, own = payload_of(event), (event.event_id, event.occurred_at)
-    read = types.read(event.event_type, event.event_version, payload, event_id=own[0], occurred_at=own[1])
+    own = {"event_id": event.event_id, "occurred_at": event.occurred_at}
+    read = types.read(event.event_type, event.event_version, payload_of(event), event.event_source, **own)
     assert difference(event, read) is None, f"{event} is read as {read}"
