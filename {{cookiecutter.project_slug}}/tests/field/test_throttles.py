@@ -69,7 +69,7 @@ async def test_a_hundred_thousand_accounts_take_bounded_memory() -> None:
     finally:
         tracemalloc.stop()
     assert len(throttle._number) == MOST_COUNTED
-    assert taken < 10 * 2**20, f"{taken / 2**20:.1f} MiB"
+    assert taken < 7 * 2**20, f"{taken / 2**20:.1f} MiB"
 
 
 @pytest.mark.parametrize("tried", [2, 5, 10])
