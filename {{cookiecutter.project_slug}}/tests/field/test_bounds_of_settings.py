@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 import structlog
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
-from app.core.config import ENV_FILE, Settings, SettingsError, checked_settings, load_settings
+from app.core.config import ENV_FILE, Settings, SettingsError, checked, checked_settings, load_settings
 from app.core.guessable import ENOUGH_BITS, estimated_bits
 from tests.databases import SqliteFiles, settings_for
 from tests.lifespan import service_with
@@ -61,6 +62,20 @@ def test_every_number_has_bounds_and_its_default_is_within_them() -> None:
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e400", 10**18, -1, "", "ten"])
 def test_no_number_is_without_end_or_no_number(name: str, value: object) -> None:
     assert refused(**{name: value}).startswith(f"{name.upper()} is not valid: ")
+
+
+class OwnSettings(BaseSettings):
+    """As a team writes it, and forgets a bound."""
+
+    model_config = Settings.model_config
+
+    own_limit: float = 1.0
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-Infinity"])
+def test_settings_of_a_team_are_finite_too(value: str) -> None:
+    with pytest.raises(SettingsError, match="OWN_LIMIT is not valid"):
+        checked(OwnSettings, own_limit=value)
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
