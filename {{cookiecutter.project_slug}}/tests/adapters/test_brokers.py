@@ -346,7 +346,7 @@ async def test_whoever_sends_is_heard_with_or_without_headers(
 
 
 async def test_what_is_sent_is_read_without_a_library_of_ours(server: Server, settings: Settings, topic: str) -> None:
-    sent = [EventMessage(str(uuid4()), "k", "pizzeria.OrderPlaced", b'{"number": %d}' % number) for number in (1, 2)]
+    sent = [EventMessage(str(uuid4()), "k", "warehouse.ParcelSent", b'{"number": %d}' % number) for number in (1, 2)]
     async with open_broker(settings) as broker:
         assert broker is not None
         for each in sent:

@@ -187,7 +187,7 @@ GUESSABLE = [
     "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9",
     "0pmnbvcxz;lkjhgfdsa-0987654321poiuytrewq",
     "deadbeef" * 4,
-    "pizza-pizza-pizza-pizza-pizza-pizza",
+    "apple-apple-apple-apple-apple-apple",
     "Passw0rd!Passw0rd!Passw0rd!Passw0rd!",
     "secret-key-secret-key-secret-key-",
     "supersecretpasswordforproduction",

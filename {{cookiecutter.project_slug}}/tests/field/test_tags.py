@@ -36,7 +36,7 @@ class ReadCity(IQuery[str]):
 
 
 @query_handler(ReadCity)
-@cached_query(tags=["city:{city_id}", "cities", "of:{country}:{city_id}", "menu:today"])
+@cached_query(tags=["city:{city_id}", "cities", "of:{country}:{city_id}", "list:today"])
 class ReadCityHandler(BaseQueryHandler[ReadCity, str]):
     async def _handle(self, query: ReadCity) -> str:
         return query.city_id
@@ -65,7 +65,7 @@ def changing(*tags: str) -> Any:
     return ChangeCityHandler
 
 
-@pytest.mark.parametrize("tag", ["city", "citys", "City:{id}", "cities:{id}", "of:{id}", "menu:tomorrow", "city-{id}"])
+@pytest.mark.parametrize("tag", ["city", "citys", "City:{id}", "cities:{id}", "of:{id}", "list:tomorrow", "city-{id}"])
 def test_a_tag_that_no_cached_query_has_is_refused(tag: str) -> None:
     bus = MemoryBus(ReadCityHandler, changing("cities", tag))
     with pytest.raises(PolicyError) as refused:
@@ -76,7 +76,7 @@ def test_a_tag_that_no_cached_query_has_is_refused(tag: str) -> None:
     assert "there are: " in str(refused.value) and "city:{city_id}" in str(refused.value)
 
 
-@pytest.mark.parametrize("tag", ["cities", "city:{id}", "city:7", "of:{kind}:{id}", "of:it:{id}", "menu:{kind}"])
+@pytest.mark.parametrize("tag", ["cities", "city:{id}", "city:7", "of:{kind}:{id}", "of:it:{id}", "list:{kind}"])
 def test_a_tag_of_the_same_shape_is_one(tag: str) -> None:
     MemoryBus(ReadCityHandler, changing(tag)).complete()
 

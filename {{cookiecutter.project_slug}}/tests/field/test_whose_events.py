@@ -32,7 +32,7 @@ class Told(DomainEvent):
 class Heard(DomainEvent):
     """Of another service."""
 
-    event_source = "pizzeria"
+    event_source = "warehouse"
 
 
 class Thing(AggregateRoot):
@@ -104,7 +104,7 @@ def test_an_event_of_another_service_is_not_told_of_by_this_one() -> None:
     with pytest.raises(TypeError, match="Retold has an event_source, so it is an event of another service"):
 
         class Retold(DomainEvent):
-            event_source = "pizzeria"
+            event_source = "warehouse"
             public = True
 
     with pytest.raises(TypeError, match="Nobodys has an event_source"):
@@ -121,7 +121,7 @@ def test_an_event_of_another_service_is_not_told_of_by_this_one() -> None:
 
 
 async def test_an_event_of_another_service_cannot_be_made_to_happen() -> None:
-    refusal = "Heard is an event of pizzeria, which this service hears of and cannot make happen"
+    refusal = "Heard is an event of warehouse, which this service hears of and cannot make happen"
     thing, story, bus = Thing(), Story(1), CQRSBus()
     for raising in (thing.raise_event, story.raise_event):
         with pytest.raises(ConfigurationError, match=refusal):
