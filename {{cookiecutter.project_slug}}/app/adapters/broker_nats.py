@@ -134,5 +134,5 @@ class NatsCarrier(Carrier[NatsBroker]):
 
 
 def _subject_of(event_type: str) -> str:
-    """The type without what no subject may have. A dot stays between names: `events.warehouse.>` is all of a service."""
+    """The type without what no subject may have. A dot stays between names: `events.stock.>` is all of a service."""
     return ".".join(filter(None, NOT_IN_A_SUBJECT.sub("_", event_type).split("."))) or "_"
