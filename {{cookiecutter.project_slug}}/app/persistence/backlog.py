@@ -41,13 +41,13 @@ def _age(happened: datetime | None) -> float:
     return 0.0 if happened is None else max(0.0, (datetime.now(UTC) - happened).total_seconds())
 
 
-def _new(table: Table, at_most: int | None) -> Select[Any, Any]:
+def _new(table: Table, at_most: int | None) -> Select[*tuple[Any, ...]]:
     new = select(table.c.id, table.c.occurred_at).where(table.c.published_at.is_(None))
     event = new.order_by(table.c.id).limit(at_most).subquery().c
     return select(func.count(event.id).label("waiting"), func.min(event.occurred_at).label("oldest"))
 
 
-def _by_handler(at_most: int | None) -> Select[Any]:
+def _by_handler(at_most: int | None) -> Select[*tuple[Any, ...]]:
     r, dead = reactions.c, reactions.alias("dead").c
     behind = exists().where(
         dead.handler == r.handler,

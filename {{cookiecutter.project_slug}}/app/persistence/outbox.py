@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import (
     ColumnElement,
     Executable,
+    RowMapping,
     Select,
     Table,
     and_,
@@ -136,7 +137,7 @@ class Outbox:
                 there_may_be_more |= await self._hand_out(table, new)
         return there_may_be_more
 
-    async def _hand_out(self, table: Table, new: Select[Any]) -> bool:
+    async def _hand_out(self, table: Table, new: Select[*tuple[Any, ...]]) -> bool:
         async with self._alone() as (connection, now):
             since = {"too_long_ago": now - timedelta(seconds=GRACE_SECONDS)}
             found = (await connection.execute(new, since)).mappings().all()
@@ -156,7 +157,7 @@ class Outbox:
                 await connection.execute(handed_out.values(published_at=now))
         return len(found) == HANDED_OUT_AT_ONCE or (bool(ready) and len(ready) < len(found))
 
-    async def _streams_that_wait(self, connection: AsyncConnection, events: Iterable[Mapping[str, Any]]) -> set[Stream]:
+    async def _streams_that_wait(self, connection: AsyncConnection, events: Iterable[RowMapping]) -> set[Stream]:
         r = reactions.c
         aggregates = {
             (event["source"], event["aggregate_type"], event["aggregate_id"])
@@ -389,7 +390,7 @@ def _due(handlers: Sequence[str]) -> Any:
     """What is due, for each handler as much as it may have."""
     r = reactions.c
 
-    def due_for(number: int, handler: str) -> Select[Any]:
+    def due_for(number: int, handler: str) -> Select[*tuple[Any, ...]]:
         due = select(r.event_id, r.handler).where(r.handler == handler, r.due_at <= bindparam("now", type_=UtcDateTime))
         first = due.order_by(r.due_at, r.event_id).limit(bindparam(f"free_{number}"))
         return select(first.with_for_update(skip_locked=True).subquery())
@@ -398,7 +399,7 @@ def _due(handlers: Sequence[str]) -> Any:
     return union_all(*selects) if selects else select(r.event_id, r.handler).where(literal(False))
 
 
-def _new_of_our_own(handlers: Handlers) -> Select[Any]:
+def _new_of_our_own(handlers: Handlers) -> Select[*tuple[Any, ...]]:
     """Events that are new, but for those behind an earlier one that comes later, or that another process knows."""
     known = [name for source, name in handlers if source == OWN]
     event, earlier = event_log.c, event_log.alias("earlier").c
@@ -417,7 +418,7 @@ def _new_of_our_own(handlers: Handlers) -> Select[Any]:
     return new.order_by(event.id).limit(HANDED_OUT_AT_ONCE)
 
 
-def _new_of_others(handlers: Handlers) -> Select[Any]:
+def _new_of_others(handlers: Handlers) -> Select[*tuple[Any, ...]]:
     """Events of others that are new; `is_next` says whether the one before was handed out, or is waited for no more."""
     event, before = received_events.c, received_events.alias("before").c
     came = exists().where(
@@ -434,9 +435,9 @@ def _new_of_others(handlers: Handlers) -> Select[Any]:
     return new.where(event.published_at.is_(None), known).order_by(event.id).limit(HANDED_OUT_AT_ONCE)
 
 
-def _in_order(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _in_order(found: Sequence[RowMapping]) -> list[RowMapping]:
     """The new events that may be handed out now, those of an aggregate in their order."""
-    ready: list[Mapping[str, Any]] = []
+    ready: list[RowMapping] = []
     going: set[tuple[Any, ...]] = set()
     for event in sorted(found, key=lambda one: one["version"] or 0):
         aggregate = (event["source"], event["aggregate_type"], event["aggregate_id"])
@@ -446,7 +447,7 @@ def _in_order(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return ready
 
 
-def _row(event: Mapping[str, Any], handler: str, due_at: datetime | None) -> dict[str, Any]:
+def _row(event: RowMapping, handler: str, due_at: datetime | None) -> dict[str, Any]:
     copied = {name: event[name] for name in ("source", "aggregate_type", "aggregate_id", "version")}
     return {
         "event_id": event["id"],
@@ -460,7 +461,7 @@ def _row(event: Mapping[str, Any], handler: str, due_at: datetime | None) -> dic
     }
 
 
-def _logged(public: Sequence[str]) -> Select[Any]:
+def _logged(public: Sequence[str]) -> Select[*tuple[Any, ...]]:
     """Events of the log by their ids, each with the version of the public event before it."""
     event, before = event_log.c, event_log.alias("before").c
     previous = select(func.max(before.version)).where(

@@ -161,7 +161,7 @@ async def _wake(database: Database) -> None:
     await bell.idle()
 
 
-def _failed(table: Table, dead_only: bool, handler: str | None) -> Select[Any]:
+def _failed(table: Table, dead_only: bool, handler: str | None) -> Select[*tuple[Any, ...]]:
     r, event = reactions.c, table.c
     columns = (
         r.handler,

@@ -14,7 +14,12 @@ from app.core.cqrs.testing import assert_survives_storage
 from app.core.discovery import discover
 
 EVENTS = [event_class for package in (DOMAIN, HANDLERS) for event_class in discover(package).events]
-A_FEW = settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+A_FEW = settings(
+    max_examples=10,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 @pytest.mark.parametrize("event_class", EVENTS)
