@@ -196,7 +196,7 @@ async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQ
             bus.add_middleware(behavior)
         for handler in discovered.handlers:
             bus.register(handler)
-    bus.complete()
+    bus.complete((await container.get(EventTypes)).classes.values())
     return bus
 
 

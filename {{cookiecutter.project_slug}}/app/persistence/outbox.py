@@ -141,11 +141,12 @@ class Outbox:
         async with self._alone() as (connection, now):
             since = {"too_long_ago": now - timedelta(seconds=GRACE_SECONDS)}
             found = (await connection.execute(new, since)).mappings().all()
+            handlers = self._handlers_now()  # now that it is known what happened: one may have been registered before
             ready = _in_order(found)
             waiting = await self._streams_that_wait(connection, ready)
             rows: list[dict[str, Any]] = []
             for event in ready:
-                for handler in self._handlers[event["source"], event["event_type"]]:
+                for handler in handlers[event["source"], event["event_type"]]:
                     stream = (handler, event["source"], event["aggregate_type"], event["aggregate_id"])
                     is_first = event["aggregate_id"] is None or stream not in waiting
                     waiting.add(stream)

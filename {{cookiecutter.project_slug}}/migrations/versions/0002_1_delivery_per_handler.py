@@ -1,5 +1,7 @@
 """Events wait for each of their handlers by themselves; handlers are known by the names of their classes."""
 
+import re
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -13,6 +15,7 @@ MOMENT = sa.DateTime(timezone=True)
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 WAITING = sa.text("published_at IS NULL")
 EVENT = "id, aggregate_type, aggregate_id, version, event_type, event_version, payload, metadata, occurred_at"
+FOREIGN = EVENT.replace("event_type", "CASE source WHEN '' THEN event_type ELSE source || '.' || event_type END", 1)
 
 
 def upgrade() -> None:
@@ -25,7 +28,6 @@ def upgrade() -> None:
         f"INSERT INTO received_events ({EVENT}, source, received_at) SELECT {EVENT}, '', CURRENT_TIMESTAMP "  # noqa: S608
         "FROM parked_events WHERE published_at IS NULL AND id NOT IN (SELECT id FROM event_log)"
     )
-    _drop_parked_events()
     with op.batch_alter_table("event_log") as event_log:
         for column in _delivery():
             event_log.drop_column(column.name)
@@ -50,7 +52,36 @@ def upgrade() -> None:
         ("source", "aggregate_type", "aggregate_id"),
     ):
         op.create_index(op.f(f"ix_reactions_{'_'.join(columns)}"), "reactions", list(columns))
+    _keep_unreadable()
+    _drop_parked_events()
+    _name_sources()
     _shorten_names_of_handlers()
+
+
+def _keep_unreadable() -> None:
+    """Messages that no release reads stay dead: there is no handler that could have them."""
+    op.execute(
+        "INSERT INTO reactions (event_id, handler, source, attempts, last_error, dead) "
+        "SELECT id, '(unreadable)', '', attempts, last_error, dead FROM parked_events "
+        "WHERE last_error LIKE 'UnreadableMessageError%' AND published_at IS NULL"
+    )
+    op.execute(
+        "UPDATE received_events SET published_at = CURRENT_TIMESTAMP WHERE id IN (SELECT event_id FROM reactions)"
+    )
+
+
+def _name_sources() -> None:
+    """What was `event_type = "contracts.TicketNotCovered"` is `TicketNotCovered` of the `event_source` contracts."""
+    received = sa.table(
+        "received_events", sa.column("source", sa.Text()), sa.column("event_type", sa.Text()), sa.column("published_at")
+    )
+    new = received.c.published_at.is_(None)
+    connection = op.get_bind()
+    for (long,) in connection.execute(sa.select(received.c.event_type).where(new).distinct()).all():
+        source, _, short = long.rpartition(".")
+        if source and short:
+            named = received.update().where(new, received.c.event_type == long)
+            connection.execute(named.values(source=re.sub(r"[-_.]+", "-", source).lower(), event_type=short))
 
 
 def _shorten_names_of_handlers() -> None:
@@ -122,7 +153,10 @@ def _drop_parked_events() -> None:
 
 
 def downgrade() -> None:
-    """Go back to the one before. What waits for one handler is delivered to all: the inbox knows who had it."""
+    """Go back to the one before. What waits for one handler is delivered to all.
+
+    The release before knows handlers by other names, so those that have had such an event get it once more.
+    """
     op.execute(
         "UPDATE event_log SET published_at = NULL WHERE id IN (SELECT event_id FROM reactions WHERE source = '')"
     )
@@ -137,7 +171,7 @@ def downgrade() -> None:
     )
     _index_waiting("parked_events")
     op.execute(
-        f"INSERT INTO parked_events ({EVENT}) SELECT {EVENT} FROM received_events "  # noqa: S608
+        f"INSERT INTO parked_events ({EVENT}) SELECT {FOREIGN} FROM received_events "  # noqa: S608
         "WHERE published_at IS NULL OR id IN (SELECT event_id FROM reactions)"
     )
     op.drop_table("reactions")

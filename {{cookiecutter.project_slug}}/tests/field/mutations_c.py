@@ -125,7 +125,13 @@ MUTATIONS += [
         "anybodys + OWN in held",
         DOORS,
     ),
-    outside("a bus is complete", "core/container.py", "    bus.complete()\n", "", TAGS),
+    outside(
+        "a bus is complete",
+        "core/container.py",
+        "    bus.complete((await container.get(EventTypes)).classes.values())\n",
+        "",
+        TAGS,
+    ),
     outside(
         "a tag that nobody reads", "core/cqrs/registering.py", ".has_shape(tag)]", ".has_shape(tag) and False]", TAGS
     ),

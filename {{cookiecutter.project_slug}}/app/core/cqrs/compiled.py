@@ -114,8 +114,9 @@ class Pipelines:
 
     def _reactions(self, event_type: type, in_transaction: bool) -> dict[str, Reaction]:
         return {
-            found.name_on_record: self.from_log(found)
-            for found in self._handlers.reactions_to(event_type)
+            # Only what runs after the commit is on record: of the others, several may have one name.
+            f"{found.name} {number}" if in_transaction else found.name_on_record: self.from_log(found)
+            for number, found in enumerate(self._handlers.reactions_to(event_type))
             if found.declaration.in_transaction is in_transaction
         }
 

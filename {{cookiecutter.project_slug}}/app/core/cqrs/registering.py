@@ -27,6 +27,7 @@ class Registering:
         self._middlewares = Middlewares()
         self._pipelines = Pipelines(self._handlers, self._middlewares, ports, self)
         self._is_complete = False
+        self._delivered: tuple[type, ...] | None = None
         self._tags: KnownTags | None = None
 
     def register(self, handler: type) -> None:
@@ -95,27 +96,50 @@ class Registering:
         plan = registered.plan(self.ports, self)
         for policy in plan.policies.values():
             policy.check(plan)
+        if problem := self._undelivered(registered):
+            raise PolicyError(problem)
         self._handlers.add(registered)
         self._tags = None
         if kind is Kind.EVENT and not isinstance(handler, type):
             handler.registered_on = self
         self._pipelines.forget()
 
-    def complete(self) -> None:
+    def complete(self, events: Iterable[type] | None = None) -> None:
         """Say that all handlers and middleware are there: what refers to others is refused, now and from now on.
 
+        Args:
+            events: the classes of the events that are delivered from an event log; None: there is no log.
+
         Raises:
-            PolicyError: a command makes a tag stale that no cached query has, or a behaviour is for messages that
-                nobody handles. It lists them all.
+            PolicyError: a command makes a tag stale that no cached query has, a behaviour is for messages that nobody
+                handles, or a handler is for events that are not delivered. It lists them all.
         """
         self._is_complete = True
+        self._delivered = None if events is None else tuple(events)
         problems = []
         for found, policy in self._handlers.with_policy(Invalidates):
             unread = [tag for tag in policy.tags if not self._known_tags().has_shape(tag)]
             problems += [self._unread(f"@invalidates of {found.name}", tag) for tag in unread]
         problems += self._middlewares.idle(self._handlers.answering)
+        problems += [problem for found in self._handlers.reacting if (problem := self._undelivered(found))]
         if problems:
             raise PolicyError("\n".join(problems))
+
+    def _undelivered(self, registered: Registered) -> str | None:
+        """What is said of a handler that would never have an event."""
+        event_type = registered.declaration.message_type
+        if (
+            registered.declaration.kind is not Kind.EVENT
+            or registered.declaration.in_transaction
+            or self._delivered is None
+            or any(issubclass(event, event_type) for event in self._delivered)
+        ):
+            return None
+        return (
+            f"{registered.name} would never have an event: {event_type.__module__}.{event_type.__qualname__} is in no "
+            "module that this service finds events in, so it is not read from the event log. Move it to app/domain, or "
+            "into the module of the handler."
+        )
 
     def require_readers(self, who: str, tags: Iterable[str]) -> None:
         """Make sure that somebody keeps answers under these tags, where all handlers are known.

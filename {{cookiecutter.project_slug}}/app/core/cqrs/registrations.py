@@ -130,8 +130,12 @@ class Handlers:
         self.answering[message_type] = registered
 
     def _check_name(self, registered: Registered) -> None:
+        if registered.declaration.in_transaction:  # it is not on record
+            return
         name, mine = registered.declaration.name or registered.name, class_of(registered.handler)
         for other in self.reacting:
+            if other.declaration.in_transaction:
+                continue
             theirs = class_of(other.handler)
             if (other.declaration.name or other.name) == name and _path(theirs) != _path(mine):
                 raise DuplicateHandlerError(
@@ -198,6 +202,11 @@ def _check_fit(registered: Registered) -> None:
         raise PolicyError(
             f"{handler.__name__} is to run in the transaction of {message.__name__}, which happens in another service: "
             "leave in_transaction out."
+        )
+    if declaration.in_transaction and declaration.name is not None:
+        raise PolicyError(
+            f"{handler.__name__} has a name and runs in the transaction of {message.__name__}, where neither inbox nor "
+            "outbox know of it: leave name out."
         )
     said: tuple[Any, ...] = handler.handled_types() if hasattr(handler, "handled_types") else ()
     if said and isinstance(said[0], type) and not issubclass(message, said[0]):
@@ -301,6 +310,8 @@ class Middlewares:
             if {object, ICommand, IQuery} & set(message_types):  # meant for whatever there is, which may be nothing
                 continue
             bases = tuple(base for kind, base in BASES.items() if kind in kinds)
+            if any(issubclass(base, message_types) for base in bases):  # for whatever there will be
+                continue
             if not any(issubclass(message, message_types) and issubclass(message, bases) for message in handled):
                 named = " or ".join(one.__name__ for one in message_types)
                 yield (

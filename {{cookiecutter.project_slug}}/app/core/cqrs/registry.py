@@ -160,7 +160,8 @@ def event_handler(
         timeout_seconds: how long the handler may take for one event, all its attempts included, in seconds; None:
             there is no limit but that of the command it is in.
         name: what the inbox and the outbox know the handler by; None: the name of its class. Give the old name to a
-            class that is renamed: events that wait for it, or were handled by it, go by that.
+            class that is renamed: events that wait for it, or were handled by it, go by that. What runs in the
+            transaction is in neither, and has none.
 
     Raises:
         PolicyError: it is on what is no handler.
