@@ -412,20 +412,22 @@ async def test_a_handler_of_what_is_never_delivered_is_refused(settings: Setting
 
 
 class ForAll(PipelineBehavior[Any]):
-    async def handle(self, request: Any, next_handler: Any) -> Any:
-        return await next_handler(request)
+    async def handle(self, message: Any, next_handler: Any) -> Any:
+        return await next_handler()
 
 
 class ForCommands(PipelineBehavior[ICommand[Any]]):
-    handle = ForAll.handle
+    async def handle(self, message: Any, next_handler: Any) -> Any:
+        return await next_handler()
 
 
 class ForQueries(PipelineBehavior[IQuery[Any]]):
-    handle = ForAll.handle
+    async def handle(self, message: Any, next_handler: Any) -> Any:
+        return await next_handler()
 
 
 async def around(operation: Any, next_handler: Any) -> Any:
-    return await next_handler(operation)
+    return await next_handler()
 
 
 @pytest.mark.parametrize("middleware", [ForAll, ForCommands, ForQueries, ForAll(), around])
