@@ -436,10 +436,3 @@ def test_what_is_for_all_there_may_be_is_no_idle_middleware(middleware: Any) -> 
     bus.register_event_handler(Priced, reaction("Index", Journal()))
     bus.add_middleware(middleware)
     bus.complete()
-
-
-def test_what_can_be_around_nothing_still_is() -> None:
-    bus = CQRSBus()
-    bus.add_query_middleware(ForCommands)
-    with pytest.raises(PolicyError, match="ForCommands is a behaviour of ICommand, of which nobody handles any"):
-        bus.complete()
