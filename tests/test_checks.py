@@ -25,8 +25,8 @@ def kinds(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return baked
 
 
-# Every .py is the template's byte for byte, and `make service` has run all its tests on all servers. What has less of it
-# passes its whole `make check` when it has grown, in test_guide.py. So a few are run here.
+# Every .py is the template's byte for byte, and `make service` has run all its tests on all servers. What has less of
+# it passes its whole `make check` when it has grown, in test_guide.py. So a few are run here.
 SOME = ("lint", "imports", "test", "ARGS=tests/core/cqrs/test_bus.py tests/test_main.py -k 'not postgresql'")
 
 
