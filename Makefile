@@ -31,7 +31,13 @@ demo: .venv/bake ## Bake a service into build/ and start it; CHECK=1 tries it an
 new: .venv/bake ## Answer the questions and bake your own service into INTO=..
 	@.venv/bin/python -m scripts.bake --into '$(INTO)'
 
-test: check service template ## Everything: these checks, the service's own, then what is baked
+# With all servers there, what runs on both kinds of databases runs here on PostgreSQL, and on SQLite in a service that
+# has grown, which is made by `template`.
+ON_SERVERS := $(if $(REQUIRE_SERVICES),ARGS="-k 'not sqlite'")
+
+test: check ## Everything: these checks, the service's own, then what is baked
+	@$(MAKE) --no-print-directory service GOALS='lint types imports test' $(ON_SERVERS)
+	@$(MAKE) --no-print-directory template
 
 check: .venv/tools ## Lint and types of the template's own Python
 	@.venv/bin/ruff check .
