@@ -33,7 +33,8 @@ new: .venv/bake ## Answer the questions and bake your own service into INTO=..
 
 # With all servers there, what runs on both kinds of databases runs here on PostgreSQL, and on SQLite in a service that
 # has grown, which is made by `template`.
-ON_SERVERS := $(if $(REQUIRE_SERVICES),ARGS="-k 'not sqlite'")
+# Tests wait for servers half of the time, so there are more of them at once than cores.
+ON_SERVERS := $(if $(REQUIRE_SERVICES),WORKERS=4 ARGS="-k 'not sqlite'")
 
 test: check ## Everything: these checks, the service's own, then what is baked
 	@$(MAKE) --no-print-directory service GOALS='lint types imports test' $(ON_SERVERS)

@@ -17,12 +17,7 @@ from tests.guide import PAGES, blocks, follow, places, text_of
 from tests.support import BakedProject, run
 
 STATUSES = {"READ_COMMITTED", "REPEATABLE_READ"}
-SHIPPED = (
-    "tests/handlers tests/persistence tests/cli tests/domain tests/read_models tests/core/cqrs/testing tests/api/routes"
-)
-CORE = "tests/core/test_container.py tests/core/test_delivery.py tests/core/test_doors.py"
-ON_SQLITE = f"-k 'not postgresql and not integration' {SHIPPED} {CORE}"
-"""What may notice that a service has grown; `GROWN=full` runs its whole `make check`."""
+ITS_TESTS = pytest.mark.skipif("GROWN" not in os.environ, reason="GROWN=1 runs all tests of a service that has grown.")
 ERRORS = """
 import json
 from app.api.errors import HTTP
@@ -52,14 +47,20 @@ def grown(template: Path, tmp_path_factory: pytest.TempPathFactory) -> BakedProj
 
 
 @pytest.mark.slow
-def test_who_follows_the_guide_and_goes_on_has_a_service_whose_checks_pass(grown: BakedProject) -> None:
-    if os.environ.get("GROWN") == "full":
-        checked = grown.make("check", "ARGS=-k 'not postgresql and not integration'")
-    else:
-        checked = grown.make("lint", "types", "imports", "test", f"ARGS={ON_SQLITE}")
+def test_who_follows_the_guide_and_goes_on_has_a_service_in_good_style_and_typed(grown: BakedProject) -> None:
+    typed = run(".venv/bin/mypy", cwd=grown.path)
+    checked = grown.make("lint", "imports")
+    assert (typed.returncode, checked.returncode) == (0, 0), (typed.stdout + checked.stdout + checked.stderr)[-8000:]
+
+
+@ITS_TESTS
+@pytest.mark.slow
+def test_its_whole_check_passes(grown: BakedProject) -> None:
+    checked = grown.make("check", "WORKERS=4", "ARGS=-k 'not postgresql and not integration'")
     assert checked.returncode == 0, (checked.stdout + checked.stderr)[-8000:]
 
 
+@ITS_TESTS
 @pytest.mark.slow
 def test_the_tests_of_the_guide_reach_each_line_of_it_on_all_databases(grown: BakedProject) -> None:
     code = [place for place in places(grown) if place.startswith("app/")]
@@ -68,7 +69,7 @@ def test_the_tests_of_the_guide_reach_each_line_of_it_on_all_databases(grown: Ba
     tests = [place for place in places(grown) if Path(place).name.startswith("test_")]
     tests += [path.relative_to(GROWN).as_posix() for path in GROWN.rglob("test_*.py")]
 
-    done = run(".venv/bin/python", "-m", "pytest", "-rpfE", "-n", "2", *measured, *tests, cwd=grown.path)
+    done = run(".venv/bin/python", "-m", "pytest", "-rpfE", "-n", "4", *measured, *tests, cwd=grown.path)
 
     assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
     passed = set(re.findall(r"^PASSED \S+::(\w+)", done.stdout, re.MULTILINE))
