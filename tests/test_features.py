@@ -24,25 +24,13 @@ def test_each_row_is_there_once_and_names_only_what_exists() -> None:
 @pytest.mark.slow
 def test_the_tests_of_all_rows_pass_in_a_baked_service(default: BakedProject, tmp_path: Path) -> None:
     tests = existing_tests(ROWS, default.path)
-    # Where all servers have to be there, PostgreSQL is enough: `make service` and the grown service run the rest.
-    required = os.environ.get("REQUIRE_SERVICES") == "1"
-    some = ("-k", "not sqlite") if required else ()
-    pytest_of_all = (
-        "-m",
-        "pytest",
-        *some,
-        "-q",
-        "-n",
-        "2",
-        "-p",
-        "no:cacheprovider",
-        f"--junitxml={tmp_path / 'report.xml'}",
-    )
+    pytest_of_all = ("-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", f"--junitxml={tmp_path / 'report.xml'}")
 
     answer = run(sys.executable, *pytest_of_all, *tests, cwd=default.path)
 
     said = (answer.stdout + answer.stderr)[-5000:]
     assert (tmp_path / "report.xml").exists(), said
+    required = os.environ.get("REQUIRE_SERVICES") == "1"
     assert not_kept(ROWS, outcomes_in(tmp_path / "report.xml"), servers_are_required=required) == [], said
 
 
