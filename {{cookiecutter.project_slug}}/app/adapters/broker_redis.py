@@ -64,7 +64,7 @@ class RedisCarrier(Carrier[RedisBroker]):
 
     async def prepare(self, broker: RedisBroker) -> None:
         """Make the group, which begins with the first event there ever was."""
-        client = await broker.connect()
+        client = client_of(broker)
         try:
             await client.xgroup_create(self.topic, self.group, id="0", mkstream=True)
         except ResponseError as error:
@@ -74,9 +74,8 @@ class RedisCarrier(Carrier[RedisBroker]):
     async def send(self, broker: RedisBroker, message: EventMessage) -> None:
         """Add it to the stream, whose reply is the confirmation."""
         async with self._publishing:
-            client = await broker.connect()  # its own form of messages is for those who use the library
             fields: dict[Any, Any] = {**headers_of(message), BODY: message.body}
-            await client.xadd(self.topic, fields)
+            await client_of(broker).xadd(self.topic, fields)
 
     def refuses(self, error: Exception) -> bool:
         """Only what is too large is the message's fault."""
@@ -99,8 +98,17 @@ class RedisCarrier(Carrier[RedisBroker]):
         """Claim them once more, which sets back how long they have been idle."""
         ids = [message_id for received in held for message_id in received.raw_message["message_ids"]]
         if ids:
-            client = await broker.connect()
+            client = client_of(broker)
             await client.xclaim(self.topic, self.group, self._consumer, min_idle_time=0, message_ids=ids, justid=True)
+
+
+def client_of(broker: RedisBroker) -> "Redis[bytes]":
+    """What a connected broker asks the server with. `broker.connect()` would open one anew after the broker was dropped.
+
+    Raises:
+        IncorrectState: the broker is not connected, or not any more.
+    """
+    return broker.config.broker_config.connection.client  # type: ignore[return-value]
 
 
 async def parse(raw: dict[str, Any], original: Callable[[dict[str, Any]], Awaitable[Received]]) -> Received:
