@@ -324,8 +324,10 @@ async def test_of_two_processes_with_200_misses_each_one_loads_once(settings: Se
 
 async def test_it_ends_though_a_cancellation_is_lost(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     lost: list[RedisCache] = []
+    catching_up = asyncio.Event()
 
     async def lose_one(cache: RedisCache) -> bool:
+        catching_up.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -339,7 +341,7 @@ async def test_it_ends_though_a_cancellation_is_lost(settings: Settings, monkeyp
 
     async def start_and_end() -> None:
         async with process_with_cache(settings):
-            pass
+            await catching_up.wait()
 
     ended, _ = await asyncio.wait([asyncio.create_task(start_and_end())], timeout=DEADLINE)
     assert (len(ended), len(lost)) == (1, 1)
