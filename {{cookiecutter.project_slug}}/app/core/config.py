@@ -32,6 +32,8 @@ DRIVERS = {
 NAME_AT_A_BROKER = "^[A-Za-z0-9_-]{1,100}$"
 """What every broker takes as the name of a stream, a queue and a consumer."""
 
+UNNAMED = "app"
+"""What a service is called in development and in tests when nobody knows its name."""
 SERVICE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_SERVICE_NAME = 50
 """PostgreSQL's names of connections have 63 letters, of which the longest of ours takes 11 more."""
@@ -153,7 +155,7 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"give it lower-case letters and digits with hyphens between, {LONGEST_SERVICE_NAME} at most."
             )
-        return name or "app"
+        return name or UNNAMED
 
     @field_validator("database_url", "read_database_url")
     @classmethod

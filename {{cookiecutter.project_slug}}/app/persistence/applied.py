@@ -26,9 +26,12 @@ from sqlalchemy import (
     update,
 )
 
+from app.core.config import UNNAMED
 from app.core.cqrs import ConfigurationError
 from app.persistence.revisions import BEFORE_THE_RECORD, Revisions
 
+SERVICE = "service"
+"""Where a connection that migrates has the name of its service."""
 logger = structlog.get_logger(__name__)
 
 schema = MetaData()
@@ -38,6 +41,7 @@ RECORD = Table(
     Column("revision", Text, primary_key=True),
     Column("applied_at", DateTime(timezone=True)),  # none where it was begun and not finished
     Column("is_head", Boolean, nullable=False),
+    Column("service", Text, nullable=False),  # whose database it was then
 )
 VERSION = Table("alembic_version", schema, Column("version_num", String(32), primary_key=True))
 
@@ -51,6 +55,7 @@ class Applied:
         begun: those that were begun and did not end: a part of them was committed.
         heads: the last ones, as they were written the last time.
         versions: what Alembic's own table says.
+        services: whose database it is: what those were called who applied the last ones, as far as they knew.
         exists: whether there is a record.
     """
 
@@ -58,6 +63,7 @@ class Applied:
     begun: frozenset[str] = frozenset()
     heads: frozenset[str] = frozenset()
     versions: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
     exists: bool = field(default=True)
 
     def missing(self, revisions: Revisions) -> list[str]:
@@ -67,6 +73,18 @@ class Applied:
     def unknown(self, revisions: Revisions) -> list[str]:
         """The migrations of this database that the code does not have: another release brought them."""
         return sorted((self.finished | self.begun).difference(revisions.known))
+
+    def require_of(self, service: str) -> None:
+        """Make sure that this is no database of another service: each would take the other's events for its own.
+
+        Raises:
+            ConfigurationError: it is one; the sentence says what to do.
+        """
+        if self.services and service not in {*self.services, UNNAMED}:
+            raise ConfigurationError(
+                f"The database is that of {_listed(self.services)}, and this is {service}: set DATABASE_URL to one of "
+                f"its own. If it is the same service under a new name, say `app db mark {min(self.heads)} applied`."
+            )
 
     def require_clear(self) -> None:
         """Make sure that it is certain which migrations it has had.
@@ -102,6 +120,7 @@ def read(connection: Connection) -> Applied:
         begun=frozenset(row.revision for row in rows if row.applied_at is None),
         heads=frozenset(row.revision for row in rows if row.is_head),
         versions=versions,
+        services=frozenset(row.service for row in rows if row.is_head and row.service != UNNAMED),
     )
 
 
@@ -143,11 +162,11 @@ def note(
 ) -> None:
     """Write what became of migrations, and which are the last ones now."""
     connection.execute(delete(RECORD).where(RECORD.c.revision.in_([*begun, *finished, *missing])))
-    moment = datetime.now(UTC)
-    rows: list[dict[str, Any]] = [{"revision": one, "applied_at": None, "is_head": False} for one in begun]
-    rows += [{"revision": one, "applied_at": moment, "is_head": False} for one in finished]
+    moment, service = datetime.now(UTC), connection.info[SERVICE]
+    rows: list[dict[str, Any]] = [{"revision": one, "applied_at": None} for one in begun]
+    rows += [{"revision": one, "applied_at": moment} for one in finished]
     if rows:
-        connection.execute(insert(RECORD), rows)
+        connection.execute(insert(RECORD).values(is_head=False, service=service), rows)
     if not begun:
         _write_heads(connection, revisions, read(connection))
 

@@ -17,6 +17,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         map_aggregates()
         self._has_replica = settings.read_database_url is not None
+        self.service_name = settings.service_name
         self.is_sqlite = settings.database_url.startswith("sqlite")
         dialect = sqlite if self.is_sqlite else postgresql
         self.writing_engine: AsyncEngine = dialect.writing_engine(settings)

@@ -142,10 +142,10 @@ def mark(settings: Settings, revision: str, state: str) -> None:
 
 
 async def require_migrated(database: Database, revisions: Revisions) -> None:
-    """Make sure, when the service starts, that the database has had all migrations of the code.
+    """Make sure, when the service starts, that the database is its own, and has had all migrations of the code.
 
     Raises:
-        ConfigurationError: it has not, or it is not certain; the sentence says what to run.
+        ConfigurationError: it is not, or has not, or it is not certain; the sentence says what to do.
     """
     try:
         if not database.is_sqlite:
@@ -154,6 +154,7 @@ async def require_migrated(database: Database, revisions: Revisions) -> None:
             record = await connection.run_sync(applied.read)
     except TransientError as error:
         raise unusable() from error
+    record.require_of(database.service_name)
     require_complete(record, revisions)
     if strange := record.unknown(revisions):
         # While a release is rolled out, the old one may be started once more on the new schema.
@@ -188,6 +189,7 @@ def _require_complete(connection: Connection, revisions: Revisions) -> None:
 
 def _apply_missing(revisions: Revisions, assumed: set[str], context: Any) -> None:
     with context.begin_transaction():
+        applied.read(context.connection).require_of(context.connection.info[applied.SERVICE])
         assumed |= applied.begin_record(context.connection, revisions)
     for one in revisions.known:
         with context.begin_transaction():
@@ -211,6 +213,7 @@ def _take_back(revisions: Revisions, target: str, context: Any) -> None:
     with context.begin_transaction():
         applied.begin_record(context.connection, revisions)
         record = applied.read(context.connection)
+        record.require_of(context.connection.info[applied.SERVICE])
         record.require_clear()
         if strange := record.unknown(revisions):
             raise ConfigurationError(
@@ -288,6 +291,7 @@ async def _connected(settings: Settings, work: Callable[[Connection], Any]) -> A
     engine = (sqlite if on_sqlite else postgresql).migrating_engine(settings)
     try:
         async with _alone(engine, on_sqlite), engine.connect() as connection:
+            connection.info[applied.SERVICE] = settings.service_name
             return await connection.run_sync(work)
     finally:
         await engine.dispose()

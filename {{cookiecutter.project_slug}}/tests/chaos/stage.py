@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.core.config import Settings
+from app.core.config import UNNAMED, Settings
 from app.persistence import migrate
 from tests.chaos import bank
 from tests.chaos.callers import ServiceProcess
@@ -74,8 +74,8 @@ class Stage:
         return full if self.full else reduced
 
     async def open(self) -> None:
-        """Migrate a database of each kind, which the others are copies of, and start PostgreSQL."""
-        await asyncio.to_thread(migrate.upgrade, settings_for(self._sqlite(TEMPLATE)))
+        """Migrate a database of each kind for services of any name, and start PostgreSQL; others are copies."""
+        await asyncio.to_thread(migrate.upgrade, settings_for(self._sqlite(TEMPLATE), service_name=UNNAMED))
         await _make_tables(self._sqlite(TEMPLATE))
         try:
             self._postgres = Postgres(self.folder)
@@ -86,7 +86,7 @@ class Stage:
         await self._postgres.start()
         await self._postgres.ask(f"CREATE DATABASE {TEMPLATE}")
         url = self._on_postgres(self._postgres, TEMPLATE)
-        await asyncio.to_thread(migrate.upgrade, settings_for(url))
+        await asyncio.to_thread(migrate.upgrade, settings_for(url, service_name=UNNAMED))
         await _make_tables(url)
 
     async def databases(self, accounts: int) -> AsyncIterator[Database]:

@@ -68,4 +68,25 @@ MUTATIONS: list[Mutation] = [
         "",
         "field/test_migrations.py::test_what_was_committed_by_half_is_not_run_again_by_itself",
     ),
+    outside(
+        "a service starts on the database of another",
+        "persistence/migrate.py",
+        "    record.require_of(database.service_name)\n",
+        "",
+        "field/test_migrations.py::test_a_database_of_another_service_is_refused",
+    ),
+    outside(
+        "a service migrates the database of another",
+        "persistence/migrate.py",
+        "        applied.read(context.connection).require_of(context.connection.info[applied.SERVICE])\n",
+        "",
+        "field/test_migrations.py::test_a_database_of_another_service_is_refused",
+    ),
+    outside(
+        "a service takes the database of another back",
+        "persistence/migrate.py",
+        "        record.require_of(context.connection.info[applied.SERVICE])\n",
+        "",
+        "field/test_migrations.py::test_a_database_of_another_service_is_refused",
+    ),
 ]

@@ -12,6 +12,7 @@ from app.core.cqrs import ConfigurationError
 from app.persistence import migrate, revisions
 from tests.databases import settings_for
 from tests.field.lines import Line, Scripts, ask, ran, refused, start
+from tests.server import environment_for
 
 SHOP: Line = {"0001": None, "0002": "0001", "0003": "0002", "0004": "0003"}
 UPDATED: Line = {"0001": None, "0002": "0001", "0002_1": "0002", "0003": "0002_1", "0004": "0003"}
@@ -287,3 +288,50 @@ def test_the_templates_own_can_be_told_from_those_of_before_the_record() -> None
     assert [one for one in known if revisions.BEFORE_THE_RECORD.match(one) and len(one) == 4] == [
         one for one in ("0001", "0002", "0003", "0004") if one in known
     ]
+
+
+def test_a_database_of_another_service_is_refused(empty_database_url: str, scripts: Scripts) -> None:
+    north, south = (settings_for(empty_database_url, service_name=name) for name in ("north", "south"))
+    upgraded(north, scripts, SHOP)
+    for look in (start, migrate.upgrade, lambda settings: migrate.downgrade(settings, "base")):
+        with refused("that of north, and this is south", "DATABASE_URL", "app db mark 0004 applied"):
+            look(south)
+    scripts.are(UPDATED)
+    with refused("that of north, and this is south"):
+        migrate.upgrade(south)
+    assert ran(north) == sorted(SHOP)
+
+
+def test_an_operator_is_not_shown_the_events_of_another_service(empty_database_url: str) -> None:
+    migrate.upgrade(settings_for(empty_database_url, service_name="north"))
+    north, south = (environment_for(empty_database_url, SERVICE_NAME=name) for name in ("north", "south"))
+    assert CliRunner().invoke(commands, ["outbox", "status"], env=north).exit_code == 0
+    refusal = CliRunner().invoke(commands, ["outbox", "status"], env=south)
+    assert refusal.exit_code == 1
+    assert "The database is that of north, and this is south" in refusal.stderr
+
+
+def test_a_service_that_was_renamed_takes_its_database_along(empty_database_url: str, scripts: Scripts) -> None:
+    north, south = (settings_for(empty_database_url, service_name=name) for name in ("north", "south"))
+    upgraded(north, scripts, SHOP)
+    migrate.mark(south, "0004", "applied")
+    upgraded(south, scripts, UPDATED)
+    with refused("that of south, and this is north"):
+        start(north)
+
+
+def test_a_database_from_before_the_record_is_its_who_begins_it(empty_database_url: str, scripts: Scripts) -> None:
+    north, south = (settings_for(empty_database_url, service_name=name) for name in ("north", "south"))
+    upgraded(north, scripts, SHOP)
+    before_the_record(north, "0004")
+    with refused("app db check"):
+        migrate.upgrade(south)
+    start(south)
+    with refused("that of south"):
+        start(north)
+
+
+@pytest.mark.parametrize(("first", "second"), [("app", "north"), ("north", "app")])
+def test_who_has_no_name_refuses_nobody(empty_database_url: str, scripts: Scripts, first: str, second: str) -> None:
+    upgraded(settings_for(empty_database_url, service_name=first), scripts, SHOP)
+    upgraded(settings_for(empty_database_url, service_name=second), scripts, UPDATED)
