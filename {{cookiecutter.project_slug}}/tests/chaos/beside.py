@@ -1,7 +1,8 @@
-"""A service beside another: `python -m tests.chaos.beside SECONDS DONE`, with its SERVICE_NAME and its NEIGHBOUR's.
+"""A service beside another: `python -m tests.chaos.beside SECONDS FOLDER`, with its SERVICE_NAME and its NEIGHBOUR's.
 
-For so long it does something and tells of it, hears what its neighbour tells, and asks what it is called, which is kept
-in a cache. Then it goes on hearing until SIGTERM. DONE is a file in which it says what it did, when it has.
+It says that it is `ready` and waits until it may `begin`, both by a file in the folder. Then for so long it does
+something and tells of it, hears what its neighbour tells, and asks what it is called, which is kept in a cache. What it
+did is in the file `done` when it has. It goes on hearing until SIGTERM.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import json
 import signal
 import sys
 import time
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -18,8 +20,10 @@ from app.core.cqrs import CQRSBus
 from app.core.logging import configure_logging
 from tests.chaos import neighbour
 from tests.chaos.neighbour import Ask, Greet
+from tests.chaos.oracle import until
 
 PAUSE_SECONDS = 0.01
+BEGIN_SECONDS = 60.0
 
 
 async def greet(bus: CQRSBus, name: str, seconds: float) -> dict[str, int]:
@@ -38,14 +42,21 @@ async def greet(bus: CQRSBus, name: str, seconds: float) -> dict[str, int]:
     return {"done": done, "foreign": foreign}
 
 
-async def main(seconds: float, ready: Path) -> None:
+async def exists(file: Path) -> bool:
+    """Whether somebody has made it."""
+    return file.exists()  # noqa: ASYNC240  # nothing else runs here that could wait for it
+
+
+async def main(seconds: float, folder: Path) -> None:
     """Live for a while."""
     settings, over = load_settings(), asyncio.Event()
     configure_logging(level=settings.log_level)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     async with running_service(settings, (HANDLERS, neighbour.__name__), worker=True) as me:
+        (folder / "ready").touch()
+        await until(partial(exists, folder / "begin"), "The other one is to be ready", BEGIN_SECONDS)
         told = await greet(me.bus, settings.service_name, seconds)
-        ready.write_text(json.dumps(told))  # noqa: ASYNC240  # nothing else runs here that could wait for it
+        (folder / "done").write_text(json.dumps(told))
         await over.wait()
 
 

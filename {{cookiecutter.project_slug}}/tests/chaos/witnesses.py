@@ -11,16 +11,18 @@ from uuid import UUID
 
 import aio_pika
 import nats
+from aio_pika.exceptions import AMQPError
 from redis.asyncio import Redis as RedisClient
 
 from tests.chaos.brokers import Nats, RabbitMq, Redis
-from tests.chaos.oracle import require
+from tests.chaos.oracle import require, until
 from tests.chaos.servers import Server
 from tests.chaos.stage import Stage
 
 TOPIC = "events"
 EVERYTHING = "everything"
 READ_SECONDS = 10.0
+KNOWN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,22 @@ async def broker(stage: Stage, kind: type[Server]) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.remove()
+
+
+async def is_known(server: Server, group: str) -> None:
+    """Wait until a group gets what is published: RabbitMQ keeps messages only for those that it knows of."""
+    if not isinstance(server, RabbitMq):
+        return
+
+    async def consumes() -> bool:  # and not only has a queue: that is declared before it is bound
+        try:
+            async with await aio_pika.connect(server.url) as connection:
+                queue = await (await connection.channel()).get_queue(f"{TOPIC}.{group}")
+        except AMQPError:
+            return False
+        return bool(queue.declaration_result.consumer_count)
+
+    await until(consumes, f"{group} is to consume", KNOWN_SECONDS)
 
 
 async def arrived(server: Server) -> list[Arrival]:

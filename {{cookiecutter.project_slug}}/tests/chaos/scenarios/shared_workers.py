@@ -3,8 +3,6 @@
 import asyncio
 from collections import defaultdict
 
-import aio_pika
-from aio_pika.exceptions import AMQPError
 from sqlalchemy import select
 
 from app.core.container import running_service
@@ -16,14 +14,13 @@ from tests.chaos.deliveries import check_order, drained, looking
 from tests.chaos.oracle import require, until
 from tests.chaos.servers import MissingError, Server
 from tests.chaos.stage import Database, Stage
-from tests.chaos.witnesses import TOPIC, broker
+from tests.chaos.witnesses import broker, is_known
 from tests.chaos.workers import WorkerProcess, workers
 
 ACCOUNTS = 50
 HANDLERS = ("HearAtOnce", "HearSlowly")
 GROUP = "listener"
 LATEST_KILL_SECONDS = 0.5
-THERE_SECONDS = 30.0
 HEARD_SECONDS = 120.0
 
 
@@ -52,7 +49,7 @@ async def _share(stage: Stage, server: Server, how_many: int) -> str:
         workers(stage, hearing, how_many, packages=(listener.__name__,), **there) as victims,
         running_service(told.settings(relay_in_service=False), [*bank.PACKAGES, batches.__name__]) as service,
     ):
-        await _has_queue(server)
+        await is_known(server, GROUP)
         async with workers(stage, told, 1, packages=(deposited.__name__,), **here), asyncio.TaskGroup() as tasks:
             depositor = Depositor(service.bus, told.accounts, stage.random)
             tasks.create_task(depositor.commit(events))
@@ -64,22 +61,6 @@ async def _share(stage: Stage, server: Server, how_many: int) -> str:
     return (
         f"{server.name} {how_many} workers, {kills} kills, {events} events at {len(HANDLERS)} handlers once, in order"
     )
-
-
-async def _has_queue(server: Server) -> None:
-    """RabbitMQ keeps messages only for groups that it knows of."""
-    if not isinstance(server, RabbitMq):
-        return
-
-    async def is_there() -> bool:
-        try:
-            async with await aio_pika.connect(server.url) as connection:
-                await (await connection.channel()).get_queue(f"{TOPIC}.{GROUP}")
-        except AMQPError:
-            return False
-        return True
-
-    await until(is_there, "The listener's queue is to be there", THERE_SECONDS)
 
 
 async def _kill_one(stage: Stage, victims: list[WorkerProcess]) -> None:

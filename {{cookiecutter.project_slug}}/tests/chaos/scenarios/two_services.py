@@ -6,7 +6,7 @@ They share a database server, a Redis, a SECRET_KEY, the broker and its topic; a
 import json
 import sys
 import tempfile
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any
@@ -22,7 +22,7 @@ from tests.chaos.oracle import Violation, require, until
 from tests.chaos.programs import Program
 from tests.chaos.servers import MissingError, Server
 from tests.chaos.stage import Database, Stage
-from tests.chaos.witnesses import broker
+from tests.chaos.witnesses import broker, is_known
 
 NAMES = ("north", "south")
 EFFECTS_SECONDS = 60.0
@@ -54,6 +54,11 @@ async def _side_by_side(stage: Stage, stack: AsyncExitStack, between: Server, ca
         name: await _start(stage, stack, name, other, seconds, shared)
         for name, other in zip(NAMES, reversed(NAMES), strict=True)
     }
+    for name, each in both.items():
+        await each.is_ready()
+        await is_known(between, name)
+    for each in both.values():
+        each.begin()
     told = {name: await each.told(seconds) for name, each in both.items()}
     for name, other in zip(NAMES, reversed(NAMES), strict=True):
         expected = {"own": told[name], "whispered": told[name], "neighbour": told[other]}
@@ -80,10 +85,26 @@ class Beside:
         folder = Path(tempfile.mkdtemp(dir=stage.folder))
         self.name = name
         self._database = database
-        self._done = folder / "done"
+        self._ready, self._begin, self._done = folder / "ready", folder / "begin", folder / "done"
         env = environment_of(database.of_process(service_name=name, **shared)) | {NEIGHBOUR: other}
-        arguments = [sys.executable, "-m", beside.__name__, str(seconds), str(self._done)]
+        arguments = [sys.executable, "-m", beside.__name__, str(seconds), str(folder)]
         self.program = Program(arguments, folder / "log", env, folder)
+
+    async def is_ready(self) -> None:
+        """Wait until it has started."""
+
+        async def ready() -> bool:
+            self._goes_on()
+            return self._ready.exists()
+
+        await until(ready, f"{self.name} is to start", START_SECONDS)
+
+    def begin(self) -> None:
+        """Let it work."""
+        self._begin.touch()
+
+    def _goes_on(self) -> None:
+        require(self.program.running, f"{self.name} has ended: {self.program.last_words()}")
 
     async def told(self, seconds: float) -> int:
         """How much it has done, when it is through.
@@ -93,8 +114,7 @@ class Beside:
         """
 
         async def through() -> bool:
-            if not self.program.running:
-                raise Violation(f"{self.name} has ended: {self.program.last_words()}")
+            self._goes_on()
             return self._done.exists() and bool(self._done.read_text())
 
         await until(through, f"{self.name} is to be through", START_SECONDS + seconds)
@@ -118,7 +138,8 @@ class Beside:
                 found = {source: number for source, number, _ in (await connection.execute(counting)).all()}
                 return all(found.get(source, 0) >= number for source, number in expected.items())
 
-            await until(all_had, f"{self.name} is to have {expected}", EFFECTS_SECONDS)
+            with suppress(Violation):  # what it has had is said below
+                await until(all_had, f"{self.name} is to have {expected}", EFFECTS_SECONDS)
             rows = (await connection.execute(counting)).all()
         found = {source: (number, different) for source, number, different in rows}
         wanted = {source: (number, number) for source, number in expected.items()}
