@@ -31,13 +31,15 @@ demo: .venv/bake ## Bake a service into build/ and start it; CHECK=1 tries it an
 new: .venv/bake ## Answer the questions and bake your own service into INTO=..
 	@.venv/bin/python -m scripts.bake --into '$(INTO)'
 
-# With all servers there, what runs on both kinds of databases runs here on PostgreSQL, and on SQLite in a service that
-# has grown, which is made by `template`.
+# With all servers there, what needs one runs here, and the rest in a service that has grown, which is made by `template`.
 # Tests wait for servers half of the time, so there are more of them at once than cores.
-ON_SERVERS := $(if $(REQUIRE_SERVICES),WORKERS=4 ARGS="-k 'not sqlite'")
+ON_SERVERS := $(if $(REQUIRE_SERVICES),-m integration)
+REPORT := --junitxml='$(CACHE)/report.xml'
 
 test: check ## Everything: these checks, the service's own, then what is baked
-	@$(MAKE) --no-print-directory service GOALS='lint types imports test' $(ON_SERVERS)
+	@$(MAKE) --no-print-directory service GOALS='lint types imports'
+	@$(MAKE) --no-print-directory service GOALS=test ARGS="$(ON_SERVERS) $(REPORT)" \
+		$(if $(REQUIRE_SERVICES),WORKERS=5)
 	@$(MAKE) --no-print-directory template
 
 check: .venv/tools ## Lint and types of the template's own Python
@@ -50,7 +52,7 @@ service: .venv/tools ## The service's `make check`, run in place
 
 template: .venv/tools ## Bake every choice, refuse every bad answer, run what was baked
 	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow' $(ARGS)
-	@.venv/bin/python -m pytest -m slow $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile -m slow $(ARGS)
 
 bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, WHAT=write|read beside one by hand, WHAT=delivery; ARGS=--quick
 

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
+from scripts.bake import ROOT
+
 ROW = re.compile(r"^\| (\d+) \| (.+) \| (.*) \| (.*) \|$", re.MULTILINE)
 NO_SERVER = re.compile("does not answer|cannot run here")
 """What tests say when they are skipped because of what the machine lacks."""
@@ -27,6 +29,11 @@ class Row:
 def rows_in(table: str) -> list[Row]:
     """The rows of a table."""
     return [_row(*found) for found in ROW.findall(table)]
+
+
+def all_rows() -> list[Row]:
+    """The rows of docs/features.md."""
+    return rows_in((ROOT / "docs" / "features.md").read_text(encoding="utf-8"))
 
 
 def _row(number: str, _: str, where: str, kept: str) -> Row:
@@ -63,13 +70,6 @@ def _missing(row: Row, service: Path) -> Iterator[str]:
             yield f"there is no page {page}"
 
 
-def existing_tests(rows: Iterable[Row], service: Path) -> list[str]:
-    """The tests that rows name, as pytest takes them; one that does not exist would keep it from running any."""
-    named = sorted({test for row in rows for test in row.tests})
-    parts = [(test, *test.split("::")) for test in named]
-    return [f"tests/{test}" for test, file, name in parts if name in _tests_of(service / "tests" / file)]
-
-
 @cache
 def _tests_of(file: Path) -> frozenset[str]:
     """The tests of a file; none if it is not there."""
@@ -92,10 +92,10 @@ Outcomes = Mapping[str, Counter[str]]
 """Test -> how often it passed, failed, was skipped, or could not run for lack of a server."""
 
 
-def outcomes_in(report: Path) -> Outcomes:
-    """What pytest's JUnit file says of each test, all its parametrisations together."""
+def outcomes_in(*reports: Path) -> Outcomes:
+    """What pytest's JUnit files say of each test, all its parametrisations together."""
     outcomes: dict[str, Counter[str]] = {}
-    for case in ElementTree.parse(report).iter("testcase"):
+    for case in (case for report in reports for case in ElementTree.parse(report).iter("testcase")):
         module, name = case.attrib["classname"], case.attrib["name"].partition("[")[0]
         test = f"{module.removeprefix('tests.').replace('.', '/')}.py::{name}"
         outcomes.setdefault(test, Counter())[_outcome(case)] += 1

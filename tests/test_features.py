@@ -1,6 +1,5 @@
-"""docs/features.md is true: each row names tests and pages that exist, and the tests pass in a baked service."""
+"""docs/features.md is true: each row names tests and pages that exist. That they pass is shown in test_grown.py."""
 
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -8,30 +7,16 @@ from pathlib import Path
 import pytest
 
 from scripts.bake import ROOT, SERVICE
-from tests.features import Outcomes, existing_tests, missing_names, not_kept, outcomes_in, rows_in, wrong_numbers
-from tests.support import BakedProject, run
+from tests.features import Outcomes, all_rows, missing_names, not_kept, outcomes_in, rows_in, wrong_numbers
+from tests.support import run
 
-TABLE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
-ROWS = rows_in(TABLE)
+ROWS = all_rows()
 LAST = 182
 
 
 def test_each_row_is_there_once_and_names_only_what_exists() -> None:
     assert wrong_numbers(ROWS, LAST) == []
     assert missing_names(ROWS, ROOT / SERVICE) == []
-
-
-@pytest.mark.slow
-def test_the_tests_of_all_rows_pass_in_a_baked_service(default: BakedProject, tmp_path: Path) -> None:
-    tests = existing_tests(ROWS, default.path)
-    pytest_of_all = ("-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", f"--junitxml={tmp_path / 'report.xml'}")
-
-    answer = run(sys.executable, *pytest_of_all, *tests, cwd=default.path)
-
-    said = (answer.stdout + answer.stderr)[-5000:]
-    assert (tmp_path / "report.xml").exists(), said
-    required = os.environ.get("REQUIRE_SERVICES") == "1"
-    assert not_kept(ROWS, outcomes_in(tmp_path / "report.xml"), servers_are_required=required) == [], said
 
 
 # The checks themselves, on a small service that this file writes.

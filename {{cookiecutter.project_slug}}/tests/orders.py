@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from app.adapters.payment_memory import MemoryPayments
 from app.core.container import RunningService
-from app.core.cqrs import CQRSBus
+from app.core.cqrs import BaseEventHandler, CQRSBus
 from app.domain.menu import PizzaWish
 from app.domain.payments import Payments
 from app.handlers.order.mark_pizza_ready_handler import MarkPizzaReadyCommand
@@ -19,8 +19,8 @@ from app.handlers.order.place_order_handler import PlaceOrderCommand
 from app.handlers.order.start_cooking_handler import StartCookingCommand
 from app.handlers.user.assign_role_handler import AssignRoleCommand
 from app.persistence.order_tables import orders
-from app.persistence.tables import event_log
-from tests.rows import nothing_waits, rows_of
+from app.persistence.tables import event_log, reactions
+from tests.rows import rows_of
 from tests.users import People, Person
 
 MARGHERITA = PizzaWish("margherita", "medium")
@@ -95,9 +95,11 @@ async def happened(service: RunningService, order_id: UUID) -> list[str]:
     return [row.event_type for row in sorted(found, key=lambda row: row.version)]
 
 
-async def all_delivered(service: RunningService) -> bool:
-    """Whether every event went to those who react to it, at the first attempt."""
-    return await nothing_waits(service)
+async def done(service: RunningService, *handlers: type[BaseEventHandler[Any]]) -> bool:
+    """Whether these are done with all events that there are for them."""
+    names = {handler.__name__ for handler in handlers}
+    handed_out = all(row.published_at for row in await rows_of(service, event_log))
+    return handed_out and not [row for row in await rows_of(service, reactions) if row.handler in names]
 
 
 async def payments_of(service: RunningService) -> MemoryPayments:

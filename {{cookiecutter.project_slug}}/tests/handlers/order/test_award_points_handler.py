@@ -1,8 +1,9 @@
 from app.core.container import RunningService
 from app.core.cqrs import CQRSBus
+from app.handlers.order.award_points_handler import AwardPointsHandler
 from app.handlers.user.delete_user_handler import DeleteUserCommand
 from app.persistence.order_tables import loyalty_points
-from tests.orders import all_delivered, completed, placed
+from tests.orders import completed, done, placed
 from tests.rows import deliver_again, rows_of
 from tests.users import People, Person
 
@@ -24,4 +25,4 @@ async def test_nobody_known_earns_nothing(service: RunningService, bus: CQRSBus,
     (await ada.command(DeleteUserCommand(ada.id))).unwrap()
     await deliver_again(service)
     assert await rows_of(service, loyalty_points) == []
-    assert await all_delivered(service)
+    assert await done(service, AwardPointsHandler)

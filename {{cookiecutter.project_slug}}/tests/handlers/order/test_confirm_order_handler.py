@@ -1,8 +1,9 @@
 from app.core.container import RunningService
 from app.core.cqrs import CQRSBus
+from app.handlers.order.confirm_order_handler import ConfirmOrderHandler
 from app.handlers.user.delete_user_handler import DeleteUserCommand
 from app.persistence.tables import notifications
-from tests.orders import all_delivered, placed
+from tests.orders import done, placed
 from tests.rows import deliver_again, rows_of
 from tests.users import People
 
@@ -25,4 +26,4 @@ async def test_others_are_not(service: RunningService, bus: CQRSBus, people: Peo
     (await ada.command(DeleteUserCommand(ada.id))).unwrap()
     await deliver_again(service)
     assert [row.kind for row in await rows_of(service, notifications)] == []
-    assert await all_delivered(service)
+    assert await done(service, ConfirmOrderHandler)

@@ -8,10 +8,11 @@ from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.testing import failing_commits
 from app.domain.menu import LARGEST_PRICE, Changes, PizzaWish
 from app.domain.order_wish import MOST_PIZZAS, MOST_TOPPINGS
+from app.handlers.order.process_order_workflow_handler import CancelDeclinedOrderHandler, ChargePlacedOrderHandler
 from app.handlers.order.process_payment_handler import ProcessPaymentCommand
 from app.handlers.order.update_menu_handler import UpdateMenuCommand
 from app.persistence.tables import event_log
-from tests.orders import all_delivered, cooking, happened, payments_of, placed, stored_order
+from tests.orders import cooking, done, happened, payments_of, placed, stored_order
 from tests.rows import deliver_again, rows_of
 from tests.users import People, Person
 
@@ -27,7 +28,7 @@ async def test_what_is_placed_with_a_card_is_charged_once_however_often_the_even
     ((payment_id, charge),) = (await payments_of(service)).charged.values()
     assert (order.payment_id, order.total, "tok_visa") == (payment_id, charge.amount, charge.card_token)
     assert await happened(service, order_id) == ["OrderPlaced", "PaymentProcessed"]
-    assert await all_delivered(service)
+    assert await done(service, ChargePlacedOrderHandler, CancelDeclinedOrderHandler)
 
 
 async def test_what_is_declined_is_cancelled_once_however_often_the_event_comes(
@@ -40,7 +41,7 @@ async def test_what_is_declined_is_cancelled_once_however_often_the_event_comes(
     assert (order.status, order.payment_status) == ("cancelled", "declined")
     assert (await payments_of(service)).charged == {}
     assert await happened(service, order_id) == ["OrderPlaced", "PaymentDeclined", "OrderCancelled"]
-    assert await all_delivered(service)
+    assert await done(service, ChargePlacedOrderHandler, CancelDeclinedOrderHandler)
 
 
 async def test_the_service_itself_is_the_caller_of_each_step(service: RunningService, bus: CQRSBus) -> None:
@@ -81,7 +82,7 @@ async def test_the_dearest_order_can_be_paid(service: RunningService, bus: CQRSB
     order_id = await placed(bus, pizza_items=pizzas, payment_method="card")
     await bus.settled()
     assert (await stored_order(service, order_id)).payment_status == "paid"
-    assert await all_delivered(service)
+    assert await done(service, ChargePlacedOrderHandler, CancelDeclinedOrderHandler)
 
 
 async def test_who_paid_with_another_card_in_the_meantime_gets_the_pizza(settings: Settings) -> None:
