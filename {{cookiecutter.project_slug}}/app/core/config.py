@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     """Whether it is meant that production has SQLite: one file, on one machine."""
     read_database_url: str | None = Field(default=None, repr=False)
     """A replica that queries read from; None: `database_url`."""
+    database_pooler: bool = False
+    """Whether a pooler, such as PgBouncer, stands before PostgreSQL, at one of the two addresses or both."""
     database_pool_size: int = Field(default=10, ge=1, le=1000)
     """Connections at most, for writing and for reading each; SQLite has one writer."""
     database_pool_timeout_seconds: float = Field(default=10.0, ge=0.01, le=3600)
@@ -197,6 +199,8 @@ class Settings(BaseSettings):
                 "READ_DATABASE_URL and DATABASE_URL are different databases: give both the same scheme, "
                 "because one is the copy of the other."
             )
+        if self.database_pooler and _scheme(self.database_url) == DRIVERS["sqlite"]:
+            raise ValueError("DATABASE_POOLER is true, but no pooler stands before SQLite: leave it out.")
         return self
 
     def _check_production(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.persistence.database import Database
 from app.persistence.sqlite import exclusively
@@ -18,13 +18,9 @@ async def alone(database: Database, purpose: str) -> AsyncIterator[bool]:
         with exclusively(database.writing_engine, purpose) as mine:
             yield mine
         return
-    lock = LOCK_ID, func.hashtext(purpose)
     # Not of the pool that is written with inside: it may have one connection only.
-    engine = database.relaying_engine.execution_options(isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        mine = bool(await connection.scalar(select(func.pg_try_advisory_lock(*lock))))
-        try:
-            yield mine
-        finally:
-            if mine:
-                await connection.execute(select(func.pg_advisory_unlock(*lock)))
+    async with database.relaying_engine.begin() as connection:
+        # Of a transaction: behind a pooler a session is nobody's own.
+        mine = bool(await connection.scalar(select(func.pg_try_advisory_xact_lock(LOCK_ID, func.hashtext(purpose)))))
+        await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        yield mine

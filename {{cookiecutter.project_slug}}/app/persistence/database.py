@@ -16,9 +16,11 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         map_aggregates()
+        self._settings = settings
         self._has_replica = settings.read_database_url is not None
         self.service_name = settings.service_name
         self.is_sqlite = settings.database_url.startswith("sqlite")
+        self.is_pooled = settings.database_pooler
         dialect = sqlite if self.is_sqlite else postgresql
         self.writing_engine: AsyncEngine = dialect.writing_engine(settings)
         self.reading_engine: AsyncEngine = dialect.reading_engine(settings)
@@ -53,6 +55,15 @@ class Database:
             raise PolicyError(
                 f"PostgreSQL has no isolation level {isolation_level}; it has {', '.join(LEVELS_OF_POSTGRESQL)}."
             )
+
+    async def require_settings(self) -> None:
+        """Make sure that reading and writing are bounded as the settings say.
+
+        Raises:
+            ConfigurationError: something between this service and the database takes that away.
+        """
+        if not self.is_sqlite:
+            await postgresql.require_settings(self._settings, self.writing_engine, self.reading_engine)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -48,11 +48,12 @@ def translate_errors(engine: AsyncEngine, classify: Classify) -> None:
 
     def in_our_words(context: ExceptionContext) -> CQRSError | None:
         original = context.original_exception
+        known = classify(original)
         lost = context.is_disconnect or isinstance(original, OSError)
         if lost and isinstance(original, Exception):
             context.is_disconnect = True
-            return lost_connection()
-        known = classify(original)
+            if not isinstance(known, ConfigurationError):  # which says why nobody will ever be connected
+                return lost_connection()
         return None if known is None else final(known)
 
     def connect(dialect: Any, record: Any, args: Any, options: Any) -> Any:

@@ -148,8 +148,7 @@ async def require_migrated(database: Database, revisions: Revisions) -> None:
         ConfigurationError: it is not, or has not, or it is not certain; the sentence says what to do.
     """
     try:
-        if not database.is_sqlite:
-            await postgresql.require_settings(database.writing_engine, database.reading_engine)
+        await database.require_settings()
         async with database.reading_engine.connect() as connection:
             record = await connection.run_sync(applied.read)
     except TransientError as error:

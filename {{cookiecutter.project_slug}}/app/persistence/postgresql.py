@@ -1,15 +1,20 @@
-"""PostgreSQL: connections with limits, so that nothing a client abandons runs or locks for ever."""
+"""PostgreSQL: connections with limits, so that nothing a client abandons runs or locks for ever.
+
+Limits are start-up parameters of a connection. A pooler does not pass those on, and gives each transaction another
+connection, so behind one they are set in each transaction: `DATABASE_POOLER`.
+"""
 
 from time import monotonic
 from typing import Any
 
 from sqlalchemy import ExceptionContext, Index, PrimaryKeyConstraint, UniqueConstraint, event, text
 from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, ServiceUnavailableError, TransientError
 from app.persistence.errors import ConnectionPool, lost_connection, read_only, taken, translate_errors, unusable
+from app.persistence.pooler import STATEMENT_MODE, connect_args, pooled, require_transactions, torn
 from app.persistence.tables import metadata
 
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -39,9 +44,14 @@ def reading_engine(settings: Settings) -> AsyncEngine:
     In READ COMMITTED, PostgreSQL's default, statements of one transaction see no more of the same moment than that,
     and BEGIN and ROLLBACK are two round trips more. A handler that needs one moment for several statements, or a
     server-side cursor, asks for a transaction before its first statement: `sessions.at_one_moment`.
+
+    Behind a pooler only a transaction can be read-only, so there the statements of a query share one.
     """
-    limits, url = _limits(settings) | {"default_transaction_read_only": "on"}, settings.read_database_url
-    engine = _engine(settings, url or settings.database_url, limits, isolation_level="AUTOCOMMIT")
+    limits, url = _limits(settings), settings.read_database_url or settings.database_url
+    if settings.database_pooler:
+        return _engine(settings, url, limits | {"transaction_read_only": "on"})
+    limits["default_transaction_read_only"] = "on"
+    engine = _engine(settings, url, limits, isolation_level="AUTOCOMMIT")
     event.listen(engine.sync_engine, "handle_error", _drop_half_asked)
     return engine
 
@@ -55,27 +65,35 @@ def _drop_half_asked(context: ExceptionContext) -> None:
 def relaying_engine(settings: Settings) -> AsyncEngine:
     """The engine of the relay, with connections of its own: events are delivered while all others are in use.
 
-    A relay that is gone without a word is missed within a minute, so that nothing it has locked stays so.
+    A relay that is gone without a word is missed within a minute, so that nothing it has locked stays so; behind a
+    pooler, which has the connection, by the time-out.
     """
-    patience = {
-        "application_name": f"{settings.service_name}-relay",
-        "idle_in_transaction_session_timeout": f"{LONGEST_DELIVERY_SECONDS}s",
-        "tcp_keepalives_idle": "30",
-        "tcp_keepalives_interval": "10",
-        "tcp_keepalives_count": "3",
-    }
+    limits = _limits(settings)
+    if not settings.database_pooler:
+        limits |= {
+            "idle_in_transaction_session_timeout": str(LONGEST_DELIVERY_SECONDS * 1000),
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+        }
     size = max(settings.database_pool_size, RELAY_CONNECTIONS)
-    return _engine(settings, settings.database_url, _limits(settings) | patience, size)
+    return _engine(settings, settings.database_url, limits, "-relay", size)
 
 
 def migrating_engine(settings: Settings) -> AsyncEngine:
     """The engine of migrations: they may take long. A second connection holds the lock."""
-    return _engine(settings, settings.database_url, {"application_name": f"{settings.service_name}-migrations"}, 2)
+    return _engine(settings, settings.database_url, {}, "-migrations", 2)
 
 
 def _engine(
-    settings: Settings, url: str, server_settings: dict[str, str], size: int | None = None, **options: Any
+    settings: Settings, url: str, limits: dict[str, str], name: str = "", size: int | None = None, **options: Any
 ) -> AsyncEngine:
+    at_start = {"application_name": f"{settings.service_name}{name}"}
+    if settings.database_pooler:
+        connect = {"server_settings": at_start, **connect_args(limits)}
+        options["isolation_level"] = "READ COMMITTED"  # others may have left another default
+    else:
+        connect = {"server_settings": at_start | limits}
     engine = create_async_engine(
         url,
         **options,
@@ -83,8 +101,10 @@ def _engine(
         pool_size=size or settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout_seconds,
-        connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, "server_settings": server_settings},
+        connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, **connect},
     )
+    if settings.database_pooler:
+        require_transactions(engine)
     translate_errors(engine, classify)
     ping_idle_connections(engine)
     return engine
@@ -118,8 +138,7 @@ def _limits(settings: Settings) -> dict[str, str]:
         "lock_timeout": settings.database_lock_timeout_seconds,
         "idle_in_transaction_session_timeout": settings.database_idle_transaction_timeout_seconds,
     }
-    limits = {name: f"{round(value * 1000)}ms" for name, value in seconds.items()}
-    return limits | {"application_name": settings.service_name}
+    return {name: str(round(value * 1000)) for name, value in seconds.items()}
 
 
 def classify(error: BaseException) -> CQRSError | None:
@@ -129,6 +148,8 @@ def classify(error: BaseException) -> CQRSError | None:
         return TransientError("The service is busy, try again in a moment.")
     if state == "08P01" and "startup parameter" in str(error):
         return pooled()
+    if state.startswith("08") and STATEMENT_MODE in str(error):
+        return torn()
     if state in LOST or state.startswith("08"):
         return lost_connection()
     if state == "57014":
@@ -147,27 +168,33 @@ def classify(error: BaseException) -> CQRSError | None:
     return read_only() if state == "25006" else None
 
 
-def pooled() -> ConfigurationError:
-    """The error for a pooler, such as PgBouncer, between the service and the database."""
-    return ConfigurationError(
-        "A pooler, such as PgBouncer, stands before the database and does not pass on the time-outs and the read-only "
-        "mode that connections are opened with: let DATABASE_URL and READ_DATABASE_URL lead to PostgreSQL itself."
-    )
-
-
-async def require_settings(writing: AsyncEngine, reading: AsyncEngine) -> None:
-    """Make sure that connections get what they are opened with.
+async def require_settings(settings: Settings, writing: AsyncEngine, reading: AsyncEngine) -> None:
+    """Make sure that transactions have what they are to keep to, and nobody stands between who gives them others.
 
     Raises:
-        ConfigurationError: who reads can write, or who writes can wait for ever: a pooler has left the settings out.
+        ConfigurationError: who reads can write, or somebody can wait for ever: a pooler has left the settings out, or
+            nobody has told of one.
     """
-    for engine, setting, without in (
-        (reading, "default_transaction_read_only", "off"),
-        (writing, "lock_timeout", "0"),
-    ):
+    for engine, mode in ((reading, {"transaction_read_only": "on"}), (writing, {})):
+        wanted = _limits(settings) | mode
+        asked = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)").bindparams(names=list(wanted))
         async with engine.connect() as connection:
-            if await connection.scalar(text(f"SELECT current_setting('{setting}')")) == without:
-                raise pooled()
+            found = await connection.execute(asked)
+            if {row.name: row.setting for row in found} != wanted:
+                raise torn() if settings.database_pooler else pooled()
+            if not settings.database_pooler:
+                await _require_same_server(connection)
+
+
+async def _require_same_server(connection: AsyncConnection) -> None:
+    """Make sure that the process of PostgreSQL which answers is the one that was connected to.
+
+    A pooler's role may have the right settings by chance, but locks of sessions, LISTEN and prepared statements would
+    still not be ours.
+    """
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    if await connection.scalar(text("SELECT pg_backend_pid()")) != driver.get_server_pid():
+        raise pooled()
 
 
 def _violated(error: Any) -> tuple[str, list[str]]:

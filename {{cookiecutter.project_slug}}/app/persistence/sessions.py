@@ -212,6 +212,8 @@ class ReadSession(OperationSession):
     """The aggregates that were made from their events, which no row tells changes of."""
     has_transaction = False
     """Whether a transaction is to be ended with the session: each statement may be one of its own."""
+    has_snapshot = False
+    """Whether all statements of that transaction see the same moment."""
 
     def flush(self, objects: Any = None) -> None:
         """Refuse changes.
@@ -266,7 +268,7 @@ async def at_one_moment(session: AsyncSession) -> None:
     reading = session.sync_session
     if session.get_bind().dialect.name != "postgresql" or not isinstance(reading, ReadSession):
         return
-    if not reading.has_transaction:
+    if not reading.has_snapshot:
         await session.commit()  # there is nothing to commit, but what is read next may be read at another level
         await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
@@ -300,8 +302,11 @@ def _hold(session: Session, instance: object) -> None:
 
 
 def _note_transaction(session: ReadSession, _: Any, connection: Connection) -> None:
-    session.has_transaction = not getattr(connection.connection.dbapi_connection, "autocommit", False)
-    if session.has_transaction and (work := current_work()) is not None:
+    driver = connection.connection.dbapi_connection
+    session.has_transaction = not getattr(driver, "autocommit", False)
+    # Behind a pooler the level is always said.
+    session.has_snapshot = session.has_transaction and getattr(driver, "isolation_level", None) != "read_committed"
+    if session.has_snapshot and (work := current_work()) is not None:
         work.has_snapshot = True
 
 

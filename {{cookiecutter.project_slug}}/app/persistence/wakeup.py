@@ -1,4 +1,4 @@
-"""How a relay in another process learns of a commit at once: PostgreSQL's NOTIFY. Elsewhere it looks every second."""
+"""How a relay in another process learns of a commit at once: PostgreSQL's NOTIFY. Elsewhere it looks now and then."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -55,8 +55,13 @@ class Bell:
 
 @asynccontextmanager
 async def listening(database: Database, wake: Callable[[], None]) -> AsyncIterator[None]:
-    """Call `wake` when another process has rung, for as long as the context is open."""
-    if database.is_sqlite:
+    """Call `wake` when another process has rung, for as long as the context is open.
+
+    Nobody can listen behind a pooler, where LISTEN would stay on a connection that others get.
+    """
+    if database.is_pooled:
+        logger.info("listening_left_out", reason="DATABASE_POOLER is set: this looks every RELAY_POLL_SECONDS.")
+    if database.is_sqlite or database.is_pooled:
         yield
         return
     task = asyncio.create_task(_listen(database.relaying_engine, wake), name="event-listener")

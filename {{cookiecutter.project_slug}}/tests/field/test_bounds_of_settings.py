@@ -110,6 +110,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"database_idle_transaction_timeout_seconds": 86_401}, "DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS is not valid"),
     ({"database_url": "sqlite:///./app.db"}, "DATABASE_URL is SQLite"),
     ({"database_url": "sqlite:////data/hunter2.db"}, "SQLITE_IN_PRODUCTION=true if it is meant"),
+    (
+        {"database_url": "sqlite:////data/hunter2.db", "sqlite_in_production": True, "database_pooler": True},
+        "no pooler stands before SQLite",
+    ),
     ({"database_url": "postgresql://u:hunter2@db:0/app"}, "DATABASE_URL is not valid: its port is no number"),
     ({"database_url": "postgresql://u:hunter2@db:99999/app"}, "DATABASE_URL is not valid: its port is no number"),
     ({"database_url": "postgresql://u:hunter2@db:five/app"}, "DATABASE_URL is not valid: its port is no number"),
