@@ -78,7 +78,7 @@ MUTATIONS: list[Mutation] = [
     outside(
         "a failing close changes no answer",
         "core/cqrs/attempt.py",
-        "        report_closing(one, message, plan.ports.reports)",
+        '        tell_of("closing_failed", one, message, plan.ports.reports)',
         "        raise",
         DONE,
     ),

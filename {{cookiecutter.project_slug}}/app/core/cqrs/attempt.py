@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from app.core.cqrs.closing import report_closing
+from app.core.cqrs.closing import tell_of
 from app.core.cqrs.dispatch import current
 from app.core.cqrs.errors import ConfigurationError, CQRSError
 from app.core.cqrs.groups import STANDING_FOR_OTHERS, as_one
@@ -98,7 +98,7 @@ async def _close(
         one = as_one(error)
         if failed is None and work.unit is None and isinstance(one, ConfigurationError):
             raise
-        report_closing(one, message, plan.ports.reports)
+        tell_of("closing_failed", one, message, plan.ports.reports)
 
 
 def handling(plan: Plan, proceed: Step) -> Step:

@@ -5,14 +5,12 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import Any
 
-import structlog
-
+from app.core.cqrs.closing import tell_of
 from app.core.cqrs.dispatch import Dispatch, current
 from app.core.cqrs.errors import ConfigurationError
 from app.core.cqrs.messages import name_of
 from app.core.cqrs.results import OperationResult
 
-logger = structlog.get_logger(__name__)
 _tasks: set[asyncio.Task[None]] = set()
 """The event loop itself forgets tasks that nobody holds."""
 
@@ -58,20 +56,7 @@ async def _logged(work: Coroutine[Any, Any, Any], dispatch: Dispatch) -> None:
         if isinstance(answer, OperationResult) and answer.is_failure:
             raise answer.to_error()
     except Exception as error:
-        _report(error, dispatch)
+        reports = dispatch._lease.bus.ports.reports  # type: ignore[union-attr]  # it holds it
+        tell_of("background_failed", error, dispatch._message, reports)
     finally:
         dispatch._lease = None  # which a bus that ends waits for
-
-
-def _report(error: Exception, dispatch: Dispatch) -> None:
-    message, reports = dispatch._message, dispatch._lease.bus.ports.reports  # type: ignore[union-attr]  # it holds it
-    logger.error(
-        "background_failed",
-        message_name=name_of(message),
-        operation_id=message.metadata.operation_id,
-        correlation_id=message.metadata.correlation_id,
-        error_type=type(error).__name__,
-        exc_info=error,
-    )
-    if reports is not None:
-        reports.report(error, name_of(message), message.metadata)

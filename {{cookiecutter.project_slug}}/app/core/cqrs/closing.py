@@ -17,15 +17,15 @@ async def unhurt(closing: Coroutine[Any, Any, Any], message: Any, reports: Error
     try:
         await closing
     except Exception as error:
-        report_closing(as_one(error), message, reports)
+        tell_of("closing_failed", as_one(error), message, reports)
     except STANDING_FOR_OTHERS as error:
-        report_closing(as_one(error), message, reports)
+        tell_of("closing_failed", as_one(error), message, reports)
 
 
-def report_closing(error: Exception, message: Any, reports: ErrorReports | None) -> None:
-    """Tell that something could not be closed."""
+def tell_of(event: str, error: Exception, message: Any, reports: ErrorReports | None) -> None:
+    """Log and report a failure that no result tells of."""
     logger.error(
-        "closing_failed",
+        event,
         message_name=name_of(message),
         operation_id=message.metadata.operation_id,
         correlation_id=message.metadata.correlation_id,
