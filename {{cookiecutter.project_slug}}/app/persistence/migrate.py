@@ -289,6 +289,8 @@ async def _connected(settings: Settings, work: Callable[[Connection], Any]) -> A
     on_sqlite = settings.database_url.startswith("sqlite")
     engine = (sqlite if on_sqlite else postgresql).migrating_engine(settings)
     try:
+        if not on_sqlite:
+            await postgresql.require_no_pooler(settings, engine)
         async with _alone(engine, on_sqlite), engine.connect() as connection:
             connection.info[applied.SERVICE] = settings.service_name
             return await connection.run_sync(work)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ExceptionContext, Index, PrimaryKeyConstraint, UniqueConstraint, event, text
 from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, ServiceUnavailableError, TransientError
@@ -182,19 +182,23 @@ async def require_settings(settings: Settings, writing: AsyncEngine, reading: As
             found = await connection.execute(asked)
             if {row.name: row.setting for row in found} != wanted:
                 raise torn() if settings.database_pooler else pooled()
-            if not settings.database_pooler:
-                await _require_same_server(connection)
+        await require_no_pooler(settings, engine)
 
 
-async def _require_same_server(connection: AsyncConnection) -> None:
-    """Make sure that the process of PostgreSQL which answers is the one that was connected to.
+async def require_no_pooler(settings: Settings, engine: AsyncEngine) -> None:
+    """Make sure that there is no pooler, unless it is known: that the process which answers is the one connected to.
 
-    A pooler's role may have the right settings by chance, but locks of sessions, LISTEN and prepared statements would
-    still not be ours.
+    A pooler's role may have the right settings by chance, but LISTEN and prepared statements would still not be ours.
+
+    Raises:
+        ConfigurationError: there is one.
     """
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    if await connection.scalar(text("SELECT pg_backend_pid()")) != driver.get_server_pid():
-        raise pooled()
+    if settings.database_pooler:
+        return
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        if await connection.scalar(text("SELECT pg_backend_pid()")) != driver.get_server_pid():
+            raise pooled()
 
 
 def _violated(error: Any) -> tuple[str, list[str]]:

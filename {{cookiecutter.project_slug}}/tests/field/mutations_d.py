@@ -11,6 +11,13 @@ MUTATIONS: list[Mutation] = [
         "field/test_pooler.py",
     ),
     outside(
+        "a database is migrated through a pooler that nobody told of",
+        "persistence/migrate.py",
+        "            await postgresql.require_no_pooler(settings, engine)",
+        "            pass",
+        "field/test_pooler.py",
+    ),
+    outside(
         "a pooler that refuses settings is an outage",
         "persistence/postgresql.py",
         'if state == "08P01" and "startup parameter" in str(error):',

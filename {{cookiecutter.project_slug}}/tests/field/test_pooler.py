@@ -26,6 +26,7 @@ from tests.core.cqrs.support import within_patience
 from tests.databases import PostgresDatabases, ask_server, settings_for
 from tests.field import given
 from tests.field.given import Do, DoRepeatedly, Look, Noted
+from tests.field.lines import Scripts
 from tests.field.pooling import client_of, needs_pgbouncer, pooled
 from tests.lifespan import service_with
 from tests.persistence import votes
@@ -231,6 +232,20 @@ async def test_a_database_is_migrated(empty: str, tmp_path: Path, mode: str) -> 
             await migrate.require_migrated(database, read_revisions())
 
 
+@needs_pgbouncer
+async def test_a_migration_that_needs_a_connection_of_its_own_is_refused(
+    empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = Scripts(tmp_path / "scripts", monkeypatch)
+    index = 'op.create_index("ix_ran_name", "ran", ["name"], postgresql_concurrently=True)'
+    scripts.are({"0001": None, "a": "0001"}, a=f"with op.get_context().autocommit_block():\n        {index}")
+    async with pooled(tmp_path, empty, "transaction") as url:
+        with pytest.raises(ConfigurationError, match="Migration a failed.* the address of PostgreSQL itself"):
+            await asyncio.to_thread(migrate.upgrade, settings_for(url, database_pooler=True))
+    await asyncio.to_thread(migrate.mark, settings_for(empty), "a", "missing")
+    await asyncio.to_thread(migrate.upgrade, settings_for(empty))
+
+
 # What others do with a connection, and what is left to them
 
 
@@ -315,6 +330,14 @@ async def test_the_start_says_that_there_is_a_pooler(direct: str, tmp_path: Path
         with pytest.raises(ConfigurationError, match=r"A pooler, such as PgBouncer, stands.*DATABASE_POOLER=true"):
             async with running_service(settings_for(url)):
                 pass
+
+
+@needs_pgbouncer
+@pytest.mark.parametrize("mode", MODES)
+async def test_so_do_migrations(direct: str, tmp_path: Path, mode: str) -> None:
+    async with pooled(tmp_path, direct, mode) as url:
+        with pytest.raises(ConfigurationError, match="A pooler, such as PgBouncer"):
+            await asyncio.to_thread(migrate.upgrade, settings_for(url))
 
 
 @needs_pgbouncer
