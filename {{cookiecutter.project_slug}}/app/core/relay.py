@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from math import ceil, inf
 from random import uniform
 from time import monotonic
 
@@ -16,8 +17,9 @@ from app.persistence.outbox import LEASE_SECONDS, Claimed, Outbox, Outcome, reas
 LONGEST_OUTAGE_WAIT_SECONDS = 2.0
 DRAIN_SECONDS = 5.0
 GIVE_BACK_SECONDS = 5.0
-MOST_AHEAD = 20
-"""How many events a handler that is fast may have claimed beside those that it handles."""
+AHEAD_SECONDS = 0.25
+"""A handler has so many events claimed in advance as it handles in this time, and what it did is stored within it."""
+MOST_AHEAD = 100
 
 logger = structlog.get_logger(__name__)
 
@@ -50,10 +52,15 @@ class Relay:
         self._poll_seconds = poll_seconds
         self._woken = asyncio.Event()
         self._quiet = asyncio.Event()
+        self._looks_at = 0.0
         self._ahead: defaultdict[str, deque[Claimed]] = defaultdict(deque)
         self._tasks: dict[asyncio.Task[None], str] = {}
+        self._busy: Counter[str] = Counter()
         self._outcomes: list[Outcome] = []
-        self._done_since: Counter[str] = Counter()
+        self._stores_at = inf
+        self._done: Counter[str] = Counter()
+        self._pace: dict[str, int] = {}
+        self._counted_at = monotonic()
         self._away_until: dict[str, float] = {}
         self._outages: Counter[str] = Counter()
         self._renewed_at = monotonic()
@@ -65,6 +72,7 @@ class Relay:
 
     def wake(self) -> None:
         """Look for events now."""
+        self._looks_at = 0.0
         self._quiet.clear()
         self._woken.set()
 
@@ -111,59 +119,63 @@ class Relay:
 
     async def _run(self) -> None:
         while not self._stopping:
-            self._woken.clear()
             try:
-                more = await self._turn()
+                await self._turn()
             except Exception as error:  # the database's, whatever it is: there is nobody above who could do better
+                self._looks_at = 0.0
                 self._note_outage("database", error)
                 self._quiet.set()
                 await self._wait_for_outage("database")
                 continue
             self._note_end_of_outage("database")
-            if more:
-                continue
-            if not self._woken.is_set() and not self._tasks:
-                self._quiet.set()
-            await self._rest()
+            if self._looks_at and not any(map(self._is_short, self._outcomes)):
+                self._woken.clear()
+                if not self._tasks:
+                    self._quiet.set()
+                await self._rest()
 
     async def _rest(self) -> None:
-        longest = self._poll_seconds * uniform(0.5, 1)  # noqa: S311  # no secret
+        ends = min(self._looks_at, self._stores_at, *self._away_until.values())
         if self._tasks:
-            longest = min(longest, LEASE_SECONDS / 3)
-        if self._away_until:
-            longest = min(longest, max(0.0, min(self._away_until.values()) - monotonic()))
+            ends = min(ends, self._renewed_at + LEASE_SECONDS / 3)
         with suppress(TimeoutError):
-            async with asyncio.timeout(longest):
+            async with asyncio.timeout(ends - monotonic()):
                 await self._woken.wait()
 
-    async def _turn(self) -> bool:
-        """Hand out, store, claim and begin; whether there may be more to do at once."""
-        more = await self._outbox.hand_out()
-        if self._tasks and monotonic() - self._renewed_at > LEASE_SECONDS / 3:
+    async def _turn(self) -> None:
+        """Hand out, store, claim and begin."""
+        if monotonic() >= self._looks_at:
+            self._looks_at = monotonic() + self._poll_seconds * uniform(0.5, 1)  # noqa: S311  # no secret
+            if await self._outbox.hand_out():
+                self._looks_at = 0.0
+        if not self._tasks:
+            self._renewed_at = monotonic()
+        elif monotonic() - self._renewed_at > LEASE_SECONDS / 3:
             await self._outbox.renew()
             self._renewed_at = monotonic()
-        outcomes, self._outcomes = self._outcomes, []
+        outcomes, self._outcomes, self._stores_at = self._outcomes, [], inf
         try:
             claimed = await self._outbox.turn(outcomes, self._free())
         except BaseException:
             self._outcomes = outcomes + self._outcomes
             raise
-        self._done_since.clear()
         for one in claimed:
             self._ahead[one.handler].append(one)
         for handler in {one.handler for one in claimed}:
             self._fill(handler)
-        return more
 
     def _free(self) -> dict[str, int]:
         """How many events each handler may have more. One that is fast is given some in advance."""
         now = monotonic()
         self._away_until = {handler: until for handler, until in self._away_until.items() if until > now}
-        running = Counter(self._tasks.values())
+        if (seconds := now - self._counted_at) > AHEAD_SECONDS:
+            self._pace = {handler: ceil(done * AHEAD_SECONDS / seconds) for handler, done in self._done.items()}
+            self._done.clear()
+            self._counted_at = now
         return {
             handler: self._places(handler)
-            + min(MOST_AHEAD, self._done_since[handler])
-            - running[handler]
+            + min(MOST_AHEAD, max(self._done[handler], self._pace.get(handler, 0)))
+            - self._busy[handler]
             - len(self._ahead[handler])
             for handler in self._outbox.names
             if handler not in self._away_until
@@ -171,39 +183,50 @@ class Relay:
 
     def _fill(self, handler: str) -> None:
         """Let a handler begin with what it has in advance, as far as it has places."""
-        ahead, busy = self._ahead[handler], sum(name == handler for name in self._tasks.values())
-        while ahead and busy < self._places(handler) and not self._stopping:
+        ahead = self._ahead[handler]
+        while ahead and self._busy[handler] < self._places(handler) and not self._stopping:
             task = asyncio.create_task(self._handle(ahead.popleft()), name=f"reaction {handler}")
             self._tasks[task] = handler
+            self._busy[handler] += 1
             task.add_done_callback(self._ended)
-            busy += 1
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         handler = self._tasks.pop(task)
+        self._busy[handler] -= 1
         self._fill(handler)
         if not self._ahead[handler]:
             self._woken.set()
 
+    def _is_short(self, outcome: Outcome) -> bool:
+        return not self._ahead[outcome.claimed.handler]
+
     async def _handle(self, claimed: Claimed) -> None:
         if claimed.handler in self._away_until:
-            self._outcomes.append(Outcome(claimed, is_given_back=True))
+            self._note(Outcome(claimed, is_given_back=True))
             return
         try:
             await self._deliver(claimed)
         except BrokerDownError as error:
-            self._outcomes.append(Outcome(claimed, is_given_back=True))
+            self._note(Outcome(claimed, is_given_back=True))
             self._note_outage(claimed.handler, error)
             self._away_until[claimed.handler] = monotonic() + self._outage_wait(claimed.handler)
         except asyncio.CancelledError:
-            self._outcomes.append(Outcome(claimed, is_given_back=True))
+            self._note(Outcome(claimed, is_given_back=True))
             raise
         except Exception as error:
-            self._outcomes.append(Outcome(claimed, error))
+            self._note(Outcome(claimed, error))
             _say_failed(claimed, error)
         else:
-            self._outcomes.append(Outcome(claimed))
-            self._done_since[claimed.handler] += 1
+            self._note(Outcome(claimed))
+            self._done[claimed.handler] += 1
             self._note_end_of_outage(claimed.handler)
+
+    def _note(self, outcome: Outcome) -> None:
+        """Let an outcome be stored soon, together with others."""
+        if not self._outcomes:
+            self._stores_at = monotonic() + AHEAD_SECONDS
+            asyncio.get_running_loop().call_later(AHEAD_SECONDS, self._woken.set)
+        self._outcomes.append(outcome)
 
     def _outage_wait(self, what: str) -> float:
         longest = min(0.1 * 2.0 ** min(self._outages[what], 10), LONGEST_OUTAGE_WAIT_SECONDS)

@@ -7,16 +7,16 @@ when its process does not renew it any more.
 
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import (
     ColumnElement,
-    Executable,
     RowMapping,
     Select,
     Table,
@@ -47,7 +47,12 @@ GRACE_SECONDS = 60.0
 """How long an event of another service waits for the one before it: brokers deliver again sooner."""
 LONGEST_BACKOFF_SECONDS = 300.0
 LONGEST_REASON = 1000
-LOCK_ID = 0x6F757462
+_LOCK_ID = 0x6F757462
+NO_LOCK = select(func.clock_timestamp(type_=UtcDateTime))
+SHARED_LOCK = NO_LOCK.add_columns(func.pg_advisory_xact_lock_shared(_LOCK_ID))
+"""Wait while somebody has the other lock, and keep others from it until the commit."""
+LOCK = NO_LOCK.add_columns(func.pg_advisory_xact_lock(_LOCK_ID))
+"""Wait until nobody changes which event is the first of a stream, and keep others from it until the commit."""
 
 OWN = ""
 """The `source` of events of this service."""
@@ -74,9 +79,9 @@ class Claimed:
     """The version of the public event before it of the same aggregate."""
 
     @property
-    def key(self) -> tuple[UUID, str]:
-        """The key of its row."""
-        return self.event.id, self.handler
+    def stream(self) -> Stream:
+        """The stream that it is the first of."""
+        return self.handler, self.source, self.event.aggregate_type, self.event.aggregate_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,11 @@ class Outcome:
     claimed: Claimed
     error: Exception | None = None
     is_given_back: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the handler is done with the event."""
+        return self.error is None and not self.is_given_back
 
 
 class Outbox:
@@ -125,20 +135,22 @@ class Outbox:
         self._handlers = handlers
         self.names = sorted({name for names in handlers.values() for name in names})
         self._new = {event_log: _new_of_our_own(handlers), received_events: _new_of_others(handlers)}
+        self._is_new = select(*(new.exists() for new in self._new.values()))
         self._due = _due(self.names)
+        self._lease = _lease(self._due)
 
     async def hand_out(self) -> bool:
         """Let new events wait for each of their handlers; whether there may be more."""
         if (handlers := self._handlers_now()) != self._handlers:
             self._learn(handlers)
-        there_may_be_more = False
-        for table, new in self._new.items():
-            if await self._is_any(new.limit(1)):
-                there_may_be_more |= await self._hand_out(table, new)
-        return there_may_be_more
+        async with self._reading() as connection:
+            is_new = (await connection.execute(self._is_new, {"too_long_ago": datetime.now(UTC)})).one()
+        tables = [table for table, found in zip(self._new, is_new, strict=True) if found]
+        return any([await self._hand_out(table, self._new[table]) for table in tables])
 
     async def _hand_out(self, table: Table, new: Select[*tuple[Any, ...]]) -> bool:
-        async with self._alone() as (connection, now):
+        """Whether it handed out any: those that wait behind them may follow."""
+        async with writing(self._database, LOCK) as (connection, now):
             since = {"too_long_ago": now - timedelta(seconds=GRACE_SECONDS)}
             found = (await connection.execute(new, since)).mappings().all()
             handlers = self._handlers_now()  # now that it is known what happened: one may have been registered before
@@ -156,7 +168,7 @@ class Outbox:
             if ready:
                 handed_out = update(table).where(table.c.id.in_([event["id"] for event in ready]))
                 await connection.execute(handed_out.values(published_at=now))
-        return len(found) == HANDED_OUT_AT_ONCE or (bool(ready) and len(ready) < len(found))
+        return bool(ready)
 
     async def _streams_that_wait(self, connection: AsyncConnection, events: Iterable[RowMapping]) -> set[Stream]:
         r = reactions.c
@@ -181,29 +193,26 @@ class Outbox:
         Returns:
             What was claimed: nobody else gets it until the lease ends.
         """
-        if not outcomes and not await self._is_any(self._due, **self._limits(free)):
+        if not outcomes and not await self._may_claim(free):
             return []
-        done = [outcome for outcome in outcomes if outcome.error is None and not outcome.is_given_back]
-        async with self._writing() as connection:
-            now = await self._now(connection, shared_lock=bool(done))
-            await self._store_done(connection, done, now)
-            await self._store_rest(connection, [outcome for outcome in outcomes if outcome not in done], now)
+        begin = SHARED_LOCK if any(outcome.is_done for outcome in outcomes) else NO_LOCK
+        async with writing(self._database, begin) as (connection, now):
+            await self._store(connection, outcomes, now)
             claimed = await self._claim(connection, free, now)
         self._tell_dead(outcomes)
         return claimed
 
     async def renew(self) -> None:
         """Hold what was claimed for longer."""
-        async with self._writing() as connection:
-            until = await self._now(connection) + timedelta(seconds=LEASE_SECONDS)
+        async with writing(self._database) as (connection, now):
+            until = now + timedelta(seconds=LEASE_SECONDS)
             await connection.execute(
                 update(reactions).where(reactions.c.claimed_by == self._worker).values(due_at=until)
             )
 
     async def give_back(self) -> None:
         """Let others have what was claimed and is not done."""
-        async with self._writing() as connection:
-            now = await self._now(connection)
+        async with writing(self._database) as (connection, now):
             mine = update(reactions).where(reactions.c.claimed_by == self._worker)
             await connection.execute(mine.values(due_at=now, claimed_by=None))
 
@@ -217,19 +226,17 @@ class Outbox:
     # What it is made of
 
     async def _claim(self, connection: AsyncConnection, free: Mapping[str, int], now: datetime) -> list[Claimed]:
-        due = (await connection.execute(self._due, {"now": now, **self._limits(free)})).all()
-        if not due:
+        until = now + timedelta(seconds=LEASE_SECONDS)
+        told = {"now": now, "by": self._worker, "until": until, **self._limits(free)}
+        rows = (await connection.execute(self._lease, told)).all()
+        if not rows:
             return []
-        r = reactions.c
-        lease = update(reactions).where(tuple_(r.event_id, r.handler).in_([tuple(row) for row in due]))
-        lease = lease.values(claimed_by=self._worker, due_at=now + timedelta(seconds=LEASE_SECONDS))
-        rows = (await connection.execute(lease.returning(r.event_id, r.handler, r.source, r.attempts))).all()
         events = await self._events(connection, rows)
         # In the order in which they happened, as far as ids tell.
         return [
-            Claimed(event, source, handler, attempts, previous)
-            for event_id, handler, source, attempts in sorted(rows)
-            for event, previous in [events[event_id]]
+            Claimed(event, row.source, row.handler, row.attempts, previous)
+            for row in sorted(rows, key=itemgetter(0))
+            for event, previous in [events[row.event_id]]
         ]
 
     async def _events(
@@ -247,33 +254,26 @@ class Outbox:
                     found[values[0]] = (StoredEvent(*values), previous)
         return found
 
-    async def _store_done(self, connection: AsyncConnection, done: Sequence[Outcome], now: datetime) -> None:
-        if not done:
-            return
-        r = reactions.c
-        mine = and_(_is_one_of(done), r.claimed_by == self._worker)
-        gone = delete(reactions).where(mine).returning(r.handler, r.source, r.aggregate_type, r.aggregate_id)
-        streams = {tuple(row) for row in await connection.execute(gone) if row.aggregate_id is not None}
-        await promote(connection, streams, now)
-
-    async def _store_rest(self, connection: AsyncConnection, rest: Sequence[Outcome], now: datetime) -> None:
-        r = reactions.c
-        given_back = [outcome for outcome in rest if outcome.is_given_back]
+    async def _store(self, connection: AsyncConnection, outcomes: Sequence[Outcome], now: datetime) -> None:
+        done = [one.claimed for one in outcomes if one.is_done]
+        if done:
+            await connection.execute(_END, [self._mine(claimed) for claimed in done])
+            await promote(connection, {claimed.stream for claimed in done}, now)
+        given_back = [self._mine(one.claimed) for one in outcomes if one.is_given_back]
         if given_back:
-            mine = and_(_is_one_of(given_back), r.claimed_by == self._worker)
-            await connection.execute(update(reactions).where(mine).values(due_at=now, claimed_by=None))
-        failed = [self._failure(outcome, now) for outcome in rest if outcome.error is not None]
+            await connection.execute(_CHANGE, [{**mine, "due_at": now, "claimed_by": None} for mine in given_back])
+        failed = [self._failure(one.claimed, one.error, now) for one in outcomes if one.error is not None]
         if failed:
-            mine = and_(r.event_id == bindparam("id"), r.handler == bindparam("by"), r.claimed_by == self._worker)
-            await connection.execute(update(reactions).where(mine), failed)
+            await connection.execute(_CHANGE, failed)
 
-    def _failure(self, outcome: Outcome, now: datetime) -> dict[str, Any]:
-        claimed, error = outcome.claimed, outcome.error
-        assert error is not None, "only what failed is stored as failed"
+    def _mine(self, claimed: Claimed) -> dict[str, Any]:
+        """Names the row of what was claimed, as long as nobody else has claimed it."""
+        return {"id": claimed.event.id, "by": claimed.handler, "me": self._worker}
+
+    def _failure(self, claimed: Claimed, error: Exception, now: datetime) -> dict[str, Any]:
         attempts, dead = claimed.attempts + 1, self._is_dead(claimed, error)
         return {
-            "id": claimed.event.id,
-            "by": claimed.handler,
+            **self._mine(claimed),
             "attempts": attempts,
             "last_error": reason(error),
             "due_at": None if dead else now + timedelta(seconds=self._wait(attempts)),
@@ -311,60 +311,52 @@ class Outbox:
     def _limits(self, free: Mapping[str, int]) -> dict[str, int]:
         return {f"free_{number}": max(0, free.get(name, 0)) for number, name in enumerate(self.names)}
 
-    async def _is_any(self, statement: Executable, **limits: int) -> bool:
-        """Whether a statement finds something; asked before a transaction that writes: others wait for those."""
+    async def _may_claim(self, free: Mapping[str, int]) -> bool:
+        """Whether it is worth a transaction that writes: on SQLite others wait for those."""
+        limits = self._limits(free)
+        if not self._database.is_sqlite or not any(limits.values()):
+            return any(limits.values())
         async with self._reading() as connection:
-            now = await self._now(connection)
-            return (
-                await connection.execute(statement, {"now": now, "too_long_ago": now, **limits})
-            ).first() is not None
+            return (await connection.execute(self._due, {"now": datetime.now(UTC), **limits})).first() is not None
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
         async with self._database.relaying_engine.connect() as connection:
             yield connection
 
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
-        async with writing(self._database) as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
-        """A transaction in which nobody else hands out events, or takes the first of a stream away."""
-        async with writing(self._database) as connection:
-            await lock(connection)
-            yield connection, await self._now(connection)
-
-    async def _now(self, connection: AsyncConnection, *, shared_lock: bool = False) -> datetime:
-        """The moment by the clock that all processes share: the server's, where there is one."""
-        if connection.dialect.name == "sqlite":
-            return datetime.now(UTC)
-        if shared_lock:
-            await connection.execute(select(func.pg_advisory_xact_lock_shared(LOCK_ID)))
-        now: datetime = (await connection.execute(_CLOCK)).scalar_one()
-        return now
-
 
 @asynccontextmanager
-async def writing(database: Database) -> AsyncIterator[AsyncConnection]:
-    """A transaction on `reactions`."""
-    engine = database.writing_engine if database.is_sqlite else database.relaying_engine
-    async with engine.begin() as connection:
-        yield connection
+async def writing(database: Database, begin: Select[Any] = NO_LOCK) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+    """A transaction on `reactions`, and its moment by the clock that all processes share: the server's, if it has one.
+
+    On SQLite there is one lock for everything.
+    """
+    async with transaction(database) as connection:
+        yield connection, datetime.now(UTC) if database.is_sqlite else (await connection.execute(begin)).one()[0]
 
 
-async def lock(connection: AsyncConnection) -> None:
-    """Wait until nobody changes which event is the first of a stream, and keep others from it until the commit."""
-    if connection.dialect.name != "sqlite":
-        await connection.execute(select(func.pg_advisory_xact_lock(LOCK_ID)))
+def transaction(database: Database) -> AbstractAsyncContextManager[AsyncConnection]:
+    """A transaction apart from those of units of work."""
+    return (database.writing_engine if database.is_sqlite else database.relaying_engine).begin()
 
 
 async def promote(connection: AsyncConnection, streams: Iterable[tuple[Any, ...]], now: datetime) -> None:
     """Let the first event of each of these streams be due, unless it is dead or due already."""
-    first = [{"by": by, "of": of, "type": kind, "aggregate": one, "now": now} for by, of, kind, one in streams]
+    first = [
+        {"by": by, "of": of, "type": kind, "aggregate": one, "now": now}
+        for by, of, kind, one in streams
+        if one is not None
+    ]
     if first:
         await connection.execute(_PROMOTE, first)
+
+
+_IS_MINE = and_(
+    reactions.c.event_id == bindparam("id"),
+    reactions.c.handler == bindparam("by"),
+    reactions.c.claimed_by == bindparam("me"),
+)
+_END, _CHANGE = delete(reactions).where(_IS_MINE), update(reactions).where(_IS_MINE)
 
 
 def _promotion() -> Any:
@@ -384,7 +376,6 @@ def _promotion() -> Any:
 
 
 _PROMOTE = _promotion()
-_CLOCK = select(func.clock_timestamp(type_=UtcDateTime))
 
 
 def _due(handlers: Sequence[str]) -> Any:
@@ -398,6 +389,14 @@ def _due(handlers: Sequence[str]) -> Any:
 
     selects = [due_for(number, handler) for number, handler in enumerate(handlers)]
     return union_all(*selects) if selects else select(r.event_id, r.handler).where(literal(False))
+
+
+def _lease(due: Any) -> Any:
+    """Let a process have what is due."""
+    r = reactions.c
+    lease = update(reactions).where(tuple_(r.event_id, r.handler).in_(select(due.cte("due"))))
+    lease = lease.values(claimed_by=bindparam("by"), due_at=bindparam("until"))
+    return lease.returning(r.event_id, r.handler, r.source, r.attempts)
 
 
 def _new_of_our_own(handlers: Handlers) -> Select[*tuple[Any, ...]]:
@@ -479,11 +478,6 @@ def _is_wanted(column: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 _RECEIVED = select(*columns_of(received_events), received_events.c.previous).where(_is_wanted(received_events.c.id))
-
-
-def _is_one_of(outcomes: Iterable[Outcome]) -> ColumnElement[bool]:
-    keys = [outcome.claimed.key for outcome in outcomes]
-    return tuple_(reactions.c.event_id, reactions.c.handler).in_(keys)
 
 
 def _may_pass(error: BaseException) -> bool:

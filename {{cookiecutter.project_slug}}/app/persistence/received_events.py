@@ -6,8 +6,7 @@ from uuid import UUID
 from app.core.cqrs import CQRSError
 from app.persistence.database import Database
 from app.persistence.insert import if_new
-from app.persistence.outbox import reason
-from app.persistence.outbox import writing as writing_to_outbox
+from app.persistence.outbox import reason, transaction
 from app.persistence.stored_event import StoredEvent
 from app.persistence.tables import reactions, received_events
 
@@ -25,7 +24,7 @@ async def keep(database: Database, event: StoredEvent, source: str, previous: in
         previous: the version of the public event before it of the same aggregate, if the other service says so.
     """
     row = {**event.row(), "source": source, "previous": previous, "received_at": datetime.now(UTC)}
-    async with writing_to_outbox(database) as connection:
+    async with transaction(database) as connection:
         await connection.execute(if_new(received_events, connection.dialect.name), row)
 
 
@@ -42,7 +41,7 @@ async def keep_unreadable(database: Database, event_id: UUID, body: str, error: 
         "last_error": reason(error),
         "dead": True,
     }
-    async with writing_to_outbox(database) as connection:
+    async with transaction(database) as connection:
         dialect = connection.dialect.name
         await connection.execute(if_new(received_events, dialect), row)
         await connection.execute(if_new(reactions, dialect), waits)

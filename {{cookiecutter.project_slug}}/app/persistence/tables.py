@@ -200,8 +200,7 @@ reactions = Table(
     Column("last_error", Text),
     Column("dead", Boolean, nullable=False),
     Index(None, "handler", "due_at"),
-    Index(None, "handler", "source", "aggregate_type", "aggregate_id", "version"),
-    Index(None, "source", "aggregate_type", "aggregate_id"),
+    Index(None, "source", "aggregate_type", "aggregate_id", "handler", "version"),
 )
 """An event that waits for a handler, until that is done with it.
 

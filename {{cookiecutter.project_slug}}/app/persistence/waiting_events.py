@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs import ConflictError
 from app.persistence.database import Database
-from app.persistence.outbox import lock, promote, writing
+from app.persistence.outbox import LOCK, promote, writing
 from app.persistence.tables import event_log, reactions, received_events
 from app.persistence.wakeup import Bell
 
@@ -75,10 +75,9 @@ async def replay(database: Database, ids: Collection[UUID] | None, handler: str 
         ConflictError: one of these does not wait; then nothing is changed.
     """
     r = reactions.c
-    async with writing(database) as connection:
-        await lock(connection)
+    async with writing(database, LOCK) as (connection, now):
         failed = and_(_chosen(ids, handler), r.last_error.is_not(None), r.claimed_by.is_(None))
-        again = update(reactions).where(failed).values(dead=False, attempts=0, due_at=datetime.now(UTC))
+        again = update(reactions).where(failed).values(dead=False, attempts=0, due_at=now)
         found = (await connection.execute(again.returning(r.event_id))).scalars().all()
         _require_all(ids, found, "No event that failed waits")
     await _wake(database)
@@ -103,15 +102,14 @@ async def purge(database: Database, ids: Collection[UUID] | None, handler: str |
         ConflictError: one of these is not dead, or does not wait; then nothing is changed.
     """
     r = reactions.c
-    async with writing(database) as connection:
-        await lock(connection)
+    async with writing(database, LOCK) as (connection, now):
         gone = delete(reactions).where(_to_be_purged(ids, handler))
         columns = (r.event_id, r.handler, r.source, r.aggregate_type, r.aggregate_id, r.last_error)
         found = (await connection.execute(gone.returning(*columns))).all()
         given_up = [row.event_id for row in found] + await _give_up_new(connection, ids, handler)
         _require_all(ids, given_up, "No dead event waits")
         streams = {tuple(row)[1:5] for row in found if row.aggregate_id is not None}
-        await promote(connection, streams, datetime.now(UTC))
+        await promote(connection, streams, now)
     for row in found:
         logger.warning("event_given_up", event_id=str(row.event_id), handler=row.handler, last_error=row.last_error)
     await _wake(database)

@@ -46,11 +46,7 @@ def upgrade() -> None:
         sa.Column("dead", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("event_id", "handler", name=op.f("pk_reactions")),
     )
-    for columns in (
-        ("handler", "due_at"),
-        ("handler", "source", "aggregate_type", "aggregate_id", "version"),
-        ("source", "aggregate_type", "aggregate_id"),
-    ):
+    for columns in (("handler", "due_at"), ("source", "aggregate_type", "aggregate_id", "handler", "version")):
         op.create_index(op.f(f"ix_reactions_{'_'.join(columns)}"), "reactions", list(columns))
     _keep_unreadable()
     _drop_parked_events()

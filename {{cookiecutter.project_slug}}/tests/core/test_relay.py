@@ -17,6 +17,7 @@ from app.persistence.stored_event import StoredEvent
 from app.persistence.tables import reactions
 from tests.core.cqrs.support import PATIENCE, within_patience
 from tests.events import (
+    HANDLER,
     MOST_ATTEMPTS,
     Receiver,
     event_of,
@@ -278,6 +279,57 @@ async def test_what_takes_long_stays_claimed(database: Database, monkeypatch: py
         await within_patience(begun.wait())
         for _ in range(2):
             await within_patience(renewed_after(await lease_ends()))
+        go_on.set()
+
+
+async def test_what_is_new_is_looked_for_again_when_the_database_was_away(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
+    outbox, failures = outbox_of(database), [OSError("The database is away.")]
+    hand_out = outbox.hand_out
+
+    async def once_away() -> bool:
+        if failures:
+            raise failures.pop()
+        return await hand_out()
+
+    monkeypatch.setattr(outbox, "hand_out", once_away)
+    await store(database, event_of("a", 1))
+    async with relay_of(outbox, receiver).running():
+        await within_patience(receiver.has(1))
+
+
+async def test_what_is_done_is_stored_although_the_next_takes_long(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "AHEAD_SECONDS", 0.01)
+    monkeypatch.setattr(relay_module, "LEASE_SECONDS", 300.0)
+    tried, begun, go_on = list[Claimed](), asyncio.Event(), asyncio.Event()
+
+    async def then_stuck(claimed: Claimed) -> None:
+        tried.append(claimed)
+        if len(tried) > 1:
+            begun.set()
+            await go_on.wait()
+
+    async def nothing_new() -> bool:
+        return False
+
+    async def first_is_stored() -> None:
+        await begun.wait()
+        while await reaction_of(database, tried[0].event.id) is not None:
+            pass
+
+    await store(database, *(event_of(name, 1) for name in "abcd"))
+    outbox = outbox_of(database)
+    await outbox.hand_out()
+    monkeypatch.setattr(outbox, "hand_out", nothing_new)
+    relay = Relay(outbox, then_stuck, places=lambda _: 1, poll_seconds=60)
+    monkeypatch.setattr(relay, "_free", lambda: {HANDLER: 4})
+    async with relay.running():
+        await within_patience(first_is_stored())
+        assert len(tried) == 2, "the second takes long, and two more were claimed in advance"
         go_on.set()
 
 

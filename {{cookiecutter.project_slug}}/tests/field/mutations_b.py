@@ -22,7 +22,9 @@ def of_relay(name: str, old: str, new: str) -> Mutation:
 MUTATIONS = [
     # Streams
     of_outbox(
-        "what is done lets the next one go", "        await promote(connection, streams, now)\n", "        pass\n"
+        "what is done lets the next one go",
+        "            await promote(connection, {claimed.stream for claimed in done}, now)\n",
+        "",
     ),
     of_outbox("only the first of a stream is let go", "~r.dead, r.version == lowest)", "~r.dead)"),
     of_outbox("what is dead is not due", "None if dead else now", "now"),
@@ -38,16 +40,10 @@ MUTATIONS = [
     of_outbox("it is waited for a while", "now - timedelta(seconds=GRACE_SECONDS)", "now"),
     of_outbox("aggregates of two services are two", "row.source == bindparam", 'bindparam("of") == bindparam'),
     # Leases
-    of_outbox("others do not end it", "and_(_is_one_of(done), r.claimed_by == self._worker)", "_is_one_of(done)"),
     of_outbox(
-        "others do not fail it",
-        'r.handler == bindparam("by"), r.claimed_by == self._worker)',
-        'r.handler == bindparam("by"))',
-    ),
-    of_outbox(
-        "others do not give it back",
-        "and_(_is_one_of(given_back), r.claimed_by == self._worker)",
-        "_is_one_of(given_back)",
+        "others do not store what became of it",
+        'reactions.c.claimed_by == bindparam("me")',
+        'or_(reactions.c.claimed_by == bindparam("me"), literal(True))',
     ),
     of_outbox("a lease is renewed", ".values(due_at=until)", ".values(due_at=reactions.c.due_at)"),
     of_outbox(
@@ -60,17 +56,28 @@ MUTATIONS = [
         "            self._outcomes = outcomes + self._outcomes\n",
         "",
     ),
+    of_relay(
+        "what is new is looked for after an outage of the database",
+        "                self._looks_at = 0.0\n                self._note_outage",
+        "                self._note_outage",
+    ),
+    of_relay(
+        "what is done is stored although others take long",
+        "            asyncio.get_running_loop().call_later(AHEAD_SECONDS, self._woken.set)\n",
+        "",
+    ),
     # Handlers do not hold each other up
     of_outbox("no handler gets more than it may have", '.limit(bindparam(f"free_{number}"))', ".limit(100)"),
     of_outbox("the oldest comes first", "due.order_by(r.due_at, r.event_id)", "due.order_by(r.event_id.desc())"),
-    of_relay("a handler has places", "while ahead and busy < self._places(handler) and", "while ahead and"),
-    of_relay("places are a handler's own", "- running[handler]", "- sum(running.values())"),
+    of_relay(
+        "a handler has places", "while ahead and self._busy[handler] < self._places(handler) and", "while ahead and"
+    ),
+    of_relay("places are a handler's own", "- self._busy[handler]\n", "- self._busy.total()\n"),
     of_relay("an outage is that of one handler", "if claimed.handler in self._away_until:", "if self._away_until:"),
     of_relay(
         "an outage is no attempt",
-        "        except BrokerDownError as error:\n"
-        "            self._outcomes.append(Outcome(claimed, is_given_back=True))",
-        "        except BrokerDownError as error:\n            self._outcomes.append(Outcome(claimed, error))",
+        "        except BrokerDownError as error:\n            self._note(Outcome(claimed, is_given_back=True))",
+        "        except BrokerDownError as error:\n            self._note(Outcome(claimed, error))",
     ),
     # What fails
     of_outbox("what may pass does not die", " and not _may_pass(error)", ""),
