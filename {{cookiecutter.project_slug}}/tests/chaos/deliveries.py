@@ -92,16 +92,18 @@ async def check_arrived(database: Database, arrivals: Sequence[Arrival], *, once
 
 
 async def check_order_of_effects(database: Database) -> None:
-    """What an aggregate's events caused, they caused in their order.
+    """What an aggregate's events caused at one handler, they caused in their order. Each kind has a handler of its own.
 
     Raises:
         Violation: it is not so.
     """
     joined = effects.join(event_log, event_log.c.id == effects.c.event_id)
-    by_place = select(event_log.c.aggregate_id, event_log.c.version).select_from(joined).order_by(effects.c.place)
+    stream = (event_log.c.aggregate_id, event_log.c.event_type)
+    number = func.row_number().over(partition_by=stream, order_by=event_log.c.version).label("number")
+    by_place = select(*stream, number).select_from(joined).order_by(effects.c.place)
     async with looking(database) as connection:
         rows = (await connection.execute(by_place)).all()
-    check_order((row.aggregate_id, row.version) for row in rows)
+    check_order((f"{row.event_type} {row.aggregate_id}", row.number) for row in rows)
 
 
 def check_order(numbered: Iterable[tuple[str, int]]) -> None:

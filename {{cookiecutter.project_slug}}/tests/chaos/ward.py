@@ -16,8 +16,8 @@ from tests.chaos.stage import Database, Stage
 from tests.chaos.workers import workers
 
 ACCOUNTS = 20
-PARKED_SECONDS = 30.0
-DRAINED_SECONDS = 30.0
+PARKED_SECONDS = 120.0
+DRAINED_SECONDS = 60.0
 OLD = (*bank.PACKAGES, complaints.__name__)
 NEW = (*OLD, labels.__name__)
 UNHAPPY = "ValueError: This deposit is refused here."
