@@ -13,7 +13,7 @@ from app.core.cqrs import BaseEventHandler, DomainEvent, event_handler, transact
 from tests.chaos.bank import metadata
 
 BANK = "chaos-bank"
-SLOWEST_SECONDS = 0.02
+SLOWEST_SECONDS = 0.1
 
 heard = Table(
     "chaos_heard",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from itertools import cycle
 
 from sqlalchemy import select
 
@@ -10,7 +11,7 @@ from app.persistence.tables import event_log
 from tests.chaos import bank, batches, deposited, listener
 from tests.chaos.batches import Depositor
 from tests.chaos.brokers import Nats, RabbitMq, Redis
-from tests.chaos.deliveries import check_order, drained, looking
+from tests.chaos.deliveries import check_order, counted, drained, looking
 from tests.chaos.oracle import require, until
 from tests.chaos.servers import MissingError, Server
 from tests.chaos.stage import Database, Stage
@@ -20,7 +21,7 @@ from tests.chaos.workers import WorkerProcess, workers
 ACCOUNTS = 50
 HANDLERS = ("HearAtOnce", "HearSlowly")
 GROUP = "listener"
-LATEST_KILL_SECONDS = 0.5
+LATEST_KILL_SECONDS = 0.1
 HEARD_SECONDS = 120.0
 
 
@@ -53,32 +54,46 @@ async def _share(stage: Stage, server: Server, how_many: int) -> str:
         async with workers(stage, told, 1, packages=(deposited.__name__,), **here), asyncio.TaskGroup() as tasks:
             depositor = Depositor(service.bus, told.accounts, stage.random)
             tasks.create_task(depositor.commit(events))
-            for _ in range(kills):
-                await _kill_one(stage, victims)
-            await _all_heard(hearing, events)
+            everything = events * len(HANDLERS)
+            moments = [everything * number // (kills + 2) for number in range(1, kills + 1)]
+            heard = await _kill(stage, victims, hearing, moments)
+            await _heard(hearing, everything)
         await drained(hearing, HEARD_SECONDS)
     await _check_order(told, hearing)
+    require(heard < everything, "The last kill came when all was done.")
     return (
-        f"{server.name} {how_many} workers, {kills} kills, {events} events at {len(HANDLERS)} handlers once, in order"
+        f"{server.name} {how_many} workers, {kills} kills, the last at {heard} of {everything}, {events} events at "
+        f"{len(HANDLERS)} handlers once, in order"
     )
 
 
-async def _kill_one(stage: Stage, victims: list[WorkerProcess]) -> None:
-    victim = stage.random.choice(victims)
-    await asyncio.sleep(stage.random.uniform(0, LATEST_KILL_SECONDS))
-    await victim.kill()
-    await victim.start()
+async def _kill(stage: Stage, victims: list[WorkerProcess], hearing: Database, moments: list[int]) -> int:
+    """Kill one worker after the other, when so many events were heard; how many they were at the last kill.
+
+    Nobody waits for a worker to come back but who is to kill it again.
+    """
+    heard, back = 0, dict[WorkerProcess, asyncio.Task[WorkerProcess]]()
+    in_turn = cycle(stage.random.sample(victims, len(victims)))
+    async with asyncio.TaskGroup() as tasks:
+        for moment, victim in zip(moments, in_turn, strict=False):
+            if victim in back:
+                await back[victim]
+            heard = await _heard(hearing, moment)
+            await asyncio.sleep(stage.random.uniform(0, LATEST_KILL_SECONDS))
+            await victim.kill()
+            back[victim] = tasks.create_task(victim.start())
+    return heard
 
 
-async def _all_heard(hearing: Database, events: int) -> None:
-    """Wait until each handler had so many events, or more."""
+async def _heard(hearing: Database, how_many: int) -> int:
+    """Wait until handlers had so many events, or more; how many they had."""
     async with looking(hearing) as connection:
 
-        async def have() -> bool:
-            rows = (await connection.execute(select(listener.heard.c.handler))).all()
-            return len(rows) >= events * len(HANDLERS)
+        async def have() -> int:
+            heard = await counted(connection, listener.heard.c.place)
+            return heard if heard >= how_many else 0
 
-        await until(have, f"{events} events are to be heard", HEARD_SECONDS)
+        return await until(have, f"{how_many} events are to be heard", HEARD_SECONDS)
 
 
 async def _check_order(told: Database, hearing: Database) -> None:
