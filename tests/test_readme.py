@@ -26,7 +26,7 @@ RUN_BY = {
     OWN: {
         "make run": "scripts/demo.py",
         "make test": "tests/test_checks.py",
-        "make check": "tests/test_checks.py",
+        "make check": "tests/test_grown.py",
     },
 }
 # The same for the pages of the service. All other `.venv/bin/app` of the guide are run by its own test.
