@@ -1,6 +1,6 @@
 """Who may send parcels, and how many rows there are."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, insert, select
@@ -8,13 +8,13 @@ from sqlalchemy import func, insert, select
 from app.core.config import Settings
 from app.domain.user import MEMBER, User
 from app.persistence.database import Database
-from app.persistence.tables import event_log, idempotency_keys, role_permissions
+from app.persistence.tables import event_log, idempotency_keys, login_sessions, role_permissions
 from benchmarks.write.service.parcels import metadata, parcels
 from benchmarks.write.service.through_bus import PERMISSION
 
 
 async def prepare(settings: Settings) -> UUID:
-    """Make the tables, and somebody who may send parcels; who that is."""
+    """Make the tables, and somebody who may send parcels and is logged in; who that is, and the id of the login."""
     database, now = Database(settings), datetime.now(UTC)
     user = User(id=uuid4(), email="a@example.org", username="sender", full_name="A", password_hash="-", created_at=now)  # noqa: S106
     try:
@@ -23,6 +23,9 @@ async def prepare(settings: Settings) -> UUID:
             await connection.execute(insert(role_permissions).values(role=MEMBER, permission=PERMISSION))
         async with database.writing() as session, session.begin():
             session.add(user)
+            await session.flush()
+            login = {"id": user.id, "user_id": user.id, "created_at": now, "expires_at": now + timedelta(days=1)}
+            await session.execute(insert(login_sessions).values(login))
     finally:
         await database.close()
     return user.id

@@ -163,7 +163,7 @@ MUTATIONS = [
     outside(
         "delivery/what was behind is let go",
         WAITING,
-        "        await promote(connection, streams, datetime.now(UTC))\n",
+        "        await promote(connection, streams, now)\n",
         "",
         OF_WAITING,
     ),

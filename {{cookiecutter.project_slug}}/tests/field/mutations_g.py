@@ -171,22 +171,15 @@ MUTATIONS = [
     outside(
         "identity/connections of every service",
         "persistence/postgresql.py",
-        'limits | {"application_name": settings.service_name}',
-        'limits | {"application_name": "app"}',
+        'f"{settings.service_name}{name}"',
+        'f"app{name}"',
         IDENTITY,
     ),
     outside(
-        "identity/a relay of every service",
+        "identity/connections for each purpose",
         "persistence/postgresql.py",
-        '"application_name": f"{settings.service_name}-relay"',
-        '"application_name": "app-relay"',
-        IDENTITY,
-    ),
-    outside(
-        "identity/migrations of every service",
-        "persistence/postgresql.py",
-        '"application_name": f"{settings.service_name}-migrations"',
-        '"application_name": "app-migrations"',
+        'f"{settings.service_name}{name}"',
+        "settings.service_name",
         IDENTITY,
     ),
     outside(
