@@ -57,6 +57,7 @@ async def under_load(
     async with fresh_database(is_synchronous=is_synchronous) as url:
         environment |= {
             "ENVIRONMENT": "production",
+            "SERVICE_NAME": "bench",
             "SECRET_KEY": secrets.token_urlsafe(48),
             "DATABASE_URL": url,
             "SQLITE_IN_PRODUCTION": "true",
