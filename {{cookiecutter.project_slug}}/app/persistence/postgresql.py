@@ -20,7 +20,8 @@ from app.persistence.tables import metadata
 CONNECT_TIMEOUT_SECONDS = 10.0
 RELAY_CONNECTIONS = 5
 """A relay listens, rings and claims, events of others are stored meanwhile, and a reaction asks what it had."""
-LONGEST_DELIVERY_SECONDS = 300
+LONGEST_RELAY_PAUSE_SECONDS = 300
+"""How long a transaction of the relay may be idle before the server ends it."""
 TRUSTED_SECONDS = 1.0
 """A connection that was in use so recently is taken to be alive: to ask it takes three round trips."""
 
@@ -71,7 +72,7 @@ def relaying_engine(settings: Settings) -> AsyncEngine:
     limits = _limits(settings)
     if not settings.database_pooler:
         limits |= {
-            "idle_in_transaction_session_timeout": str(LONGEST_DELIVERY_SECONDS * 1000),
+            "idle_in_transaction_session_timeout": str(LONGEST_RELAY_PAUSE_SECONDS * 1000),
             "tcp_keepalives_idle": "30",
             "tcp_keepalives_interval": "10",
             "tcp_keepalives_count": "3",

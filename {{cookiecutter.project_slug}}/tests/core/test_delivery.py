@@ -67,6 +67,10 @@ class MemoryBroker:
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> MemoryBroker:
+    return broker_of_all(monkeypatch)
+
+
+def broker_of_all(monkeypatch: pytest.MonkeyPatch) -> MemoryBroker:
     """The broker of all services of the test."""
     memory = MemoryBroker()
 

@@ -1,8 +1,7 @@
 """Each handler has its events by itself: in order, in its own time, and under the name that is on record."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
@@ -32,7 +31,7 @@ from app.persistence.outbox import Outcome
 from app.persistence.tables import event_log, inbox, reactions
 from app.persistence.waiting_events import failed_events, purge, replay
 from tests.core.cqrs.support import within_patience
-from tests.core.test_delivery import MemoryBroker
+from tests.core.test_delivery import MemoryBroker, broker_of_all
 from tests.events import claim, event_of, outbox_of
 from tests.field.reacting import Journal, Priced, PricedElsewhere, reaction, services, tell
 from tests.rows import rows_of
@@ -85,14 +84,7 @@ async def test_the_order_holds_for_each_handler_however_slow_the_first_is(
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> MemoryBroker:
-    memory = MemoryBroker()
-
-    @asynccontextmanager
-    async def open_broker(settings: Settings) -> AsyncIterator[MemoryBroker]:
-        yield memory
-
-    monkeypatch.setattr(delivery, "open_broker", open_broker)
-    return memory
+    return broker_of_all(monkeypatch)
 
 
 @pytest.mark.parametrize("arriving", [(2, 1, 3), (3, 2, 1), (2, 3, 1)])

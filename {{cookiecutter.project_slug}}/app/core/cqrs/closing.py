@@ -1,4 +1,4 @@
-"""What goes wrong while something is closed does not change how the operation ended."""
+"""What goes wrong while something is closed, or in the background, changes no result: it is logged and reported."""
 
 from collections.abc import Coroutine
 from typing import Any
