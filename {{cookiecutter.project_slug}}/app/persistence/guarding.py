@@ -4,11 +4,14 @@ A row is only overwritten where its version is the one that was read. That guard
 an aggregate, or a row that is part of one, moves its version on, which is what raising an event does.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
+from time import time
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import func, inspect, select, tuple_
+from sqlalchemy import Select, bindparam, func, inspect, select, tuple_
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty, Session
 
 from app.core.cqrs import AggregateRoot, ConfigurationError
@@ -129,22 +132,50 @@ def _name(mapper: Mapper[Any], column: Any) -> str:
     return mapper.get_property_by_column(column).key
 
 
-def continue_streams(session: Session, aggregates: Collection[AggregateRoot]) -> None:
-    """Let new aggregates go on where the stream of their id ended: another had the id, and was deleted."""
+def may_continue(session: Session, aggregates: Collection[AggregateRoot], began_at: float) -> list[AggregateRoot]:
+    """The new aggregates of which another may have had the id.
+
+    Args:
+        session: what they are new in.
+        aggregates: all that the unit of work has seen.
+        began_at: when it began, in seconds of the epoch.
+    """
     new = [instance for instance in session.new if isinstance(instance, AggregateRoot) and instance.id is not None]
     if not new:
+        return []
+    ids = Counter((aggregate.aggregate_type, aggregate.id) for aggregate in aggregates)
+    # Most ids are made in the unit itself. To know that saves a look at the log, which is a round trip.
+    return [one for one in new if ids[one.aggregate_type, one.id] > 1 or not _is_made_since(began_at, one.id)]
+
+
+def continue_streams(session: Session, aggregates: Collection[AggregateRoot], began_at: float) -> None:
+    """Let new aggregates go on where the stream of their id ended: another had the id, and was deleted."""
+    streams = {(one.aggregate_type, str(one.id)): one for one in may_continue(session, aggregates, began_at)}
+    if not streams:
         return
-    log = event_log.c
-    streams = {(type(aggregate).__name__, str(aggregate.id)): aggregate for aggregate in new}
-    ended = (
-        select(log.aggregate_type, log.aggregate_id, func.max(log.version))
-        .where(tuple_(log.aggregate_type, log.aggregate_id).in_(list(streams)))
-        .group_by(log.aggregate_type, log.aggregate_id)
-    )
-    versions = {(kind, id_): version for kind, id_, version in session.connection().execute(ended)}
+    found = session.connection().execute(_LAST_VERSIONS, {"streams": list(streams)})
+    versions = {(kind, id_): version for kind, id_, version in found}
     for earlier in aggregates:  # deleted in this very unit, whose events are not in the log yet
-        stream = type(earlier).__name__, str(earlier.id)
+        stream = earlier.aggregate_type, str(earlier.id)
         if stream in streams and earlier is not streams[stream]:
             versions[stream] = max(versions.get(stream, 0), earlier.version)
     for stream, version in versions.items():
         streams[stream].continue_stream(version)
+
+
+def _is_made_since(moment: float, id_: object) -> bool:
+    """Whether an id tells when it was made, as a UUID of version 7 does, and that was not before this moment."""
+    if not isinstance(id_, UUID) or id_.version != 7:
+        return False
+    made_at = id_.int >> 80  # milliseconds of the epoch: RFC 9562, section 5.7
+    return int(moment * 1000) <= made_at <= int(time() * 1000)
+
+
+def _last_versions() -> Select[str, str, int]:
+    log = event_log.c
+    of_these = tuple_(log.aggregate_type, log.aggregate_id).in_(bindparam("streams", expanding=True))
+    last = select(log.aggregate_type, log.aggregate_id, func.max(log.version)).where(of_these)
+    return last.group_by(log.aggregate_type, log.aggregate_id)
+
+
+_LAST_VERSIONS = _last_versions()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import time
 from typing import Any, NamedTuple, cast
 
 import structlog
@@ -13,7 +14,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.core.cqrs import AggregateRoot, ConcurrencyError, ConfigurationError, CQRSError
 from app.core.cqrs.work import Work, current_work
 from app.persistence.errors import final, read_only, told_of_failures
-from app.persistence.guarding import Changes, continue_streams
+from app.persistence.guarding import Changes, continue_streams, may_continue
 
 logger = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ class UnitSession(OperationSession):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.aggregates: dict[int, AggregateRoot] = {}
+        self._began_at = time()
         self._queries = 0
         """How many queries, one inside the other, are being answered."""
         self._is_spoiled = False
@@ -190,10 +192,14 @@ class UnitSession(OperationSession):
                 )
             )
 
+    def may_continue_streams(self) -> bool:
+        """Whether a flush may number the events of new aggregates anew."""
+        return bool(self.new and may_continue(self, self.aggregates.values(), self._began_at))
+
     def look_at_changes(self, *_: Any) -> None:
         """Hold what is about to be written against the versions of the aggregates."""
         aggregates = self.aggregates.values()
-        continue_streams(self, aggregates)
+        continue_streams(self, aggregates, self._began_at)
         self.changes.note(self, aggregates)
 
     def watch(self, transaction: SessionTransaction, connection: Connection) -> None:

@@ -69,7 +69,7 @@ class SqlUnitOfWork:
         if self._session is None:
             return ()
         self._unit_session.require_whole()
-        if self._unit_session.new:  # which go on where another with their id ended
+        if self._unit_session.may_continue_streams():
             await self._session.flush()
         aggregates = self._unit_session.aggregates.values()
         raised: list[tuple[UUID, RaisedEvent]] = []

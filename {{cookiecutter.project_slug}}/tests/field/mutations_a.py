@@ -52,7 +52,46 @@ MUTATIONS: list[Mutation] = [
         "a change needs an event", "persistence/unit_of_work.py", "    session.changes.require_events()\n", "", VERSIONS
     ),
     outside(
-        "a stream goes on", "persistence/sessions.py", "        continue_streams(self, aggregates)\n", "", VERSIONS
+        "a stream goes on",
+        "persistence/sessions.py",
+        "        continue_streams(self, aggregates, self._began_at)\n",
+        "",
+        VERSIONS,
+    ),
+    outside(
+        "events are numbered before reactions inside see them",
+        "persistence/unit_of_work.py",
+        "self._unit_session.may_continue_streams()",
+        "False",
+        VERSIONS,
+    ),
+    outside(
+        "an id is looked for that was made before",
+        "persistence/guarding.py",
+        "int(moment * 1000) <= made_at <=",
+        "made_at <=",
+        VERSIONS,
+    ),
+    outside(
+        "an id is looked for that a clock ahead made",
+        "persistence/guarding.py",
+        "<= made_at <= int(time() * 1000)",
+        "<= made_at",
+        VERSIONS,
+    ),
+    outside(
+        "an id that came twice in one unit is looked for",
+        "persistence/guarding.py",
+        "ids[one.aggregate_type, one.id] > 1 or not",
+        "not",
+        VERSIONS,
+    ),
+    outside(
+        "a stream is known by its name on record",
+        "persistence/guarding.py",
+        "streams = {(one.aggregate_type, str(one.id))",
+        "streams = {(type(one).__name__, str(one.id))",
+        VERSIONS,
     ),
     outside(
         "an aggregate is mapped with its version",

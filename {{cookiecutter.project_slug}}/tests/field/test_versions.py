@@ -1,11 +1,13 @@
 """A change without an event is refused, a stream goes on where it ended, and each collision says what it is."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from time import time
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, Text, delete, select
+from sqlalchemy import Column, Integer, MetaData, Table, Text, delete, event, select
 from sqlalchemy.orm import registry
 
 from app.core.container import RunningService
@@ -22,6 +24,7 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.ids import uuid7
 from app.domain.user import User
+from app.persistence.database import Database
 from app.persistence.guarding import require_versions
 from app.persistence.mappings.user_mapping import RoleOfUser
 from app.persistence.sessions import hold
@@ -221,12 +224,28 @@ async def test_an_id_that_was_deleted_comes_again(service: RunningService, silen
     assert (await service.bus.execute_command(Do(change))).is_success
 
 
-@pytest.mark.parametrize("flush", [False, True])
-async def test_also_within_one_transaction(service: RunningService, flush: bool) -> None:
+async def test_an_id_comes_again_of_a_class_with_a_name_on_record(service: RunningService, monkeypatch: Any) -> None:
+    monkeypatch.setattr(User, "aggregate_type", "Person")
     user_id = uuid7()
     await create(service, user_id)
+    await remove(service, user_id, silently=False)
+    assert (await create(service, user_id)).is_success
+    assert sorted(one.version for one in await events_of(service, "Person", user_id)) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("flush", [False, True])
+@pytest.mark.parametrize("is_new", [False, True])
+async def test_also_within_one_transaction(service: RunningService, flush: bool, is_new: bool) -> None:
+    user_id = uuid7()
+    if not is_new:
+        await create(service, user_id)
 
     async def body(handler: Any) -> None:
+        nonlocal user_id
+        if is_new:
+            user_id = uuid7()
+            handler.session.add(somebody(user_id))
+            await handler.session.flush()
         user = await handler.session.get_one(User, user_id)
         user.delete()
         await handler.session.delete(user)
@@ -239,6 +258,38 @@ async def test_also_within_one_transaction(service: RunningService, flush: bool)
 
     assert (await service.bus.execute_command(Do(body))).is_success
     assert await versions(service, user_id) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("make_id", "looks"),
+    [
+        (lambda: uuid7(), 0),
+        (lambda: uuid4(), 1),
+        (lambda: made_at(time() - 60), 1),
+        (lambda: made_at(time() + 60), 1),
+    ],
+    ids=["made here", "random", "made before", "made by a clock that is ahead"],
+)
+async def test_the_log_is_asked_unless_the_id_was_made_in_the_unit(
+    service: RunningService, make_id: Callable[[], UUID], looks: int
+) -> None:
+    statements: list[str] = []
+    engine = (await service.container.get(Database)).writing_engine.sync_engine
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    async def body(handler: Any) -> None:
+        handler.session.add(somebody(make_id()))
+
+    assert (await service.bus.execute_command(Do(body))).is_success
+    assert len([one for one in statements if "max(event_log.version)" in one]) == looks
+
+
+def made_at(moment: float) -> UUID:
+    """A UUID of version 7 that says that it was made then."""
+    return UUID(int=(int(moment * 1000) << 80) | (uuid7().int & ((1 << 80) - 1)))
 
 
 async def test_reactions_inside_see_the_number_that_is_stored(service: RunningService) -> None:
