@@ -1,10 +1,12 @@
 """Rules for text from outside, so that it means the same on every database."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 
 BREAKING = frozenset({"Cc", "Zl", "Zp"})
 """Unicode's categories of control characters, and of what ends a line or a paragraph."""
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def text_problem(value: str, longest: int, shortest: int = 0) -> str | None:
@@ -14,7 +16,7 @@ def text_problem(value: str, longest: int, shortest: int = 0) -> str | None:
     """
     if "\x00" in value:
         return "must not contain NUL characters"
-    if any("\ud800" <= letter <= "\udfff" for letter in value):
+    if SURROGATE.search(value):
         return "must be valid Unicode"
     if len(value) < shortest:
         return f"must have at least {shortest} characters" if value else "must not be empty"

@@ -4,7 +4,6 @@ A row is only overwritten where its version is the one that was read. That guard
 an aggregate, or a row that is part of one, moves its version on, which is what raising an event does.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from time import time
@@ -132,27 +131,12 @@ def _name(mapper: Mapper[Any], column: Any) -> str:
     return mapper.get_property_by_column(column).key
 
 
-def may_continue(session: Session, aggregates: Collection[AggregateRoot], began_at: float) -> list[AggregateRoot]:
-    """The new aggregates of which another may have had the id.
-
-    Args:
-        session: what they are new in.
-        aggregates: all that the unit of work has seen.
-        began_at: when it began, in seconds of the epoch.
-    """
+def continue_streams(session: Session, aggregates: Collection[AggregateRoot]) -> None:
+    """Let new aggregates go on where the stream of their id ended: another had the id, and was deleted."""
     new = [instance for instance in session.new if isinstance(instance, AggregateRoot) and instance.id is not None]
     if not new:
-        return []
-    ids = Counter((aggregate.aggregate_type, aggregate.id) for aggregate in aggregates)
-    # Most ids are made in the unit itself. To know that saves a look at the log, which is a round trip.
-    return [one for one in new if ids[one.aggregate_type, one.id] > 1 or not _is_made_since(began_at, one.id)]
-
-
-def continue_streams(session: Session, aggregates: Collection[AggregateRoot], began_at: float) -> None:
-    """Let new aggregates go on where the stream of their id ended: another had the id, and was deleted."""
-    streams = {(one.aggregate_type, str(one.id)): one for one in may_continue(session, aggregates, began_at)}
-    if not streams:
         return
+    streams = {(aggregate.aggregate_type, str(aggregate.id)): aggregate for aggregate in new}
     found = session.connection().execute(_LAST_VERSIONS, {"streams": list(streams)})
     versions = {(kind, id_): version for kind, id_, version in found}
     for earlier in aggregates:  # deleted in this very unit, whose events are not in the log yet
@@ -163,8 +147,13 @@ def continue_streams(session: Session, aggregates: Collection[AggregateRoot], be
         streams[stream].continue_stream(version)
 
 
-def _is_made_since(moment: float, id_: object) -> bool:
-    """Whether an id tells when it was made, as a UUID of version 7 does, and that was not before this moment."""
+def is_made_since(moment: float, id_: object) -> bool:
+    """Whether an id tells when it was made, as a UUID of version 7 does, and that was not before this moment.
+
+    Args:
+        moment: in seconds of the epoch.
+        id_: of an aggregate.
+    """
     if not isinstance(id_, UUID) or id_.version != 7:
         return False
     made_at = id_.int >> 80  # milliseconds of the epoch: RFC 9562, section 5.7

@@ -14,7 +14,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.core.cqrs import AggregateRoot, ConcurrencyError, ConfigurationError, CQRSError
 from app.core.cqrs.work import Work, current_work
 from app.persistence.errors import final, read_only, told_of_failures
-from app.persistence.guarding import Changes, continue_streams, may_continue
+from app.persistence.guarding import Changes, continue_streams, is_made_since
 
 logger = structlog.get_logger(__name__)
 
@@ -62,6 +62,9 @@ class UnitSession(OperationSession):
         super().__init__(*args, **options)
         self.aggregates: dict[int, AggregateRoot] = {}
         self._began_at = time()
+        self._new_streams: set[tuple[str, Any]] = set()
+        self.may_continue_streams = False
+        """Whether the next flush may number the events of new aggregates anew."""
         self._queries = 0
         """How many queries, one inside the other, are being answered."""
         self._is_spoiled = False
@@ -192,14 +195,22 @@ class UnitSession(OperationSession):
                 )
             )
 
-    def may_continue_streams(self) -> bool:
-        """Whether a flush may number the events of new aggregates anew."""
-        return bool(self.new and may_continue(self, self.aggregates.values(), self._began_at))
+    def note_new(self, instance: object) -> None:
+        """Note whether another may have had the id of a new aggregate.
+
+        Most ids are made in the unit itself. To know that saves a look at the log, which is a round trip.
+        """
+        if isinstance(instance, AggregateRoot):
+            stream = instance.aggregate_type, instance.id
+            self.may_continue_streams |= stream in self._new_streams or not is_made_since(self._began_at, instance.id)
+            self._new_streams.add(stream)
 
     def look_at_changes(self, *_: Any) -> None:
         """Hold what is about to be written against the versions of the aggregates."""
         aggregates = self.aggregates.values()
-        continue_streams(self, aggregates, self._began_at)
+        if self.may_continue_streams:
+            continue_streams(self, aggregates)
+            self.may_continue_streams = False
         self.changes.note(self, aggregates)
 
     def watch(self, transaction: SessionTransaction, connection: Connection) -> None:
@@ -319,6 +330,7 @@ def _note_transaction(session: ReadSession, _: Any, connection: Connection) -> N
 event.listen(ReadSession, "after_begin", _note_transaction)
 event.listen(UnitSession, "loaded_as_persistent", _hold)
 event.listen(UnitSession, "after_attach", _hold)
+event.listen(UnitSession, "transient_to_pending", UnitSession.note_new)
 event.listen(UnitSession, "after_begin", UnitSession.watch)
 event.listen(UnitSession, "before_flush", UnitSession.look_at_changes)
 event.listen(UnitSession, "before_commit", UnitSession.require_whole)

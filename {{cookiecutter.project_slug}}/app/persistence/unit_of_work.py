@@ -68,12 +68,13 @@ class SqlUnitOfWork:
         """
         if self._session is None:
             return ()
-        self._unit_session.require_whole()
-        if self._unit_session.may_continue_streams():
+        session = self._unit_session
+        session.require_whole()
+        with_events = [one for one in session.aggregates.values() if one.count_events()]
+        if with_events and session.may_continue_streams:
             await self._session.flush()
-        aggregates = self._unit_session.aggregates.values()
         raised: list[tuple[UUID, RaisedEvent]] = []
-        for aggregate in list(aggregates):
+        for aggregate in with_events:
             events = aggregate.take_events()
             raised += zip(accumulate((one.event.event_id for one in events), max), events, strict=True)
         return [event for _, event in sorted(raised, key=itemgetter(0))]

@@ -54,15 +54,15 @@ MUTATIONS: list[Mutation] = [
     outside(
         "a stream goes on",
         "persistence/sessions.py",
-        "        continue_streams(self, aggregates, self._began_at)\n",
-        "",
+        "            continue_streams(self, aggregates)\n",
+        "            pass\n",
         VERSIONS,
     ),
     outside(
         "events are numbered before reactions inside see them",
         "persistence/unit_of_work.py",
-        "self._unit_session.may_continue_streams()",
-        "False",
+        "if with_events and session.may_continue_streams:",
+        "if False:",
         VERSIONS,
     ),
     outside(
@@ -81,16 +81,16 @@ MUTATIONS: list[Mutation] = [
     ),
     outside(
         "an id that came twice in one unit is looked for",
-        "persistence/guarding.py",
-        "ids[one.aggregate_type, one.id] > 1 or not",
+        "persistence/sessions.py",
+        "stream in self._new_streams or not",
         "not",
         VERSIONS,
     ),
     outside(
         "a stream is known by its name on record",
         "persistence/guarding.py",
-        "streams = {(one.aggregate_type, str(one.id))",
-        "streams = {(type(one).__name__, str(one.id))",
+        "streams = {(aggregate.aggregate_type, str(aggregate.id))",
+        "streams = {(type(aggregate).__name__, str(aggregate.id))",
         VERSIONS,
     ),
     outside(
