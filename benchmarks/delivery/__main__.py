@@ -1,4 +1,4 @@
-"""Measure how fast events reach three reactions each, on PostgreSQL and in the process that raised them.
+"""Measure how fast events reach three reactions each, on PostgreSQL and in one process.
 
 Run it on two commits in turn, for it prints a rate and knows no other: the rate depends on the machine.
 """
@@ -12,6 +12,7 @@ import sys
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
+from app.cli.service import collect_rarely
 from app.core.config import Settings
 from app.core.container import running_service
 from app.core.logging import configure_logging
@@ -36,6 +37,7 @@ def main() -> int:
     if options.quick:
         options.rounds, options.events = 1, 100
     configure_logging(level="warning")
+    collect_rarely()
     rates = [asyncio.run(_measure(options.events)) for _ in range(options.rounds)]
     shown = ", ".join(f"{rate:.0f}" for rate in rates)
     print(f"{statistics.median(rates):.0f} events/s with {REACTIONS} reactions each; the rounds: {shown}")
@@ -49,15 +51,15 @@ async def _measure(events: int) -> float:
             environment="test", secret_key=SecretStr(secrets.token_urlsafe(48)), database_url=url, audit_log=False
         )
         await asyncio.to_thread(migrate.upgrade, settings)
-        async with running_service(settings, HANDLERS) as service:
+        async with running_service(settings.model_copy(update={"relay_in_service": False}), HANDLERS) as service:
             database = await service.container.get(Database)
             async with database.writing_engine.begin() as connection:
                 await connection.run_sync(reactions.metadata.create_all)
             for _ in range(events // IN_ONE):
                 (await service.bus.execute_command(reactions.PostLetters(IN_ONE))).unwrap()
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await service.bus.settled()
-            return await _rate(database, events)
+        async with running_service(settings, HANDLERS) as service, asyncio.timeout(PATIENCE_SECONDS):
+            await service.bus.settled()
+            return await _rate(await service.container.get(Database), events)
 
 
 async def _rate(database: Database, events: int) -> float:
