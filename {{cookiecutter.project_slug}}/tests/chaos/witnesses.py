@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 import aio_pika
 import nats
 from aio_pika.exceptions import AMQPError
+from nats.aio.msg import Msg
 from redis.asyncio import Redis as RedisClient
 
 from tests.chaos.brokers import Nats, RabbitMq, Redis
@@ -79,16 +81,25 @@ async def arrived(server: Server) -> list[Arrival]:
     return await READERS[type(server)](server)
 
 
-async def _in_jetstream(server: Server) -> list[Arrival]:
-    """Each under the id that JetStream knows duplicates by."""
+async def stored_at(server: Nats) -> list[datetime]:
+    """When JetStream stored each message, by its own clock, from the first to the last."""
+    return [message.metadata.timestamp for message in await _messages_in_jetstream(server)]
+
+
+async def _messages_in_jetstream(server: Server) -> list[Msg]:
     client = await nats.connect(server.url)
     try:
         stream = client.jetstream()
         state = (await stream.stream_info(TOPIC)).state
         reader = await stream.subscribe(f"{TOPIC}.>", ordered_consumer=True)
-        messages = [await reader.next_msg(READ_SECONDS) for _ in range(state.messages)]
+        return [await reader.next_msg(READ_SECONDS) for _ in range(state.messages)]
     finally:
         await client.close()
+
+
+async def _in_jetstream(server: Server) -> list[Arrival]:
+    """Each under the id that JetStream knows duplicates by."""
+    messages = await _messages_in_jetstream(server)
     events = [Arrival.read(message.data) for message in messages]
     told = [(message.headers or {}).get("Nats-Msg-Id") for message in messages]
     require(told == [str(event.id) for event in events], "Messages have another Nats-Msg-Id than their events.")

@@ -62,19 +62,14 @@ def current_work() -> Work | None:
     return None if dispatch is None else work_of(dispatch)
 
 
-def query_around(dispatch: Dispatch) -> IQuery[Any] | None:
-    """The query that is being answered, if one is: this one, or around this one."""
-    return next((around._message for around in enclosing(dispatch) if isinstance(around._message, IQuery)), None)
-
-
 def refuse_in_query(dispatch: Dispatch, what: str) -> None:
     """Make sure that no query is being answered.
 
     Raises:
         ConfigurationError: one is, and a query changes nothing.
     """
-    query = query_around(dispatch)
-    if query is not None:
+    query = dispatch._message
+    if isinstance(query, IQuery):
         raise ConfigurationError(
             f"{type(query).__name__} is a query and {what}: a query changes nothing. Let a command do it after the "
             "query, or make the query a command."
@@ -93,8 +88,7 @@ def refuse_in_task(started_by: Dispatch, what: str) -> None:
     for around in enclosing(started_by):
         if around._token is None:
             continue
-        if isinstance(around._message, IQuery):
-            refuse_in_query(around, what)
+        refuse_in_query(around, what)
         work = work_of(around)
         if work is not None and work.unit is not None and work.committed is None:
             error = ConfigurationError(
