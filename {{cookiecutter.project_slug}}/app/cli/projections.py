@@ -65,11 +65,20 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
 
 
 def projections() -> dict[str, Projection]:
-    """Name -> projection, of all that are in the read models."""
+    """Name -> projection, of all that are in the read models.
+
+    Raises:
+        CommandError: two have the same name.
+    """
     from app.core.discovery import discover
 
-    members = [member for module in discover(READ_MODELS).modules for member in vars(module).values()]
-    return {one.name: one for one in members if isinstance(one, Projection)}
+    found: dict[str, Projection] = {}
+    for module in discover(READ_MODELS).modules:
+        for one in vars(module).values():
+            if isinstance(one, Projection) and found.setdefault(one.name, one) is not one:
+                tables = f"{found[one.name].table.name} and {one.table.name}"
+                raise CommandError(f"Two projections are called {one.name}, of {tables}: give one another name.")
+    return found
 
 
 def progress_bar(label: str, length: int, file: TextIO) -> Any:

@@ -64,6 +64,7 @@ def encode(event: StoredEvent, service: str, previous: int | None = None) -> byt
         "previous": _padded(previous),
         "correlationid": event.metadata.get("correlation_id"),
         "traceparent": event.metadata.get("traceparent"),
+        "causationdepth": event.metadata.get("depth") or None,
         "data": event.payload,
     }
     return to_json({name: value for name, value in said.items() if value is not None})
@@ -196,13 +197,18 @@ def _event_id(source: str, wire_id: str) -> UUID:
 
 
 def _metadata(said: dict[str, Any], source: str, wire_id: str) -> dict[str, Any]:
-    """The operation that it happened in, as far as logs and traces need it: it goes by the id that its sender knows."""
-    traceparent, correlation_id = said.get("traceparent"), said.get("correlationid")
+    """The operation that it happened in, as far as others say: it goes by the id that its sender knows.
+
+    How many events caused each other before it is needed here, too: two services may go round in circles.
+    """
+    traceparent, correlation_id, depth = (said.get(name) for name in ("traceparent", "correlationid", "causationdepth"))
     known: dict[str, Any] = {"operation_id": wire_id, "source": source}
     if isinstance(correlation_id, str) and 0 < len(correlation_id) <= LONGEST_BYTES:
         known["correlation_id"] = correlation_id
     if isinstance(traceparent, str) and TRACEPARENT.fullmatch(traceparent):
         known["traceparent"] = traceparent
+    if isinstance(depth, int) and 0 < depth <= LARGEST_VERSION:
+        known["depth"] = int(depth)
     return known
 
 

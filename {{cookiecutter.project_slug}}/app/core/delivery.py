@@ -56,6 +56,8 @@ class EventDelivery:
             relay = self._relay(bus, broker, outbox)
             bus.delivery = relay
             await self._warn_of_missing_handlers(outbox)
+            if broker is None:
+                self._warn_of_missing_broker(bus)
             await stack.enter_async_context(listening(self.database, relay.wake))
             await stack.enter_async_context(relay.running())
             if broker is not None:
@@ -110,4 +112,13 @@ class EventDelivery:
                 handlers=missing,
                 what_to_do="Bring them back, by @event_handler(..., name=...) if they have other names now, or give "
                 "the events up: app outbox purge --handler NAME.",
+            )
+
+    def _warn_of_missing_broker(self, bus: CQRSBus) -> None:
+        unheard = {one.event_source for one in self.types.foreign if bus.reactions_to(one)}
+        if unheard:
+            logger.warning(
+                "events_of_others_are_not_heard",
+                services=sorted(map(str, unheard)),
+                what_to_do="Set BROKER_URL to the broker of these services: without one nobody brings their events.",
             )

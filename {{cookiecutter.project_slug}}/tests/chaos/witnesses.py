@@ -81,8 +81,8 @@ async def arrived(server: Server) -> list[Arrival]:
     return await READERS[type(server)](server)
 
 
-async def stored_at(server: Nats) -> list[datetime]:
-    """When JetStream stored each message, by its own clock, from the first to the last."""
+async def stored_at(server: Server) -> list[datetime]:
+    """When JetStream stored each message, by its clock, from the first to the last."""
     return [message.metadata.timestamp for message in await _messages_in_jetstream(server)]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -81,6 +82,20 @@ def test_a_read_model_that_is_not_there_is_refused(run: Run) -> None:
     refused = run("projections", "rebuild", "calories")
     assert refused.exit_code == 1
     assert refused.stderr == "There is no projection calories: see `app projections list`.\n"
+
+
+def test_two_of_one_name_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "READ_MODELS", votes.__name__)
+    again = replace(votes.VOTES, table=votes.parties)
+    monkeypatch.setattr(votes, "AGAIN", again, raising=False)
+    for command in (["list"], ["rebuild", "votes"]):
+        refused = run("projections", *command)
+        assert refused.exit_code == 1
+        assert refused.stderr == (
+            "Two projections are called votes, of candidates and parties: give one another name.\n"
+        )
+    monkeypatch.setattr(votes, "AGAIN", votes.VOTES)
+    assert run("projections", "list").exit_code == 0, "It is the same one, imported twice."
 
 
 def test_without_projections_there_is_nothing_to_list(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -243,6 +243,25 @@ async def test_nobody_is_told_of_handlers_that_are_here(settings: Settings, data
         async with running_service(settings, HERE):
             pass
     assert "events_wait_for_handlers_that_are_gone" not in [line["event"] for line in logs]
+
+
+@pytest.mark.parametrize(("handlers", "services"), [(HERE, ["others"]), ((), [])])
+async def test_who_starts_without_a_broker_is_told_whose_events_nobody_brings(
+    settings: Settings, handlers: Sequence[str], services: Sequence[str]
+) -> None:
+    with capture_logs() as logs:
+        async with running_service(settings, *([handlers] if handlers else [])):
+            pass
+    told = [line for line in logs if line["event"] == "events_of_others_are_not_heard"]
+    assert [line["services"] for line in told] == ([services] if services else [])
+    assert all("BROKER_URL" in line["what_to_do"] for line in told)
+
+
+async def test_nobody_is_told_so_with_a_broker(settings: Settings, broker: MemoryBroker) -> None:
+    with capture_logs() as logs:
+        async with running_service(settings, HERE):
+            pass
+    assert "events_of_others_are_not_heard" not in [line["event"] for line in logs]
 
 
 async def test_the_smallest_pool_is_enough(settings: Settings) -> None:

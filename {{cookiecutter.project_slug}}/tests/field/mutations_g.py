@@ -8,6 +8,20 @@ WHOSE = "field/test_whose_events.py"
 
 MUTATIONS = [
     outside(
+        "encode(causationdepth)",
+        "core/cloud_events.py",
+        'event.metadata.get("depth") or None',
+        "None",
+        CODEC,
+    ),
+    outside(
+        "a service without a broker hears of nobody",
+        "core/delivery.py",
+        "                self._warn_of_missing_broker(bus)\n",
+        "                pass\n",
+        "core/test_delivery.py",
+    ),
+    outside(
         "events/whoever asked is told to others",
         "core/cloud_events.py",
         '"correlationid": event.metadata.get("correlation_id")',

@@ -249,7 +249,25 @@ def test_a_number_beyond_all_bounds_is_refused() -> None:
         decode(sent().replace(b'"main"', b"1e999"), TYPES)
 
 
-@pytest.mark.parametrize("changes", [{"traceparent": "x"}, {"traceparent": 7}, {"correlationid": ["x"]}])
+def test_services_that_react_to_each_other_count_the_events_of_both() -> None:
+    depth = 0
+    for steps in range(1, 4):
+        event = stored(metadata={"depth": depth} if depth else {})
+        depth = received(encode(event, "post-office")).event.operation().depth
+        assert depth == steps
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"traceparent": "x"},
+        {"traceparent": 7},
+        {"correlationid": ["x"]},
+        {"causationdepth": "deep"},
+        {"causationdepth": -1},
+        {"causationdepth": 2**31},
+    ],
+)
 def test_what_only_logs_need_never_keeps_an_event_out(changes: dict[str, Any]) -> None:
     assert received(sent(**changes)).event.metadata.keys() == {"operation_id", "source"}
 
