@@ -19,7 +19,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo new test check service template bench format pins clean
+.PHONY: help demo new test check service template bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery # the kinds of bench
 
 help: ## List these words
@@ -67,6 +67,9 @@ bench-read: .venv/tools
 
 bench-delivery: .venv/tools
 	@PYTHONPATH='$(SERVICE)' .venv/bin/python -m benchmarks.delivery $(ARGS)
+
+house: .venv/tools ## How large a service is and how it hangs together, part by part; ARGS=FOLDER for a baked one
+	@.venv/bin/python -m scripts.house $(ARGS)
 
 format: .venv/tools ## Format, and mend what the linter can, here and in the service
 	@.venv/bin/ruff format .

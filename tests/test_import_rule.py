@@ -42,7 +42,7 @@ def test_the_rule_is_kept(service: Path) -> None:
         ("app/api/spoiled.py", "app.main", DOWN),
         ("app/dependencies.py", "app.api.errors", DOWN),
         ("app/core/spoiled.py", "json", CORE),
-        ("app/handlers/user/spoiled.py", "app.core.container", DOWN),
+        ("app/handlers/user/spoiled.py", "app.composition.container", DOWN),
         ("app/adapters/spoiled.py", "app.handlers", DOWN),
         ("app/handlers/user/spoiled.py", "app.adapters", DOWN),
         ("app/persistence/spoiled.py", "app.handlers", DOWN),

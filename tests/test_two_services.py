@@ -18,7 +18,7 @@ from app.adapters.cache_redis import open_cache
 from app.adapters.clock_system import SystemClock
 from app.adapters.tokens_jwt import JwtAccessTokens
 from app.adapters.traces_http import _resource
-from app.core.cloud_events import encode
+from app.composition.cloud_events import encode
 from app.core.config import Settings
 from app.main import create_app
 from app.persistence.stored_event import StoredEvent

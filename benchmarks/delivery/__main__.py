@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from app.cli.service import collect_rarely
+from app.composition.container import running_service
 from app.core.config import Settings
-from app.core.container import running_service
 from app.core.logging import configure_logging
 from app.persistence import migrate
 from app.persistence.database import Database

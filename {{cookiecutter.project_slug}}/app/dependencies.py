@@ -10,7 +10,7 @@ from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import (
     AuthenticationError,
     BadRequestError,

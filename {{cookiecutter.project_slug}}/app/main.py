@@ -12,8 +12,8 @@ from app.api.errors import answer_errors
 from app.api.problems import document_problems
 from app.api.routing import add_routes, routing_problems
 from app.api.tracing import RequestSpans, telemetry_with
+from app.composition.container import running_service
 from app.core.config import Settings, SettingsError, load_settings
-from app.core.container import running_service
 from app.core.cqrs import CQRSError, DiscoveryError
 from app.core.discovery import discover
 from app.core.logging import configure_logging

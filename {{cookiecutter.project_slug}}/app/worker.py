@@ -5,8 +5,8 @@ import signal
 
 import structlog
 
+from app.composition.container import running_service
 from app.core.config import Settings
-from app.core.container import running_service
 
 logger = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 
 from app import main
-from app.core import container
+from app.composition import container
 
 
 def compile_once(monkeypatch: pytest.MonkeyPatch) -> None:

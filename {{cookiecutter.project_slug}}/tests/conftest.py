@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.core.cqrs.testing import MemoryBus
 from app.persistence.database import Database

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Row, Table, insert, select
 
+from app.composition.relay import Relay
 from app.core.broker import BrokerDownError
 from app.core.cqrs.ids import uuid7
-from app.core.relay import Relay
 from app.persistence.database import Database
 from app.persistence.outbox import OWN, Claimed, Outbox, reason
 from app.persistence.stored_event import StoredEvent

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 
+from app.composition.container import HANDLERS, RunningService, running_service
 from app.core.config import Settings
-from app.core.container import HANDLERS, RunningService, running_service
 from tests.core.cqrs.support import PATIENCE
 
 

@@ -631,10 +631,10 @@ MUTATIONS = [
     ),
     outside(
         "an outage is nobody's attempt",
-        "core/relay.py",
+        "composition/relay.py",
         "except BrokerDownError as error:",
         "except ZeroDivisionError as error:",
-        "core/test_relay.py",
+        "composition/test_relay.py",
     ),
     outside(
         "only the first event of an aggregate is claimed",
@@ -659,17 +659,17 @@ MUTATIONS = [
     ),
     outside(
         "RELAY_IN_SERVICE",
-        "core/delivery.py",
+        "composition/delivery.py",
         "if self.settings.relay_in_service:",
         "if True:",
-        "core/test_delivery.py",
+        "composition/test_delivery.py",
     ),
     outside(
         "RELAY_POLL_SECONDS",
-        "core/delivery.py",
+        "composition/delivery.py",
         "poll_seconds=self.settings.relay_poll_seconds",
         "poll_seconds=60.0",
-        "core/test_delivery.py",
+        "composition/test_delivery.py",
     ),
     outside(
         "an event of another service that failed keeps those behind it",
@@ -683,7 +683,7 @@ MUTATIONS = [
         "persistence/received_events.py",
         '"dead": True',
         '"dead": False',
-        "core/test_consumer.py",
+        "composition/test_consumer.py",
     ),
     # the session of a unit of work
     outside(

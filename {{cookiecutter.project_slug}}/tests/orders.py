@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Row
 
 from app.adapters.payment_memory import MemoryPayments
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import BaseEventHandler, CQRSBus
 from app.domain.menu import PizzaWish
 from app.domain.payments import Payments

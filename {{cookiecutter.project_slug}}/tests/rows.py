@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Table, delete, update
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import DomainEvent, EventRecord, OperationMetadata, RaisedEvent
 from app.persistence.database import Database
 from app.persistence.tables import event_log, inbox, reactions

@@ -7,8 +7,8 @@ from fastapi import FastAPI
 
 from app.api.edge import protect
 from app.api.errors import answer_errors
+from app.composition.container import HANDLERS, running_service
 from app.core.config import Settings, load_settings
-from app.core.container import HANDLERS, running_service
 from app.core.logging import configure_logging
 from app.main import TellWhy
 from app.persistence.database import Database

@@ -49,7 +49,7 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
     if name not in found:
         raise CommandError(f"There is no projection {name}: see `app projections list`.")
     from app.cli.opened import with_database
-    from app.core.container import event_types
+    from app.composition.container import event_types
     from app.persistence.behind import events_of
     from app.persistence.database import Database
     from app.persistence.rebuilding import rebuild as make_anew

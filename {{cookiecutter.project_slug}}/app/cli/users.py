@@ -46,7 +46,7 @@ async def make_admin(settings: Settings, email: str, password: str) -> UUID:
     Raises:
         CQRSError: it cannot.
     """
-    from app.core.container import running_service
+    from app.composition.container import running_service
     from app.handlers.user.create_admin_handler import CreateAdminCommand
 
     async with running_service(settings) as service:

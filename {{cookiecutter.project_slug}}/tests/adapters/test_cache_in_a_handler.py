@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.core.cqrs import Cache, CQRSBus
 from tests.adapters import exchange_rates
 from tests.adapters.exchange_rates import GetRate

@@ -2,7 +2,7 @@ from uuid import uuid4
 
 from app.adapters.clock_system import SystemClock
 from app.adapters.notifications_table import TableNotifications
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.domain.ports import Notification
 from app.persistence.database import Database
 from app.persistence.tables import notifications

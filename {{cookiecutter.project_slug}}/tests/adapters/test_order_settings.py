@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.adapters.order_settings import OrderSettings
+from app.composition.container import running_service
 from app.core.config import Settings, SettingsError, checked
-from app.core.container import running_service
 from app.core.cqrs import ConfigurationError
 from app.domain.kitchen import Hours, Kitchen
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.container import RunningService, running_service
+from app.composition.container import RunningService, running_service
 from app.core.cqrs import OperationStatus
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.get_user_stats_handler import GetUserStatsQuery

@@ -7,8 +7,8 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.main import create_app
 from tests.api.callers import Callers
 from tests.lifespan import started

@@ -15,8 +15,8 @@ from httpx2 import AsyncClient, Response
 from pydantic import BaseModel, Field
 
 from app.api.errors import answer
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.core.cqrs import (
     BaseCommandHandler,
     ICommand,

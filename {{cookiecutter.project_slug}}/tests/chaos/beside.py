@@ -14,8 +14,8 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from app.composition.container import HANDLERS, running_service
 from app.core.config import load_settings
-from app.core.container import HANDLERS, running_service
 from app.core.cqrs import CQRSBus
 from app.core.logging import configure_logging
 from tests.chaos import neighbour

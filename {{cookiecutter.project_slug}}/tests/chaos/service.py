@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app import main
 from app.api.errors import answer
-from app.core.container import HANDLERS, running_service
+from app.composition.container import HANDLERS, running_service
 from app.dependencies import Bus
 from tests.chaos import bank, crash
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.adapters.cache_redis import RedisCache
-from app.core.container import RunningService, running_service
+from app.composition.container import RunningService, running_service
 from app.core.cqrs import Cache
 from tests.chaos import bank, tills
 from tests.chaos.deliveries import looking

@@ -13,8 +13,8 @@ from typing import Any
 
 from app import worker
 from app.adapters import carrier
+from app.composition.container import HANDLERS, RunningService, running_service
 from app.core.config import Settings, load_settings
-from app.core.container import HANDLERS, RunningService, running_service
 from app.core.logging import configure_logging
 
 TAKE_OVER = "CHAOS_TAKE_OVER_SECONDS"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.cli import projections as commands
-from app.core import container
+from app.composition import container
 from app.core.config import Settings
 from app.persistence.database import Database
 from tests.cli.support import Run, objects

@@ -14,8 +14,8 @@ import anyio
 import pytest
 
 from app.cli import app
+from app.composition.container import RunningService, running_service
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
 from app.domain.user_events import UserCreated
 from app.handlers.user.count_registration_handler import CountRegistrationHandler
 from app.persistence.tables import notifications, registrations, users

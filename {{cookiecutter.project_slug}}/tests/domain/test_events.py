@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import ResolutionFailed
 
-from app.core.container import DOMAIN, HANDLERS
+from app.composition.container import DOMAIN, HANDLERS
 from app.core.cqrs.testing import assert_survives_storage
 from app.core.discovery import discover
 

@@ -2,9 +2,9 @@
 
 from tests.mutation import Mutation, outside
 
-OUTBOX, RELAY, DELIVERY = "persistence/outbox.py", "core/relay.py", "core/delivery.py"
-OF_OUTBOX, OF_RELAY = "persistence/test_outbox.py", "core/test_relay.py"
-OF_DELIVERY, OF_CONSUMER = "core/test_delivery.py", "core/test_consumer.py"
+OUTBOX, RELAY, DELIVERY = "persistence/outbox.py", "composition/relay.py", "composition/delivery.py"
+OF_OUTBOX, OF_RELAY = "persistence/test_outbox.py", "composition/test_relay.py"
+OF_DELIVERY, OF_CONSUMER = "composition/test_delivery.py", "composition/test_consumer.py"
 WAITING, OF_WAITING = "persistence/waiting_events.py", "persistence/test_waiting_events.py"
 KEEPING, REGISTRATIONS = "persistence/received_events.py", "core/cqrs/registrations.py"
 
@@ -85,7 +85,7 @@ MUTATIONS = [
     # Events of other services
     outside(
         "delivery/what comes back is passed over",
-        "core/cloud_events.py",
+        "composition/cloud_events.py",
         'types.find(name.removeprefix(f"{source}."), source)',
         'types.find(name.removeprefix(f"{source}."), None)',
         OF_DELIVERY,

@@ -105,7 +105,7 @@ DOORS, TAGS, BEHAVIORS = "field/test_doors.py", "field/test_tags.py", "field/tes
 MUTATIONS += [
     outside(
         "the start tells who is open",
-        "core/container.py",
+        "composition/container.py",
         "await tell_doors(bus, await container.get(Database))",
         "pass",
         DOORS,
@@ -117,17 +117,17 @@ MUTATIONS += [
         '"open_to_everybody": False',
         DOORS,
     ),
-    outside("a permission of no role", "core/doors.py", "if not _is_held(", "if False and not _is_held(", DOORS),
+    outside("a permission of no role", "composition/doors.py", "if not _is_held(", "if False and not _is_held(", DOORS),
     outside(
         "a permission for one's own needs a field",
-        "core/doors.py",
+        "composition/doors.py",
         "(resource_id_field is not None and anybodys + OWN in held)",
         "anybodys + OWN in held",
         DOORS,
     ),
     outside(
         "a bus is complete",
-        "core/container.py",
+        "composition/container.py",
         "    bus.complete((await container.get(EventTypes)).classes.values())\n",
         "",
         TAGS,
@@ -191,7 +191,7 @@ MUTATIONS += [
     outside("a hidden module", DISCOVERY, "if times > 1:", "if times > 2:", LEFT_OUT),
     outside(
         "what lies elsewhere",
-        "core/container.py",
+        "composition/container.py",
         'require_found((DOMAIN, HANDLERS, *handlers), "app")',
         "pass",
         LEFT_OUT,
@@ -210,7 +210,7 @@ MUTATIONS += [
     ),
     outside(
         "an operation's dependency",
-        "core/container.py",
+        "composition/container.py",
         "if any(factory.scope is",
         "if False and any(factory.scope is",
         CAUSES,

@@ -178,7 +178,7 @@ MUTATIONS: list[Mutation] = [
     ),
     outside(
         "settings: a slip in the environment is told",
-        "core/container.py",
+        "composition/container.py",
         "for name, meant in misspelt_variables():",
         "for name, meant in ():",
         BOUNDS,

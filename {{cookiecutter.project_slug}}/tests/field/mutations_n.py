@@ -34,7 +34,7 @@ MUTATIONS = [
     storage("fakes", "testing/memory_units", "payload_of(record.event)  #", "pass  #"),
     outside(
         "storage: the start",
-        "core/container.py",
+        "composition/container.py",
         "check_events(event for discovered in found for event in discovered.events)",
         "check_events(())",
         "field/test_storage_start.py",
@@ -62,7 +62,7 @@ MUTATIONS += [
     names("query", "core/cqrs/policies/cached_query.py", "{query.query_name}", "{type(query).__module__}"),
     names("aggregate", "core/cqrs/aggregate.py", "self.aggregate_type,", "type(self).__name__,"),
     names("stream", "persistence/event_sourcing.py", "kind.aggregate_type, str", "kind.__name__, str"),
-    names("start", "core/container.py", "check_aggregates(aggregates_in(found))", "aggregates_in(found)"),
+    names("start", "composition/container.py", "check_aggregates(aggregates_in(found))", "aggregates_in(found)"),
     names("fields", "core/cqrs/messages.py", 'if "ClassVar" not in str(declared):', "if False:"),
     names("messages", "core/cqrs/names.py", "if other is not plan.message_type:", "if False:"),
     circles("steps", "core/cqrs/events.py", "if first.metadata.depth >= most:", "if first.metadata.depth >= 10**3:"),

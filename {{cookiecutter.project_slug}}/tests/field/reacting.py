@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from app.core import container
+from app.composition import container
+from app.composition.container import HANDLERS, RunningService, running_service
 from app.core.config import Settings
-from app.core.container import HANDLERS, RunningService, running_service
 from app.core.cqrs import (
     BaseEventHandler,
     CQRSBus,

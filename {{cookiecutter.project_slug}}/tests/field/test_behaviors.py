@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.composition.container import HANDLERS, running_service
 from app.core.config import Settings
-from app.core.container import HANDLERS, running_service
 from app.core.cqrs import (
     BaseCommandHandler,
     BaseQueryHandler,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSError, DomainEvent, ICommand, event_handler, transactional
 from app.core.cqrs.aggregate import EventRecord, RaisedEvent
 from app.core.cqrs.handlers import BaseEventHandler

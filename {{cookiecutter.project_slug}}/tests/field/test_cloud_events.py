@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.core.cloud_events import LONGEST_BYTES, NoEventError, Received, decode, encode
+from app.composition.cloud_events import LONGEST_BYTES, NoEventError, Received, decode, encode
 from app.core.cqrs import ConfigurationError, DomainEvent
 from app.core.cqrs.event_types import EventTypes, UnreadableEventError, UnreadableMessageError
 from app.core.cqrs.ids import uuid7

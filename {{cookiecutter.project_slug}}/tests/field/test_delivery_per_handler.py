@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from app.core import delivery
+from app.composition import delivery
+from app.composition.cloud_events import encode
 from app.core.broker import EventMessage
-from app.core.cloud_events import encode
 from app.core.config import Settings
 from app.core.cqrs import (
     BaseEventHandler,
@@ -30,8 +30,8 @@ from app.persistence.database import Database
 from app.persistence.outbox import Outcome
 from app.persistence.tables import event_log, inbox, reactions
 from app.persistence.waiting_events import failed_events, purge, replay
+from tests.composition.test_delivery import MemoryBroker, broker_of_all
 from tests.core.cqrs.support import within_patience
-from tests.core.test_delivery import MemoryBroker, broker_of_all
 from tests.events import claim, event_of, outbox_of
 from tests.field.reacting import Journal, Priced, PricedElsewhere, reaction, services, tell
 from tests.rows import rows_of

@@ -6,12 +6,12 @@ import pytest
 import structlog
 from sqlalchemy import insert
 
+from app.composition.container import HANDLERS
 from app.core.config import Settings
-from app.core.container import HANDLERS
 from app.core.cqrs import CQRSBus
 from app.persistence.database import Database
 from app.persistence.tables import role_permissions
-from tests.core import test_doors
+from tests.composition import test_doors
 from tests.field import doors
 from tests.lifespan import service_with
 

@@ -11,8 +11,8 @@ from fastapi import APIRouter
 
 from app import main
 from app.api.routing import routing_problems
+from app.composition.container import running_service
 from app.core.config import Settings
-from app.core.container import running_service
 from app.core.cqrs import DiscoveryError
 from app.core.cqrs.registry import declared_handlers
 from app.core.discovery import discover, require_found

@@ -10,8 +10,8 @@ import time_machine
 from pydantic import SecretStr
 from sqlalchemy import update
 
+from app.composition.container import RunningService
 from app.core.config import Settings, SettingsError, checked_settings
-from app.core.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.domain.ports import AccessTokens
 from app.handlers.user.change_password_handler import ChangePasswordCommand

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, update
 
-from app.core.container import RunningService, running_service
+from app.composition.container import RunningService, running_service
 from app.core.cqrs import (
     AggregateRoot,
     BaseCommandHandler,

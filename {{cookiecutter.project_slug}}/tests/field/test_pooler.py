@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import insert, text
 from structlog.testing import capture_logs
 
+from app.composition.container import RunningService, running_service
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
 from app.core.cqrs import ConfigurationError, ServiceUnavailableError, TransientError
 from app.persistence import migrate, postgresql
 from app.persistence.alone import alone

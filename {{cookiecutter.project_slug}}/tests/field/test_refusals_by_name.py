@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from app.composition.container import HANDLERS
 from app.core.config import Settings
-from app.core.container import HANDLERS
 from app.core.cqrs import (
     BaseCommandHandler,
     BaseQueryHandler,

@@ -9,8 +9,8 @@ import pytest
 import time_machine
 
 from app.adapters.order_settings import OrderSettings
+from app.composition.container import RunningService
 from app.core.config import Settings, checked
-from app.core.container import RunningService
 from app.core.cqrs import ConfigurationError
 from app.core.cqrs.event_types import EventTypes
 from app.handlers.order.get_daily_sales_handler import GetDailySalesQuery

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from sqlalchemy import insert, select
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import (
     AggregateRoot,
     BaseCommandHandler,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core.container import running_service
+from app.composition.container import running_service
 from app.core.cqrs import ConfigurationError, DomainEvent
 from tests.databases import settings_for
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog.testing
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import (
     BusinessRuleViolationError,
     ConfigurationError,

@@ -16,8 +16,8 @@ from app.adapters import throttle_redis
 from app.adapters.redis_client import connected
 from app.adapters.throttle_memory import MOST_COUNTED, MemoryThrottle
 from app.adapters.throttle_redis import RedisThrottle
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.core.cqrs import ConfigurationError, OperationStatus, RateLimitedError
 from app.domain.ports import Throttle
 from app.handlers.user.login_handler import LoginCommand

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.container import make_container
+from app.composition.container import make_container
 from app.core.cqrs import (
     BaseCommandHandler,
     BaseEventHandler,

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, delete, event, select
 from sqlalchemy.orm import registry
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import (
     AggregateRoot,
     ConcurrencyError,

@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.persistence.database import Database
 from tests.lifespan import service_with
 from tests.persistence import votes

@@ -3,7 +3,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import event
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import AccessPolicy, Cache
 from app.persistence.access import SYSTEM, access_tag
 from app.persistence.database import Database

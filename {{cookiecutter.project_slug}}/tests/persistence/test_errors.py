@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.core.cqrs import ConflictError, CQRSBus, CQRSError, OperationStatus, TransientError
 from app.core.cqrs.ids import uuid7
 from app.persistence import postgresql

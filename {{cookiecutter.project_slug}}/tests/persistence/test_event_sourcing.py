@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.testing import failing_commits
 from app.persistence.tables import event_log

@@ -10,8 +10,8 @@ import pytest
 import time_machine
 from sqlalchemy import event, insert
 
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.core.cqrs import (
     BusinessRuleViolationError,
     Claim,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.adapters import redis_link
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.update_user_handler import UpdateUserCommand

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.core.cqrs import CQRSBus, OperationResult
 from app.persistence.database import Database
 from app.persistence.sessions import at_one_moment

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select
 
+from app.composition.container import RunningService, running_service
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
 from app.core.cqrs import CQRSBus
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence import migrate

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
+from app.composition.container import running_service
 from app.core.config import Settings
-from app.core.container import running_service
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence.repositories.user_repository import UserRepository

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Table, event, insert, select, update
 
+from app.composition.container import RunningService, running_service
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
 from app.core.cqrs import TransientError
 from app.core.cqrs.testing import FixedClock
 from app.persistence import sweeping

@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import insert, select
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs.ids import uuid7
 from app.persistence.database import Database
 from app.persistence.tables import event_log, notifications, registrations

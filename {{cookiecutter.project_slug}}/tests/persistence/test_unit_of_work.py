@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.pool import QueuePool
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import (
     AuthenticationError,
     BusinessRuleViolationError,

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Table
 
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.core.cqrs import ConflictError
 from app.core.cqrs.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand

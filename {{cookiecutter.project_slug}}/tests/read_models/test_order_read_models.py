@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.cli.projections import projections
-from app.core.container import RunningService, event_types, running_service
+from app.composition.container import RunningService, event_types, running_service
 from app.core.cqrs import CQRSBus
 from app.domain.menu import SIZES, Changes, PizzaWish
 from app.handlers.order.cancel_order_handler import CancelOrderCommand

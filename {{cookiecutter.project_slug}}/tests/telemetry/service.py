@@ -11,7 +11,7 @@ from app.adapters import error_reports_http, traces_http
 from app.api import gauges
 from app.api.errors import answer
 from app.cli import service
-from app.core.container import HANDLERS, running_service
+from app.composition.container import HANDLERS, running_service
 from app.core.cqrs import ICommand
 from app.dependencies import AnonymousBus, Bus
 from tests.processes import PATIENCE_SECONDS

@@ -8,8 +8,8 @@ from httpx2 import AsyncClient
 from sqlalchemy import text
 
 from app.api import gauges
+from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.container import RunningService
 from app.persistence.database import Database
 from tests.core.cqrs.support import PATIENCE, within_patience
 from tests.events import event_of, let_wait

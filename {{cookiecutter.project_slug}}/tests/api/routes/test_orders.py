@@ -9,7 +9,7 @@ import pytest
 from httpx2 import AsyncClient
 
 from app.adapters.payment_memory import DECLINED_CARD
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from tests.api.callers import Caller, Callers
 from tests.orders import payments_of
 

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from httpx2 import AsyncClient
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from tests.api.callers import Callers, new_user
 from tests.users import PASSWORD
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from tests.chaos import tills
 from tests.chaos.brokers import Redis
 from tests.chaos.oracle import require, until

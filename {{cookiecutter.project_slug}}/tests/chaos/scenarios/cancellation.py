@@ -8,7 +8,7 @@ from itertools import count, islice
 
 from sqlalchemy.pool import QueuePool
 
-from app.core.container import RunningService, running_service
+from app.composition.container import RunningService, running_service
 from app.persistence.database import Database as Engines
 from tests.chaos import bank
 from tests.chaos.ledger import Ledger

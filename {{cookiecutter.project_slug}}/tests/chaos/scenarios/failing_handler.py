@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy import delete, func, select
 
-from app.core.container import running_service
+from app.composition.container import running_service
 from tests.chaos import bank, batches, refusing
 from tests.chaos.batches import Depositor
 from tests.chaos.deliveries import all_caused_once, counted, looking

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.container import running_service
+from app.composition.container import running_service
 from app.core.cqrs import (
     BaseCommandHandler,
     ICommand,

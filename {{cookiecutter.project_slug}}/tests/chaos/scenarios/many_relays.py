@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.core.container import running_service
+from app.composition.container import running_service
 from tests.chaos import bank, batches, deposited
 from tests.chaos.batches import Depositor
 from tests.chaos.brokers import Redis

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from app.cli.projections import projections
-from app.core.container import RunningService, event_types, running_service
+from app.composition.container import RunningService, event_types, running_service
 from app.core.cqrs import ConflictError
 from app.persistence.database import Database as Opened
 from app.persistence.projections import Projection

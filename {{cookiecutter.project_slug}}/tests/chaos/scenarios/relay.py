@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from app.core.container import running_service
+from app.composition.container import running_service
 from tests.chaos import bank, batches
 from tests.chaos.batches import Depositor
 from tests.chaos.brokers import Nats, RabbitMq, Redis

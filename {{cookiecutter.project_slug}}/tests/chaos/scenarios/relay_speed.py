@@ -1,6 +1,6 @@
 """How many events a second one relay brings to JetStream, by its clock. No oracle: other work slows it down."""
 
-from app.core.container import running_service
+from app.composition.container import running_service
 from tests.chaos import bank, batches, deposited
 from tests.chaos.batches import Depositor
 from tests.chaos.brokers import Nats

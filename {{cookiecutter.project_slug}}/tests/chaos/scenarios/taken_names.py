@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.container import running_service
+from app.composition.container import running_service
 from app.core.cqrs import (
     BaseCommandHandler,
     ICommand,

@@ -1,4 +1,4 @@
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.handlers.order.award_points_handler import AwardPointsHandler
 from app.handlers.user.delete_user_handler import DeleteUserCommand

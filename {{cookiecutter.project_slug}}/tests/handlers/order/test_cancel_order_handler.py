@@ -2,7 +2,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from tests.orders import cooking, happened, placed, stored_order

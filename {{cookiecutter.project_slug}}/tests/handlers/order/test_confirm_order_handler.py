@@ -1,4 +1,4 @@
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.handlers.order.confirm_order_handler import ConfirmOrderHandler
 from app.handlers.user.delete_user_handler import DeleteUserCommand

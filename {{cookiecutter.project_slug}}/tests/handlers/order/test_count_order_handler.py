@@ -1,4 +1,4 @@
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.persistence.order_tables import placed_orders
 from tests.orders import MARGHERITA, placed, stored_order

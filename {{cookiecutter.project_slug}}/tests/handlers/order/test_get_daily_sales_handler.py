@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime
 import pytest
 import time_machine
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.get_daily_sales_handler import GetDailySalesQuery

@@ -1,6 +1,6 @@
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.domain.menu import PizzaWish
 from app.handlers.order.cancel_order_handler import CancelOrderCommand

@@ -2,7 +2,7 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.get_recent_orders_handler import GetRecentOrdersQuery

@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
+from app.composition.container import running_service
 from app.core.config import Settings, SettingsError
-from app.core.container import running_service
 from app.core.cqrs import OperationStatus
 from app.persistence.order_tables import orders
 from tests.orders import place_order

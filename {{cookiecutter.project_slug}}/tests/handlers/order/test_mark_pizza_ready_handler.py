@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.handlers.order.mark_pizza_ready_handler import MarkPizzaReadyCommand
 from app.persistence.order_tables import order_lines

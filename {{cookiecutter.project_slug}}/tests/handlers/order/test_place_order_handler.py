@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from app.composition.container import RunningService, running_service
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.testing import failing_commits
 from app.domain.menu import Changes, PizzaWish

@@ -2,8 +2,8 @@ import pytest
 import structlog
 
 from app.adapters.payment_memory import DECLINED_CARD
+from app.composition.container import RunningService, running_service
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.testing import failing_commits
 from app.domain.menu import LARGEST_PRICE, Changes, PizzaWish

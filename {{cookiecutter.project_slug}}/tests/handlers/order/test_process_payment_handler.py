@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from app.adapters.payment_memory import DECLINED_CARD
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.testing import failing_commits
 from app.handlers.order.cancel_order_handler import CancelOrderCommand

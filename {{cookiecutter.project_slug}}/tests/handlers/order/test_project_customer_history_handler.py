@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.persistence.database import Database
 from app.persistence.mappings.order_read_tables import customer_history, customer_history_pizzas

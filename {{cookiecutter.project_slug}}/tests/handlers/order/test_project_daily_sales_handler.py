@@ -1,7 +1,7 @@
 import asyncio
 from decimal import Decimal
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.persistence.mappings.order_read_tables import daily_sales

@@ -1,4 +1,4 @@
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.handlers.order.process_payment_handler import ProcessPaymentCommand
 from app.handlers.order.update_order_address_handler import UpdateOrderAddressCommand
 from app.persistence.mappings.order_read_tables import order_details

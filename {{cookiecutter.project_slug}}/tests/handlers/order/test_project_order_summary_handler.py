@@ -1,4 +1,4 @@
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.persistence.mappings.order_read_tables import order_summaries
 from tests.orders import completed, placed

@@ -1,6 +1,6 @@
 import asyncio
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.persistence.mappings.order_read_tables import popular_pizzas, popular_pizzas_orders
 from tests.orders import placed

@@ -1,4 +1,4 @@
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.process_payment_handler import ProcessPaymentCommand

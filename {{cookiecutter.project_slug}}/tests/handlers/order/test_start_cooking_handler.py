@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.handlers.order.start_cooking_handler import StartCookingCommand
 from tests.orders import happened, placed, stored_order

@@ -1,4 +1,4 @@
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.persistence.order_tables import preparation_times
 from tests.orders import completed

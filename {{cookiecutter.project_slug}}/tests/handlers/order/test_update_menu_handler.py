@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.domain.menu import Changes
 from app.handlers.order.update_menu_handler import UpdateMenuCommand

@@ -1,6 +1,6 @@
 from uuid import uuid4
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.handlers.order.update_order_address_handler import UpdateOrderAddressCommand
 from tests.orders import cooking, happened, placed, stored_order

@@ -1,6 +1,6 @@
 from uuid import uuid4
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.handlers.user.assign_role_handler import AssignRoleCommand
 from app.handlers.user.find_users_handler import FindUsersQuery

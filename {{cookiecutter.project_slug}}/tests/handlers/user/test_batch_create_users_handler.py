@@ -1,6 +1,6 @@
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.domain.registration import NewUser
 from app.domain.user import User

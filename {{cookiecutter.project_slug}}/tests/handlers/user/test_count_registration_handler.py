@@ -1,4 +1,4 @@
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus
 from app.domain.user_events import UserCreated
 from app.handlers.user.count_registration_handler import CountRegistrationHandler

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.persistence.database import Database

@@ -1,4 +1,4 @@
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.handlers.user.delete_user_handler import DeleteUserCommand
 from app.handlers.user.get_user_handler import GetUserQuery

@@ -3,7 +3,7 @@ from uuid import uuid4
 
 from sqlalchemy import insert
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.handlers.user.get_unread_notifications_handler import GetUnreadNotificationsQuery
 from app.persistence.database import Database

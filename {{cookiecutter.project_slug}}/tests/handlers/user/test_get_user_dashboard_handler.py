@@ -2,8 +2,8 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+from app.composition.container import running_service
 from app.core.config import Settings
-from app.core.container import running_service
 from app.core.cqrs import CQRSBus, NextHandler, OperationStatus
 from app.handlers.user.get_unread_notifications_handler import GetUnreadNotificationsQuery
 from app.handlers.user.get_user_dashboard_handler import GetUserDashboardQuery

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from app.adapters.password_argon2 import Argon2PasswordHasher
+from app.composition.container import RunningService, running_service
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
 from app.core.cqrs import OperationStatus
 from app.domain.ports import AccessTokens
 from app.handlers.user.change_password_handler import ChangePasswordCommand

@@ -1,4 +1,4 @@
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.handlers.user.deactivate_user_handler import DeactivateUserCommand
 from app.persistence.tables import audit_log

@@ -2,7 +2,7 @@ from time import time
 
 import time_machine
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CommandResult, CQRSBus, OperationStatus
 from app.domain.ports import AccessTokens
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand

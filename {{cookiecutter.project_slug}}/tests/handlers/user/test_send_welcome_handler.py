@@ -1,6 +1,6 @@
 from sqlalchemy import delete
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.persistence.database import Database
 from app.persistence.tables import notifications, users
 from tests.rows import deliver_again, rows_of

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.update_user_handler import UpdateUserCommand

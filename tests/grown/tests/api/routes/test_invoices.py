@@ -1,6 +1,6 @@
 from httpx2 import AsyncClient
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from tests.api.callers import Callers
 
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.event_types import EventTypes
 from app.handlers.billing.get_invoices_handler import GetInvoicesQuery

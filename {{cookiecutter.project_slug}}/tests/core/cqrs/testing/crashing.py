@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 
-from app.core.container import running_service
+from app.composition.container import running_service
 from app.core.cqrs.testing import crash_at
 from app.handlers.user.create_user_handler import CreateUserCommand
 from tests.databases import settings_for

@@ -9,7 +9,7 @@ from signal import SIGKILL
 
 import pytest
 
-from app.core.container import RunningService, running_service
+from app.composition.container import RunningService, running_service
 from app.core.cqrs import CQRSBus, transactional
 from app.core.cqrs.testing import CrashPoint, MemoryBus, crash_at
 from app.persistence.tables import audit_log, event_log, users

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.container import RunningService
+from app.composition.container import RunningService
 from app.core.cqrs import (
     ConflictError,
     CQRSBus,

@@ -9,15 +9,15 @@ import pytest
 import structlog
 
 from app import adapters
-from app.core import container
+from app.composition import container
+from app.composition.container import running_service
 from app.core.config import Settings
-from app.core.container import running_service
 from app.core.cqrs import Cache, Clock, ConfigurationError, CQRSBus
 from app.core.cqrs.testing import tracked
 from app.core.discovery import discover
 from app.handlers.user.create_user_handler import CreateUserHandler
 from app.persistence.repositories.user_repository import UserRepository
-from tests.core.reception import Reception
+from tests.composition.reception import Reception
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
@@ -26,7 +26,7 @@ from dishka import Provider, provide
 from app.core.config import Settings
 from app.core.cqrs import Cache, CQRSBus
 from app.core.scopes import Lifetime
-from tests.core.reception import Reception
+from tests.composition.reception import Reception
 
 class ReceptionProvider(Provider):
     @provide(scope=Lifetime.SERVICE)

@@ -9,8 +9,8 @@ from typing import Protocol
 import pytest
 
 from app import adapters
+from app.composition.container import RunningService, found_providers, make_container, running_service
 from app.core.config import Settings
-from app.core.container import RunningService, found_providers, make_container, running_service
 from app.core.cqrs import (
     BaseQueryHandler,
     ConfigurationError,
@@ -24,7 +24,7 @@ from app.core.cqrs import (
 from app.core.discovery import Discovered
 from app.handlers.user.login_handler import LoginCommand
 from app.persistence import migrate
-from tests.core.answering_machine import Ring
+from tests.composition.answering_machine import Ring
 from tests.databases import SERVER, PostgresDatabases, settings_for
 from tests.users import People, create_user
 
@@ -167,7 +167,7 @@ async def test_the_first_start_in_development_shows_an_administrator_once(
 
 @ON_SQLITE
 async def test_behaviours_are_built_by_the_container(settings: Settings) -> None:
-    async with running_service(settings, ("app.handlers", "tests.core.answering_machine")) as service:
+    async with running_service(settings, ("app.handlers", "tests.composition.answering_machine")) as service:
         result = await service.bus.execute_query(Ring())
         assert (result.status, result.error_message) == (OperationStatus.UNAVAILABLE, "Nobody is at home in test.")
 

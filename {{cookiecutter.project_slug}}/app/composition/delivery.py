@@ -8,13 +8,13 @@ import structlog
 
 from app.adapters.brokers import open_broker
 from app.adapters.telemetry import Telemetry
+from app.composition.cloud_events import encode
+from app.composition.consumer import Consumer
+from app.composition.relay import Relay
 from app.core.broker import Broker, EventMessage
-from app.core.cloud_events import encode
 from app.core.config import Settings
-from app.core.consumer import Consumer
 from app.core.cqrs import CQRSBus
 from app.core.cqrs.event_types import EventTypes
-from app.core.relay import Relay
 from app.persistence.database import Database
 from app.persistence.outbox import OWN, Claimed, Outbox
 from app.persistence.wakeup import Bell, listening

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import insert, select
 from structlog.testing import capture_logs
 
-from app.core import delivery
+from app.composition import delivery
+from app.composition.cloud_events import encode
+from app.composition.container import RunningService, running_service
 from app.core.broker import EventMessage, Receive
-from app.core.cloud_events import encode
 from app.core.config import Settings
-from app.core.container import RunningService, running_service
 from app.core.cqrs import BaseEventHandler, DomainEvent, EventRecord, OperationMetadata, RaisedEvent, event_handler
 from app.domain.user_events import UserCreated
 from app.persistence.database import Database

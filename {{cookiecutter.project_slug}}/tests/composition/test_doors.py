@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import structlog
 
+from app.composition.container import running_service
+from app.composition.doors import HINT, open_handlers, permissions_of_nobody
 from app.core.config import Settings
-from app.core.container import running_service
 from app.core.cqrs import CQRSBus
-from app.core.doors import HINT, open_handlers, permissions_of_nobody
 from app.persistence.access import permissions_of_roles
 from app.persistence.database import Database
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from app.core import relay as relay_module
+from app.composition import relay as relay_module
+from app.composition.relay import Relay
 from app.core.broker import BrokerDownError
 from app.core.config import Settings
-from app.core.relay import Relay
 from app.persistence.database import Database
 from app.persistence.outbox import Claimed
 from app.persistence.stored_event import StoredEvent

@@ -5,8 +5,8 @@ from uuid import NAMESPACE_OID, uuid5
 
 import structlog
 
+from app.composition.cloud_events import NoEventError, decode
 from app.core.broker import EventMessage
-from app.core.cloud_events import NoEventError, decode
 from app.core.cqrs.event_types import EventTypes, UnreadableMessageError
 from app.persistence import received_events
 from app.persistence.database import Database

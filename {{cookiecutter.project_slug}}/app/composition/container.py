@@ -12,6 +12,8 @@ from dishka.exceptions import NoFactoryError
 
 from app import adapters, persistence
 from app.adapters.telemetry import Telemetry, open_telemetry
+from app.composition.delivery import EventDelivery
+from app.composition.doors import tell_doors
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, AggregateRoot, Cache, Clock, ConfigurationError, CQRSBus, UnitsOfWork
 from app.core.cqrs.event_types import EventTypes, check_events
@@ -21,9 +23,7 @@ from app.core.cqrs.middleware.logging import log_outcome
 from app.core.cqrs.middleware.metrics import measure
 from app.core.cqrs.names import check_aggregates
 from app.core.cqrs.process_bus import lent_cqrs_bus
-from app.core.delivery import EventDelivery
 from app.core.discovery import Discovered, discover, require_found
-from app.core.doors import tell_doors
 from app.core.misspelt import misspelt_variables
 from app.core.scopes import Lifetime, OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand

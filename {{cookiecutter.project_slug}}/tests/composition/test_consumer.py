@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from app.composition.cloud_events import encode
+from app.composition.consumer import Consumer
 from app.core.broker import EventMessage
-from app.core.cloud_events import encode
-from app.core.consumer import Consumer
 from app.core.cqrs import DomainEvent, TransientError
 from app.core.cqrs.event_types import EventTypes
 from app.persistence import received_events as keeping
