@@ -21,7 +21,7 @@ from app.adapters.traces_http import _resource
 from app.composition.cloud_events import encode
 from app.core.config import Settings
 from app.main import create_app
-from app.persistence.stored_event import StoredEvent
+from app.persistence.events.stored_event import StoredEvent
 
 SECRET = "5vXh-9dRkq2LZtMbyW8sJf4uGnEoAiCp7xTrQwKzVlY"
 settings = Settings(_env_file=None, environment="production", secret_key=SECRET, database_url="postgresql://db/x")

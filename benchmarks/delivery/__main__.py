@@ -16,8 +16,8 @@ from app.cli.service import collect_rarely
 from app.composition.container import running_service
 from app.core.config import Settings
 from app.core.logging import configure_logging
-from app.persistence import migrate
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
+from app.persistence.schema import migrate
 from benchmarks.delivery import reactions
 from benchmarks.http.database import fresh_database
 

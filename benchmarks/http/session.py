@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 
 from app.core.config import Settings, checked_settings
-from app.persistence import migrate
+from app.persistence.schema import migrate
 from benchmarks.http.database import fresh_database
 from benchmarks.http.load import Crowd, UnexpectedAnswerError
 from benchmarks.http.report import passed, table

@@ -1,12 +1,12 @@
-"""How Alembic sees this service; `app.persistence.migrate` calls it with a connection."""
+"""How Alembic sees this service; `app.persistence.schema.migrate` calls it with a connection."""
 
 from typing import Any, Literal
 
 from alembic import context
 from sqlalchemy import TypeDecorator
 
-from app.persistence.applied import RECORD
-from app.persistence.rebuilding import PREFIX
+from app.persistence.projections.rebuilding import PREFIX
+from app.persistence.schema.applied import RECORD
 from app.persistence.tables import Json, metadata
 
 
@@ -32,6 +32,6 @@ context.configure(
     render_as_batch=True,  # SQLite cannot change a table; Alembic copies it
     render_item=plain_types,
     include_name=is_ours,
-    transactional_ddl=True,  # on SQLite too, as it is opened here; `app.persistence.migrate` begins the transactions
+    transactional_ddl=True,  # on SQLite too, as it is opened here; `schema.migrate` begins the transactions
 )
 context.run_migrations()

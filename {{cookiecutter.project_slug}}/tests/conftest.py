@@ -13,7 +13,7 @@ from app.composition.container import RunningService
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus
 from app.core.cqrs.testing import MemoryBus
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from tests.compiled import compile_once
 from tests.databases import SERVER, Databases, PostgresDatabases, SqliteFiles, ask_server, settings_for
 from tests.lifespan import service_with

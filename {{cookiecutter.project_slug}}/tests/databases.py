@@ -13,7 +13,7 @@ import asyncpg
 from sqlalchemy import make_url
 
 from app.core.config import Settings
-from app.persistence import migrate
+from app.persistence.schema import migrate
 from app.persistence.tables import metadata
 
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")

@@ -11,9 +11,9 @@ from sqlalchemy import Row, Table, insert, select
 from app.composition.relay import Relay
 from app.core.broker import BrokerDownError
 from app.core.cqrs.ids import uuid7
-from app.persistence.database import Database
-from app.persistence.outbox import OWN, Claimed, Outbox, reason
-from app.persistence.stored_event import StoredEvent
+from app.persistence.engine.database import Database
+from app.persistence.events.outbox import OWN, Claimed, Outbox, reason
+from app.persistence.events.stored_event import StoredEvent
 from app.persistence.tables import event_log, reactions, received_events
 
 MOST_ATTEMPTS = 3

@@ -7,7 +7,7 @@ from sqlalchemy import Row, Table, delete, update
 
 from app.composition.container import RunningService
 from app.core.cqrs import DomainEvent, EventRecord, OperationMetadata, RaisedEvent
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import event_log, inbox, reactions
 
 

@@ -100,7 +100,7 @@ def test_a_bug_is_told_in_a_sentence_too(run: Run, monkeypatch: pytest.MonkeyPat
     def broken(*_: object) -> None:
         raise KeyError("missing\nand more")
 
-    monkeypatch.setattr("app.persistence.migrate.upgrade", broken)
+    monkeypatch.setattr("app.persistence.schema.migrate.upgrade", broken)
     result = run("db", "upgrade")
 
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)

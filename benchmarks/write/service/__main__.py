@@ -11,7 +11,7 @@ from app.composition.container import HANDLERS, running_service
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.main import TellWhy
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from benchmarks.http import serving
 from benchmarks.http.serving import serve_on_free_port
 from benchmarks.write.service import by_hand, through_bus

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import Clock, mark_stale
 from app.domain.ports import Notification
-from app.persistence.insert import insert_if_new
+from app.persistence.engine.upsert import insert_if_new
 from app.persistence.tables import notifications
 
 logger = structlog.get_logger(__name__)

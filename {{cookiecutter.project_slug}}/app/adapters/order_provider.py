@@ -10,7 +10,7 @@ from app.core.config import Settings, checked
 from app.core.scopes import Lifetime
 from app.domain.kitchen import Kitchen
 from app.domain.payments import Payments
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.read_models.shop_days import require_same_days
 
 

@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.cqrs import CQRSError
-from app.persistence.backlog import Backlog, backlogs
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
+from app.persistence.events.outbox_statistics import Backlog, backlogs
 
 PATIENCE_SECONDS = 1.0
 COUNTED_AT_MOST = 50_000

@@ -12,7 +12,7 @@ db_commands = typer.Typer(no_args_is_help=True, help="The tables of the database
 @db_commands.command()
 def upgrade() -> None:
     """Bring the database up to date."""
-    from app.persistence import migrate
+    from app.persistence.schema import migrate
 
     migrate.upgrade(quiet_settings())
     typer.echo("The database is up to date.")
@@ -23,7 +23,7 @@ def downgrade(
     revision: Annotated[str, typer.Argument(help="An id, `-1` for one step back, or `base` for nothing.")],
 ) -> None:
     """Take the database back to an earlier revision."""
-    from app.persistence import migrate
+    from app.persistence.schema import migrate
 
     migrate.downgrade(quiet_settings(), revision)
 
@@ -35,7 +35,7 @@ def revision(
     merge: Annotated[bool, typer.Option("--merge", help="Only join the last migrations, where there are two.")] = False,
 ) -> None:
     """Write the next migration from what the tables are and what the database has."""
-    from app.persistence import migrate
+    from app.persistence.schema import migrate
 
     typer.echo(migrate.merge_revisions(message) if merge else migrate.create_revision(quiet_settings(), message))
 
@@ -46,7 +46,7 @@ def mark(
     state: Annotated[str, typer.Argument(help="`applied` or `missing`.")],
 ) -> None:
     """Put on record whether the database has had a migration, where only a person can know; nothing is run."""
-    from app.persistence import migrate
+    from app.persistence.schema import migrate
 
     migrate.mark(quiet_settings(), revision, state)
     typer.echo(f"Migration {revision} is on record as {state}.")
@@ -55,7 +55,7 @@ def mark(
 @db_commands.command()
 def check() -> None:
     """Exit with 1 unless the database has every migration, and the migrations every table."""
-    from app.persistence import migrate
+    from app.persistence.schema import migrate
 
     migrate.check(quiet_settings())
     typer.echo("The database has every migration, and the migrations every table.")

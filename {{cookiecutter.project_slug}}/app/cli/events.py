@@ -23,9 +23,9 @@ def stream(
 ) -> None:
     """What happened to one aggregate, from the beginning: version, time, event and its data."""
     from app.cli.opened import with_database
-    from app.persistence.database import Database
-    from app.persistence.event_log import stream as read_stream
-    from app.persistence.stored_event import StoredEvent
+    from app.persistence.engine.database import Database
+    from app.persistence.events.event_log import stream as read_stream
+    from app.persistence.events.stored_event import StoredEvent
 
     async def read(database: Database) -> list[StoredEvent]:
         async with database.reading() as session:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from app.cli.terminal import quiet_settings
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 
 R = TypeVar("R")
 
@@ -20,8 +20,8 @@ def with_database(use: Callable[[Database], Awaitable[R]]) -> R:
 
 
 async def _opened(use: Callable[[Database], Awaitable[R]]) -> R:
-    from app.persistence.migrate import require_migrated
-    from app.persistence.revisions import read_revisions
+    from app.persistence.schema.migrate import require_migrated
+    from app.persistence.schema.revisions import read_revisions
 
     database = Database(quiet_settings().model_copy(update={"read_database_url": None}))
     try:

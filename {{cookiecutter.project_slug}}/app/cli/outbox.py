@@ -19,7 +19,7 @@ LONGEST_ERROR = 100
 def status(as_json: AsJson = False) -> None:
     """How many events wait for each handler, for how long, how many failed or are dead, or wait behind dead ones."""
     from app.cli.opened import with_database
-    from app.persistence.backlog import backlogs
+    from app.persistence.events.outbox_statistics import backlogs
 
     found = with_database(backlogs)
     if as_json:
@@ -40,7 +40,7 @@ def list_failed(
 ) -> None:
     """The events that failed and wait, the oldest first."""
     from app.cli.opened import with_database
-    from app.persistence.waiting_events import failed_events
+    from app.persistence.events.waiting_events import failed_events
 
     found = with_database(lambda database: failed_events(database, dead_only=dead, limit=limit, handler=handler))
     if as_json:
@@ -65,7 +65,7 @@ def replay(
 ) -> None:
     """Let events be tried again now, as often as new ones: when what they failed from is mended."""
     from app.cli.opened import with_database
-    from app.persistence import waiting_events
+    from app.persistence.events import waiting_events
 
     meant = chosen(ids, every or (handler is not None and not ids))
     count = with_database(lambda database: waiting_events.replay(database, meant, handler))
@@ -85,7 +85,7 @@ def purge(
     stay in the event log.
     """
     from app.cli.opened import with_database
-    from app.persistence import waiting_events
+    from app.persistence.events import waiting_events
 
     meant = chosen(ids, every or (handler is not None and not ids))
     dead = with_database(lambda database: waiting_events.dead_among(database, meant, handler))

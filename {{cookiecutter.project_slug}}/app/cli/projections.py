@@ -29,8 +29,8 @@ def list_all() -> None:
 def status(as_json: AsJson = False) -> None:
     """How many rows each read model has, and how many events of the log it does not have yet."""
     from app.cli.opened import with_database
-    from app.persistence.behind import State, state_of
-    from app.persistence.database import Database
+    from app.persistence.engine.database import Database
+    from app.persistence.projections.lag import State, state_of
 
     async def read(database: Database) -> list[State]:
         return [await state_of(database, one) for one in projections().values()]
@@ -50,9 +50,9 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
         raise CommandError(f"There is no projection {name}: see `app projections list`.")
     from app.cli.opened import with_database
     from app.composition.container import event_types
-    from app.persistence.behind import events_of
-    from app.persistence.database import Database
-    from app.persistence.rebuilding import rebuild as make_anew
+    from app.persistence.engine.database import Database
+    from app.persistence.projections.lag import events_of
+    from app.persistence.projections.rebuilding import rebuild as make_anew
 
     async def run(database: Database) -> int:
         total = await events_of(database, found[name])

@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 
 from app.core.cqrs import DomainEvent
 from app.core.cqrs.event_types import EventTypes, UnreadableMessageError, has_nul, normal_source
-from app.persistence.stored_event import LARGEST_VERSION, StoredEvent
+from app.persistence.events.stored_event import LARGEST_VERSION, StoredEvent
 
 SPEC_VERSION = "1.0"
 LONGEST_BYTES = 1000

@@ -8,8 +8,8 @@ import structlog
 from app.composition.cloud_events import NoEventError, decode
 from app.core.broker import EventMessage
 from app.core.cqrs.event_types import EventTypes, UnreadableMessageError
-from app.persistence import received_events
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
+from app.persistence.events import received_events
 
 logger = structlog.get_logger(__name__)
 

@@ -27,10 +27,10 @@ from app.core.discovery import Discovered, discover, require_found
 from app.core.misspelt import misspelt_variables
 from app.core.scopes import Lifetime, OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
-from app.persistence.database import Database
-from app.persistence.mapping import map_aggregates
-from app.persistence.migrate import require_migrated
-from app.persistence.revisions import Revisions
+from app.persistence.engine.database import Database
+from app.persistence.engine.mapping import map_aggregates
+from app.persistence.schema.migrate import require_migrated
+from app.persistence.schema.revisions import Revisions
 from app.persistence.sweeping import Sweeper
 
 HANDLERS = "app.handlers"
@@ -98,7 +98,7 @@ async def _built(
         database = await container.get(Database)
         await require_migrated(database, await container.get(Revisions))
         if telemetry.tracer is not None:
-            from app.persistence.sql_spans import trace_statements  # OpenTelemetry, for who has it
+            from app.persistence.engine.sql_spans import trace_statements  # OpenTelemetry, for who has it
 
             trace_statements(database, telemetry.tracer)
         yield container

@@ -15,9 +15,9 @@ from app.core.broker import Broker, EventMessage
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus
 from app.core.cqrs.event_types import EventTypes
-from app.persistence.database import Database
-from app.persistence.outbox import OWN, Claimed, Outbox
-from app.persistence.wakeup import Bell, listening
+from app.persistence.engine.database import Database
+from app.persistence.events.listen_notify import Bell, listening
+from app.persistence.events.outbox import OWN, Claimed, Outbox
 
 REACTIONS_AT_ONCE = 4
 """How many events one handler may handle at the same time in one process."""

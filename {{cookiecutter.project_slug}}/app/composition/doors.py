@@ -7,7 +7,7 @@ import structlog
 
 from app.core.cqrs import CQRSBus
 from app.persistence.access import permissions_of_roles
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 
 OWN = ":own"
 logger = structlog.get_logger(__name__)

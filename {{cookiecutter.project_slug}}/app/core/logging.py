@@ -24,7 +24,15 @@ HINTS = ("://", "bearer", "eyj")
 """One of these is in every text that `SECRET_TEXT` finds, and to look for them takes a tenth of the time."""
 HIDDEN = "***"
 DEEPEST = 4
-CHATTY = ("httpx", "httpx2", "httpcore", "asyncio", "aiosqlite", "sqlalchemy", "app.persistence.errors.ConnectionPool")
+CHATTY = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "asyncio",
+    "aiosqlite",
+    "sqlalchemy",
+    "app.persistence.engine.errors.ConnectionPool",
+)
 AUDIT = "audit"
 UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.core.cqrs import AuthenticationError, Cache, Clock, Grants, declare_tags
 from app.domain.ports import AccessToken
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import login_sessions, role_permissions, roles, user_roles, users
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 
 from app.domain.text import folded
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import users
 
 

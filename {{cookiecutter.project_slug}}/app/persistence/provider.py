@@ -11,12 +11,12 @@ from app.core.cqrs import AccessPolicy, UnitsOfWork
 from app.core.scopes import Lifetime
 from app.persistence.access import DatabaseAccess, OpenLogins
 from app.persistence.credentials import Credentials
-from app.persistence.database import Database
-from app.persistence.event_sourcing import EventStreams
+from app.persistence.engine.database import Database
+from app.persistence.engine.sessions import ReadSession
+from app.persistence.events.event_sourcing import EventStreams
 from app.persistence.repositories.login_sessions import LoginSessions
 from app.persistence.repositories.user_repository import UserRepository
-from app.persistence.revisions import Revisions, read_revisions
-from app.persistence.sessions import ReadSession
+from app.persistence.schema.revisions import Revisions, read_revisions
 from app.persistence.sweeping import Sweeper
 from app.persistence.unit_of_work import SqlUnitsOfWork, current_unit, finished
 

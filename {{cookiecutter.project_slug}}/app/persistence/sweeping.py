@@ -12,7 +12,7 @@ from sqlalchemy import Column, ColumnElement, Delete, Table, delete, exists, sel
 
 from app.core.config import Settings
 from app.core.cqrs import Clock, CQRSError
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import event_log, idempotency_keys, inbox, login_sessions, reactions, received_events
 
 BATCH = 500

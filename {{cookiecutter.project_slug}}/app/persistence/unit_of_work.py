@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 from app.core.config import Settings
 from app.core.cqrs import Claim, Clock, EventRecord, RaisedEvent, ServiceUnavailableError
 from app.core.cqrs.work import current_work
-from app.persistence.database import Database
-from app.persistence.errors import LostConnectionError, final
-from app.persistence.event_log import append
+from app.persistence.engine.database import Database
+from app.persistence.engine.errors import LostConnectionError, final
+from app.persistence.engine.sessions import UnitSession
+from app.persistence.engine.upsert import if_new
+from app.persistence.events.event_log import append
 from app.persistence.idempotency import IdempotencyKeys
-from app.persistence.insert import if_new
-from app.persistence.sessions import UnitSession
 from app.persistence.tables import inbox
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.core.config import Settings, checked
 from app.core.cqrs import ConfigurationError
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.mappings.order_read_tables import daily_sales_orders, order_summaries
 
 LOOKED_AT = 1_000

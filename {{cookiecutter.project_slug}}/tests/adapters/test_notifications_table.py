@@ -4,7 +4,7 @@ from app.adapters.clock_system import SystemClock
 from app.adapters.notifications_table import TableNotifications
 from app.composition.container import RunningService
 from app.domain.ports import Notification
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import notifications
 from tests.rows import rows_of
 from tests.users import People

@@ -12,7 +12,7 @@ from sqlalchemy import Row, Table, func, inspect, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.persistence.projections import Projection
-from app.persistence.rebuilding import PREFIX
+from app.persistence.projections.rebuilding import PREFIX
 from tests.chaos.callers import environment_of
 from tests.chaos.commands import operator
 from tests.chaos.deliveries import looking

@@ -14,7 +14,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.core.config import UNNAMED, Settings
-from app.persistence import migrate
+from app.persistence.schema import migrate
 from tests.chaos import bank
 from tests.chaos.callers import ServiceProcess
 from tests.chaos.postgres import Postgres

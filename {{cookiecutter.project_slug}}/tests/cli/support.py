@@ -8,8 +8,8 @@ from typing import Any
 from typer.testing import Result
 
 from app.core.config import Settings
-from app.persistence.database import Database
-from app.persistence.stored_event import StoredEvent
+from app.persistence.engine.database import Database
+from app.persistence.events.stored_event import StoredEvent
 from tests.events import HANDLER, let_wait
 
 Run = Callable[..., Result]

@@ -11,7 +11,7 @@ import pytest
 from app.cli import projections as commands
 from app.composition import container
 from app.core.config import Settings
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from tests.cli.support import Run, objects
 from tests.events import store
 from tests.persistence import votes

@@ -23,7 +23,7 @@ from app.core.cqrs import (
 )
 from app.core.discovery import Discovered
 from app.handlers.user.login_handler import LoginCommand
-from app.persistence import migrate
+from app.persistence.schema import migrate
 from tests.composition.answering_machine import Ring
 from tests.databases import SERVER, PostgresDatabases, settings_for
 from tests.users import People, create_user

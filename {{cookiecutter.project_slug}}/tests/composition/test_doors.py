@@ -11,7 +11,7 @@ from app.composition.doors import HINT, open_handlers, permissions_of_nobody
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus
 from app.persistence.access import permissions_of_roles
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 
 TESTS = Path(__file__).parents[1]
 ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)

@@ -11,9 +11,9 @@ from app.composition import relay as relay_module
 from app.composition.relay import Relay
 from app.core.broker import BrokerDownError
 from app.core.config import Settings
-from app.persistence.database import Database
-from app.persistence.outbox import Claimed
-from app.persistence.stored_event import StoredEvent
+from app.persistence.engine.database import Database
+from app.persistence.events.outbox import Claimed
+from app.persistence.events.stored_event import StoredEvent
 from app.persistence.tables import reactions
 from tests.core.cqrs.support import PATIENCE, within_patience
 from tests.events import (

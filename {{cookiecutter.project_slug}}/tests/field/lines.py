@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
-from app.persistence import migrate, revisions
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
+from app.persistence.schema import migrate, revisions
 
 ROOT = 'op.create_table("ran", sa.Column("name", sa.Text()))\n    '
 RUN = "op.execute(\"INSERT INTO ran VALUES ('{name}')\")"

@@ -8,14 +8,14 @@ GROUPS, DONE = "field/test_groups.py", "field/test_done_work.py"
 MUTATIONS: list[Mutation] = [
     outside(
         "a failed statement is noted",
-        "persistence/sessions.py",
+        "persistence/engine/sessions.py",
         "told_of_failures[connection] = self.fail",
         "pass",
         WHOLE,
     ),
     outside(
         "a savepoint heals",
-        "persistence/sessions.py",
+        "persistence/engine/sessions.py",
         "self.failure, self.changes = before.failure,",
         "self.failure, self.changes = self.failure,",
         WHOLE,
@@ -27,9 +27,15 @@ MUTATIONS: list[Mutation] = [
         "        pass\n",
         WHOLE,
     ),
-    outside("a session that is over refuses", "persistence/sessions.py", "if self.is_over and", "if False and", WHOLE),
     outside(
-        "a handler does not commit", "persistence/sessions.py", "if self.is_of_unit and not", "if False and not", WHOLE
+        "a session that is over refuses", "persistence/engine/sessions.py", "if self.is_over and", "if False and", WHOLE
+    ),
+    outside(
+        "a handler does not commit",
+        "persistence/engine/sessions.py",
+        "if self.is_of_unit and not",
+        "if False and not",
+        WHOLE,
     ),
     outside(
         "a task is refused",
@@ -53,7 +59,7 @@ MUTATIONS: list[Mutation] = [
     ),
     outside(
         "a stream goes on",
-        "persistence/sessions.py",
+        "persistence/engine/sessions.py",
         "            continue_streams(self, aggregates)\n",
         "            pass\n",
         VERSIONS,
@@ -67,35 +73,35 @@ MUTATIONS: list[Mutation] = [
     ),
     outside(
         "an id is looked for that was made before",
-        "persistence/guarding.py",
+        "persistence/engine/guarding.py",
         "int(moment * 1000) <= made_at <=",
         "made_at <=",
         VERSIONS,
     ),
     outside(
         "an id is looked for that a clock ahead made",
-        "persistence/guarding.py",
+        "persistence/engine/guarding.py",
         "<= made_at <= int(time() * 1000)",
         "<= made_at",
         VERSIONS,
     ),
     outside(
         "an id that came twice in one unit is looked for",
-        "persistence/sessions.py",
+        "persistence/engine/sessions.py",
         "stream in self._new_streams or not",
         "not",
         VERSIONS,
     ),
     outside(
         "a stream is known by its name on record",
-        "persistence/guarding.py",
+        "persistence/engine/guarding.py",
         "streams = {(aggregate.aggregate_type, str(aggregate.id))",
         "streams = {(type(aggregate).__name__, str(aggregate.id))",
         VERSIONS,
     ),
     outside(
         "an aggregate is mapped with its version",
-        "persistence/guarding.py",
+        "persistence/engine/guarding.py",
         "and not is_counted:",
         "and False:",
         VERSIONS,

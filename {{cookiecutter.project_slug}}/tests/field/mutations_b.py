@@ -2,11 +2,11 @@
 
 from tests.mutation import Mutation, outside
 
-OUTBOX, RELAY, DELIVERY = "persistence/outbox.py", "composition/relay.py", "composition/delivery.py"
-OF_OUTBOX, OF_RELAY = "persistence/test_outbox.py", "composition/test_relay.py"
+OUTBOX, RELAY, DELIVERY = "persistence/events/outbox.py", "composition/relay.py", "composition/delivery.py"
+OF_OUTBOX, OF_RELAY = "persistence/events/test_outbox.py", "composition/test_relay.py"
 OF_DELIVERY, OF_CONSUMER = "composition/test_delivery.py", "composition/test_consumer.py"
-WAITING, OF_WAITING = "persistence/waiting_events.py", "persistence/test_waiting_events.py"
-KEEPING, REGISTRATIONS = "persistence/received_events.py", "core/cqrs/registrations.py"
+WAITING, OF_WAITING = "persistence/events/waiting_events.py", "persistence/events/test_waiting_events.py"
+KEEPING, REGISTRATIONS = "persistence/events/received_events.py", "core/cqrs/registrations.py"
 
 
 def of_outbox(name: str, old: str, new: str) -> Mutation:

@@ -59,7 +59,7 @@ MUTATIONS: list[Mutation] = [
     ),
     outside(
         "logins: they are read from the primary",
-        "persistence/database.py",
+        "persistence/engine/database.py",
         "session_on(self.writing_engine if self._has_replica else self.reading_engine, ReadSession)",
         "session_on(self.reading_engine, ReadSession)",
         ENDED,

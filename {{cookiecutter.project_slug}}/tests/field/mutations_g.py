@@ -184,14 +184,14 @@ MUTATIONS = [
     ),
     outside(
         "identity/connections of every service",
-        "persistence/postgresql.py",
+        "persistence/engine/postgresql.py",
         'f"{settings.service_name}{name}"',
         'f"app{name}"',
         IDENTITY,
     ),
     outside(
         "identity/connections for each purpose",
-        "persistence/postgresql.py",
+        "persistence/engine/postgresql.py",
         'f"{settings.service_name}{name}"',
         "settings.service_name",
         IDENTITY,

@@ -22,8 +22,8 @@ from app.core.cqrs import (
     event_handler,
 )
 from app.core.cqrs.registry import declared_handlers
-from app.persistence.database import Database
-from app.persistence.stored_event import row_of
+from app.persistence.engine.database import Database
+from app.persistence.events.stored_event import row_of
 from app.persistence.tables import event_log
 from tests.core.cqrs.support import PATIENCE
 from tests.lifespan import no_more

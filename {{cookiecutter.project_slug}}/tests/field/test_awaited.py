@@ -18,7 +18,7 @@ from app.core.cqrs import CQRSBus, DomainEvent, ICommand, IQuery
 from app.core.cqrs.testing import MemoryBus
 from app.dependencies import Bus, RequestBus
 from app.main import create_app
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import users
 from tests.lifespan import started
 from tests.users import create_user

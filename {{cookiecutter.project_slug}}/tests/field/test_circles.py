@@ -12,7 +12,7 @@ from app.core.cqrs.aggregate import EventRecord, RaisedEvent
 from app.core.cqrs.handlers import BaseEventHandler
 from app.core.cqrs.metadata import OperationMetadata
 from app.core.cqrs.testing import MemoryBus
-from app.persistence.stored_event import StoredEvent, row_of
+from app.persistence.events.stored_event import StoredEvent, row_of
 from tests.core.cqrs.support import handler_of
 
 

@@ -12,7 +12,7 @@ from app.composition.cloud_events import LONGEST_BYTES, NoEventError, Received, 
 from app.core.cqrs import ConfigurationError, DomainEvent
 from app.core.cqrs.event_types import EventTypes, UnreadableEventError, UnreadableMessageError
 from app.core.cqrs.ids import uuid7
-from app.persistence.stored_event import StoredEvent
+from app.persistence.events.stored_event import StoredEvent
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

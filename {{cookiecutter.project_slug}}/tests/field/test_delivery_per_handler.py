@@ -26,10 +26,10 @@ from app.core.cqrs import (
     transactional,
 )
 from app.core.cqrs.policies import deadline
-from app.persistence.database import Database
-from app.persistence.outbox import Outcome
+from app.persistence.engine.database import Database
+from app.persistence.events.outbox import Outcome
+from app.persistence.events.waiting_events import failed_events, purge, replay
 from app.persistence.tables import event_log, inbox, reactions
-from app.persistence.waiting_events import failed_events, purge, replay
 from tests.composition.test_delivery import MemoryBroker, broker_of_all
 from tests.core.cqrs.support import within_patience
 from tests.events import claim, event_of, outbox_of

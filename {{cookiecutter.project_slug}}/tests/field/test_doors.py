@@ -9,7 +9,7 @@ from sqlalchemy import insert
 from app.composition.container import HANDLERS
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import role_permissions
 from tests.composition import test_doors
 from tests.field import doors

@@ -29,7 +29,7 @@ from app.handlers.user.reactivate_user_handler import ReactivateUserCommand
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
 from app.main import create_app
 from app.persistence.access import SECONDS_KEPT, DatabaseAccess, OpenLogins
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.read_models.token_views import TokensView
 from tests.caches import PATIENCE_SECONDS, REDIS, prefix_in_redis, wait_for_redis
 from tests.lifespan import started

@@ -7,7 +7,7 @@ import pytest
 
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
-from app.persistence import migrate, revisions
+from app.persistence.schema import migrate, revisions
 from tests.databases import settings_for
 from tests.field.lines import Line, Scripts, ask, ran, start
 

@@ -13,8 +13,8 @@ from app.core.cqrs import ConfigurationError, DomainEvent
 from app.core.cqrs.event_types import EventTypes
 from app.core.identity import APP, Identity
 from app.main import create_app
-from app.persistence import postgresql
-from app.persistence.database import Database
+from app.persistence.engine import postgresql
+from app.persistence.engine.database import Database
 from tests.databases import settings_for
 
 SECRET = "5vXh-9dRkq2LZtMbyW8sJf4uGnEoAiCp7xTrQwKzVlY"

@@ -17,7 +17,7 @@ from app.domain.ports import AccessTokens
 from app.handlers.user.change_password_handler import ChangePasswordCommand
 from app.handlers.user.logout_handler import LogoutCommand
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import login_sessions, refresh_tokens
 from app.read_models.token_views import TokensView
 from tests.lifespan import service_with

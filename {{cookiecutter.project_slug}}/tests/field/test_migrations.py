@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from app.cli import app as commands
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
-from app.persistence import migrate, revisions
+from app.persistence.schema import migrate, revisions
 from tests.databases import settings_for
 from tests.field.lines import Line, Scripts, ask, ran, refused, start
 from tests.server import environment_for

@@ -15,13 +15,14 @@ from structlog.testing import capture_logs
 from app.composition.container import RunningService, running_service
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError, ServiceUnavailableError, TransientError
-from app.persistence import migrate, postgresql
-from app.persistence.alone import alone
-from app.persistence.database import Database
-from app.persistence.revisions import read_revisions
-from app.persistence.sessions import at_one_moment
+from app.persistence.engine import postgresql
+from app.persistence.engine.advisory_lock import alone
+from app.persistence.engine.database import Database
+from app.persistence.engine.sessions import at_one_moment
+from app.persistence.events.listen_notify import listening
+from app.persistence.schema import migrate
+from app.persistence.schema.revisions import read_revisions
 from app.persistence.tables import roles
-from app.persistence.wakeup import listening
 from tests.core.cqrs.support import within_patience
 from tests.databases import PostgresDatabases, ask_server, settings_for
 from tests.field import given

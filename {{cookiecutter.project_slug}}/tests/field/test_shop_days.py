@@ -14,8 +14,8 @@ from app.core.config import Settings, checked
 from app.core.cqrs import ConfigurationError
 from app.core.cqrs.event_types import EventTypes
 from app.handlers.order.get_daily_sales_handler import GetDailySalesQuery
-from app.persistence.database import Database
-from app.persistence.rebuilding import rebuild
+from app.persistence.engine.database import Database
+from app.persistence.projections.rebuilding import rebuild
 from app.read_models.daily_sales import PROJECTION
 from app.read_models.shop_days import shop_day, shop_zone
 from tests.lifespan import service_with

@@ -40,8 +40,8 @@ from app.core.cqrs.metadata import OperationMetadata
 from app.core.cqrs.storable_types import losses
 from app.core.cqrs.testing import MemoryBus, assert_survives_storage
 from app.core.cqrs.wire import AnswerCodec
-from app.persistence.database import Database
-from app.persistence.stored_event import StoredEvent, columns_of, row_of
+from app.persistence.engine.database import Database
+from app.persistence.events.stored_event import StoredEvent, columns_of, row_of
 from app.persistence.tables import event_log
 from tests.core.cqrs.support import handler_of, sent_by
 from tests.field.storable_kinds import KINDS, REFUSED, ByCard, Method, event_of, likeness

@@ -11,10 +11,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.core.config import Settings
 from app.core.cqrs.ids import uuid7
-from app.persistence import migrate
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
+from app.persistence.events.waiting_events import failed_events
+from app.persistence.schema import migrate
 from app.persistence.tables import UtcDateTime, inbox, reactions
-from app.persistence.waiting_events import failed_events
 from tests.core.cqrs.support import within_patience
 from tests.databases import settings_for
 from tests.field.reacting import Journal, PricedElsewhere, reaction, services

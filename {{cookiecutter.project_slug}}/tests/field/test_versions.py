@@ -24,10 +24,10 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.ids import uuid7
 from app.domain.user import User
-from app.persistence.database import Database
-from app.persistence.guarding import require_versions
+from app.persistence.engine.database import Database
+from app.persistence.engine.guarding import require_versions
+from app.persistence.engine.sessions import hold
 from app.persistence.mappings.user_mapping import RoleOfUser
-from app.persistence.sessions import hold
 from app.persistence.tables import users
 from app.persistence.unit_of_work import SqlUnitOfWork
 from tests.field.given import Do, DoPart, Noted

@@ -16,7 +16,7 @@ from app.core.cqrs import (
     query_handler,
     transactional,
 )
-from app.persistence.event_sourcing import EventStreams
+from app.persistence.events.event_sourcing import EventStreams
 
 
 @dataclass(frozen=True, kw_only=True)

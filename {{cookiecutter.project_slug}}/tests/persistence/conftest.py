@@ -4,7 +4,7 @@ import pytest
 
 from app.composition.container import RunningService
 from app.core.config import Settings
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from tests.lifespan import service_with
 from tests.persistence import votes
 

@@ -21,7 +21,7 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.ids import uuid7
 from app.domain.user import User
-from app.persistence.event_sourcing import EventStreams
+from app.persistence.events.event_sourcing import EventStreams
 from app.persistence.tables import roles, users
 from tests.persistence.accounts import Account
 

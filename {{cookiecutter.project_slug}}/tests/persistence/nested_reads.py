@@ -19,7 +19,7 @@ from app.core.cqrs import (
     query_handler,
     transactional,
 )
-from app.persistence.sessions import at_one_moment
+from app.persistence.engine.sessions import at_one_moment
 from app.persistence.tables import roles
 
 COUNT = select(func.count()).select_from(roles)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseQueryHandler, IQuery, query_handler
 from app.domain.user import User
-from app.persistence.sessions import at_one_moment
+from app.persistence.engine.sessions import at_one_moment
 from app.persistence.tables import users
 
 STARTED, NAMES = text("SELECT now()"), text("SELECT name FROM roles ORDER BY name")

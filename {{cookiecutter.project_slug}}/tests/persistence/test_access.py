@@ -6,7 +6,7 @@ from sqlalchemy import event
 from app.composition.container import RunningService
 from app.core.cqrs import AccessPolicy, Cache
 from app.persistence.access import SYSTEM, access_tag
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from tests.users import People
 
 

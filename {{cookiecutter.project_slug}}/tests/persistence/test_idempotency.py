@@ -25,7 +25,7 @@ from app.core.cqrs import (
 from app.core.cqrs.ids import uuid7
 from app.core.cqrs.testing import FixedClock
 from app.core.cqrs.wire import canonical_json
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import idempotency_keys, registrations
 from app.persistence.unit_of_work import current_unit
 from tests.core.cqrs.support import Do, handler_of, sent_by, within_patience

@@ -11,9 +11,9 @@ from app.composition.container import RunningService, running_service
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus
 from app.handlers.user.update_user_handler import UpdateUserCommand
-from app.persistence import migrate
-from app.persistence.database import Database
-from app.persistence.sessions import at_one_moment
+from app.persistence.engine.database import Database
+from app.persistence.engine.sessions import at_one_moment
+from app.persistence.schema import migrate
 from app.persistence.tables import roles, users
 from tests.databases import Databases, settings_for
 from tests.lifespan import service_with

@@ -13,7 +13,7 @@ from app.core.config import Settings
 from app.core.cqrs import TransientError
 from app.core.cqrs.testing import FixedClock
 from app.persistence import sweeping
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.sweeping import Sweeper
 from app.persistence.tables import (
     event_log,

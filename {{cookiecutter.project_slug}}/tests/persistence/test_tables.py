@@ -6,7 +6,7 @@ from sqlalchemy import insert, select
 
 from app.composition.container import RunningService
 from app.core.cqrs.ids import uuid7
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import event_log, notifications, registrations
 
 

@@ -27,9 +27,9 @@ from app.core.cqrs import (
 from app.core.cqrs.ids import uuid7
 from app.domain.user import User
 from app.domain.user_events import UserDeactivated, UserUpdated
-from app.persistence.database import Database
-from app.persistence.errors import LostConnectionError
-from app.persistence.sessions import hold
+from app.persistence.engine.database import Database
+from app.persistence.engine.errors import LostConnectionError
+from app.persistence.engine.sessions import hold
 from app.persistence.tables import registrations, users
 from app.persistence.unit_of_work import SqlUnitOfWork, finished
 from tests.core.cqrs.support import Happened, HappenedToo, Thing

@@ -7,11 +7,11 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text
 
 from app.core.cqrs import DomainEvent, RaisedEvent
 from app.core.cqrs.event_types import EventTypes
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
+from app.persistence.events.stored_event import StoredEvent
 from app.persistence.projections import Projection, Shares
 from app.persistence.projections import Row as State
-from app.persistence.rebuilding import rebuild
-from app.persistence.stored_event import StoredEvent
+from app.persistence.projections.rebuilding import rebuild
 from tests.events import event_of
 
 metadata = MetaData()

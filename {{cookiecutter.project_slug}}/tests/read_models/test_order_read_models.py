@@ -22,9 +22,9 @@ from app.handlers.order.get_popular_pizzas_handler import GetPopularPizzasQuery
 from app.handlers.order.mark_pizza_ready_handler import MarkPizzaReadyCommand
 from app.handlers.order.start_cooking_handler import StartCookingCommand
 from app.handlers.order.update_menu_handler import UpdateMenuCommand
-from app.persistence import sqlite
-from app.persistence.database import Database
-from app.persistence.rebuilding import rebuild
+from app.persistence.engine import sqlite
+from app.persistence.engine.database import Database
+from app.persistence.projections.rebuilding import rebuild
 from tests.books import Books, Entry, Json, PrintedMenu, history_told, pizza, popularity_told, sales_told
 from tests.databases import SqliteFiles, settings_for
 from tests.orders import place_order, staff

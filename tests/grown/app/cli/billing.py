@@ -4,7 +4,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.opened import with_database
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.read_models.revenue import revenue_by_month
 
 billing_commands = typer.Typer(no_args_is_help=True, help="Invoices and revenue.")

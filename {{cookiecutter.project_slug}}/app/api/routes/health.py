@@ -8,10 +8,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.cqrs import ConfigurationError, CQRSError, ServiceUnavailableError
 from app.dependencies import Service
-from app.persistence import applied
-from app.persistence.database import Database
-from app.persistence.migrate import require_complete
-from app.persistence.revisions import Revisions
+from app.persistence.engine.database import Database
+from app.persistence.schema import applied
+from app.persistence.schema.migrate import require_complete
+from app.persistence.schema.revisions import Revisions
 
 PATIENCE_SECONDS = 2.0
 router = APIRouter(prefix="/health", tags=["health"])

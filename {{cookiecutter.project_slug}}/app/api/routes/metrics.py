@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from app.api.gauges import waiting_events
 from app.dependencies import Service
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 
 router = APIRouter(tags=["health"])
 

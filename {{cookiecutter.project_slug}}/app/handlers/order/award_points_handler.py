@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseEventHandler, event_handler, retry_on_failure, transactional
 from app.domain.order_events import OrderCompleted
-from app.persistence.insert import insert_if_new
+from app.persistence.engine.upsert import insert_if_new
 from app.persistence.order_tables import loyalty_points
 from app.persistence.repositories.user_repository import UserRepository
 

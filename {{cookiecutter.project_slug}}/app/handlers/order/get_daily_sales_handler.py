@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseQueryHandler, Clock, IQuery, authorize, query_handler
-from app.persistence.sessions import at_one_moment
+from app.persistence.engine.sessions import at_one_moment
 from app.read_models.daily_sales import DailySalesView, sales_of
 from app.read_models.shop_days import shop_day
 

@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseQueryHandler, IQuery, Pagination, authorize, query_handler
+from app.persistence.engine.sessions import at_one_moment
 from app.persistence.mappings.order_read_tables import order_summaries
-from app.persistence.sessions import at_one_moment
 from app.read_models.customer_history import OrderHistoryView, favourites_of, spent_by
 from app.read_models.order_summaries import NEWEST_FIRST, SELECT_SUMMARIES, OrderSummaryView
 from app.read_models.pages import first_index, page_info, page_problems

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseQueryHandler, IQuery, query_handler
 from app.domain.order import Order
-from app.persistence.event_log import stream
+from app.persistence.events.event_log import stream
 from app.persistence.repositories.order_repository import no_such_order
 from app.read_models.order_views import TimelineEntryView
 

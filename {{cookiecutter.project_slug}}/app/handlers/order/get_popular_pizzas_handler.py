@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseQueryHandler, IQuery, authorize, query_handler
-from app.persistence.sessions import at_one_moment
+from app.persistence.engine.sessions import at_one_moment
 from app.read_models.pages import LARGEST_PAGE_SIZE
 from app.read_models.popular_pizzas import PopularPizzaView, most_popular
 

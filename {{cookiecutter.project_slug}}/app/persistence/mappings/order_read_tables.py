@@ -1,7 +1,7 @@
 """The tables of the read models of orders. They stand among the mappings so that migrations know them.
 
 The first table of each has a row for every order with the `version` of the last event that is folded into it; what
-else there is are totals over many orders. See `app.persistence.projections`.
+else there is are totals over many orders. See `app.persistence.projections.projection`.
 """
 
 from typing import Any

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import ResourceNotFoundError
 from app.domain.user import User
-from app.persistence.errors import taken
+from app.persistence.engine.errors import taken
 from app.persistence.tables import roles, user_roles, users
 
 

@@ -5,7 +5,7 @@ from httpx2 import AsyncClient
 from sqlalchemy import text
 
 from app.core.config import Settings
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 
 
 async def test_it_is_alive_and_ready(client: AsyncClient) -> None:

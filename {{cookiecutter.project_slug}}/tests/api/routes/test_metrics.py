@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.api import gauges
 from app.composition.container import RunningService
 from app.core.config import Settings
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from tests.core.cqrs.support import PATIENCE, within_patience
 from tests.events import event_of, let_wait
 

@@ -9,7 +9,7 @@ from itertools import count, islice
 from sqlalchemy.pool import QueuePool
 
 from app.composition.container import RunningService, running_service
-from app.persistence.database import Database as Engines
+from app.persistence.engine.database import Database as Engines
 from tests.chaos import bank
 from tests.chaos.ledger import Ledger
 from tests.chaos.oracle import require, until

@@ -9,7 +9,7 @@ from itertools import count, cycle, islice
 from sqlalchemy import text
 
 from app.core.cqrs import ConfigurationError, TransientError
-from app.persistence.database import Database as Engines
+from app.persistence.engine.database import Database as Engines
 from tests.chaos.callers import Caller, ServiceProcess, callers, share_out
 from tests.chaos.deliveries import all_caused_once, check_order_of_effects, drained
 from tests.chaos.ledger import Ledger

@@ -5,9 +5,9 @@ from collections.abc import Collection
 from app.cli.projections import projections
 from app.composition.container import RunningService, event_types, running_service
 from app.core.cqrs import ConflictError
-from app.persistence.database import Database as Opened
+from app.persistence.engine.database import Database as Opened
 from app.persistence.projections import Projection
-from app.persistence.rebuilding import rebuild
+from app.persistence.projections.rebuilding import rebuild
 from tests.chaos.customers import Customers
 from tests.chaos.deliveries import drained
 from tests.chaos.old_orders import commit_orders

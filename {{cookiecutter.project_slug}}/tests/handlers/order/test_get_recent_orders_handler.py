@@ -8,7 +8,7 @@ from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.get_recent_orders_handler import GetRecentOrdersQuery
 from app.handlers.order.start_cooking_handler import StartCookingCommand
 from app.handlers.user.get_user_dashboard_handler import GetUserDashboardQuery
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import role_permissions
 from tests.orders import placed
 from tests.users import People, Person

@@ -6,7 +6,7 @@ from sqlalchemy import delete
 
 from app.composition.container import RunningService
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.mappings.order_read_tables import customer_history, customer_history_pizzas
 from app.read_models.customer_history import PROJECTION
 from tests.orders import placed

@@ -5,7 +5,7 @@ import pytest
 from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.handlers.user.get_user_handler import GetUserQuery
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import idempotency_keys, users
 from tests.rows import events_of, rows_of
 from tests.users import PASSWORD, People, create_user

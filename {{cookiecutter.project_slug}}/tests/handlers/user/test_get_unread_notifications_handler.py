@@ -6,7 +6,7 @@ from sqlalchemy import insert
 from app.composition.container import RunningService
 from app.core.cqrs import OperationStatus
 from app.handlers.user.get_unread_notifications_handler import GetUnreadNotificationsQuery
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import notifications
 from tests.users import People
 

@@ -1,7 +1,7 @@
 from sqlalchemy import delete
 
 from app.composition.container import RunningService
-from app.persistence.database import Database
+from app.persistence.engine.database import Database
 from app.persistence.tables import notifications, users
 from tests.rows import deliver_again, rows_of
 from tests.users import People

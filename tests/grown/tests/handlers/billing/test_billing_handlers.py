@@ -11,8 +11,8 @@ from app.handlers.billing.get_invoices_handler import GetInvoicesQuery
 from app.handlers.billing.get_revenue_handler import GetRevenueQuery
 from app.handlers.billing.pay_invoice_handler import PayInvoiceCommand
 from app.handlers.billing.raise_invoice_handler import RaiseInvoiceCommand
-from app.persistence.database import Database
-from app.persistence.rebuilding import rebuild
+from app.persistence.engine.database import Database
+from app.persistence.projections.rebuilding import rebuild
 from app.read_models.revenue import PROJECTION
 from tests.rows import deliver_again
 from tests.users import People

@@ -1,0 +1,82 @@
+"""The database of the service: an engine that writes, one that only reads, and sessions on them."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.core.config import Settings
+from app.core.cqrs import PolicyError
+from app.persistence.engine import postgresql, sqlite
+from app.persistence.engine.mapping import map_aggregates
+from app.persistence.engine.sessions import ReadSession, UnitSession, session_on
+
+LEVELS_OF_POSTGRESQL = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+
+
+class Database:
+    """The engines of one service. Connections are opened when they are first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        map_aggregates()
+        self._settings = settings
+        self._has_replica = settings.read_database_url is not None
+        self.service_name = settings.service_name
+        self.is_sqlite = settings.database_url.startswith("sqlite")
+        self.is_pooled = settings.database_pooler
+        dialect = sqlite if self.is_sqlite else postgresql
+        self.writing_engine: AsyncEngine = dialect.writing_engine(settings)
+        self.reading_engine: AsyncEngine = dialect.reading_engine(settings)
+        self.relaying_engine = self._relaying_engine(settings)
+        self._at_level: dict[str, AsyncEngine] = {}
+
+    def _relaying_engine(self, settings: Settings) -> AsyncEngine:
+        """For who delivers events: what has just been stored must be seen, and a replica may be late."""
+        if not self.is_sqlite:
+            return postgresql.relaying_engine(settings)
+        return self.writing_engine if settings.read_database_url else self.reading_engine
+
+    def writing(self, isolation_level: str | None = None) -> AsyncSession:
+        """A session of a unit of work; nothing is opened yet."""
+        return session_on(self._engine_at(isolation_level), UnitSession)
+
+    def reading(self) -> AsyncSession:
+        """A session that can only read; use it with `async with`."""
+        return session_on(self.reading_engine, ReadSession)
+
+    def reading_latest(self) -> AsyncSession:
+        """The same, where what has just been stored must be seen: a replica may be late."""
+        return session_on(self.writing_engine if self._has_replica else self.reading_engine, ReadSession)
+
+    def check_level(self, isolation_level: str) -> None:
+        """Refuse an isolation level that this database does not have. SQLite's is stronger than all of them.
+
+        Raises:
+            PolicyError: it has no such level.
+        """
+        if not self.is_sqlite and isolation_level not in LEVELS_OF_POSTGRESQL:
+            raise PolicyError(
+                f"PostgreSQL has no isolation level {isolation_level}; it has {', '.join(LEVELS_OF_POSTGRESQL)}."
+            )
+
+    async def require_settings(self) -> None:
+        """Make sure that reading and writing are bounded as the settings say.
+
+        Raises:
+            ConfigurationError: something between this service and the database takes that away.
+        """
+        if not self.is_sqlite:
+            await postgresql.require_settings(self._settings, self.writing_engine, self.reading_engine)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.writing_engine.dispose()
+        await self.reading_engine.dispose()
+        await self.relaying_engine.dispose()
+
+    def _engine_at(self, isolation_level: str | None) -> AsyncEngine:
+        # Set on the engine, because after a transaction's first statement it is ignored. SQLite's driver
+        # refuses the names of weaker levels, and has nothing weaker to offer.
+        if isolation_level is None or self.is_sqlite:
+            return self.writing_engine
+        if isolation_level not in self._at_level:
+            engine = self.writing_engine.execution_options(isolation_level=isolation_level)
+            self._at_level[isolation_level] = engine
+        return self._at_level[isolation_level]

@@ -1,0 +1,211 @@
+"""PostgreSQL: connections with limits, so that nothing a client abandons runs or locks for ever.
+
+Limits are start-up parameters of a connection. A pooler does not pass those on, and gives each transaction another
+connection, so behind one they are set in each transaction: `DATABASE_POOLER`.
+"""
+
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import ExceptionContext, Index, PrimaryKeyConstraint, UniqueConstraint, event, text
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.core.config import Settings
+from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, ServiceUnavailableError, TransientError
+from app.persistence.engine.errors import ConnectionPool, lost_connection, read_only, taken, translate_errors, unusable
+from app.persistence.engine.pooler import STATEMENT_MODE, connect_args, pooled, require_transactions, torn
+from app.persistence.tables import metadata
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+RELAY_CONNECTIONS = 5
+"""A relay listens, rings and claims, events of others are stored meanwhile, and a reaction asks what it had."""
+LONGEST_RELAY_PAUSE_SECONDS = 300
+"""How long a transaction of the relay may be idle before the server ends it."""
+TRUSTED_SECONDS = 1.0
+"""A connection that was in use so recently is taken to be alive: to ask it takes three round trips."""
+
+TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
+"""Serialisation failure, deadlock, lock timeout, too many connections."""
+
+NEEDS_TRANSACTION = "25P01"
+
+LOST = frozenset({"57P01", "57P02", "57P03", "25P03"})
+"""The server is shutting down or starting, or it ended a transaction that stood idle; 08xxx too."""
+
+
+def writing_engine(settings: Settings) -> AsyncEngine:
+    """The engine of units of work."""
+    return _engine(settings, settings.database_url, _limits(settings))
+
+
+def reading_engine(settings: Settings) -> AsyncEngine:
+    """The engine of queries: it can only read, and each statement is a transaction of its own.
+
+    In READ COMMITTED, PostgreSQL's default, statements of one transaction see no more of the same moment than that,
+    and BEGIN and ROLLBACK are two round trips more. A handler that needs one moment for several statements, or a
+    server-side cursor, asks for a transaction before its first statement: `sessions.at_one_moment`.
+
+    Behind a pooler only a transaction can be read-only, so there the statements of a query share one.
+    """
+    limits, url = _limits(settings), settings.read_database_url or settings.database_url
+    if settings.database_pooler:
+        return _engine(settings, url, limits | {"transaction_read_only": "on"})
+    limits["default_transaction_read_only"] = "on"
+    engine = _engine(settings, url, limits, isolation_level="AUTOCOMMIT")
+    event.listen(engine.sync_engine, "handle_error", _drop_half_asked)
+    return engine
+
+
+def _drop_half_asked(context: ExceptionContext) -> None:
+    """Give up a connection on which asyncpg has prepared a cursor before it refuses it: a transaction is half begun."""
+    if getattr(context.original_exception, "sqlstate", None) == NEEDS_TRANSACTION:
+        context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
+
+
+def relaying_engine(settings: Settings) -> AsyncEngine:
+    """The engine of the relay, with connections of its own: events are delivered while all others are in use.
+
+    A relay that is gone without a word is missed within a minute, so that nothing it has locked stays so; behind a
+    pooler, which has the connection, by the time-out.
+    """
+    limits = _limits(settings)
+    if not settings.database_pooler:
+        limits |= {
+            "idle_in_transaction_session_timeout": str(LONGEST_RELAY_PAUSE_SECONDS * 1000),
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+        }
+    size = max(settings.database_pool_size, RELAY_CONNECTIONS)
+    return _engine(settings, settings.database_url, limits, "-relay", size)
+
+
+def migrating_engine(settings: Settings) -> AsyncEngine:
+    """The engine of migrations: they may take long. A second connection holds the lock."""
+    return _engine(settings, settings.database_url, {}, "-migrations", 2)
+
+
+def _engine(
+    settings: Settings, url: str, limits: dict[str, str], name: str = "", size: int | None = None, **options: Any
+) -> AsyncEngine:
+    at_start = {"application_name": f"{settings.service_name}{name}"}
+    if settings.database_pooler:
+        connect = {"server_settings": at_start, **connect_args(limits)}
+        options["isolation_level"] = "READ COMMITTED"  # others may have left another default
+    else:
+        connect = {"server_settings": at_start | limits}
+    engine = create_async_engine(
+        url,
+        **options,
+        poolclass=ConnectionPool,
+        pool_size=size or settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.database_pool_timeout_seconds,
+        connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, **connect},
+    )
+    if settings.database_pooler:
+        require_transactions(engine)
+    translate_errors(engine, classify)
+    ping_idle_connections(engine)
+    return engine
+
+
+def ping_idle_connections(engine: AsyncEngine) -> None:
+    """Ask a connection that stood idle whether it is still there, before work begins on it.
+
+    SQLAlchemy's `pool_pre_ping` asks every time, which is a fifth of what a write costs.
+    """
+    dialect = engine.sync_engine.dialect
+
+    def given_back(connection: Any, record: Any) -> None:
+        record.info["idle_since"] = monotonic()
+
+    def taken_out(connection: Any, record: Any, proxy: Any) -> None:
+        if monotonic() - record.info.get("idle_since", monotonic()) < TRUSTED_SECONDS:
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+    event.listen(engine.sync_engine, "checkin", given_back)
+    event.listen(engine.sync_engine, "checkout", taken_out)
+
+
+def _limits(settings: Settings) -> dict[str, str]:
+    seconds = {
+        "statement_timeout": settings.database_statement_timeout_seconds,
+        "lock_timeout": settings.database_lock_timeout_seconds,
+        "idle_in_transaction_session_timeout": settings.database_idle_transaction_timeout_seconds,
+    }
+    return {name: str(round(value * 1000)) for name, value in seconds.items()}
+
+
+def classify(error: BaseException) -> CQRSError | None:
+    """PostgreSQL's error in the words of the bus, by its SQLSTATE: the classes of drivers say less."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    if state in TRANSIENT:
+        return TransientError("The service is busy, try again in a moment.")
+    if state == "08P01" and "startup parameter" in str(error):
+        return pooled()
+    if state.startswith("08") and STATEMENT_MODE in str(error):
+        return torn()
+    if state in LOST or state.startswith("08"):
+        return lost_connection()
+    if state == "57014":
+        return ServiceUnavailableError("The database took too long.")
+    if state == "23505":
+        return taken(*_violated(error.__cause__))
+    if state == "23503":
+        return ConflictError("This refers to something that does not exist, or is still referred to.")
+    if state == "3D000" or state.startswith("28"):
+        return unusable()
+    if state == NEEDS_TRANSACTION:
+        return ConfigurationError(
+            "A server-side cursor needs a transaction, which queries do not have. Before the first statement: "
+            "`await at_one_moment(self.session)`, of app.persistence.engine.sessions."
+        )
+    return read_only() if state == "25006" else None
+
+
+async def require_settings(settings: Settings, writing: AsyncEngine, reading: AsyncEngine) -> None:
+    """Make sure that transactions have what they are to keep to, and nobody stands between who gives them others.
+
+    Raises:
+        ConfigurationError: who reads can write, or somebody can wait for ever: a pooler has left the settings out, or
+            nobody has told of one.
+    """
+    for engine, mode in ((reading, {"transaction_read_only": "on"}), (writing, {})):
+        wanted = _limits(settings) | mode
+        asked = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)").bindparams(names=list(wanted))
+        async with engine.connect() as connection:
+            found = await connection.execute(asked)
+            if {row.name: row.setting for row in found} != wanted:
+                raise torn() if settings.database_pooler else pooled()
+        await require_no_pooler(settings, engine)
+
+
+async def require_no_pooler(settings: Settings, engine: AsyncEngine) -> None:
+    """Make sure that there is no pooler, unless it is known: that the process which answers is the one connected to.
+
+    A pooler's role may have the right settings by chance, but LISTEN and prepared statements would still not be ours.
+
+    Raises:
+        ConfigurationError: there is one.
+    """
+    if settings.database_pooler:
+        return
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        if await connection.scalar(text("SELECT pg_backend_pid()")) != driver.get_server_pid():
+            raise pooled()
+
+
+def _violated(error: Any) -> tuple[str, list[str]]:
+    """The table and columns of the constraint that asyncpg's error names."""
+    table = metadata.tables.get(error.table_name or "")
+    for unique in () if table is None else (*table.constraints, *table.indexes):
+        if isinstance(unique, (PrimaryKeyConstraint, UniqueConstraint, Index)) and unique.name == error.constraint_name:
+            return error.table_name, [column.name for column in unique.columns]
+    return error.table_name or "", []

@@ -1,0 +1,160 @@
+"""SQLite: one writer, which waits for nobody in this process, and readers that see what is committed."""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import aiosqlite
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.core.config import Settings
+from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, TransientError
+from app.persistence.engine.errors import ConnectionPool, read_only, taken, translate_errors, unusable
+
+WRITER = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
+READER = ("PRAGMA query_only=ON",)
+UNUSABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB})
+BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+UNIQUE = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
+
+
+def writing_engine(settings: Settings) -> AsyncEngine:
+    """The engine of units of work.
+
+    SQLite's own lock is unfair: under load some writer never gets it. Here writers queue for one connection.
+    BEGIN IMMEDIATE takes the lock first, so that nothing read in the transaction can be out of date.
+    """
+    return _engine(settings, settings.database_url, 1, WRITER, "BEGIN IMMEDIATE")
+
+
+def reading_engine(settings: Settings) -> AsyncEngine:
+    """The engine of queries: it cannot write, and does not wait for who does."""
+    url = settings.read_database_url or settings.database_url
+    return _engine(settings, url, settings.database_pool_size, READER, "BEGIN")
+
+
+def migrating_engine(settings: Settings) -> AsyncEngine:
+    """The engine of migrations: it checks no foreign keys, because to change a table is to drop and copy it."""
+    return _engine(settings, settings.database_url, 1, ("PRAGMA journal_mode=WAL",), "BEGIN IMMEDIATE")
+
+
+def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], begin: str) -> AsyncEngine:
+    _require_usable(url)
+    # The driver begins transactions by itself, too late and too weak, unless isolation_level is None.
+    engine = create_async_engine(
+        url,
+        poolclass=ConnectionPool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=settings.database_pool_timeout_seconds,
+        connect_args={
+            "isolation_level": None,
+            "timeout": settings.database_lock_timeout_seconds,
+            "async_creator_fn": partial(_connect, pragmas),
+        },
+    )
+
+    def begin_transaction(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":  # of a migration
+            connection.exec_driver_sql(begin)
+
+    def undo(connection: Any, record: Any, error: BaseException | None) -> None:
+        # A connection that is closed with a statement half read, as after a cancellation, would keep its lock until
+        # that statement is garbage.
+        with suppress(sqlite3.Error):
+            connection.rollback()
+
+    event.listen(engine.sync_engine, "invalidate", undo)
+    event.listen(engine.sync_engine, "begin", begin_transaction)
+    translate_errors(engine, classify)
+    return engine
+
+
+@contextmanager
+def exclusively(engine: AsyncEngine, purpose: str, patience_seconds: float = 0) -> Iterator[bool]:
+    """Whether nobody else does this with the database now, in this process or another; so it stays inside.
+
+    Who else does is waited for, in a blocking way, for as long as is said.
+    The lock is one of SQLite's own, on a file beside the database, and ends with the process that holds it.
+    """
+    beside = f"{_file(engine.url)}-{purpose}"
+    with closing(sqlite3.connect(beside, timeout=patience_seconds, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            yield False
+        else:
+            yield True
+
+
+def _file(url: URL) -> str:
+    return (url.database or "").removeprefix("file:").partition("?")[0]
+
+
+def _require_usable(url: str) -> None:
+    """Open the file once, here: where the driver fails to, it leaves a thread behind that fails in turn.
+
+    Raises:
+        ConfigurationError: the file cannot be opened, or is no database.
+    """
+    file = make_url(url).database or ""
+    try:
+        with closing(sqlite3.connect(file, timeout=0, uri=file.startswith("file:"))) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        known = classify(error)
+        if isinstance(known, ConfigurationError):
+            raise known from error
+
+
+async def _connect(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosqlite.Connection:
+    """A connection. A caller who is cancelled while it is opened leaves none behind, as the driver alone would."""
+    opening = asyncio.ensure_future(_opened(pragmas, *args, **options))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait([opening])
+        if opening.exception() is None:
+            await opening.result().close()
+        raise
+
+
+async def _opened(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosqlite.Connection:
+    connecting = aiosqlite.connect(*args, **options)
+    connecting._thread.daemon = True  # it does not keep a process alive that ends without closing its engines
+    connection = await connecting
+    try:
+        for pragma in pragmas:
+            await connection.execute_fetchall(pragma)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def classify(error: BaseException) -> CQRSError | None:
+    """SQLite's error in the words of the bus, by its code."""
+    if not isinstance(error, sqlite3.Error):
+        return None
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code in UNIQUE:
+        return taken(*_violated(str(error)))
+    if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+        return ConflictError("This refers to something that does not exist, or is still referred to.")
+    if code & 0xFF in BUSY:
+        return TransientError("The service is busy, try again in a moment.")
+    if code & 0xFF in UNUSABLE:
+        return unusable()
+    return read_only() if code & 0xFF == sqlite3.SQLITE_READONLY else None
+
+
+def _violated(message: str) -> tuple[str, list[str]]:
+    """The table and columns of "UNIQUE constraint failed: users.email_key"."""
+    named: Mapping[str, None] = dict.fromkeys(re.findall(r"(\w+\.\w+)", message))
+    columns = [name.partition(".")[2] for name in named]
+    return next(iter(named), "").partition(".")[0], columns

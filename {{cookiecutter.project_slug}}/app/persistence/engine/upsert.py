@@ -1,0 +1,54 @@
+"""INSERTs of rows that may be there already, on both databases.
+
+Statements are made once: that takes as long as to execute them.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def insert_if_new(session: AsyncSession, table: Table, values: dict[str, Any]) -> bool:
+    """Insert a row, unless there is one with its key; whether it was inserted.
+
+    Of two who insert the same at once, the second waits for the first to commit.
+    """
+    result = await session.execute(if_new(table, session.get_bind().dialect.name), values)
+    return bool(result.rowcount)  # type: ignore[attr-defined]  # an INSERT's result has one
+
+
+@lru_cache(maxsize=200)
+def if_new(table: Table, dialect_name: str) -> Insert:
+    """The row that is there stays as it is."""
+    return _insert(table, dialect_name).on_conflict_do_nothing()
+
+
+@lru_cache(maxsize=200)
+def replacing(table: Table, dialect_name: str) -> Insert:
+    """The row that is there gets all the new values."""
+    statement = _insert(table, dialect_name)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={name: statement.excluded[name] for name in _values(table)},
+    )
+
+
+@lru_cache(maxsize=200)
+def adding(table: Table, dialect_name: str) -> Insert:
+    """The new values, which are numbers, are added to those of the row that is there."""
+    statement = _insert(table, dialect_name)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={name: table.c[name] + statement.excluded[name] for name in _values(table)},
+    )
+
+
+def _insert(table: Table, dialect_name: str) -> postgresql.Insert | sqlite.Insert:
+    return sqlite.insert(table) if dialect_name == "sqlite" else postgresql.insert(table)
+
+
+def _values(table: Table) -> list[str]:
+    return [column.name for column in table.columns if not column.primary_key]

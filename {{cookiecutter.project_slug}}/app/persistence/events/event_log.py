@@ -1,0 +1,53 @@
+"""The event log: what happened, stored with the state it changed. What an event says is never changed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from app.core.cqrs import ConcurrencyError, ConflictError, EventRecord
+from app.persistence.engine.errors import final
+from app.persistence.events.stored_event import StoredEvent, columns_of, row_of
+from app.persistence.tables import event_log
+
+INSERT = insert(event_log)
+
+
+async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
+    """Add events to the log.
+
+    Raises:
+        ConcurrencyError: there is an event of the same aggregate and version already.
+        ConflictError: there is an aggregate of the same id already, which is kept as its events alone.
+    """
+    await session.run_sync(_append, [row_of(record) for record in records])
+
+
+def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    session.flush()  # so that a conflict below is one of the log, not of the state
+    try:
+        session.connection().execute(INSERT, rows)
+    except ConflictError as error:
+        raise final(_collision(rows)) from error
+
+
+def _collision(rows: Sequence[dict[str, Any]]) -> ConflictError:
+    """Why there is an event of this number already. An aggregate that has rows has collided there before."""
+    first: dict[tuple[Any, Any], int] = {}
+    for row in rows:
+        if row["version"] is not None:
+            first.setdefault((row["aggregate_type"], row["aggregate_id"]), row["version"])
+    kinds = {str(kind) for kind, _ in first}
+    if {*first.values()} == {1} and len(kinds) == 1:
+        return ConflictError(f"There is a {kinds.pop().lower()} with this id already.")
+    return ConcurrencyError("Somebody else changed this in the meantime: read it again.")
+
+
+async def stream(session: AsyncSession, aggregate_type: str, aggregate_id: str) -> list[StoredEvent]:
+    """What happened to one aggregate, from the beginning."""
+    log = event_log.c
+    of_aggregate = (log.aggregate_type == aggregate_type, log.aggregate_id == aggregate_id)
+    rows = await session.execute(select(*columns_of(event_log)).where(*of_aggregate).order_by(log.version))
+    return [StoredEvent(**row) for row in rows.mappings()]

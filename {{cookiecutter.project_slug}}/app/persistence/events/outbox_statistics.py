@@ -1,0 +1,76 @@
+"""How many events wait, and for which handler, for gauges and for an operator."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, Table, exists, func, select, union_all
+
+from app.persistence.engine.database import Database
+from app.persistence.tables import event_log, reactions, received_events
+
+NEW = "(new)"
+"""In place of a handler: events that were not handed out yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many events wait for one handler, and why. Those that failed wait too, and so do the dead."""
+
+    handler: str
+    waiting: int
+    oldest_seconds: float
+    """How long ago the oldest of them happened; 0 where none waits."""
+    failed: int
+    dead: int
+    behind_dead: int
+
+
+async def backlogs(database: Database, at_most: int | None = None) -> list[Backlog]:
+    """How much waits for each handler; with `at_most`, look only at so many of the oldest, so that it stays cheap."""
+    async with database.reading() as session:
+        new = await session.execute(union_all(*(_new(table, at_most) for table in (event_log, received_events))))
+        counted = [(row.waiting, row.oldest) for row in new]
+        rows = [dict(row) for row in (await session.execute(_by_handler(at_most))).mappings()]
+    oldest = min((moment for _, moment in counted if moment is not None), default=None)
+    waiting_for_all = Backlog(NEW, sum(waiting for waiting, _ in counted), _age(oldest), 0, 0, 0)
+    return [waiting_for_all, *(Backlog(oldest_seconds=_age(row.pop("oldest")), **row) for row in rows)]
+
+
+def _age(happened: datetime | None) -> float:
+    return 0.0 if happened is None else max(0.0, (datetime.now(UTC) - happened).total_seconds())
+
+
+def _new(table: Table, at_most: int | None) -> Select[*tuple[Any, ...]]:
+    new = select(table.c.id, table.c.occurred_at).where(table.c.published_at.is_(None))
+    event = new.order_by(table.c.id).limit(at_most).subquery().c
+    return select(func.count(event.id).label("waiting"), func.min(event.occurred_at).label("oldest"))
+
+
+def _by_handler(at_most: int | None) -> Select[*tuple[Any, ...]]:
+    r, dead = reactions.c, reactions.alias("dead").c
+    behind = exists().where(
+        dead.handler == r.handler,
+        dead.source == r.source,
+        dead.aggregate_type == r.aggregate_type,
+        dead.aggregate_id == r.aggregate_id,
+        dead.version < r.version,
+        dead.dead,
+    )
+    happened = func.coalesce(event_log.c.occurred_at, received_events.c.occurred_at, type_=event_log.c.occurred_at.type)
+    both = reactions.outerjoin(event_log, event_log.c.id == r.event_id)
+    both = both.outerjoin(received_events, received_events.c.id == r.event_id)
+    wanted = select(r.handler, r.last_error, r.dead, happened.label("occurred_at"), behind.label("behind"))
+    row = wanted.select_from(both).order_by(r.event_id).limit(at_most).subquery().c
+    return (
+        select(
+            row.handler,
+            func.count().label("waiting"),
+            func.min(row.occurred_at).label("oldest"),
+            func.count().filter(row.last_error.is_not(None)).label("failed"),
+            func.count().filter(row.dead).label("dead"),
+            func.count().filter(row.behind & ~row.dead).label("behind_dead"),
+        )
+        .group_by(row.handler)
+        .order_by(row.handler)
+    )

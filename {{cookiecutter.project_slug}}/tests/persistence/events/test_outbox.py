@@ -1,0 +1,346 @@
+"""What waits for which handler, who gets it, and what becomes of it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import structlog
+from sqlalchemy import update
+
+from app.core.cqrs import OperationMetadata, ServiceUnavailableError, TransientError
+from app.core.cqrs.event_types import UnreadableEventError
+from app.core.cqrs.ids import uuid7
+from app.persistence.engine.database import Database
+from app.persistence.engine.errors import LostConnectionError
+from app.persistence.events import outbox as outbox_module
+from app.persistence.events.outbox import GRACE_SECONDS, LEASE_SECONDS, Claimed, Outbox, Outcome
+from app.persistence.tables import reactions, received_events
+from tests.events import (
+    HANDLER,
+    MOST_ATTEMPTS,
+    OTHERS,
+    claim,
+    event_of,
+    let_wait,
+    outbox_of,
+    reaction_of,
+    row_of,
+    store,
+)
+
+
+def versions(claimed: list[Claimed]) -> list[tuple[str | None, int | None]]:
+    """Of which aggregates events were claimed, and which."""
+    return sorted((one.event.aggregate_id, one.event.version) for one in claimed)
+
+
+async def end_leases(database: Database) -> None:
+    """As if all who have claimed something had been gone for a while."""
+    async with database.writing() as session, session.begin():
+        held = update(reactions).where(reactions.c.claimed_by.is_not(None))
+        await session.execute(held.values(due_at=datetime.now(UTC) - timedelta(seconds=1)))
+
+
+async def attempt(database: Database, attempts: int, error: Exception, **options: Any) -> UUID:
+    """Let an event fail at its handler, after so many failures before."""
+    event = event_of("a", 1, metadata={"operation_id": "o1"})
+    await let_wait(database, event, ValueError("before") if attempts else None, dead=False, attempts=attempts)
+    outbox = outbox_of(database, **options)
+    (claimed,) = await claim(outbox)
+    assert claimed.attempts == attempts
+    await outbox.turn([Outcome(claimed, error)], {})
+    return event.id
+
+
+async def test_each_handler_gets_the_first_event_of_each_aggregate_and_nobody_else_does(database: Database) -> None:
+    await store(database, event_of("a", 2), event_of("b", 1), event_of("a", 1))
+    outbox, others = outbox_of(database, "One", "Two"), outbox_of(database, "One", "Two")
+    claimed = await claim(outbox, "One", "Two")
+    assert versions([one for one in claimed if one.handler == "One"]) == [("a", 1), ("b", 1)]
+    assert versions([one for one in claimed if one.handler == "Two"]) == [("a", 1), ("b", 1)]
+    assert await claim(others, "One", "Two") == []
+
+
+async def test_what_is_done_at_one_handler_lets_the_next_event_go_there_alone(database: Database) -> None:
+    await store(database, event_of("a", 1), event_of("a", 2))
+    outbox = outbox_of(database, "One", "Two")
+    claimed = await claim(outbox, "One", "Two")
+    (done,) = (one for one in claimed if one.handler == "One")
+    (following,) = await outbox.turn([Outcome(done)], {"One": 9, "Two": 9})
+    assert (following.handler, following.event.version) == ("One", 2)
+    assert await reaction_of(database, done.event.id, "One") is None
+    assert await reaction_of(database, done.event.id, "Two") is not None
+
+
+async def test_a_handler_gets_as_much_as_it_may_have_the_oldest_first(database: Database) -> None:
+    ids = await store(database, *(event_of(str(number), 1) for number in range(5)))
+    outbox = outbox_of(database, "One", "Two")
+    while await outbox.hand_out():
+        pass
+    claimed = await outbox.turn([], {"One": 2, "Two": 0})
+    assert [(one.handler, one.event.id) for one in claimed] == [("One", ids[0]), ("One", ids[1])]
+
+
+async def test_more_events_than_are_handed_out_at_once_keep_their_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "HANDED_OUT_AT_ONCE", 3)
+    await store(database, *(event_of("a", version) for version in (5, 4, 3, 2, 1)))  # as with clocks that are apart
+    outbox = outbox_of(database)
+    seen: list[int | None] = []
+    outcomes: list[Outcome] = []
+    for _ in range(5):
+        while await outbox.hand_out():
+            pass
+        (claimed,) = await outbox.turn(outcomes, {HANDLER: 9})
+        seen.append(claimed.event.version)
+        outcomes = [Outcome(claimed)]
+    assert seen == [1, 2, 3, 4, 5]
+
+
+async def test_what_comes_while_its_aggregate_is_worked_on_waits_behind(database: Database) -> None:
+    await store(database, event_of("a", 1))
+    outbox, other = outbox_of(database), outbox_of(database)
+    (first,) = await claim(outbox)
+    await store(database, event_of("a", 2), event_of("b", 1))
+    assert versions(await claim(other)) == [("b", 1)]
+    await outbox.turn([Outcome(first)], {})
+    assert versions(await claim(other)) == [("a", 2)]
+
+
+async def test_events_of_a_class_that_only_others_know_are_left_to_them_with_what_follows(database: Database) -> None:
+    newer = event_of("a", 2, event_type="CameLater")
+    await store(database, event_of("a", 1), newer, event_of("a", 3), event_of("b", 1))
+    outbox, of_newer_release = outbox_of(database), outbox_of(database, events=("Happened", "CameLater"))
+    claimed = await claim(outbox)
+    assert versions(claimed) == [("a", 1), ("b", 1)]
+    assert versions(await outbox.turn([Outcome(one) for one in claimed], {HANDLER: 9})) == []
+    assert (await row_of(database, newer.id)).published_at is None
+    assert versions(await claim(of_newer_release)) == [("a", 2)]
+
+
+async def test_an_event_without_handlers_is_done(database: Database) -> None:
+    (event_id,) = await store(database, event_of("a", 1, event_type="Unheard"))
+    handlers: dict[tuple[str, str], tuple[str, ...]] = {}
+    outbox = Outbox(database, lambda: dict(handlers), max_attempts=1, retry_seconds=1)
+    assert await claim(outbox) == []
+    assert (await row_of(database, event_id)).published_at is None, "another process may know it"
+    handlers["", "Unheard"] = ()
+    assert await claim(outbox) == []
+    assert (await row_of(database, event_id)).published_at is not None
+
+
+async def test_who_is_gone_is_missed_after_a_while_and_cannot_store_anything_then(database: Database) -> None:
+    await store(database, event_of("a", 1), event_of("a", 2))
+    gone, other = outbox_of(database), outbox_of(database)
+    (lost,) = await claim(gone)
+    await end_leases(database)
+    (found,) = await claim(other)
+    assert found.event == lost.event
+    await gone.turn([Outcome(lost)], {HANDLER: 9})
+    await gone.turn([Outcome(lost, ValueError("too late"))], {})
+    await gone.turn([Outcome(lost, is_given_back=True)], {})
+    row = await reaction_of(database, found.event.id)
+    assert row is not None
+    assert (row.attempts, row.last_error, row.claimed_by is None) == (0, None, False)
+    assert versions(await other.turn([Outcome(found)], {HANDLER: 9})) == [("a", 2)]
+
+
+async def test_a_lease_is_renewed_and_given_back(database: Database) -> None:
+    (event_id,) = await store(database, event_of("a", 1))
+    outbox, other = outbox_of(database), outbox_of(database)
+    assert len(await claim(outbox)) == 1
+    await end_leases(database)
+    await outbox.renew()
+    row = await reaction_of(database, event_id)
+    assert row is not None
+    assert row.due_at > datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS / 2)
+    assert await claim(other) == []
+    await outbox.give_back()
+    assert len(await claim(other)) == 1
+
+
+async def test_what_is_given_back_is_nobodys_failure(database: Database) -> None:
+    await store(database, event_of("a", 1))
+    outbox = outbox_of(database)
+    (claimed,) = await claim(outbox)
+    (again,) = await outbox.turn([Outcome(claimed, is_given_back=True)], {HANDLER: 9})
+    assert (again.event, again.attempts) == (claimed.event, 0)
+
+
+async def test_a_stream_whose_first_event_is_not_due_waits_as_a_whole(database: Database) -> None:
+    first, second = event_of("a", 1), event_of("a", 2)
+    await store(database, first, second)
+    outbox = outbox_of(database, retry_seconds=100)
+    (claimed,) = await claim(outbox)
+    assert await outbox.turn([Outcome(claimed, ValueError("no"))], {HANDLER: 9}) == []
+    row = await reaction_of(database, first.id)
+    assert row is not None
+    assert timedelta(seconds=45) < row.due_at - datetime.now(UTC) < timedelta(seconds=100)
+
+
+@pytest.mark.parametrize(("attempts", "longest"), [(0, 2.0), (1, 4.0), (4, 32.0), (20, 300.0), (5000, 300.0)])
+async def test_waits_get_longer_up_to_a_bound(database: Database, attempts: int, longest: float) -> None:
+    before = datetime.now(UTC)
+    event_id = await attempt(database, attempts, ValueError("no"), max_attempts=10_000, retry_seconds=2.0)
+    after, row = datetime.now(UTC), await reaction_of(database, event_id)
+    assert row is not None
+    assert before + timedelta(seconds=longest / 2) <= row.due_at <= after + timedelta(seconds=longest)
+
+
+async def test_the_last_attempt_makes_it_dead_for_this_handler(database: Database) -> None:
+    error = ExceptionGroup("2", [ValueError("x"), KeyError("y")])
+    event_id = await attempt(database, MOST_ATTEMPTS - 1, error)
+    row = await reaction_of(database, event_id)
+    assert row is not None
+    assert (row.dead, row.attempts, row.last_error) == (True, MOST_ATTEMPTS, "ValueError: x; KeyError: 'y'")
+    await store(database, event_of("a", 2))
+    assert await claim(outbox_of(database)) == [], "what comes later waits behind it"
+    assert versions(await claim(outbox_of(database, "Other"), "Other")) == []
+    await store(database, event_of("a", 3))
+    assert versions(await claim(outbox_of(database, "Other"), "Other")) == [("a", 3)]
+
+
+@pytest.mark.parametrize(
+    ("error", "dead"),
+    [
+        (TransientError("away"), False),
+        (ExceptionGroup("2", [TransientError("away"), LostConnectionError("lost")]), False),
+        (ExceptionGroup("2", [TransientError("away"), ValueError("a bug")]), True),
+        (ServiceUnavailableError("for good"), True),
+    ],
+    ids=repr,
+)
+async def test_what_an_outage_keeps_from_being_done_does_not_die_of_it(
+    database: Database, error: Exception, dead: bool
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        event_id = await attempt(database, 10 * MOST_ATTEMPTS, error)
+    row = await reaction_of(database, event_id)
+    assert row is not None
+    assert (row.dead, row.attempts) == (dead, 10 * MOST_ATTEMPTS + 1)
+    assert [line["event"] for line in logs if line["event"] == "event_dead"] == ["event_dead"] * dead
+
+
+async def test_an_error_that_cannot_be_printed_stops_nobody(database: Database) -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    row = await reaction_of(database, await attempt(database, 0, ExceptionGroup("1", [Broken()])))
+    assert row is not None
+    assert row.last_error == "Broken, which cannot be printed"
+
+
+@pytest.mark.parametrize("attempts", [0, MOST_ATTEMPTS - 1])
+async def test_what_this_release_cannot_read_is_tried_again_because_another_may(
+    database: Database, attempts: int
+) -> None:
+    row = await reaction_of(database, await attempt(database, attempts, UnreadableEventError("No class reads it.")))
+    assert row is not None
+    assert row.dead is (attempts > 0)
+
+
+class Noted:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.reported: list[tuple[str, str, str]] = []
+
+    def report(self, error: BaseException, name: str, metadata: OperationMetadata) -> None:
+        self.reported.append((str(error), name, metadata.operation_id))
+
+
+@pytest.mark.parametrize(("attempts", "is_dead"), [(MOST_ATTEMPTS - 1, True), (MOST_ATTEMPTS - 2, False)])
+async def test_what_is_dead_is_reported(database: Database, attempts: int, is_dead: bool) -> None:
+    noted = Noted()
+    await attempt(database, attempts, ValueError("no"), reports=noted)
+    assert noted.reported == ([("no", "Happened", "o1")] if is_dead else [])
+
+
+async def test_a_reason_is_not_longer_than_somebody_reads() -> None:
+    assert len(outbox_module.reason(ValueError("x" * 10_000))) == outbox_module.LONGEST_REASON
+
+
+async def test_a_reason_that_no_database_takes_is_stored_as_far_as_it_can_be(database: Database) -> None:
+    row = await reaction_of(database, await attempt(database, 0, ValueError("nul \x00, half a letter \ud800")))
+    assert row is not None
+    assert row.last_error == "ValueError: nul ?, half a letter ?"
+
+
+async def test_the_public_event_before_it_is_told(database: Database) -> None:
+    await store(database, event_of("a", 1), event_of("a", 2, event_type="Private"), event_of("a", 3))
+    outbox = outbox_of(database, events=("Happened", "Private"), public=["Happened"])
+    seen: list[tuple[int | None, int | None]] = []
+    outcomes: list[Outcome] = []
+    for _ in range(3):
+        while await outbox.hand_out():
+            pass
+        (claimed,) = await outbox.turn(outcomes, {HANDLER: 9})
+        seen.append((claimed.event.version, claimed.previous))
+        outcomes = [Outcome(claimed)]
+    assert seen == [(1, None), (2, 1), (3, 1)]
+
+
+async def receive(database: Database, *numbers: int, age_seconds: float = 0.0) -> None:
+    """Events of another service that arrive; each follows the one before it."""
+    received_at = datetime.now(UTC) - timedelta(seconds=age_seconds)
+    async with database.writing() as session, session.begin():
+        for number in numbers:
+            row = event_of("a", number, id=uuid7()).row()
+            told = {"source": OTHERS, "previous": number - 1 or None, "received_at": received_at}
+            await session.execute(received_events.insert(), row | told)
+
+
+async def handled(database: Database) -> list[int | None]:
+    """The versions that a handler gets one after the other."""
+    outbox = outbox_of(database)
+    seen: list[int | None] = []
+    claimed = await claim(outbox)
+    while claimed:
+        assert [one.source for one in claimed] == [OTHERS]
+        seen += [one.event.version for one in claimed]
+        claimed = await outbox.turn([Outcome(one) for one in claimed], {HANDLER: 9})
+    return seen
+
+
+async def test_events_of_others_are_handled_in_their_order_however_they_arrive(database: Database) -> None:
+    await receive(database, 4, 2)
+    assert await handled(database) == [], "the first did not come yet"
+    await receive(database, 1)
+    assert await handled(database) == [1, 2]
+    await receive(database, 3)
+    assert await handled(database) == [3, 4]
+
+
+async def test_an_event_that_never_came_is_not_waited_for_for_ever(database: Database) -> None:
+    await receive(database, 2, 3, age_seconds=GRACE_SECONDS - 30)
+    assert await handled(database) == []
+    await receive(database, 7, 8, age_seconds=GRACE_SECONDS + 1)
+    assert await handled(database) == [7, 8]
+
+
+async def test_an_event_of_others_that_failed_keeps_those_behind_it(database: Database) -> None:
+    await receive(database, 1)
+    outbox = outbox_of(database, retry_seconds=100)
+    (first,) = await claim(outbox)
+    await outbox.turn([Outcome(first, ValueError("no"))], {})
+    await receive(database, 2)
+    assert await claim(outbox) == []
+
+
+async def test_an_event_of_ours_and_one_of_others_are_of_different_aggregates(database: Database) -> None:
+    await receive(database, 1, 2)
+    await store(database, event_of("a", 1))
+    outbox = outbox_of(database)
+    ours, of_others = sorted(await claim(outbox), key=lambda one: one.source)
+    assert (ours.source, of_others.source) == ("", OTHERS)
+    (following,) = await outbox.turn([Outcome(of_others)], {HANDLER: 9})
+    assert (following.source, following.event.version) == (OTHERS, 2)
+
+
+async def test_what_waits_for_a_handler_that_is_gone_is_counted(database: Database) -> None:
+    await let_wait(database, event_of("a", 1), handler="Gone")
+    await let_wait(database, event_of("b", 1))
+    assert await outbox_of(database).without_handlers() == {"Gone": 1}
