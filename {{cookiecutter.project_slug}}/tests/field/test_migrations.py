@@ -137,6 +137,7 @@ def test_migrations_in_no_order_are_refused(settings: Settings, scripts: Scripts
             look(settings)
 
 
+@pytest.mark.filterwarnings("default:Revision")  # as outside of tests, where a warning is no error
 def test_two_of_one_name_are_refused(settings: Settings, scripts: Scripts) -> None:
     scripts.are({"0001": None})
     scripts.add("again", "0001", None)
