@@ -1,9 +1,9 @@
-"""Puts the service together, and brings events to their handlers. Entry points and the API use it, and nobody below.
+"""Assembles the service and delivers events to their handlers. Only entry points and the API import it.
 
 container     the composition root: settings, adapters, scopes, the bus
-doors         says at the start which handlers are open to everybody
-delivery      puts together who delivers events: outbox, relay, broker, consumer
-relay         lets handlers have the events of the outbox
-consumer      keeps the events of other services until their handlers have them
-cloud_events  public events as other services get them
+doors         logs at startup which handlers are open to everybody
+delivery      assembles the delivery of events: outbox, relay, broker, consumer
+relay         delivers the events of the outbox to their handlers
+consumer      stores the events of other services, for their handlers
+cloud_events  the wire format of events between services
 """

@@ -1,6 +1,6 @@
-"""Events as services tell each other of them: CloudEvents 1.0 in JSON, as docs/messages_between_services.md describes.
+"""The wire format of events between services: CloudEvents 1.0 in JSON, see docs/messages_between_services.md.
 
-Only what is written here leaves: neither who asked for the operation nor anything else that is stored with an event.
+Only the attributes written by `encode` leave the service: not the caller's id, nor the rest of the stored metadata.
 """
 
 import json
@@ -20,16 +20,16 @@ from app.persistence.events.stored_event import LARGEST_VERSION, StoredEvent
 
 SPEC_VERSION = "1.0"
 LONGEST_BYTES = 1000
-"""Of an `id` and a `subject`: they stand in indexes of the database."""
+"""Maximum length of an `id`, a `subject` and other texts. The parts of a `subject` are in database indexes."""
 DIGITS = 10
-"""Of `sequence` and `previous`: CloudEvents orders them as texts."""
+"""Width of `sequence` and `previous`, padded with zeros: CloudEvents orders them as texts."""
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _moment = TypeAdapter(AwareDatetime)
 
 
 class NoEventError(ValueError):
-    """A message that is no CloudEvent, and that no class of this service takes for an event."""
+    """The message is not a CloudEvent, and no event class of this service accepts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +37,19 @@ class Received:
     """An event of another service."""
 
     source: str
-    """The service, as `normal_source` has it."""
+    """The sending service, normalised by `normal_source`."""
     previous: int | None
-    """The version of the public event before it of the same aggregate; None: there was none, or nobody says."""
+    """The version of the aggregate's previous public event; None if there was none or the sender does not state it."""
     event: StoredEvent
 
 
 def encode(event: StoredEvent, service: str, previous: int | None = None) -> bytes:
-    """A public event for other services.
+    """Encode a public event for other services.
 
     Args:
-        event: what happened.
-        service: the name of this one.
-        previous: the version of the public event before it of the same aggregate.
+        event: the stored event.
+        service: the name of this service, which becomes the `source`.
+        previous: the version of the aggregate's previous public event.
     """
     said = {
         "specversion": SPEC_VERSION,
@@ -71,16 +71,16 @@ def encode(event: StoredEvent, service: str, previous: int | None = None) -> byt
 
 
 def wire_type(event_type: str, service: str) -> str:
-    """The `type` of an event of a service."""
+    """The CloudEvents `type` of an event: its name, prefixed with the service."""
     return f"{service}.{event_type}"
 
 
 def decode(body: bytes, types: EventTypes) -> Received | None:
-    """The event that another service sent; None: no class here names it, so it is nobody's business here.
+    """Decode an event of another service; None for a CloudEvent that no event class of this service names.
 
     Raises:
-        NoEventError: it is no CloudEvent, and no class takes it for an event.
-        UnreadableMessageError: a class names it, and it is not what a CloudEvent has to be, or no database takes it.
+        NoEventError: if the message is not a CloudEvent, and no event class accepts it.
+        UnreadableMessageError: if an event class accepts it, but its attributes are invalid or cannot be stored.
     """
     message = _json_object(body)
     is_cloud_event = message.get("specversion") == SPEC_VERSION
@@ -106,7 +106,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _named(message: dict[str, Any], types: EventTypes) -> type[DomainEvent] | None:
-    """The class for the source and type of a CloudEvent: services put their name before the event's, others do not."""
+    """The class for a CloudEvent's source and type. Services like this one prefix the type with their name."""
     source, name = message.get("source"), message.get("type")
     if not isinstance(source, str) or not isinstance(name, str) or not source:
         return None
@@ -135,7 +135,7 @@ def _received(event_class: type[DomainEvent], said: dict[str, Any]) -> Received:
         raise UnreadableMessageError("`data` is no JSON object.")
     version, previous = _number(said, "sequence"), _number(said, "previous")
     if version is None or said.get("subject") is None:
-        aggregate_type = aggregate_id = version = previous = None  # an order of what, or in what, nobody says
+        aggregate_type = aggregate_id = version = previous = None  # an order needs both a subject and a sequence
     else:
         subject = _text(said, "subject")
         aggregate_type, aggregate_id = subject.split("/", 1) if "/" in subject else ("", subject)
@@ -164,7 +164,7 @@ def _text(said: dict[str, Any], name: str) -> str:
 
 
 def _number(said: dict[str, Any], name: str) -> int | None:
-    """A number, which CloudEvents may write as a text."""
+    """A number attribute, which CloudEvents may also write as a text."""
     number = said.get(name)
     if number is None:
         return None
@@ -187,7 +187,7 @@ def _time(said: dict[str, Any]) -> datetime:
 
 
 def _event_id(source: str, wire_id: str) -> UUID:
-    """The id here: an id is its sender's own, so two senders may have the same. Ids in order of time stay in it."""
+    """A hash of source and id: two senders may use the same id. A UUIDv7 keeps its upper half, and so its order."""
     made = uuid5(NAMESPACE_URL, f"{source}\n{wire_id}")
     try:
         sent = UUID(wire_id)
@@ -197,9 +197,9 @@ def _event_id(source: str, wire_id: str) -> UUID:
 
 
 def _metadata(said: dict[str, Any], source: str, wire_id: str) -> dict[str, Any]:
-    """The operation that it happened in, as far as others say: it goes by the id that its sender knows.
+    """Metadata of the sender's operation, as far as the message has it; the wire id serves as the operation id.
 
-    How many events caused each other before it is needed here, too: two services may go round in circles.
+    The causation depth is kept, too: it detects infinite loops between two services.
     """
     traceparent, correlation_id, depth = (said.get(name) for name in ("traceparent", "correlationid", "causationdepth"))
     known: dict[str, Any] = {"operation_id": wire_id, "source": source}

@@ -1,4 +1,4 @@
-"""The consumer: keeps the events of other services that this one has a class for."""
+"""The consumer: stores the events of other services that this service has a class for."""
 
 from collections.abc import Callable
 from uuid import NAMESPACE_OID, uuid5
@@ -15,14 +15,14 @@ logger = structlog.get_logger(__name__)
 
 
 class Consumer:
-    """Receives messages. When it is done with one, the event is in the database, and waits there for its handlers.
+    """Receives messages. A message is acknowledged once its event is stored; handlers process it later.
 
-    So the broker's queue flows on, whatever handlers do; only while the database is away does a message come again.
+    So failing handlers do not block the broker's queue. A message is redelivered only if the database is unavailable.
 
     Args:
-        database: where events are kept.
-        types: the events that this service knows.
-        kept_one: told when an event was kept.
+        database: stores the events.
+        types: the event classes of this service.
+        kept_one: called after an event was stored.
     """
 
     def __init__(self, database: Database, types: EventTypes, kept_one: Callable[[], None]) -> None:
@@ -31,7 +31,7 @@ class Consumer:
         self._kept_one = kept_one
 
     async def receive(self, message: EventMessage) -> None:
-        """Keep the event in a message, if it is one for this service."""
+        """Store the event of a message, if this service has a class for it. Unreadable messages become dead letters."""
         try:
             received = decode(message.body, self._types)
         except NoEventError as error:

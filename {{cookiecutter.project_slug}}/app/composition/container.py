@@ -1,4 +1,4 @@
-"""The composition root: settings -> adapters -> operation scopes -> the bus. Only this module knows everybody."""
+"""The composition root: settings -> adapters -> operation scopes -> the bus. Only this module knows all parts."""
 
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -40,7 +40,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class RunningService:
-    """A service that is put together and started."""
+    """A service that is assembled and started."""
 
     settings: Settings
     container: AsyncContainer
@@ -49,7 +49,7 @@ class RunningService:
 
 
 class MadeBus:
-    """Where the container finds the bus, which is itself made of what the container builds."""
+    """Holder through which the container provides the bus, which is itself built from the container's objects."""
 
     bus: CQRSBus | None = None
 
@@ -58,15 +58,15 @@ class MadeBus:
 async def running_service(
     settings: Settings, handlers: Iterable[str] = (HANDLERS,), *, worker: bool = False
 ) -> AsyncIterator[RunningService]:
-    """Start the service, and end it: running operations and reactions are finished first.
+    """Start the service. On exit, running operations finish first, and due reactions run for a few more seconds.
 
     Args:
-        settings: which adapters it is made of, and how they behave.
-        handlers: the packages that handlers are found in.
-        worker: whether this process is one that delivers and receives events, and does nothing else.
+        settings: select and configure the adapters.
+        handlers: the packages in which handlers are discovered.
+        worker: whether this process only delivers and receives events.
 
     Raises:
-        ConfigurationError: something is missing or makes no sense; the sentence says what and what to do.
+        ConfigurationError: if something is missing or invalid; the message says what, and how to correct it.
     """
     found = [discover(package) for package in (DOMAIN, *handlers)]
     require_found((DOMAIN, HANDLERS, *handlers), "app")
@@ -92,13 +92,13 @@ async def running_service(
 async def _built(
     settings: Settings, found: Iterable[Discovered], telemetry: Telemetry
 ) -> AsyncIterator[AsyncContainer]:
-    """The container, on a database that is fit for use."""
+    """The container, once the database is known to be migrated; it is closed on exit."""
     container = make_container(settings, found, telemetry)
     try:
         database = await container.get(Database)
         await require_migrated(database, await container.get(Revisions))
         if telemetry.tracer is not None:
-            from app.persistence.engine.sql_spans import trace_statements  # OpenTelemetry, for who has it
+            from app.persistence.engine.sql_spans import trace_statements  # imports OpenTelemetry, which is optional
 
             trace_statements(database, telemetry.tracer)
         yield container
@@ -109,10 +109,10 @@ async def _built(
 def make_container(
     settings: Settings, found: Iterable[Discovered], telemetry: Telemetry | None = None
 ) -> AsyncContainer:
-    """What builds everything, checked as a whole.
+    """Build the dependency injection container, and check that every dependency has a provider.
 
     Raises:
-        ConfigurationError: something that is needed is not there.
+        ConfigurationError: if a dependency has none.
     """
     wiring = Provider()
     wiring.from_context(Settings, scope=Lifetime.SERVICE)
@@ -139,27 +139,27 @@ def make_container(
 
 
 def types_in(found: Iterable[Discovered], service: str = "") -> EventTypes:
-    """The events of what was found, for a service of this name."""
+    """The event types of the discovered packages, for a service of this name."""
     return EventTypes((event for discovered in found for event in discovered.events), service)
 
 
 def aggregates_in(found: Iterable[Discovered]) -> list[type[AggregateRoot]]:
-    """The aggregates that are mapped to tables, and those that the modules name."""
+    """The aggregates that are mapped to tables, and those in the discovered modules."""
     named = (value for one in found for module in one.modules for value in vars(module).values())
     classes = dict.fromkeys([*map_aggregates(), *(value for value in named if isinstance(value, type))])
     return [cls for cls in classes if issubclass(cls, AggregateRoot)]
 
 
 def event_types() -> EventTypes:
-    """The events of this service, for who reads the log without starting it."""
+    """The event types of this service, for tools that read the event log without starting the service."""
     return types_in([discover(package) for package in (DOMAIN, HANDLERS)])
 
 
 def found_providers() -> list[Provider]:
-    """What `provider.py` and every `..._provider.py` of `app.adapters` and `app.persistence` provides.
+    """The providers in `provider.py` and every `..._provider.py` of `app.adapters` and `app.persistence`.
 
     Raises:
-        DiscoveryError: one of them does not import.
+        DiscoveryError: if one of these modules cannot be imported.
     """
     return [
         member()
@@ -173,7 +173,7 @@ def found_providers() -> list[Provider]:
 
 
 async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQRSBus:
-    """The bus on its real parts, with every handler and behaviour that was found."""
+    """Build the bus on the container's adapters, and register every discovered handler and behaviour."""
     settings, telemetry = await container.get(Settings), await container.get(Telemetry)
     bus = CQRSBus(
         scope=OperationScopes(container),
@@ -204,7 +204,7 @@ def the_bus(made: MadeBus) -> CQRSBus:
     """The bus, for application services; handlers have it as `self.bus`.
 
     Raises:
-        ConfigurationError: an adapter asked for it.
+        ConfigurationError: if an adapter requests it, which is built before the bus.
     """
     if made.bus is None:
         raise ConfigurationError("The bus is made of the adapters, so none of them can have it: let a handler use it.")
@@ -212,7 +212,7 @@ def the_bus(made: MadeBus) -> CQRSBus:
 
 
 def missing_dependency(error: NoFactoryError) -> str:
-    """Who needs what, and who could provide it."""
+    """The message for a missing dependency: which class needs it, and where to provide it."""
     missing = error.requested.type_hint
     name = getattr(missing, "__qualname__", str(missing))
     needed_by = error.path[-1].provides.type_hint.__qualname__ if error.path else "The service"
@@ -229,7 +229,7 @@ def missing_dependency(error: NoFactoryError) -> str:
 
 
 async def seed_administrator(bus: CQRSBus) -> None:
-    """Let the first start in development have an administrator; the password is shown here and nowhere else."""
+    """Create an administrator at the first start in development; the password is shown here and nowhere else."""
     result = await bus.execute_command(SeedAdministratorCommand())
     if result.is_failure:
         logger.warning("administrator_not_made", reason=result.error_message)

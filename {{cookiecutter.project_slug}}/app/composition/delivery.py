@@ -1,4 +1,4 @@
-"""How events get from the log to their handlers and to other services, and those of others to handlers here."""
+"""Assembles event delivery: from the log to handlers and other services, and from other services to handlers here."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,17 +20,17 @@ from app.persistence.events.listen_notify import Bell, listening
 from app.persistence.events.outbox import OWN, Claimed, Outbox
 
 REACTIONS_AT_ONCE = 4
-"""How many events one handler may handle at the same time in one process."""
+"""How many events one handler may process concurrently in one process."""
 MESSAGES_AT_ONCE = 100
 PUBLICATION = "(broker)"
-"""In place of a handler: other services are told."""
+"""In place of a handler's name: the event is published to other services."""
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class EventDelivery:
-    """Puts together who delivers the events of a service."""
+    """Assembles outbox, relay, broker and consumer of a service."""
 
     settings: Settings
     database: Database
@@ -39,7 +39,7 @@ class EventDelivery:
 
     @asynccontextmanager
     async def in_service(self, bus: CQRSBus) -> AsyncIterator[None]:
-        """Beside HTTP: all that a worker does, unless it is left to workers."""
+        """Deliver events in the HTTP process as a worker does; without RELAY_IN_SERVICE only notify the workers."""
         if self.settings.relay_in_service:
             async with self.in_worker(bus):
                 yield
@@ -49,7 +49,7 @@ class EventDelivery:
 
     @asynccontextmanager
     async def in_worker(self, bus: CQRSBus) -> AsyncIterator[None]:
-        """Let handlers have their events, and with a broker tell other services, and hear what they tell."""
+        """Deliver events to their handlers; with a broker, also publish events and consume those of other services."""
         async with AsyncExitStack() as stack:
             broker = await stack.enter_async_context(open_broker(self.settings))
             outbox = self._outbox(bus, broker)

@@ -1,4 +1,4 @@
-"""Who may do what, as the service tells it when it starts: what everybody may, and what nobody may by mistake."""
+"""Logs at startup which handlers are open to everybody, and which required permissions no role has."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ logger = structlog.get_logger(__name__)
 
 
 async def tell_doors(bus: CQRSBus, database: Database) -> None:
-    """Log which handlers are open to everybody, and warn of permissions that no role has."""
+    """Log which handlers are open to everybody, and warn of required permissions that no role has."""
     described = bus.describe()
     handlers = open_handlers(described)
     logger.info("handlers_open_to_everybody", count=len(handlers), handlers=handlers)
@@ -27,15 +27,15 @@ HINT = "only administrators may do this: correct the names at @authorize, or gra
 
 
 def open_handlers(described: Mapping[str, Any]) -> list[str]:
-    """The handlers of commands and queries without `@authorize`: whoever reaches the bus may have them run."""
+    """The handlers of commands and queries without `@authorize`: every caller of the bus may run them."""
     return sorted(about["handler"] for about in _answering(described) if about["open_to_everybody"])
 
 
 def permissions_of_nobody(described: Mapping[str, Any], held: frozenset[str]) -> dict[str, list[str]]:
-    """What handlers ask for and no role has: handler -> its permissions.
+    """The permissions that handlers require and no role has: handler -> its permissions.
 
     Args:
-        described: the bus, as `describe()` tells it.
+        described: the result of the bus's `describe()`.
         held: the permissions of all roles.
     """
     missing = {}

@@ -1,4 +1,4 @@
-"""The relay: hands committed events out to their handlers, and lets each handler have them as soon as it can."""
+"""The relay: delivers committed events from the outbox to their handlers, independently for each handler."""
 
 import asyncio
 from collections import Counter, defaultdict, deque
@@ -18,24 +18,24 @@ LONGEST_OUTAGE_WAIT_SECONDS = 2.0
 DRAIN_SECONDS = 5.0
 GIVE_BACK_SECONDS = 5.0
 AHEAD_SECONDS = 0.25
-"""A handler has so many events claimed in advance as it handles in this time, and what it did is stored within it."""
+"""A handler has as many events prefetched as it processes in this time, and outcomes are stored within it."""
 MOST_AHEAD = 100
 
 logger = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Lets handlers have the events of an outbox. Any number of relays, in any number of processes, may share one.
+    """Delivers the events of an outbox. Any number of relays, in any number of processes, may share one outbox.
 
-    Each handler has places of its own, and a place is filled again as soon as it is free: a handler that is slow, or
-    fails, holds up nobody else.
+    Each handler has a concurrency limit of its own, and the next event starts as soon as one ends. So a slow or failing
+    handler does not delay the others.
 
     Args:
-        outbox: where events wait.
-        deliver: lets a handler have an event. What it raises counts against the two, unless it is a `BrokerDownError`:
-            then all events wait that are for this handler.
-        places: tells how many events a handler may handle at the same time.
-        poll_seconds: how often it looks without being woken.
+        outbox: the waiting events.
+        deliver: passes an event to its handler. An error counts as a failed attempt. Only a `BrokerDownError` does not:
+            it pauses delivery to this handler.
+        places: returns how many events a handler may process concurrently.
+        poll_seconds: the longest time between two polls of the outbox when nothing wakes the relay.
     """
 
     def __init__(
@@ -67,31 +67,31 @@ class Relay:
         self._stopping = False
 
     def add(self, records: Sequence[EventRecord]) -> None:
-        """These are in the log."""
+        """Wake the relay: these events were committed to the event log."""
         self.wake()
 
     def wake(self) -> None:
-        """Look for events now."""
+        """Poll the outbox now."""
         self._looks_at = 0.0
         self._quiet.clear()
         self._woken.set()
 
     async def idle(self) -> None:
-        """Wait until there is nothing that could be handled now."""
+        """Wait until no event is left that could be processed now."""
         if self._stopping:
             return
         self.wake()
         await self._quiet.wait()
 
     async def finish(self) -> None:
-        """Let handlers have what is due, for a few seconds; the rest is in the database and not lost."""
+        """Deliver due events for up to `DRAIN_SECONDS`. The rest stays in the database, so it is not lost."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self.idle()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work for as long as the context is open; what was begun is finished, or given back."""
+        """Deliver events while the context is open. On exit, running deliveries are finished or given back."""
         task = asyncio.create_task(self._run(), name="relay")
         try:
             yield
@@ -114,14 +114,14 @@ class Relay:
             async with asyncio.timeout(GIVE_BACK_SECONDS):
                 await self._outbox.turn(self._outcomes, {})
                 await self._outbox.give_back()
-        except Exception as error:  # the lease ends, and others get it
+        except Exception as error:  # the lease expires, and another process claims the events
             logger.warning("relay_gave_nothing_back", reason=reason(error))
 
     async def _run(self) -> None:
         while not self._stopping:
             try:
                 await self._turn()
-            except Exception as error:  # the database's, whatever it is: there is nobody above who could do better
+            except Exception as error:  # any failure of the database: no caller could handle it better
                 self._looks_at = 0.0
                 self._note_outage("database", error)
                 self._quiet.set()
@@ -143,7 +143,7 @@ class Relay:
                 await self._woken.wait()
 
     async def _turn(self) -> None:
-        """Hand out, store, claim and begin."""
+        """Hand out new events, store outcomes, claim due events and start their handlers."""
         if monotonic() >= self._looks_at:
             self._looks_at = monotonic() + self._poll_seconds * uniform(0.5, 1)  # noqa: S311  # no secret
             if await self._outbox.hand_out():
@@ -165,7 +165,7 @@ class Relay:
             self._fill(handler)
 
     def _free(self) -> dict[str, int]:
-        """How many events each handler may have more. One that is fast is given some in advance."""
+        """How many more events to claim for each handler: up to its concurrency limit, and a prefetch if it is fast."""
         now = monotonic()
         self._away_until = {handler: until for handler, until in self._away_until.items() if until > now}
         if (seconds := now - self._counted_at) > AHEAD_SECONDS:
@@ -182,7 +182,7 @@ class Relay:
         }
 
     def _fill(self, handler: str) -> None:
-        """Let a handler begin with what it has in advance, as far as it has places."""
+        """Start prefetched events of a handler, up to its concurrency limit."""
         ahead = self._ahead[handler]
         while ahead and self._busy[handler] < self._places(handler) and not self._stopping:
             task = asyncio.create_task(self._handle(ahead.popleft()), name=f"reaction {handler}")
@@ -222,7 +222,7 @@ class Relay:
             self._note_end_of_outage(claimed.handler)
 
     def _note(self, outcome: Outcome) -> None:
-        """Let an outcome be stored soon, together with others."""
+        """Buffer an outcome: it is stored within `AHEAD_SECONDS`, in a batch with others."""
         if not self._outcomes:
             self._stores_at = monotonic() + AHEAD_SECONDS
             asyncio.get_running_loop().call_later(AHEAD_SECONDS, self._woken.set)
@@ -237,7 +237,7 @@ class Relay:
             await asyncio.sleep(self._outage_wait(what))
 
     def _note_outage(self, what: str, error: Exception) -> None:
-        """Say once that nothing can be delivered."""
+        """Count a failure; the first one of an outage is logged."""
         if not self._outages[what]:
             logger.error("relay_cannot_deliver", to=what, reason=reason(error), exc_info=error)
         self._outages[what] += 1

@@ -1,12 +1,12 @@
-"""How state is stored, on SQLite and PostgreSQL alike.
+"""Stores the state of the service, on SQLite and PostgreSQL alike.
 
-tables, mappings/, repositories/   what is stored, which aggregate is made of which rows, and aggregates by id
-unit_of_work, idempotency          one transaction with the events in it, and the key it answers to
-access, credentials                what users may do, and how they prove who they are
-provider, ..._provider             all of it, for the container
-sweeping                           deletes what is too old
+tables, mappings/, repositories/   the tables, the mapping of aggregates to them, and loading aggregates by id
+unit_of_work, idempotency          a transaction with its events, and idempotency keys
+access, credentials                permissions of users, and their password hashes
+provider, ..._provider             registers all of this with the container
+sweeping                           deletes expired rows
 engine/                            connections, sessions, errors, optimistic locking
-schema/                            migrations, and the record of those a database has had
+schema/                            migrations, and the record of those applied to a database
 events/                            the event log, outbox and inbox
-projections/                       read models out of events
+projections/                       read models built from events
 """

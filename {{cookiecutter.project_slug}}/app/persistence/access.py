@@ -1,4 +1,4 @@
-"""What users may do, and whether their logins go on: read from the database and kept for a short while."""
+"""Permissions of users and the validity of their logins, read from the database and cached for a short time."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -16,10 +16,10 @@ from app.persistence.tables import login_sessions, role_permissions, roles, user
 T = TypeVar("T")
 
 SECONDS_KEPT = 30.0
-"""How long another process may go on with what was taken away here, unless they share a cache."""
+"""Cache time. Unless processes share a cache, others may honour a revoked permission or login for this long."""
 
 SYSTEM = "system"
-"""The caller of what the service does of its own accord, which may do all; no account and no token has this name."""
+"""The caller of operations that the service starts itself; it may do everything. No account or token has this name."""
 
 GRANTS: TypeAdapter[Grants | None] = TypeAdapter(Grants | None)
 END: TypeAdapter[datetime | None] = TypeAdapter(datetime | None)
@@ -29,7 +29,7 @@ declare_tags("access:{user_id}")
 
 
 def access_tag(user_id: object) -> str:
-    """The cache tag of what is known about a user's permissions and logins; a change of either invalidates it."""
+    """The cache tag of a user's permissions and logins; a change of either invalidates it."""
     return f"access:{user_id}"
 
 
@@ -40,14 +40,14 @@ async def permissions_of_roles(database: Database) -> frozenset[str]:
 
 
 class DatabaseAccess:
-    """Reads permissions with a short session of its own, given back before the operation begins."""
+    """Reads permissions in a short session of its own, which is closed before the operation begins."""
 
     def __init__(self, database: Database, cache: Cache) -> None:
         self._database = database
         self._cache = cache
 
     async def grants_of(self, user_id: str) -> Grants | None:
-        """What this user may do; None when there is no such active user."""
+        """The permissions of this user; None if there is no such active user."""
         if user_id == SYSTEM:
             return Grants(is_admin=True)
         try:
@@ -77,7 +77,7 @@ class DatabaseAccess:
 
 
 class OpenLogins:
-    """Knows whether the login that an access token is from goes on. It is looked up as permissions are."""
+    """Checks whether the login of an access token is still valid. It is read and cached like permissions."""
 
     def __init__(self, database: Database, cache: Cache, clock: Clock) -> None:
         self._database = database
@@ -85,10 +85,10 @@ class OpenLogins:
         self._clock = clock
 
     async def require(self, token: AccessToken) -> None:
-        """Make sure that nobody ended it: its user, an administrator, or the reuse of a refresh token.
+        """Make sure that the login was not ended by its user, an administrator, or the reuse of a refresh token.
 
         Raises:
-            AuthenticationError: it has ended.
+            AuthenticationError: if it was, if it has expired, or if its user is not active.
         """
         key, tag = f"login:{token.session_id}", access_tag(token.user_id)
         end = await _kept(self._cache, key, tag, END, lambda: self._read(token))
@@ -96,7 +96,7 @@ class OpenLogins:
             raise AuthenticationError("This login has ended: log in again.")
 
     async def _read(self, token: AccessToken) -> datetime | None:
-        """When it ends by itself; None if it has been ended."""
+        """When the login expires; None if it was revoked or its user is not active."""
         end = (
             select(login_sessions.c.expires_at)
             .join(users, users.c.id == login_sessions.c.user_id)
@@ -113,7 +113,7 @@ async def _kept(cache: Cache, key: str, tag: str, codec: TypeAdapter[T], read: C
         try:
             return codec.validate_json(entry.value)
         except ValueError:
-            pass  # written by another version of this service
+            pass  # written by another release of this service
     generation = await cache.generation((tag,))
     value = await read()
     await cache.set(key, codec.dump_json(value), SECONDS_KEPT, (tag,), generation)

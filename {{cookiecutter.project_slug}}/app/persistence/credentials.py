@@ -1,4 +1,4 @@
-"""What a login is checked against, read in a short session: checking takes long, and needs no connection."""
+"""Reads the credentials of a login in a short session: checking a password takes long, and needs no connection."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,7 +12,7 @@ from app.persistence.tables import users
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A user who may be logging in."""
+    """The credentials of a user who may be logging in."""
 
     user_id: UUID
     password_hash: str = field(repr=False)
@@ -26,12 +26,12 @@ class Credentials:
         self._database = database
 
     async def of_login(self, login: str) -> Credential | None:
-        """Those of the user with this e-mail address or username."""
+        """The credentials of the user with this e-mail address or username; None if there is no such user."""
         key = folded(login)
         return await self._first(or_(users.c.email_key == key, users.c.username_key == key))
 
     async def of_user(self, user_id: UUID) -> Credential | None:
-        """Those of the user with this id."""
+        """The credentials of the user with this id; None if there is no such user."""
         return await self._first(users.c.id == user_id)
 
     async def _first(self, condition: ColumnElement[bool]) -> Credential | None:

@@ -1,4 +1,4 @@
-"""Idempotency keys: claimed as the first write of a transaction, answered as the last."""
+"""Idempotency keys: claimed by the first write of a transaction; the last write stores the answer."""
 
 import hmac
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ _ANSWER = update(idempotency_keys).where(_OF_KEY).values(answer=bindparam("kept"
 
 
 def _claiming(insert: Any) -> Executable:
-    """INSERT, or take over a key whose time is over; not if it is still good under the name of an earlier release.
+    """Insert a key, or take over an expired one; not if it is still valid under the message's former type name.
 
-    Of two who claim a key at once, the second waits here for the first to commit. A key that is still good is only
-    locked, so that it is there when its answer is read.
+    Of two concurrent claims of a key, the second waits here for the first to commit. A key that is still valid is only
+    locked, so that it still exists when its answer is read.
     """
     row = insert.excluded
     taken_over = {"fingerprint": row.fingerprint, "answer": None, "claimed_at": row.claimed_at}
@@ -46,12 +46,12 @@ _CLAIM: Mapping[str, Executable] = {
 
 
 class IdempotencyKeys:
-    """The claims of one service. Messages may hold passwords: only their HMAC is stored.
+    """The claims of one service. Messages may contain passwords, so only their HMAC is stored.
 
     Args:
         secret: the key of the HMAC.
-        seconds: how long after its claim a key is good for; then it is as new, swept or not.
-        clock: tells the time of claims.
+        seconds: how long a key is valid after its claim; afterwards it counts as new, swept or not.
+        clock: provides the time of claims.
     """
 
     def __init__(self, secret: bytes, seconds: float, clock: Clock) -> None:
@@ -60,10 +60,10 @@ class IdempotencyKeys:
         self._clock = clock
 
     async def claim(self, session: AsyncSession, claim: Claim) -> bytes | None:
-        """Claim a key; the answer stored under it, if it was claimed before.
+        """Claim a key. Returns the answer stored under it if it was claimed before, else None.
 
         Raises:
-            CommandValidationError: the key was used for another message.
+            CommandValidationError: if the key was used for another message.
         """
         digest, fingerprint = self._digest(claim), self._hmac(claim.content)
         now = self._clock.now()
@@ -87,7 +87,7 @@ class IdempotencyKeys:
         await session.execute(_ANSWER, {"key": self._digest(claim), "kept": answer})
 
     def _digest(self, claim: Claim) -> bytes:
-        """What the claim is found by, whatever letters the key is made of."""
+        """The primary key of a claim: an HMAC, so the idempotency key may contain any characters."""
         parts = (claim.caller, claim.message_type, claim.key)
         return self._hmac(b"".join(b"%d:%s" % (len(part), part) for part in map(_bytes, parts)))
 

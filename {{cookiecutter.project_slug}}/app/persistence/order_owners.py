@@ -1,23 +1,23 @@
-"""Whose order it is: checked on the locked row, because a message can claim anything."""
+"""Checks who owns an order, on the locked row, because a message can claim any owner."""
 
 from app.core.cqrs import AccessPolicy, AuthorizationError
 from app.domain.order import Order
 
 MANAGE_ORDERS = "order:manage"
-"""The permission to act on the orders of others."""
+"""The permission to act on the orders of other users."""
 
 
 class OrderOwners:
-    """Knows who may act on an order."""
+    """Decides whether a user may act on an order."""
 
     def __init__(self, access: AccessPolicy) -> None:
         self._access = access
 
     async def require(self, order: Order, user_id: str | None) -> None:
-        """Make sure that the caller placed the order, or may act on those of others.
+        """Make sure that the caller placed the order, or may act on the orders of other users.
 
         Raises:
-            AuthorizationError: neither.
+            AuthorizationError: if neither is the case.
         """
         if user_id is not None:
             if str(order.customer_user_id) == user_id:

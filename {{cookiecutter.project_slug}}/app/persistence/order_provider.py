@@ -1,4 +1,4 @@
-"""What orders need of persistence, for the container."""
+"""Registers the persistence of orders with the container."""
 
 from dishka import Provider, provide
 
@@ -9,7 +9,7 @@ from app.persistence.repositories.order_repository import OrderRepository
 
 
 class OrderPersistenceProvider(Provider):
-    """Repositories for each attempt of an operation."""
+    """Repositories for each attempt of an operation, and the owner check, one for the service."""
 
     owners = provide(OrderOwners, scope=Lifetime.SERVICE)
 

@@ -1,4 +1,4 @@
-"""The tables of the menu, of orders, and of what follows from them."""
+"""The tables of the menu, of orders, and of data derived from orders."""
 
 from sqlalchemy import (
     Boolean,
@@ -44,7 +44,7 @@ orders = Table(
     Column("customer_name", Text, nullable=False),
     Column("customer_phone", Text, nullable=False),
     Column("customer_address", Text, nullable=False),
-    Column("customer_user_id", Uuid),  # no foreign key: the books keep the order of a user who is gone
+    Column("customer_user_id", Uuid),  # no foreign key: accounting keeps the orders of deleted users
     Column("payment_method", Text, nullable=False),
     Column("card_token", Text),
     Column("payment_status", Text, nullable=False),
@@ -74,7 +74,7 @@ order_lines = Table(
 )
 
 kitchen = Table("kitchen", metadata, Column("id", Integer, primary_key=True))
-"""One row, which is locked to count orders while nobody places another."""
+"""A single row. Its lock serialises the placing of orders, so that no order is added while they are counted."""
 
 placed_orders = Table(
     "placed_orders",

@@ -1,4 +1,4 @@
-"""Persistence, for the container."""
+"""Registers persistence with the container."""
 
 from collections.abc import AsyncIterator
 from typing import cast
@@ -22,7 +22,7 @@ from app.persistence.unit_of_work import SqlUnitsOfWork, current_unit, finished
 
 
 class PersistenceProvider(Provider):
-    """The database, for the whole service, and a session and repositories for each attempt of an operation."""
+    """The database, one for the service, and a session and repositories for each attempt of an operation."""
 
     access = provide(DatabaseAccess, scope=Lifetime.SERVICE, provides=AccessPolicy)
     open_logins = provide(OpenLogins, scope=Lifetime.SERVICE)
@@ -36,22 +36,22 @@ class PersistenceProvider(Provider):
 
     @provide(scope=Lifetime.SERVICE)
     def revisions(self) -> Revisions:
-        """The migrations that the database must have had, read once."""
+        """The migrations of the code, which the database must have had; they are read once."""
         return read_revisions()
 
     @provide(scope=Lifetime.SERVICE)
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
-        """The engines, closed with the service."""
+        """The database; its engines are closed with the service."""
         database = Database(settings)
         yield database
         await database.close()
 
     @provide(scope=Lifetime.OPERATION)
     async def session(self, database: Database) -> AsyncIterator[AsyncSession]:
-        """The session of the `@transactional` operation, or one that can only read where there is none."""
+        """The session of the unit of work in a `@transactional` operation, otherwise a read-only session."""
         unit = current_unit()
         if unit is not None:
-            yield unit.session  # which the unit closes
+            yield unit.session  # closed by the unit of work
             return
         session = database.reading()
         reading = cast(ReadSession, session.sync_session)
@@ -63,5 +63,5 @@ class PersistenceProvider(Provider):
             reading.is_over = True
             if reading.has_transaction:
                 await finished(session.close())
-            else:  # the database has nothing to end, so there is nothing to wait for
+            else:  # no transaction has to be ended, so there is nothing to wait for
                 reading.close()

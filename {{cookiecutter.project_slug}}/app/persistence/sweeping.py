@@ -1,4 +1,4 @@
-"""Rows that nobody needs any more are deleted, in the background and a few at a time."""
+"""Deletes expired rows, in the background and in small batches."""
 
 import asyncio
 import random
@@ -16,29 +16,29 @@ from app.persistence.engine.database import Database
 from app.persistence.tables import event_log, idempotency_keys, inbox, login_sessions, reactions, received_events
 
 BATCH = 500
-"""Rows of one transaction: nobody waits long behind it."""
+"""Rows deleted by one transaction; other writers do not wait long for so few."""
 
 RECEIVED_SECONDS = 30 * 24 * 3600
-"""No broker delivers a message again after that."""
+"""30 days: no broker redelivers a message after that."""
 
 logger = structlog.get_logger(__name__)
 
 
 class Expiry(NamedTuple):
-    """When rows are done with."""
+    """The condition on which rows of a table are deleted."""
 
     moment: Column[datetime]
     kept_seconds: float
-    """How long they are kept after that moment."""
+    """How long rows are kept after that moment."""
     when: ColumnElement[bool] = true()
-    """What else must be so."""
+    """A further condition."""
 
 
 def expiries(settings: Settings) -> Iterator[Expiry]:
-    """What is swept.
+    """The rows that are swept.
 
-    A login's refresh tokens go with it, and not before: one that is used again must be known. That a handler has had
-    an event is known for as long as the event may come again.
+    Refresh tokens are deleted with their login, not before, so that the reuse of one is detected. An inbox row is kept
+    for as long as its event may be delivered again.
     """
     yield Expiry(idempotency_keys.c.claimed_at, settings.idempotency_key_seconds)
     yield Expiry(login_sessions.c.expires_at, 0)
@@ -59,7 +59,7 @@ def _waits() -> ColumnElement[bool]:
 
 
 class Sweeper:
-    """Sweeps the database of one service. Several at once do not wait for each other."""
+    """Deletes expired rows of one service. Concurrent sweepers do not wait for each other."""
 
     def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
         self._database = database
@@ -78,12 +78,12 @@ class Sweeper:
             await asyncio.wait([task])
 
     async def sweep(self) -> int:
-        """Delete everything that is done with; how many rows that were."""
+        """Delete all expired rows. Returns their number."""
         now = self._clock.now()
         return sum([await self._sweep(_batch(expiry, now)) for expiry in self._expiries])
 
     async def _sweep_regularly(self) -> None:
-        # Processes that start together do not sweep together, and one that does not live long sweeps sometimes too.
+        # Jitter: processes that start together sweep at different times, and short-lived ones sometimes sweep, too.
         wait = random.uniform(0, self._interval)  # noqa: S311  # no secret
         while True:
             await asyncio.sleep(wait)
@@ -107,7 +107,7 @@ class Sweeper:
 
 
 def _batch(expiry: Expiry, now: datetime) -> Delete:
-    """Delete some of the rows whose moment has passed, leaving out those that somebody is working with."""
+    """Delete up to `BATCH` expired rows; rows locked by other transactions are skipped."""
     key: Any = expiry.moment.table.primary_key
     is_over = expiry.moment <= now - timedelta(seconds=expiry.kept_seconds)
     some = select(*key).where(is_over, expiry.when).limit(BATCH).with_for_update(skip_locked=True, of=key.table)

@@ -1,4 +1,4 @@
-"""The tables. Text has no length here: the domain bounds it, and both databases then agree."""
+"""The tables. Text columns have no maximum length: the domain limits it, so that both databases behave alike."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -42,13 +42,13 @@ Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresq
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Moments: aware and in UTC on both sides, also on SQLite, which knows no time zones."""
+    """Points in time: always aware and in UTC, also on SQLite, which has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To the database; a naive time raises, because nobody knows which moment it means."""
+        """Convert for the database. Raises ValueError for a naive time, whose moment would be ambiguous."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -57,7 +57,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """From the database."""
+        """Convert from the database."""
         if value is None:
             return None
         moment: datetime = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -65,13 +65,13 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Money(TypeDecorator[Decimal]):
-    """Amounts of money, kept as whole cents: SQLite has no decimals, and sums must be right to the cent."""
+    """Amounts of money, stored as whole cents: SQLite has no decimals, and sums must be exact to the cent."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        """To the database; a part of a cent raises, because somebody forgot to round."""
+        """Convert for the database. Raises ValueError for a fraction of a cent, since rounding was forgotten."""
         if value is None:
             return None
         if value != rounded(value):
@@ -79,7 +79,7 @@ class Money(TypeDecorator[Decimal]):
         return int(value * 100)
 
     def process_result_value(self, value: int | Decimal | None, dialect: Dialect) -> Decimal | None:
-        """From the database."""
+        """Convert from the database."""
         return None if value is None else Decimal(value).scaleb(-2)
 
 
@@ -150,7 +150,7 @@ WAITING = text("published_at IS NULL")
 
 
 def _event() -> tuple[Column[Any] | Index, ...]:
-    """An event, and since when it waits for its handlers in `reactions`; those that do not yet are found at once."""
+    """The columns of an event. `published_at` is when it was handed out; partial indexes find events that were not."""
     return (
         _id(),
         Column("aggregate_type", Text),
@@ -183,7 +183,7 @@ received_events = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Index(None, "source", "aggregate_type", "aggregate_id", "version"),
 )
-"""Events of other services. `previous` is the version of the one before it of the same aggregate."""
+"""Events of other services. `previous` is the version of the aggregate's previous public event."""
 
 reactions = Table(
     "reactions",
@@ -202,10 +202,10 @@ reactions = Table(
     Index(None, "handler", "due_at"),
     Index(None, "source", "aggregate_type", "aggregate_id", "handler", "version"),
 )
-"""An event that waits for a handler, until that is done with it.
+"""An event that waits for a handler; the row is deleted when the handler has processed the event.
 
-`source` is empty for events of this service. `due_at` is when the handler may have it, or when a process that has
-claimed it counts as gone; NULL: it is dead, or waits behind an earlier event of its aggregate.
+`source` is empty for events of this service. `due_at` is when the event may be claimed; for a claimed event, the end of
+the lease. NULL means that it is a dead letter, or waits behind an earlier event of its aggregate.
 """
 
 inbox = Table(

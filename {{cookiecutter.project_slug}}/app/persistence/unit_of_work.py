@@ -26,7 +26,7 @@ from app.persistence.tables import inbox
 
 
 class SqlUnitOfWork:
-    """One transaction. Its session is made on first use, and its connection with the first statement."""
+    """One transaction. Its session is created on first use, and its connection opened by the first statement."""
 
     def __init__(self, make_session: Callable[[], AsyncSession], keys: IdempotencyKeys) -> None:
         self._make_session = make_session
@@ -36,7 +36,7 @@ class SqlUnitOfWork:
 
     @property
     def session(self) -> AsyncSession:
-        """The session of everything done in this unit."""
+        """The session of all repositories in this unit of work."""
         if self._session is None:
             self._session = self._make_session()
             self._unit_session.is_of_unit, self._unit_session.is_over = True, self._is_closed
@@ -47,24 +47,28 @@ class SqlUnitOfWork:
         return cast(UnitSession, self.session.sync_session)
 
     def doom(self, cause: Exception) -> None:
-        """Let nothing be committed any more, unless it goes back to a savepoint that was made before."""
+        """Prevent the commit, unless this unit of work is rolled back to an earlier savepoint."""
         self._unit_session.fail(cause)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """An error that leaves it undoes what was done inside, and nothing else."""
+        """A savepoint: an error that leaves the block undoes only what was done inside.
+
+        Raises:
+            Exception: an earlier error in this unit of work that was caught and ignored.
+        """
         session = self.session
         self._unit_session.require_whole()
         async with session.begin_nested():
             yield
 
     async def collect_events(self) -> Sequence[RaisedEvent]:
-        """The events raised since the last call: those of an aggregate in their order, all in that of their ids.
+        """The events raised since the last call, sorted by id, but those of each aggregate in the order of raising.
 
-        An id is made with the event, which may be raised later than another.
+        The two orders can differ: an id is created with the event, and a later event may be raised first.
 
         Raises:
-            Exception: what failed in this unit and was passed over.
+            Exception: an error in this unit of work that was caught and ignored.
         """
         if self._session is None:
             return ()
@@ -80,11 +84,20 @@ class SqlUnitOfWork:
         return [event for _, event in sorted(raised, key=itemgetter(0))]
 
     async def record(self, events: Sequence[EventRecord]) -> None:
-        """Write events to the event log."""
+        """Write events to the event log.
+
+        Raises:
+            ConcurrencyError: if the log already has an event of the same aggregate and version.
+            ConflictError: if an event-sourced aggregate with the same id already exists.
+        """
         await append(self.session, events)
 
     async def claim(self, claim: Claim) -> bytes | None:
-        """Claim an idempotency key; the answer stored under it, if it was claimed before."""
+        """Claim an idempotency key. Returns the answer stored under it if it was claimed before, else None.
+
+        Raises:
+            CommandValidationError: if the key was used for another message.
+        """
         return await self._keys.claim(self.session, claim)
 
     async def keep_answer(self, claim: Claim, answer: bytes) -> None:
@@ -92,16 +105,16 @@ class SqlUnitOfWork:
         await self._keys.keep_answer(self.session, claim, answer)
 
     async def receive(self, event_id: UUID, handler: str) -> bool:
-        """Note that a handler has had an event; False if that was noted before."""
+        """Record in the inbox that a handler processed an event. Returns False if it was recorded before."""
         note = {"event_id": event_id, "handler": handler, "received_at": datetime.now(UTC)}
         return await self.session.run_sync(_note, note)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
-        """A query is answered meanwhile: it sees what was done so far, and does nothing itself.
+        """Run a query inside this unit of work: it sees the changes so far, and must make none itself.
 
         Raises:
-            ConfigurationError: it changed something. Then nothing of this unit can be stored any more.
+            ConfigurationError: if it made changes. Then nothing in this unit of work can be stored any more.
         """
         await self.session.flush()
         with self._unit_session.answering():
@@ -111,10 +124,10 @@ class SqlUnitOfWork:
         """Make everything permanent.
 
         Raises:
-            Exception: what failed in this unit and was passed over.
-            ConfigurationError: an aggregate was changed, and raised no event.
-            ServiceUnavailableError: the connection broke during the COMMIT, which may have happened or not: to do
-                it all again could do it twice.
+            Exception: an error in this unit of work that was caught and ignored.
+            ConfigurationError: if an aggregate was changed but raised no event.
+            ServiceUnavailableError: if the connection broke during COMMIT. Its outcome is unknown, so a retry could
+                repeat the changes.
         """
         if self._session is not None:
             await self._session.run_sync(lambda session: _commit(cast(UnitSession, session)))
@@ -124,14 +137,14 @@ class SqlUnitOfWork:
         await self.close()
 
     async def close(self) -> None:
-        """Give the connection back, also while the caller is being cancelled."""
+        """Return the connection, even while the caller is being cancelled; undo uncommitted changes."""
         session, self._session, self._is_closed = self._session, None, True
         if session is None:
             return
         cast(UnitSession, session.sync_session).is_over = True
         if session.in_transaction():
             await finished(session.close())
-        else:  # the connection is given back already, and there is nothing to wait for
+        else:  # the connection is already returned, so there is nothing to wait for
             session.sync_session.close()
 
 
@@ -144,29 +157,33 @@ class SqlUnitsOfWork:
         self._keys = IdempotencyKeys(secret, settings.idempotency_key_seconds, clock)
 
     def open(self, isolation_level: str | None) -> SqlUnitOfWork:
-        """A new unit of work at this isolation level; None: the database's default."""
+        """A new unit of work at this isolation level; None for the database's default."""
         return SqlUnitOfWork(lambda: self._database.writing(isolation_level), self._keys)
 
     def check(self, isolation_level: str) -> None:
-        """Refuse a level that the database does not have."""
+        """Refuse an isolation level that the database lacks.
+
+        Raises:
+            PolicyError: if the database lacks it.
+        """
         self._database.check_level(isolation_level)
 
     async def has_received(self, event_id: UUID, handler: str) -> bool:
-        """Whether it was noted that this handler has had this event."""
+        """Whether the inbox has a record that this handler processed this event."""
         noted = exists().where(inbox.c.event_id == event_id, inbox.c.handler == handler)
         async with self._database.relaying_engine.connect() as connection:
             return bool(await connection.scalar(select(noted)))
 
 
 def current_unit() -> SqlUnitOfWork | None:
-    """The unit of work that the calling task is in, if any."""
+    """The unit of work of the calling task, if any."""
     work = current_work()
     unit = None if work is None else work.unit
     return unit if isinstance(unit, SqlUnitOfWork) else None
 
 
 def _note(session: Session, note: dict[str, Any]) -> bool:
-    """Whether the note is new. Each reaction takes one, so this goes past the ORM, whose way takes as long again."""
+    """Insert an inbox row. Returns whether it is new. Bypasses the ORM, which would double the time per reaction."""
     connection = session.connection()
     return bool(connection.execute(if_new(inbox, connection.dialect.name), note).rowcount)
 
@@ -187,7 +204,7 @@ def _commit(session: UnitSession) -> None:
 
 
 async def finished(work: Coroutine[Any, Any, Any]) -> None:
-    """Await work that must be finished; a cancellation is passed on when it is."""
+    """Await work that must be finished; a cancellation is raised after it."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)

@@ -1,11 +1,11 @@
 """Connections, transactions and sessions, on SQLite and PostgreSQL alike.
 
-database                     the engines: one writes, one only reads, one delivers events
-sqlite, postgresql, pooler   how each is opened; what PgBouncer needs
-errors                       what databases complain about, in the words of the bus
+database                     the engines: one for writing, one for reading only, one for delivering events
+sqlite, postgresql, pooler   how each engine connects; what PgBouncer needs
+errors                       translates database errors into errors of the bus
 sessions, guarding           sessions of units of work and read-only ones; optimistic locking of aggregates
-mapping                      makes aggregates of rows
-upsert                       INSERTs of rows that may be there already
-advisory_lock                one process at a time does something
-sql_spans                    a span for each statement
+mapping                      maps aggregates to tables
+upsert                       INSERTs of rows that may already exist
+advisory_lock                mutual exclusion between processes
+sql_spans                    a tracing span for each statement
 """

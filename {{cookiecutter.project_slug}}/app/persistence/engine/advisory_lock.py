@@ -1,4 +1,4 @@
-"""Be the only one who does something with the database, in this process and in all others."""
+"""Advisory locks: at most one task in all processes performs a purpose at a time."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,14 +13,14 @@ LOCK_ID = 0x61707072
 
 @asynccontextmanager
 async def alone(database: Database, purpose: str) -> AsyncIterator[bool]:
-    """Whether nobody else does this now; so it stays inside. It ends with the process, however that ends."""
+    """Try to hold the lock of `purpose` inside; yields whether it was free. It ends at the latest with the process."""
     if database.is_sqlite:
         with exclusively(database.writing_engine, purpose) as mine:
             yield mine
         return
-    # Not of the pool that is written with inside: it may have one connection only.
+    # Not from the writing pool, which is used inside and may have only one connection.
     async with database.relaying_engine.begin() as connection:
-        # Of a transaction: behind a pooler a session is nobody's own.
+        # A lock of the transaction, not of the session, which a pooler shares between clients.
         mine = bool(await connection.scalar(select(func.pg_try_advisory_xact_lock(LOCK_ID, func.hashtext(purpose)))))
         await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         yield mine

@@ -1,4 +1,4 @@
-"""The database of the service: an engine that writes, one that only reads, and sessions on them."""
+"""The database of the service: its engines for writing, reading and event delivery, and sessions on them."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -28,28 +28,28 @@ class Database:
         self._at_level: dict[str, AsyncEngine] = {}
 
     def _relaying_engine(self, settings: Settings) -> AsyncEngine:
-        """For who delivers events: what has just been stored must be seen, and a replica may be late."""
+        """The engine for event delivery: it must see what was just committed, and a replica may lag behind."""
         if not self.is_sqlite:
             return postgresql.relaying_engine(settings)
         return self.writing_engine if settings.read_database_url else self.reading_engine
 
     def writing(self, isolation_level: str | None = None) -> AsyncSession:
-        """A session of a unit of work; nothing is opened yet."""
+        """A session of a unit of work; it opens no connection before its first statement."""
         return session_on(self._engine_at(isolation_level), UnitSession)
 
     def reading(self) -> AsyncSession:
-        """A session that can only read; use it with `async with`."""
+        """A read-only session, possibly on a replica; use it with `async with`."""
         return session_on(self.reading_engine, ReadSession)
 
     def reading_latest(self) -> AsyncSession:
-        """The same, where what has just been stored must be seen: a replica may be late."""
+        """A read-only session that sees what was just committed: never on a replica, which may lag behind."""
         return session_on(self.writing_engine if self._has_replica else self.reading_engine, ReadSession)
 
     def check_level(self, isolation_level: str) -> None:
-        """Refuse an isolation level that this database does not have. SQLite's is stronger than all of them.
+        """Refuse an isolation level that this database lacks. SQLite accepts all: its own is the strongest.
 
         Raises:
-            PolicyError: it has no such level.
+            PolicyError: if the database lacks it; the message lists the levels.
         """
         if not self.is_sqlite and isolation_level not in LEVELS_OF_POSTGRESQL:
             raise PolicyError(
@@ -57,10 +57,10 @@ class Database:
             )
 
     async def require_settings(self) -> None:
-        """Make sure that reading and writing are bounded as the settings say.
+        """Make sure that the configured time-outs and the read-only mode are in force on PostgreSQL.
 
         Raises:
-            ConfigurationError: something between this service and the database takes that away.
+            ConfigurationError: if a pooler between this service and the database removes them.
         """
         if not self.is_sqlite:
             await postgresql.require_settings(self._settings, self.writing_engine, self.reading_engine)
@@ -72,8 +72,8 @@ class Database:
         await self.relaying_engine.dispose()
 
     def _engine_at(self, isolation_level: str | None) -> AsyncEngine:
-        # Set on the engine, because after a transaction's first statement it is ignored. SQLite's driver
-        # refuses the names of weaker levels, and has nothing weaker to offer.
+        # Set on the engine, because it is ignored after the first statement of a transaction. SQLite's driver
+        # refuses the names of weaker levels, and has no weaker level.
         if isolation_level is None or self.is_sqlite:
             return self.writing_engine
         if isolation_level not in self._at_level:

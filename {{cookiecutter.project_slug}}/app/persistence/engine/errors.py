@@ -1,6 +1,6 @@
-"""What databases complain about, in the words of the bus.
+"""Translates database errors into errors of the bus.
 
-It is done where SQLAlchemy's engine lets go of an error, so it holds for statements, flushes and COMMIT alike.
+The translation is a hook of SQLAlchemy's engine, so it applies to statements, flushes and COMMIT alike.
 """
 
 from collections.abc import Callable
@@ -18,21 +18,21 @@ E = TypeVar("E", bound=CQRSError)
 
 
 class LostConnectionError(TransientError):
-    """The connection broke. What was not committed is undone."""
+    """The connection broke. Uncommitted changes are undone."""
 
 
 ABORTED = "25P02"
-"""PostgreSQL's answer to every statement after one that failed."""
+"""SQLSTATE of PostgreSQL for every statement in a transaction after one that failed."""
 
 told_of_failures: WeakKeyDictionary[Connection, Callable[[Exception], Exception]] = WeakKeyDictionary()
-"""Who is told that a statement failed in the transaction of a connection, and answers what failed there first."""
+"""Connection -> a callback for each error in its transaction; it returns the first error of that transaction."""
 
 Classify = Callable[[BaseException], CQRSError | None]
-"""Takes an error of a driver; returns ours, or None when it is nothing that may happen: a bug."""
+"""Maps a driver's error to an error of the bus; None if the error can only come from a bug."""
 
 
 def translate_errors(engine: AsyncEngine, classify: Classify) -> None:
-    """From now on this engine raises errors of the bus where there are some."""
+    """Make an engine raise errors of the bus in place of the driver errors that `classify` knows."""
 
     def on_error(context: ExceptionContext) -> BaseException | None:
         known = in_our_words(context)
@@ -52,7 +52,7 @@ def translate_errors(engine: AsyncEngine, classify: Classify) -> None:
         lost = context.is_disconnect or isinstance(original, OSError)
         if lost and isinstance(original, Exception):
             context.is_disconnect = True
-            if not isinstance(known, ConfigurationError):  # which says why nobody will ever be connected
+            if not isinstance(known, ConfigurationError):  # it explains why no connection will ever succeed
                 return lost_connection()
         return None if known is None else final(known)
 
@@ -67,13 +67,13 @@ def translate_errors(engine: AsyncEngine, classify: Classify) -> None:
 
 
 class ConnectionPool(AsyncAdaptedQueuePool):
-    """A pool whose time-out is an error that may pass."""
+    """A pool whose time-out is a transient error."""
 
     def connect(self) -> PoolProxiedConnection:
-        """A connection.
+        """Check out a connection.
 
         Raises:
-            TransientError: all are in use, and none was given back in time.
+            TransientError: if all are in use and none was returned in time.
         """
         try:
             return super().connect()
@@ -82,7 +82,7 @@ class ConnectionPool(AsyncAdaptedQueuePool):
 
 
 def final(error: E) -> E:
-    """The error, marked: the transaction it happened in cannot be kept."""
+    """Mark an error: the transaction in which it occurred must be rolled back. Returns the same error."""
     error.must_roll_back = True
     return error
 
@@ -93,12 +93,12 @@ def lost_connection() -> LostConnectionError:
 
 
 def interrupted() -> ServiceUnavailableError:
-    """The error for a statement that somebody stopped waiting for: the connection is given up, and its transaction."""
+    """The error for a statement whose caller was cancelled: its connection is closed, and its transaction undone."""
     return final(ServiceUnavailableError("A statement was interrupted, so its transaction was undone: try again."))
 
 
 def taken(table: str, columns: list[str]) -> ConflictError:
-    """The error for a value that must be unique and is not; it names the fields that people know the columns by."""
+    """The error for a violated unique constraint; it names the fields as users know them, not the columns."""
     found = metadata.tables.get(table)
     known = {} if found is None else {column.name: column.info.get("field", column.name) for column in found.columns}
     fields = [str(known.get(name, name)) for name in columns]
@@ -110,14 +110,14 @@ def taken(table: str, columns: list[str]) -> ConflictError:
 
 
 def unusable() -> ConfigurationError:
-    """The error for a database that is not there, is none, or does not let us in."""
+    """The error for a database that is missing, is not a database, or refuses the login."""
     return ConfigurationError(
         "The database cannot be opened: check the name, the folder or host, and the password in DATABASE_URL."
     )
 
 
 def read_only() -> ConfigurationError:
-    """The error for a write where only reading is allowed."""
+    """The error for a write in a read-only session."""
     return ConfigurationError(
         "Something was written outside a transaction: put @transactional on the command's handler. "
         "Queries and handlers without it can only read."

@@ -1,7 +1,7 @@
-"""What a unit of work changes, held against the versions of its aggregates.
+"""Optimistic locking: checks that the versions of all changed aggregates move.
 
-A row is only overwritten where its version is the one that was read. That guards what was read only if whoever changes
-an aggregate, or a row that is part of one, moves its version on, which is what raising an event does.
+A row is only overwritten if its version is still the one that was read. This protects an aggregate only if every change
+of it, or of a row that is part of it, increases its version, as raising an event does.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -18,10 +18,10 @@ from app.persistence.tables import event_log
 
 
 def require_versions(mappers: Iterable[Mapper[Any]]) -> None:
-    """Make sure that every aggregate is mapped with the version that it counts.
+    """Make sure that every aggregate is mapped with its own version counter.
 
     Raises:
-        ConfigurationError: one is not, so nobody would notice when two change it at once.
+        ConfigurationError: if one is not: concurrent changes of it would go undetected.
     """
     for mapper in mappers:
         version = mapper.version_id_col
@@ -42,9 +42,9 @@ class Changes:
         self._strays: set[tuple[str, str]] = set() if before is None else {*before._strays}
 
     def note(self, session: Session, aggregates: Collection[AggregateRoot]) -> None:
-        """Note what a flush is about to write.
+        """Record what a flush is about to write.
 
-        An aggregate that is new or deleted needs no event: two cannot both do that.
+        A new or deleted aggregate needs no event: two transactions cannot both insert or delete it.
         """
         come_or_gone = (*session.new, *session.deleted)
         self._moved |= {id(instance) for instance in come_or_gone if isinstance(instance, AggregateRoot)}
@@ -67,10 +67,10 @@ class Changes:
                     parts.append(owner)
 
     def require_events(self) -> None:
-        """Make sure that each aggregate which was changed has another version now.
+        """Make sure that the version of each changed aggregate has moved.
 
         Raises:
-            ConfigurationError: whoever read it at the same time would overwrite the change.
+            ConfigurationError: if one has not: a concurrent transaction could overwrite the change.
         """
         for key, aggregate in self._changed.items():
             if key not in self._moved:
@@ -87,7 +87,7 @@ class Changes:
 
 
 def _owners(session: Session, part: Any, aggregates: Collection[AggregateRoot]) -> Iterator[object]:
-    """What a row is a part of, as far as it is loaded; the class of an aggregate that is not."""
+    """The loaded objects that a row is part of; for an aggregate that is not loaded, its class."""
     for relationship in _owning(inspect(type(part))):
         whole = relationship.parent
         ids = {
@@ -95,7 +95,7 @@ def _owners(session: Session, part: Any, aggregates: Collection[AggregateRoot]) 
             for column, remote in relationship.synchronize_pairs
         }
         identity = tuple(ids.get(column) for column in whole.primary_key)
-        if None in identity:  # a new one, which is in the collection of its owner; so that is changed too
+        if None in identity:  # a new row: it is in its owner's collection, so the owner is changed, too
             continue
         if not issubclass(whole.class_, AggregateRoot):
             owner = session.identity_map.get(whole.identity_key_from_primary_key(identity))
@@ -116,7 +116,7 @@ def _owners(session: Session, part: Any, aggregates: Collection[AggregateRoot]) 
 
 @cache
 def _owning(mapper: Mapper[Any]) -> tuple[RelationshipProperty[Any], ...]:
-    """The relationships by which rows are part of something: not those to what has versions of its own."""
+    """The one-to-many relationships that own these rows; none for aggregates, which have their own versions."""
     if issubclass(mapper.class_, AggregateRoot):
         return ()
     return tuple(
@@ -132,14 +132,14 @@ def _name(mapper: Mapper[Any], column: Any) -> str:
 
 
 def continue_streams(session: Session, aggregates: Collection[AggregateRoot]) -> None:
-    """Let new aggregates go on where the stream of their id ended: another had the id, and was deleted."""
+    """Number the events of new aggregates after those of deleted ones that had the same id."""
     new = [instance for instance in session.new if isinstance(instance, AggregateRoot) and instance.id is not None]
     if not new:
         return
     streams = {(aggregate.aggregate_type, str(aggregate.id)): aggregate for aggregate in new}
     found = session.connection().execute(_LAST_VERSIONS, {"streams": list(streams)})
     versions = {(kind, id_): version for kind, id_, version in found}
-    for earlier in aggregates:  # deleted in this very unit, whose events are not in the log yet
+    for earlier in aggregates:  # deleted in this very unit of work, so their events are not in the log yet
         stream = earlier.aggregate_type, str(earlier.id)
         if stream in streams and earlier is not streams[stream]:
             versions[stream] = max(versions.get(stream, 0), earlier.version)
@@ -148,11 +148,11 @@ def continue_streams(session: Session, aggregates: Collection[AggregateRoot]) ->
 
 
 def is_made_since(moment: float, id_: object) -> bool:
-    """Whether an id tells when it was made, as a UUID of version 7 does, and that was not before this moment.
+    """Whether an id is a UUIDv7 whose timestamp lies between this moment and now.
 
     Args:
-        moment: in seconds of the epoch.
-        id_: of an aggregate.
+        moment: in seconds since the epoch.
+        id_: the id of an aggregate.
     """
     if not isinstance(id_, UUID) or id_.version != 7:
         return False

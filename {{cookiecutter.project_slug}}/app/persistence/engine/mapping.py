@@ -1,4 +1,4 @@
-"""Tells SQLAlchemy which aggregate is made of which rows."""
+"""Maps aggregates to tables with SQLAlchemy."""
 
 from functools import cache
 
@@ -12,14 +12,14 @@ from app.persistence.tables import metadata
 
 @cache
 def map_aggregates() -> tuple[type, ...]:
-    """Call `map_aggregate` of every module in `mappings`, and so make their tables known; a second call does nothing.
+    """Call `map_aggregate` of every module in `mappings`, which also declares their tables; a second call does nothing.
 
     Returns:
-        The classes that are mapped.
+        The mapped classes.
 
     Raises:
-        DiscoveryError: one of them does not import.
-        ConfigurationError: an aggregate is mapped without its version.
+        DiscoveryError: if one of the modules cannot be imported.
+        ConfigurationError: if an aggregate is mapped without its version.
     """
     mapper_registry = registry(metadata=metadata)
     for module in discover(mappings.__name__).modules:

@@ -1,8 +1,8 @@
 """Behind a pooler, such as PgBouncer, each transaction may have another connection to PostgreSQL.
 
-So what a connection would be opened with is set in each transaction, together with its BEGIN; what others have left
-there is set back for as long as the transaction lasts. Statements have no names, which would stay there for others, and
-outside of a transaction nothing is executed: neither the time-outs nor the read-only mode would hold.
+So each BEGIN also sets the parameters with which a connection would otherwise be opened, and resets leftovers of other
+clients for the duration of the transaction. Prepared statements have no names, which would stay on the connection, and
+nothing is executed outside of a transaction, where neither the time-outs nor the read-only mode would apply.
 """
 
 from typing import Any
@@ -19,16 +19,16 @@ EVERY_TRANSACTION = {
     "lock_timeout": "DEFAULT",
     "idle_in_transaction_session_timeout": "DEFAULT",
 }
-"""What others may have left on a connection that would change what a transaction does, or how long it may take."""
+"""Leftovers of other clients that would change the effect of a transaction, or how long it may take."""
 STATEMENT_MODE = "statement pooling mode"
-"""What PgBouncer's refusal of BEGIN has in it."""
+"""A part of the message with which PgBouncer refuses BEGIN."""
 
 
 def connect_args(limits: dict[str, str]) -> dict[str, Any]:
-    """How asyncpg connects to a pooler, and begins transactions with these limits.
+    """The arguments with which asyncpg connects to a pooler, and begins transactions with these limits.
 
-    Without a cache of asyncpg's, statements have no names. One of SQLAlchemy's would keep what they answered at first,
-    and PostgreSQL, which knows no such statement any more, would not tell that a table has changed since.
+    Without asyncpg's cache, prepared statements have no names. SQLAlchemy's cache would keep their first description,
+    and PostgreSQL, which no longer has these statements, could not report that a table has changed since.
     """
     values = EVERY_TRANSACTION | limits
     return {
@@ -39,7 +39,7 @@ def connect_args(limits: dict[str, str]) -> dict[str, Any]:
 
 
 def _beginning_with(settings: str) -> type[Any]:
-    from asyncpg import Connection as PlainConnection  # which a service on SQLite does not import
+    from asyncpg import Connection as PlainConnection  # a service on SQLite does not import it
 
     class PooledConnection(PlainConnection):  # type: ignore[misc]
         """Begins each transaction with its settings, in one round trip."""
@@ -53,7 +53,7 @@ def _beginning_with(settings: str) -> type[Any]:
 
 
 def require_transactions(engine: AsyncEngine) -> None:
-    """From now on this engine refuses to execute what is in no transaction."""
+    """Make an engine refuse statements outside of a transaction."""
 
     def require_transaction(connection: Connection, *_: Any) -> None:
         if getattr(connection.connection.dbapi_connection, "autocommit", False):
@@ -66,7 +66,7 @@ def require_transactions(engine: AsyncEngine) -> None:
 
 
 def pooled() -> ConfigurationError:
-    """The error for a pooler that nobody has told of."""
+    """The error for a pooler that is not declared by `DATABASE_POOLER`."""
     return ConfigurationError(
         "A pooler, such as PgBouncer, stands before the database and does not pass on the time-outs and the read-only "
         "mode that connections are opened with: set DATABASE_POOLER=true, or let DATABASE_URL and READ_DATABASE_URL "
@@ -75,7 +75,7 @@ def pooled() -> ConfigurationError:
 
 
 def torn() -> ConfigurationError:
-    """The error for a pooler that does not keep a transaction together."""
+    """The error for a pooler that splits a transaction over several connections."""
     return ConfigurationError(
         "The pooler before the database does not keep the statements of a transaction together, so neither time-outs "
         "nor the read-only mode hold: let it pool sessions or transactions (PgBouncer: pool_mode = transaction)."

@@ -1,7 +1,7 @@
-"""PostgreSQL: connections with limits, so that nothing a client abandons runs or locks for ever.
+"""PostgreSQL: connections with time-outs, so that nothing a client abandons runs or holds locks for ever.
 
-Limits are start-up parameters of a connection. A pooler does not pass those on, and gives each transaction another
-connection, so behind one they are set in each transaction: `DATABASE_POOLER`.
+The time-outs are start-up parameters of a connection. A pooler does not pass these on, and gives each transaction
+another connection, so with `DATABASE_POOLER` they are set in each transaction.
 """
 
 from time import monotonic
@@ -19,11 +19,11 @@ from app.persistence.tables import metadata
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 RELAY_CONNECTIONS = 5
-"""A relay listens, rings and claims, events of others are stored meanwhile, and a reaction asks what it had."""
+"""At least one each to listen, notify, claim, store received events, and look up the inbox."""
 LONGEST_RELAY_PAUSE_SECONDS = 300
 """How long a transaction of the relay may be idle before the server ends it."""
 TRUSTED_SECONDS = 1.0
-"""A connection that was in use so recently is taken to be alive: to ask it takes three round trips."""
+"""A connection used this recently is assumed to be alive: a ping takes three round trips."""
 
 TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
 """Serialisation failure, deadlock, lock timeout, too many connections."""
@@ -31,7 +31,7 @@ TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
 NEEDS_TRANSACTION = "25P01"
 
 LOST = frozenset({"57P01", "57P02", "57P03", "25P03"})
-"""The server is shutting down or starting, or it ended a transaction that stood idle; 08xxx too."""
+"""The server is shutting down or starting, or it ended an idle transaction. 08xxx counts as lost, too."""
 
 
 def writing_engine(settings: Settings) -> AsyncEngine:
@@ -42,9 +42,9 @@ def writing_engine(settings: Settings) -> AsyncEngine:
 def reading_engine(settings: Settings) -> AsyncEngine:
     """The engine of queries: it can only read, and each statement is a transaction of its own.
 
-    In READ COMMITTED, PostgreSQL's default, statements of one transaction see no more of the same moment than that,
-    and BEGIN and ROLLBACK are two round trips more. A handler that needs one moment for several statements, or a
-    server-side cursor, asks for a transaction before its first statement: `sessions.at_one_moment`.
+    In READ COMMITTED, PostgreSQL's default, the statements of a transaction have no common snapshot either, and BEGIN
+    and ROLLBACK cost two more round trips. A handler that needs one snapshot for several statements, or a server-side
+    cursor, calls `sessions.at_one_moment` before its first statement.
 
     Behind a pooler only a transaction can be read-only, so there the statements of a query share one.
     """
@@ -58,16 +58,16 @@ def reading_engine(settings: Settings) -> AsyncEngine:
 
 
 def _drop_half_asked(context: ExceptionContext) -> None:
-    """Give up a connection on which asyncpg has prepared a cursor before it refuses it: a transaction is half begun."""
+    """Discard a connection on which asyncpg prepared a cursor and then refused it: a transaction is half begun."""
     if getattr(context.original_exception, "sqlstate", None) == NEEDS_TRANSACTION:
         context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
 
 
 def relaying_engine(settings: Settings) -> AsyncEngine:
-    """The engine of the relay, with connections of its own: events are delivered while all others are in use.
+    """The engine of the relay. Its own connections let it deliver events while all others are in use.
 
-    A relay that is gone without a word is missed within a minute, so that nothing it has locked stays so; behind a
-    pooler, which has the connection, by the time-out.
+    By TCP keepalives the server detects a vanished relay within a minute, and releases its locks. Behind a pooler,
+    which holds the connection, the time-out for idle transactions does so.
     """
     limits = _limits(settings)
     if not settings.database_pooler:
@@ -82,7 +82,7 @@ def relaying_engine(settings: Settings) -> AsyncEngine:
 
 
 def migrating_engine(settings: Settings) -> AsyncEngine:
-    """The engine of migrations: they may take long. A second connection holds the lock."""
+    """The engine of migrations: it sets no time-outs, and has a second connection for the lock."""
     return _engine(settings, settings.database_url, {}, "-migrations", 2)
 
 
@@ -92,7 +92,7 @@ def _engine(
     at_start = {"application_name": f"{settings.service_name}{name}"}
     if settings.database_pooler:
         connect = {"server_settings": at_start, **connect_args(limits)}
-        options["isolation_level"] = "READ COMMITTED"  # others may have left another default
+        options["isolation_level"] = "READ COMMITTED"  # other clients may have left another default
     else:
         connect = {"server_settings": at_start | limits}
     engine = create_async_engine(
@@ -112,9 +112,9 @@ def _engine(
 
 
 def ping_idle_connections(engine: AsyncEngine) -> None:
-    """Ask a connection that stood idle whether it is still there, before work begins on it.
+    """Ping a connection that was idle when it is checked out, to detect that it is dead before work begins.
 
-    SQLAlchemy's `pool_pre_ping` asks every time, which is a fifth of what a write costs.
+    SQLAlchemy's `pool_pre_ping` pings every time, which costs a fifth of a write.
     """
     dialect = engine.sync_engine.dialect
 
@@ -143,7 +143,7 @@ def _limits(settings: Settings) -> dict[str, str]:
 
 
 def classify(error: BaseException) -> CQRSError | None:
-    """PostgreSQL's error in the words of the bus, by its SQLSTATE: the classes of drivers say less."""
+    """Translate an error of PostgreSQL by its SQLSTATE, which is more precise than the driver's classes."""
     state = str(getattr(error, "sqlstate", None) or "")
     if state in TRANSIENT:
         return TransientError("The service is busy, try again in a moment.")
@@ -170,11 +170,11 @@ def classify(error: BaseException) -> CQRSError | None:
 
 
 async def require_settings(settings: Settings, writing: AsyncEngine, reading: AsyncEngine) -> None:
-    """Make sure that transactions have what they are to keep to, and nobody stands between who gives them others.
+    """Make sure that transactions have the configured time-outs and read-only mode, and that no unknown pooler exists.
 
     Raises:
-        ConfigurationError: who reads can write, or somebody can wait for ever: a pooler has left the settings out, or
-            nobody has told of one.
+        ConfigurationError: if a setting differs, so that the reading engine can write or a statement can wait for ever,
+            or if there is a pooler without `DATABASE_POOLER`.
     """
     for engine, mode in ((reading, {"transaction_read_only": "on"}), (writing, {})):
         wanted = _limits(settings) | mode
@@ -187,12 +187,12 @@ async def require_settings(settings: Settings, writing: AsyncEngine, reading: As
 
 
 async def require_no_pooler(settings: Settings, engine: AsyncEngine) -> None:
-    """Make sure that there is no pooler, unless it is known: that the process which answers is the one connected to.
+    """Make sure that there is no unknown pooler: the server process that answers must be the one connected to.
 
-    A pooler's role may have the right settings by chance, but LISTEN and prepared statements would still not be ours.
+    A pooler may have the right settings by chance, but LISTEN and prepared statements would be on shared connections.
 
     Raises:
-        ConfigurationError: there is one.
+        ConfigurationError: if there is a pooler without `DATABASE_POOLER`.
     """
     if settings.database_pooler:
         return

@@ -1,4 +1,4 @@
-"""Two kinds of sessions: those of units of work, and those that can only read."""
+"""Two kinds of sessions: sessions of units of work, and read-only sessions."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,10 +25,10 @@ class OperationSession(Session):
     is_over = False
 
     def refuse_if_over(self, transaction: SessionTransaction) -> None:
-        """Make sure that a transaction begins in time.
+        """Make sure that no transaction begins after the operation has ended.
 
         Raises:
-            ConfigurationError: nobody would commit it, or give its connection back.
+            ConfigurationError: if one would begin: nothing would commit it or return its connection.
         """
         if self.is_over and transaction.parent is None:
             raise ConfigurationError(
@@ -38,7 +38,7 @@ class OperationSession(Session):
 
 
 class Before(NamedTuple):
-    """What a unit of work was like when a savepoint was made."""
+    """The state of a unit of work when a savepoint was made."""
 
     events: dict[int, int]
     """How many events each aggregate had raised."""
@@ -49,13 +49,13 @@ class Before(NamedTuple):
 
 
 class UnitSession(OperationSession):
-    """The session of a unit of work. It holds every aggregate it has seen until the end.
+    """The session of a unit of work. It references every aggregate it has seen until the end.
 
-    It knows what failed in its transaction, whoever passed over that: PostgreSQL would answer the COMMIT with a
-    ROLLBACK and no error, and SQLite would commit what there is.
+    It remembers errors in its transaction, even those that a handler caught and ignored: PostgreSQL would answer the
+    COMMIT with a ROLLBACK and no error, and SQLite would commit the rest.
 
-    SQLAlchemy's own identity map is weak: after a flush an aggregate that nobody holds is collected, and the
-    events it raised with it.
+    SQLAlchemy's own identity map is weak: after a flush an unreferenced aggregate would be garbage-collected, together
+    with the events it raised.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -64,27 +64,27 @@ class UnitSession(OperationSession):
         self._began_at = time()
         self._new_streams: set[tuple[str, Any]] = set()
         self.may_continue_streams = False
-        """Whether the next flush may number the events of new aggregates anew."""
+        """Whether the next flush must look for earlier streams of new aggregates, and may renumber their events."""
         self._queries = 0
-        """How many queries, one inside the other, are being answered."""
+        """Nesting depth of queries running in this unit of work."""
         self._is_spoiled = False
         self._has_begun = False
         self._before: dict[SessionTransaction, Before] = {}
-        """Savepoint -> what it goes back to."""
+        """Savepoint -> the state that a rollback to it restores."""
         self.undone: dict[SessionTransaction, Exception] = {}
-        """Savepoint -> why it was gone back to, while it is still open."""
+        """Savepoint that was rolled back but is still open -> the error that caused the rollback."""
         self.failure: Exception | None = None
-        """What failed first; the transaction cannot be committed then, unless it goes back to a savepoint."""
+        """The first error. It prevents the commit, unless a rollback to an earlier savepoint clears it."""
         self.changes = Changes()
         self.is_of_unit = False
-        """Whether a unit of work, and nobody else, commits it."""
+        """Whether a unit of work owns this session, so that handlers must not commit it."""
 
     def flush(self, objects: Any = None) -> None:
-        """Write what changed.
+        """Write changes to the database.
 
         Raises:
-            ConcurrencyError: somebody else changed it too, and was first.
-            ConfigurationError: a query changed it.
+            ConcurrencyError: if another transaction changed or deleted one of the rows first.
+            ConfigurationError: if a query made changes.
         """
         if self._is_spoiled or (self._queries and _is_changed(self)):
             raise _changed_by_query()
@@ -97,7 +97,7 @@ class UnitSession(OperationSession):
             savepoint = self.get_nested_transaction()
             if savepoint is None:
                 self.fail(error)
-            else:  # to which SQLAlchemy has gone back already
+            else:  # SQLAlchemy has already rolled back to it
                 self.undone[savepoint] = error
             raise
 
@@ -105,7 +105,7 @@ class UnitSession(OperationSession):
         """Commit.
 
         Raises:
-            ConfigurationError: that is not for a handler to do: what it does later could fail.
+            ConfigurationError: if a handler calls this: only its unit of work commits, since later steps may fail.
         """
         if self.is_of_unit and not self.is_over:
             raise ConfigurationError(
@@ -115,16 +115,16 @@ class UnitSession(OperationSession):
         super().commit()
 
     def fail(self, error: Exception) -> Exception:
-        """Note that something failed which cannot be committed by half; what failed first is answered."""
+        """Mark the transaction as failed, so that no part of it is committed. Returns the first error."""
         if self.failure is None:
             self.failure = final(error) if isinstance(error, CQRSError) else error
         return self.failure
 
     def require_whole(self) -> None:
-        """Make sure that nothing failed, or that it was undone.
+        """Make sure that nothing failed, except where a savepoint undid it.
 
         Raises:
-            Exception: what failed first.
+            Exception: the first error, if there is one.
         """
         if self.failure is not None:
             logger.warning(
@@ -138,14 +138,14 @@ class UnitSession(OperationSession):
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """A query is answered meanwhile. Begin when everything is flushed: what is changed then, the query changed.
+        """Run a query inside this unit of work. Flush first: all changes found afterwards count as the query's.
 
-        If it did, nothing of this session can be stored any more.
+        If the query made changes, nothing in this session can be stored any more.
 
         Raises:
-            ConfigurationError: the query changed something, and did not fail by itself.
+            ConfigurationError: if the query made changes and raised no error of its own.
         """
-        if self._queries == 0:  # only then: who listens makes every statement slower
+        if self._queries == 0:  # only during queries: the listener slows down every statement
             event.listen(self, "do_orm_execute", _refuse_change)
         self._queries += 1
         raised = self._raised()
@@ -160,7 +160,7 @@ class UnitSession(OperationSession):
             raise _changed_by_query()
 
     def begin_savepoint(self, savepoint: SessionTransaction) -> None:
-        """Note what there was before a savepoint."""
+        """Record the state before a savepoint."""
         if savepoint.nested:
             counts = {key: aggregate.count_events() for key, aggregate in self.aggregates.items()}
             work = current_work()
@@ -168,7 +168,7 @@ class UnitSession(OperationSession):
             self._before[savepoint] = Before(counts, work, published, self.failure, Changes(self.changes))
 
     def undo_savepoint(self) -> None:
-        """Drop the events raised since the savepoint that is gone back to, as SQLAlchemy drops what was changed."""
+        """After a rollback to a savepoint, drop the events raised since, as SQLAlchemy discards the changes."""
         savepoint = self.get_nested_transaction()
         if savepoint is None:
             return
@@ -180,7 +180,7 @@ class UnitSession(OperationSession):
             del before.work.published[before.published :]
 
     def end_transaction(self, transaction: SessionTransaction) -> None:
-        """There is no way back to a savepoint any more; or all is over, and not by the unit of work."""
+        """Forget an ended savepoint. If a handler ended the whole transaction, mark the unit of work as failed."""
         self._before.pop(transaction, None)
         self.undone.pop(transaction, None)
         if transaction.parent is not None or self.is_over:
@@ -196,9 +196,9 @@ class UnitSession(OperationSession):
             )
 
     def note_new(self, instance: object) -> None:
-        """Note whether another may have had the id of a new aggregate.
+        """Record whether an earlier, deleted aggregate may have had the id of a new one.
 
-        Most ids are made in the unit itself. To know that saves a look at the log, which is a round trip.
+        Most ids are created within the unit of work. Recognising them saves a query of the log, which is a round trip.
         """
         if isinstance(instance, AggregateRoot):
             stream = instance.aggregate_type, instance.id
@@ -206,7 +206,7 @@ class UnitSession(OperationSession):
             self._new_streams.add(stream)
 
     def look_at_changes(self, *_: Any) -> None:
-        """Hold what is about to be written against the versions of the aggregates."""
+        """Before a flush, record which aggregates it changes, and whether their versions move."""
         aggregates = self.aggregates.values()
         if self.may_continue_streams:
             continue_streams(self, aggregates)
@@ -214,7 +214,7 @@ class UnitSession(OperationSession):
         self.changes.note(self, aggregates)
 
     def watch(self, transaction: SessionTransaction, connection: Connection) -> None:
-        """Hear of every statement that fails."""
+        """Register `fail` for every failing statement of this connection."""
         self._has_begun = True
         told_of_failures[connection] = self.fail
 
@@ -226,17 +226,17 @@ class ReadSession(OperationSession):
     """A session that refuses to write, even before the database would."""
 
     from_events: Sequence[AggregateRoot] = ()
-    """The aggregates that were made from their events, which no row tells changes of."""
+    """The event-sourced aggregates that were loaded: they have no rows that would show changes."""
     has_transaction = False
-    """Whether a transaction is to be ended with the session: each statement may be one of its own."""
+    """Whether a transaction must be ended with the session; in autocommit mode there is none."""
     has_snapshot = False
-    """Whether all statements of that transaction see the same moment."""
+    """Whether all statements of that transaction read from one snapshot."""
 
     def flush(self, objects: Any = None) -> None:
         """Refuse changes.
 
         Raises:
-            ConfigurationError: something was changed.
+            ConfigurationError: if there are any.
         """
         self.refuse_changes()
 
@@ -244,7 +244,7 @@ class ReadSession(OperationSession):
         """Make sure that nothing was changed.
 
         Raises:
-            ConfigurationError: something was; without a transaction it would be lost without a word.
+            ConfigurationError: if something was: without a transaction the change would be lost silently.
         """
         happened = any(aggregate.count_events() for aggregate in self.from_events)
         if happened or _is_changed(self):
@@ -252,7 +252,7 @@ class ReadSession(OperationSession):
 
 
 class Savepoint(AsyncSessionTransaction):
-    """A savepoint that was gone back to does not end as if all had gone well."""
+    """A savepoint that raises the error of a failed flush inside it at its end, even if the error was ignored."""
 
     async def __aexit__(self, kind: Any, error: Any, at: Any) -> None:
         savepoint, session = self.sync_transaction, cast(UnitSession, self.session.sync_session)
@@ -263,10 +263,10 @@ class Savepoint(AsyncSessionTransaction):
 
 
 class UnitAsyncSession(AsyncSession):
-    """What handlers know of the session of a unit of work."""
+    """The session of a unit of work, as handlers use it."""
 
     def begin_nested(self) -> Savepoint:
-        """A savepoint."""
+        """Begin a savepoint, with `async with`."""
         return Savepoint(self, nested=True)
 
 
@@ -277,21 +277,21 @@ def session_on(engine: AsyncEngine, kind: type[Session]) -> AsyncSession:
 
 
 async def at_one_moment(session: AsyncSession) -> None:
-    """Let all statements of a query from here on see the same moment, or let it have a server-side cursor.
+    """From here on, run the statements of a query on one snapshot. A server-side cursor needs this, too.
 
-    PostgreSQL has to be asked, where each statement is a transaction of its own. On SQLite it is always so. In a unit
-    of work its isolation level decides.
+    On PostgreSQL this begins a REPEATABLE READ transaction; otherwise each statement has a snapshot of its own.
+    On SQLite queries always read from one snapshot. In a unit of work, its isolation level decides.
     """
     reading = session.sync_session
     if session.get_bind().dialect.name != "postgresql" or not isinstance(reading, ReadSession):
         return
     if not reading.has_snapshot:
-        await session.commit()  # there is nothing to commit, but what is read next may be read at another level
+        await session.commit()  # ends a transaction without writes, so that the next can have another level
         await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def hold(session: Session, aggregate: AggregateRoot) -> None:
-    """Let a session know an aggregate that has no row, for the events it raises."""
+    """Register an aggregate without a row with its session, which otherwise would not see the events it raises."""
     if isinstance(session, UnitSession):
         session.aggregates[id(aggregate)] = aggregate
     elif isinstance(session, ReadSession):
@@ -321,7 +321,7 @@ def _hold(session: Session, instance: object) -> None:
 def _note_transaction(session: ReadSession, _: Any, connection: Connection) -> None:
     driver = connection.connection.dbapi_connection
     session.has_transaction = not getattr(driver, "autocommit", False)
-    # Behind a pooler the level is always said.
+    # Behind a pooler the isolation level is always explicit.
     session.has_snapshot = session.has_transaction and getattr(driver, "isolation_level", None) != "read_committed"
     if session.has_snapshot and (work := current_work()) is not None:
         work.has_snapshot = True

@@ -1,4 +1,4 @@
-"""A span for each statement that an operation executes. Its text is there, its values never are."""
+"""A tracing span for each statement of an operation. It has the statement's text, but never its values."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from app.persistence.engine.database import Database
 
 
 def trace_statements(database: Database, tracer: Tracer) -> None:
-    """From now on, statements inside a span have spans of their own. Those of background work have none around."""
+    """Start a span for each statement that runs inside a span. Background work runs outside of spans."""
     engines = {database.writing_engine, database.reading_engine, database.relaying_engine}
     for engine in {each.sync_engine for each in engines}:
         _Statements(tracer, engine.dialect.name).listen(engine)

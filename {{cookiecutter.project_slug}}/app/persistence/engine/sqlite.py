@@ -1,4 +1,4 @@
-"""SQLite: one writer, which waits for nobody in this process, and readers that see what is committed."""
+"""SQLite in WAL mode: one writing connection, for which tasks queue, and read-only connections."""
 
 import asyncio
 import re
@@ -26,20 +26,20 @@ UNIQUE = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_
 def writing_engine(settings: Settings) -> AsyncEngine:
     """The engine of units of work.
 
-    SQLite's own lock is unfair: under load some writer never gets it. Here writers queue for one connection.
-    BEGIN IMMEDIATE takes the lock first, so that nothing read in the transaction can be out of date.
+    SQLite's own lock is unfair: under load some writers never get it. So writers queue for one connection.
+    BEGIN IMMEDIATE takes the lock first, so that no data read in the transaction can be out of date.
     """
     return _engine(settings, settings.database_url, 1, WRITER, "BEGIN IMMEDIATE")
 
 
 def reading_engine(settings: Settings) -> AsyncEngine:
-    """The engine of queries: it cannot write, and does not wait for who does."""
+    """The engine of queries: it cannot write, and does not wait for writers."""
     url = settings.read_database_url or settings.database_url
     return _engine(settings, url, settings.database_pool_size, READER, "BEGIN")
 
 
 def migrating_engine(settings: Settings) -> AsyncEngine:
-    """The engine of migrations: it checks no foreign keys, because to change a table is to drop and copy it."""
+    """The engine of migrations: it checks no foreign keys, because changing a table means to copy and drop it."""
     return _engine(settings, settings.database_url, 1, ("PRAGMA journal_mode=WAL",), "BEGIN IMMEDIATE")
 
 
@@ -60,12 +60,12 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
     )
 
     def begin_transaction(connection: Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":  # of a migration
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":  # which a migration may set
             connection.exec_driver_sql(begin)
 
     def undo(connection: Any, record: Any, error: BaseException | None) -> None:
-        # A connection that is closed with a statement half read, as after a cancellation, would keep its lock until
-        # that statement is garbage.
+        # A connection closed with a half-read statement, as after a cancellation, would keep its lock until that
+        # statement is garbage-collected.
         with suppress(sqlite3.Error):
             connection.rollback()
 
@@ -77,10 +77,10 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
 
 @contextmanager
 def exclusively(engine: AsyncEngine, purpose: str, patience_seconds: float = 0) -> Iterator[bool]:
-    """Whether nobody else does this with the database now, in this process or another; so it stays inside.
+    """Hold the lock of `purpose` inside, against this process and all others; yields whether it was obtained.
 
-    Who else does is waited for, in a blocking way, for as long as is said.
-    The lock is one of SQLite's own, on a file beside the database, and ends with the process that holds it.
+    If it is taken, the calling thread blocks for up to `patience_seconds`.
+    The lock is SQLite's own, on a file beside the database, and ends with the process that holds it.
     """
     beside = f"{_file(engine.url)}-{purpose}"
     with closing(sqlite3.connect(beside, timeout=patience_seconds, isolation_level=None)) as connection:
@@ -97,10 +97,10 @@ def _file(url: URL) -> str:
 
 
 def _require_usable(url: str) -> None:
-    """Open the file once, here: where the driver fails to, it leaves a thread behind that fails in turn.
+    """Open the file once, before the driver does: if it failed, it would leave behind a thread that fails, too.
 
     Raises:
-        ConfigurationError: the file cannot be opened, or is no database.
+        ConfigurationError: if the file cannot be opened, or is not a database.
     """
     file = make_url(url).database or ""
     try:
@@ -113,7 +113,7 @@ def _require_usable(url: str) -> None:
 
 
 async def _connect(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosqlite.Connection:
-    """A connection. A caller who is cancelled while it is opened leaves none behind, as the driver alone would."""
+    """Open a connection. If the caller is cancelled meanwhile, it is closed; the driver alone would leave it open."""
     opening = asyncio.ensure_future(_opened(pragmas, *args, **options))
     try:
         return await asyncio.shield(opening)
@@ -126,7 +126,7 @@ async def _connect(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aios
 
 async def _opened(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosqlite.Connection:
     connecting = aiosqlite.connect(*args, **options)
-    connecting._thread.daemon = True  # it does not keep a process alive that ends without closing its engines
+    connecting._thread.daemon = True  # else it keeps a process alive that ends without closing its engines
     connection = await connecting
     try:
         for pragma in pragmas:
@@ -138,7 +138,7 @@ async def _opened(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosq
 
 
 def classify(error: BaseException) -> CQRSError | None:
-    """SQLite's error in the words of the bus, by its code."""
+    """Translate an error of SQLite by its code."""
     if not isinstance(error, sqlite3.Error):
         return None
     code = getattr(error, "sqlite_errorcode", 0)

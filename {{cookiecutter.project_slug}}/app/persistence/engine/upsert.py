@@ -1,6 +1,6 @@
-"""INSERTs of rows that may be there already, on both databases.
+"""INSERTs of rows that may already exist, for both databases.
 
-Statements are made once: that takes as long as to execute them.
+Statements are cached: building one takes as long as executing it.
 """
 
 from functools import lru_cache
@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 
 async def insert_if_new(session: AsyncSession, table: Table, values: dict[str, Any]) -> bool:
-    """Insert a row, unless there is one with its key; whether it was inserted.
+    """Insert a row, unless one with its key exists. Returns whether it was inserted.
 
-    Of two who insert the same at once, the second waits for the first to commit.
+    Of two concurrent inserts of the same key, the second waits for the first to commit.
     """
     result = await session.execute(if_new(table, session.get_bind().dialect.name), values)
     return bool(result.rowcount)  # type: ignore[attr-defined]  # an INSERT's result has one
@@ -22,13 +22,13 @@ async def insert_if_new(session: AsyncSession, table: Table, values: dict[str, A
 
 @lru_cache(maxsize=200)
 def if_new(table: Table, dialect_name: str) -> Insert:
-    """The row that is there stays as it is."""
+    """An INSERT that leaves an existing row unchanged."""
     return _insert(table, dialect_name).on_conflict_do_nothing()
 
 
 @lru_cache(maxsize=200)
 def replacing(table: Table, dialect_name: str) -> Insert:
-    """The row that is there gets all the new values."""
+    """An INSERT that overwrites all values of an existing row."""
     statement = _insert(table, dialect_name)
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
@@ -38,7 +38,7 @@ def replacing(table: Table, dialect_name: str) -> Insert:
 
 @lru_cache(maxsize=200)
 def adding(table: Table, dialect_name: str) -> Insert:
-    """The new values, which are numbers, are added to those of the row that is there."""
+    """An INSERT that adds the new values, which are numbers, to those of an existing row."""
     statement = _insert(table, dialect_name)
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),

@@ -1,4 +1,4 @@
-"""The event log: what happened, stored with the state it changed. What an event says is never changed."""
+"""The event log: events, stored in the transaction that changed the state. The content of an event never changes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,17 +16,17 @@ INSERT = insert(event_log)
 
 
 async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
-    """Add events to the log.
+    """Append events to the log.
 
     Raises:
-        ConcurrencyError: there is an event of the same aggregate and version already.
-        ConflictError: there is an aggregate of the same id already, which is kept as its events alone.
+        ConcurrencyError: if the log already has an event of the same aggregate and version.
+        ConflictError: if an event-sourced aggregate with the same id already exists.
     """
     await session.run_sync(_append, [row_of(record) for record in records])
 
 
 def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    session.flush()  # so that a conflict below is one of the log, not of the state
+    session.flush()  # a conflict below then comes from the log, not from the state
     try:
         session.connection().execute(INSERT, rows)
     except ConflictError as error:
@@ -34,7 +34,7 @@ def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _collision(rows: Sequence[dict[str, Any]]) -> ConflictError:
-    """Why there is an event of this number already. An aggregate that has rows has collided there before."""
+    """The error for a duplicate version. An aggregate with rows has conflicted earlier, when they were flushed."""
     first: dict[tuple[Any, Any], int] = {}
     for row in rows:
         if row["version"] is not None:
@@ -46,7 +46,7 @@ def _collision(rows: Sequence[dict[str, Any]]) -> ConflictError:
 
 
 async def stream(session: AsyncSession, aggregate_type: str, aggregate_id: str) -> list[StoredEvent]:
-    """What happened to one aggregate, from the beginning."""
+    """The events of one aggregate, from the first."""
     log = event_log.c
     of_aggregate = (log.aggregate_type == aggregate_type, log.aggregate_id == aggregate_id)
     rows = await session.execute(select(*columns_of(event_log)).where(*of_aggregate).order_by(log.version))

@@ -1,4 +1,4 @@
-"""Aggregates that are kept as their events alone: made again from their stream in the event log."""
+"""Aggregates that are stored only as their events, and loaded by replaying their stream in the event log."""
 
 from typing import Any, TypeVar
 
@@ -13,9 +13,9 @@ A = TypeVar("A", bound=EventSourcedAggregate)
 
 
 class EventStreams:
-    """Event-sourced aggregates of any class, in the unit of work of the operation.
+    """The repository of event-sourced aggregates of any class, in the unit of work of the operation.
 
-    Nobody is locked out: of two who add to one stream at once, the second is told so by the commit.
+    Locking is optimistic: if two operations append to one stream concurrently, the commit of the second one fails.
     """
 
     def __init__(self, session: AsyncSession, types: EventTypes) -> None:
@@ -24,19 +24,19 @@ class EventStreams:
         self._known: dict[tuple[type, str], Any] = {}
 
     def add(self, aggregate: A) -> A:
-        """Store a new aggregate, with the commit: its events are all there is to store."""
+        """Add a new aggregate. The commit stores its events, and nothing else."""
         hold(self._session.sync_session, aggregate)
         self._known[type(aggregate), str(aggregate.id)] = aggregate
         return aggregate
 
     async def load(self, kind: type[A], aggregate_id: object) -> A:
-        """An aggregate as its events made it; what it raises from now on is stored with the commit.
+        """Load an aggregate by replaying its events. The commit stores the events that it raises from now on.
 
-        Whoever asks for it again in the same operation gets the same object.
+        A second call for the same aggregate within the operation returns the same object.
 
         Raises:
-            ResourceNotFoundError: nothing ever happened to it.
-            UnreadableEventError: an event of it has no class any more, or its class cannot read it.
+            ResourceNotFoundError: if the log has no event of it.
+            UnreadableEventError: if one of its events has no class any more, or its class cannot read it.
         """
         known: A | None = self._known.get((kind, str(aggregate_id)))
         if known is not None:

@@ -1,4 +1,4 @@
-"""How a relay in another process learns of a commit at once: PostgreSQL's NOTIFY. Elsewhere it looks now and then."""
+"""Wakes relays in other processes after a commit, by PostgreSQL's NOTIFY. Without it, relays only poll."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,13 +17,13 @@ logger = structlog.get_logger(__name__)
 CHANNEL = "event_log"
 RECONNECT_SECONDS = 1.0
 PAUSE_SECONDS = 0.1
-"""Between two rings; each takes as long as half a write."""
+"""Pause between two NOTIFYs, each of which takes half as long as a write."""
 
 
 class Bell:
-    """Tells the relays of other processes that events were committed.
+    """Notifies the relays of other processes that events were committed.
 
-    It rings after the commit, and once for many: NOTIFY in a transaction would let commits happen only one by one.
+    One coalesced NOTIFY is sent after many commits: inside their transactions, NOTIFY would serialise the commits.
     """
 
     def __init__(self, database: Database) -> None:
@@ -32,13 +32,13 @@ class Bell:
         self._ringing: asyncio.Task[None] | None = None
 
     def add(self, records: Sequence[EventRecord]) -> None:
-        """These are in the log."""
+        """Schedule a NOTIFY on PostgreSQL: these events were committed to the event log."""
         self._again = True
         if not self._database.is_sqlite and (self._ringing is None or self._ringing.done()):
             self._ringing = asyncio.create_task(self._ring(), name="event-bell")
 
     async def idle(self) -> None:
-        """Wait until it was rung; what others do then is not known here."""
+        """Wait until a scheduled NOTIFY was sent, but not for the relays that it wakes."""
         if self._ringing is not None:
             await asyncio.wait([self._ringing])
 
@@ -47,7 +47,7 @@ class Bell:
     async def _ring(self) -> None:
         while self._again:
             self._again = False
-            with suppress(CQRSError):  # then they look for themselves
+            with suppress(CQRSError):  # the relays poll anyway
                 async with self._database.relaying_engine.begin() as connection:
                     await connection.execute(text(f"NOTIFY {CHANNEL}"))
             await asyncio.sleep(PAUSE_SECONDS)
@@ -55,9 +55,9 @@ class Bell:
 
 @asynccontextmanager
 async def listening(database: Database, wake: Callable[[], None]) -> AsyncIterator[None]:
-    """Call `wake` when another process has rung, for as long as the context is open.
+    """Call `wake` at each NOTIFY, for as long as the context is open.
 
-    Nobody can listen behind a pooler, where LISTEN would stay on a connection that others get.
+    Behind a pooler there is no LISTEN: it would stay on a connection that the pooler gives to other clients.
     """
     if database.is_pooled:
         logger.info("listening_left_out", reason="DATABASE_POOLER is set: this looks every RELAY_POLL_SECONDS.")
@@ -77,7 +77,7 @@ async def _listen(engine: AsyncEngine, wake: Callable[[], None]) -> None:
         try:
             await _listen_once(engine, wake)
         except (CQRSError, OSError):
-            pass  # an outage, which the relay tells of; until this listens again it looks for itself
+            pass  # an outage, which the relay logs; the relay polls until the listener has reconnected
         except Exception:  # the driver's own errors are not translated
             logger.exception("listening_failed")
         await asyncio.sleep(RECONNECT_SECONDS)
@@ -90,7 +90,7 @@ async def _listen_once(engine: AsyncEngine, wake: Callable[[], None]) -> None:
         driver.add_termination_listener(lambda *_: gone.set())
         try:
             await driver.add_listener(CHANNEL, lambda *_: wake())
-            wake()  # for what was missed
+            wake()  # notifications before LISTEN were missed
             await gone.wait()
         finally:
             await connection.invalidate()

@@ -1,8 +1,8 @@
-"""The outbox: which events wait for which handlers, who has them now, and what became of each.
+"""The outbox: which events wait for which handlers, which process has claimed them, and the outcome of each.
 
-An event is handed out once: it waits then in `reactions` for each of its handlers by itself. A handler gets the events
-of an aggregate one after the other, so only the first of them is ever due. Whoever claims it holds a lease, which ends
-when its process does not renew it any more.
+Handing out an event inserts a row into `reactions` for each of its handlers, which then proceed independently. A
+handler processes the events of an aggregate in order, so only the first of them, the head of the stream, is ever due.
+A process claims a due reaction with a lease, which expires unless the process renews it.
 """
 
 import random
@@ -42,17 +42,17 @@ from app.persistence.tables import UtcDateTime, event_log, reactions, received_e
 
 HANDED_OUT_AT_ONCE = 500
 LEASE_SECONDS = 10.0
-"""How long a process is missed before others get what it has claimed."""
+"""Duration of a lease: when a process stops renewing it, other processes may claim the event after this time."""
 GRACE_SECONDS = 60.0
-"""How long an event of another service waits for the one before it: brokers deliver again sooner."""
+"""How long an event of another service waits for its predecessor; brokers redeliver sooner than that."""
 LONGEST_BACKOFF_SECONDS = 300.0
 LONGEST_REASON = 1000
 _LOCK_ID = 0x6F757462
 NO_LOCK = select(func.clock_timestamp(type_=UtcDateTime))
 SHARED_LOCK = NO_LOCK.add_columns(func.pg_advisory_xact_lock_shared(_LOCK_ID))
-"""Wait while somebody has the other lock, and keep others from it until the commit."""
+"""Shared advisory lock, held until the commit; it excludes transactions with the exclusive lock below."""
 LOCK = NO_LOCK.add_columns(func.pg_advisory_xact_lock(_LOCK_ID))
-"""Wait until nobody changes which event is the first of a stream, and keep others from it until the commit."""
+"""Exclusive advisory lock, held until the commit: no other transaction changes the head of a stream meanwhile."""
 
 OWN = ""
 """The `source` of events of this service."""
@@ -60,33 +60,33 @@ OWN = ""
 logger = structlog.get_logger(__name__)
 
 Kind = tuple[str, str]
-"""The source of an event, and its name."""
+"""The source of an event and its type."""
 Handlers = Mapping[Kind, Sequence[str]]
 Stream = tuple[str, str, str | None, str | None]
-"""A handler, a source and an aggregate: events of one stream are handled in their order."""
+"""A handler, a source, and an aggregate's type and id: the events of one stream are processed in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An event that this process lets a handler handle."""
+    """An event that this process has claimed for a handler."""
 
     event: StoredEvent
     source: str
     handler: str
     attempts: int
-    """How often the handler failed."""
+    """How often the handler has failed so far."""
     previous: int | None
-    """The version of the public event before it of the same aggregate."""
+    """The version of the aggregate's previous public event."""
 
     @property
     def stream(self) -> Stream:
-        """The stream that it is the first of."""
+        """The stream whose head this event is."""
         return self.handler, self.source, self.event.aggregate_type, self.event.aggregate_id
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an event at a handler: it is done, or failed, or is given back as if it had not been claimed."""
+    """The result of a delivery: done, failed, or given back as if the event had never been claimed."""
 
     claimed: Claimed
     error: Exception | None = None
@@ -94,22 +94,22 @@ class Outcome:
 
     @property
     def is_done(self) -> bool:
-        """Whether the handler is done with the event."""
+        """Whether the handler processed the event."""
         return self.error is None and not self.is_given_back
 
 
 class Outbox:
-    """The waiting events of one service, as one process sees them.
+    """The outbox of one service, as one process uses it.
 
     Args:
-        database: where they are.
-        handlers: tells the names of the handlers of each event, by its source and name; asked again and again, because
-            handlers may be registered later. What it does not tell of is left to processes that know it.
-        public: the names of the events that other services hear of.
-        max_attempts: after so many failures an event is dead for a handler, and waits for an operator; not if what
-            failed last may pass by itself, as an outage does.
-        retry_seconds: how long to wait after the first failure; doubled with each more, up to 5 minutes.
-        reports: told about events that are dead.
+        database: holds the outbox.
+        handlers: returns the names of the handlers of each event, by source and type. It is called repeatedly, because
+            handlers may be registered later. Events that it does not name are left to processes that know them.
+        public: the types of the events that are published to other services.
+        max_attempts: after so many failures an event is a dead letter for the handler, and waits for an operator. It
+            is retried nevertheless while the last error is transient, such as an outage.
+        retry_seconds: backoff after the first failure; doubled after each further one, up to 5 minutes.
+        reports: receives the errors of dead letters.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Outbox:
         self._lease = _lease(self._due)
 
     async def hand_out(self) -> bool:
-        """Let new events wait for each of their handlers; whether there may be more."""
+        """Insert a reaction for each handler of each new event. Returns whether there may be more new events."""
         if (handlers := self._handlers_now()) != self._handlers:
             self._learn(handlers)
         async with self._reading() as connection:
@@ -149,11 +149,11 @@ class Outbox:
         return any([await self._hand_out(table, self._new[table]) for table in tables])
 
     async def _hand_out(self, table: Table, new: Select[*tuple[Any, ...]]) -> bool:
-        """Whether it handed out any: those that wait behind them may follow."""
+        """Hand out the new events of one table. Returns whether there were any: their successors may now be ready."""
         async with writing(self._database, LOCK) as (connection, now):
             since = {"too_long_ago": now - timedelta(seconds=GRACE_SECONDS)}
             found = (await connection.execute(new, since)).mappings().all()
-            handlers = self._handlers_now()  # now that it is known what happened: one may have been registered before
+            handlers = self._handlers_now()  # read after the events, to miss no handler registered before them
             ready = _in_order(found)
             waiting = await self._streams_that_wait(connection, ready)
             rows: list[dict[str, Any]] = []
@@ -184,14 +184,14 @@ class Outbox:
         return {(row[0], row[1], row[2], row[3]) for row in await connection.execute(streams)}
 
     async def turn(self, outcomes: Sequence[Outcome], free: Mapping[str, int]) -> list[Claimed]:
-        """Store what became of events, and claim what is due.
+        """Store outcomes and claim due events, in one transaction.
 
         Args:
-            outcomes: what became of events that were claimed.
-            free: handler -> how many events it may have more.
+            outcomes: the outcomes of claimed events.
+            free: handler -> how many more events to claim for it.
 
         Returns:
-            What was claimed: nobody else gets it until the lease ends.
+            The claimed events: no other process gets them until the lease expires.
         """
         if not outcomes and not await self._may_claim(free):
             return []
@@ -203,7 +203,7 @@ class Outbox:
         return claimed
 
     async def renew(self) -> None:
-        """Hold what was claimed for longer."""
+        """Renew the leases of all events that this process has claimed."""
         async with writing(self._database) as (connection, now):
             until = now + timedelta(seconds=LEASE_SECONDS)
             await connection.execute(
@@ -211,19 +211,19 @@ class Outbox:
             )
 
     async def give_back(self) -> None:
-        """Let others have what was claimed and is not done."""
+        """Release all claims of this process, so that other processes may claim the events at once."""
         async with writing(self._database) as (connection, now):
             mine = update(reactions).where(reactions.c.claimed_by == self._worker)
             await connection.execute(mine.values(due_at=now, claimed_by=None))
 
     async def without_handlers(self) -> dict[str, int]:
-        """The handlers that events wait for and that this process does not have, with how many events."""
+        """Handlers that this process does not have -> how many events wait for them."""
         r = reactions.c
         rest = select(r.handler, func.count()).where(r.handler.not_in(self.names)).group_by(r.handler)
         async with self._reading() as connection:
             return {row[0]: row[1] for row in await connection.execute(rest)}
 
-    # What it is made of
+    # Internals
 
     async def _claim(self, connection: AsyncConnection, free: Mapping[str, int], now: datetime) -> list[Claimed]:
         until = now + timedelta(seconds=LEASE_SECONDS)
@@ -232,7 +232,7 @@ class Outbox:
         if not rows:
             return []
         events = await self._events(connection, rows)
-        # In the order in which they happened, as far as ids tell.
+        # In the order in which the events happened, as far as their ids are ordered by time (UUIDv7).
         return [
             Claimed(event, row.source, row.handler, row.attempts, previous)
             for row in sorted(rows, key=itemgetter(0))
@@ -246,7 +246,7 @@ class Outbox:
         for event_id, _, source, _ in rows:
             wanted[source == OWN].append(event_id)
         found: dict[UUID, tuple[StoredEvent, int | None]] = {}
-        # Without a source an event may also be one that was received before events had one.
+        # An event without a source may also have been received by a release that did not store sources.
         for statement, ids in ((self._logged, wanted[True]), (_RECEIVED, [*wanted[False], *wanted[True]])):
             missing = [event_id for event_id in ids if event_id not in found]
             if missing:
@@ -267,7 +267,7 @@ class Outbox:
             await connection.execute(_CHANGE, failed)
 
     def _mine(self, claimed: Claimed) -> dict[str, Any]:
-        """Names the row of what was claimed, as long as nobody else has claimed it."""
+        """Parameters that select the claimed row, provided that this process still holds the claim."""
         return {"id": claimed.event.id, "by": claimed.handler, "me": self._worker}
 
     def _failure(self, claimed: Claimed, error: Exception, now: datetime) -> dict[str, Any]:
@@ -285,7 +285,7 @@ class Outbox:
         return claimed.attempts + 1 >= self._max_attempts and not _may_pass(error)
 
     def _tell_dead(self, outcomes: Iterable[Outcome]) -> None:
-        """Say which of those that failed are dead: from now on they wait for somebody, and nobody may be looking."""
+        """Log and report new dead letters: they wait for an operator, who has to learn of them."""
         for outcome in outcomes:
             claimed, error = outcome.claimed, outcome.error
             if error is None or not self._is_dead(claimed, error):
@@ -304,7 +304,7 @@ class Outbox:
                 self._reports.report(error, claimed.event.event_type, claimed.event.operation())
 
     def _wait(self, attempts: int) -> float:
-        """Between half of the back-off and all of it, so that what failed together is not tried together."""
+        """Backoff with jitter (from half of it to all), so that events that failed together are retried apart."""
         longest = min(self._retry_seconds * 2.0 ** min(attempts - 1, 30), LONGEST_BACKOFF_SECONDS)
         return random.uniform(longest / 2, longest)  # noqa: S311  # no secret
 
@@ -312,7 +312,7 @@ class Outbox:
         return {f"free_{number}": max(0, free.get(name, 0)) for number, name in enumerate(self.names)}
 
     async def _may_claim(self, free: Mapping[str, int]) -> bool:
-        """Whether it is worth a transaction that writes: on SQLite others wait for those."""
+        """Whether to begin a writing transaction: on SQLite, which has one writer, only if an event is due."""
         limits = self._limits(free)
         if not self._database.is_sqlite or not any(limits.values()):
             return any(limits.values())
@@ -327,21 +327,21 @@ class Outbox:
 
 @asynccontextmanager
 async def writing(database: Database, begin: Select[Any] = NO_LOCK) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
-    """A transaction on `reactions`, and its moment by the clock that all processes share: the server's, if it has one.
+    """A transaction on `reactions`, and its time by the clock that all processes share: the server's on PostgreSQL.
 
-    On SQLite there is one lock for everything.
+    On SQLite `begin` is ignored: its one write lock already excludes all other writers.
     """
     async with transaction(database) as connection:
         yield connection, datetime.now(UTC) if database.is_sqlite else (await connection.execute(begin)).one()[0]
 
 
 def transaction(database: Database) -> AbstractAsyncContextManager[AsyncConnection]:
-    """A transaction apart from those of units of work."""
+    """A transaction for event delivery, separate from units of work."""
     return (database.writing_engine if database.is_sqlite else database.relaying_engine).begin()
 
 
 async def promote(connection: AsyncConnection, streams: Iterable[tuple[Any, ...]], now: datetime) -> None:
-    """Let the first event of each of these streams be due, unless it is dead or due already."""
+    """Make the head of each of these streams due, unless it is dead or already due."""
     first = [
         {"by": by, "of": of, "type": kind, "aggregate": one, "now": now}
         for by, of, kind, one in streams
@@ -379,7 +379,7 @@ _PROMOTE = _promotion()
 
 
 def _due(handlers: Sequence[str]) -> Any:
-    """What is due, for each handler as much as it may have."""
+    """The due reactions, up to a limit for each handler; rows locked by other transactions are skipped."""
     r = reactions.c
 
     def due_for(number: int, handler: str) -> Select[*tuple[Any, ...]]:
@@ -392,7 +392,7 @@ def _due(handlers: Sequence[str]) -> Any:
 
 
 def _lease(due: Any) -> Any:
-    """Let a process have what is due."""
+    """Claim the due reactions for a process."""
     r = reactions.c
     lease = update(reactions).where(tuple_(r.event_id, r.handler).in_(select(due.cte("due"))))
     lease = lease.values(claimed_by=bindparam("by"), due_at=bindparam("until"))
@@ -400,7 +400,7 @@ def _lease(due: Any) -> Any:
 
 
 def _new_of_our_own(handlers: Handlers) -> Select[*tuple[Any, ...]]:
-    """Events that are new, but for those behind an earlier one that comes later, or that another process knows."""
+    """New events of this service, except those behind an earlier version with a higher id or of an unknown type."""
     known = [name for source, name in handlers if source == OWN]
     event, earlier = event_log.c, event_log.alias("earlier").c
     comes_later = exists().where(
@@ -419,7 +419,7 @@ def _new_of_our_own(handlers: Handlers) -> Select[*tuple[Any, ...]]:
 
 
 def _new_of_others(handlers: Handlers) -> Select[*tuple[Any, ...]]:
-    """Events of others that are new; `is_next` says whether the one before was handed out, or is waited for no more."""
+    """New events of other services. `is_next`: no predecessor is known, or it was handed out, or its time is over."""
     event, before = received_events.c, received_events.alias("before").c
     came = exists().where(
         before.source == event.source,
@@ -436,7 +436,7 @@ def _new_of_others(handlers: Handlers) -> Select[*tuple[Any, ...]]:
 
 
 def _in_order(found: Sequence[RowMapping]) -> list[RowMapping]:
-    """The new events that may be handed out now, those of an aggregate in their order."""
+    """The new events that may be handed out now, in order for each aggregate."""
     ready: list[RowMapping] = []
     going: set[tuple[Any, ...]] = set()
     for event in sorted(found, key=lambda one: one["version"] or 0):
@@ -462,7 +462,7 @@ def _row(event: RowMapping, handler: str, due_at: datetime | None) -> dict[str, 
 
 
 def _logged(public: Sequence[str]) -> Select[*tuple[Any, ...]]:
-    """Events of the log by their ids, each with the version of the public event before it."""
+    """Events of the log by id, each with the version of the aggregate's previous public event."""
     event, before = event_log.c, event_log.alias("before").c
     previous = select(func.max(before.version)).where(
         before.aggregate_type == event.aggregate_type,
@@ -481,18 +481,18 @@ _RECEIVED = select(*columns_of(received_events), received_events.c.previous).whe
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether all that failed did so for a reason that goes away without anybody's doing."""
+    """Whether the error, or every error of a group, is transient, so that it may go away by itself."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_may_pass, error.exceptions))
     return isinstance(error, TransientError)
 
 
 def reason(error: BaseException) -> str:
-    """Why a delivery failed, for an operator."""
+    """The reason of a failed delivery, as text for an operator."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(map(reason, error.exceptions))[:LONGEST_REASON]
     try:
         text = f"{type(error).__name__}: {error}"[:LONGEST_REASON]
     except Exception:
         text = f"{type(error).__name__}, which cannot be printed"
-    return text.encode(errors="replace").decode().replace("\x00", "?")  # no database takes those
+    return text.encode(errors="replace").decode().replace("\x00", "?")  # databases reject these characters

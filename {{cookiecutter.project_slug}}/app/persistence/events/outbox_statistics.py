@@ -1,4 +1,4 @@
-"""How many events wait, and for which handler, for gauges and for an operator."""
+"""Counts the events that wait for each handler, for metrics and for operators."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,24 +10,24 @@ from app.persistence.engine.database import Database
 from app.persistence.tables import event_log, reactions, received_events
 
 NEW = "(new)"
-"""In place of a handler: events that were not handed out yet."""
+"""In place of a handler's name: events that were not handed out yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many events wait for one handler, and why. Those that failed wait too, and so do the dead."""
+    """How many events wait for one handler. Failed events and dead letters count as waiting, too."""
 
     handler: str
     waiting: int
     oldest_seconds: float
-    """How long ago the oldest of them happened; 0 where none waits."""
+    """Age of the oldest waiting event; 0 if none waits."""
     failed: int
     dead: int
     behind_dead: int
 
 
 async def backlogs(database: Database, at_most: int | None = None) -> list[Backlog]:
-    """How much waits for each handler; with `at_most`, look only at so many of the oldest, so that it stays cheap."""
+    """The backlog of each handler. `at_most` bounds the cost: only so many of the oldest rows are counted."""
     async with database.reading() as session:
         new = await session.execute(union_all(*(_new(table, at_most) for table in (event_log, received_events))))
         counted = [(row.waiting, row.oldest) for row in new]

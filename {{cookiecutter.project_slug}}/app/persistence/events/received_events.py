@@ -1,4 +1,4 @@
-"""Events of other services: kept before the broker is told that they arrived, each once."""
+"""Stores events of other services, each once, before the message is acknowledged to the broker."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,17 +11,17 @@ from app.persistence.events.stored_event import StoredEvent
 from app.persistence.tables import reactions, received_events
 
 UNREADABLE = "(unreadable)"
-"""In place of a handler: a message that no handler can ever have."""
+"""In place of a handler's name: a message that no handler can process."""
 
 
 async def keep(database: Database, event: StoredEvent, source: str, previous: int | None) -> None:
-    """Keep an event that arrived; one that is kept already is not kept again.
+    """Store an event that arrived; a duplicate is ignored.
 
     Args:
-        database: where.
-        event: what the other service says.
-        source: the name of that service.
-        previous: the version of the public event before it of the same aggregate, if the other service says so.
+        database: stores the event.
+        event: the decoded event.
+        source: the name of the sending service.
+        previous: the version of the aggregate's previous public event, if the sender states it.
     """
     row = {**event.row(), "source": source, "previous": previous, "received_at": datetime.now(UTC)}
     async with transaction(database) as connection:
@@ -29,7 +29,7 @@ async def keep(database: Database, event: StoredEvent, source: str, previous: in
 
 
 async def keep_unreadable(database: Database, event_id: UUID, body: str, error: CQRSError) -> None:
-    """Keep a message that no release will read, for an operator: it is dead from the beginning."""
+    """Store a message that no release can read as a dead letter, for an operator."""
     now = datetime.now(UTC)
     event = StoredEvent(event_id, None, None, None, "unreadable", 1, {"body": body}, {}, now)
     row = {**event.row(), "source": "", "previous": None, "received_at": now, "published_at": now}

@@ -1,4 +1,4 @@
-"""An event as a row, and as the record that handlers get."""
+"""Converts events between rows of a table and the records that handlers receive."""
 
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -31,18 +31,18 @@ class StoredEvent:
 
     @property
     def key(self) -> str:
-        """Events with the same key have an order; one without an aggregate stands for itself."""
+        """The ordering key: events with the same key are ordered. Without an aggregate it is the event's own id."""
         return str(self.id) if self.aggregate_id is None else f"{self.aggregate_type}:{self.aggregate_id}"
 
     def record(self, types: EventTypes, source: str | None = None) -> EventRecord:
-        """The event for reactions.
+        """The event as the record that reactions receive.
 
         Args:
-            types: the events that are known.
-            source: the service that it comes from; None: this one.
+            types: the known event classes.
+            source: the service that sent the event; None for this service.
 
         Raises:
-            UnreadableEventError: its class is gone, or cannot read it.
+            UnreadableEventError: if the event's class no longer exists, or cannot read it.
         """
         own = {"event_id": self.id, "occurred_at": self.occurred_at}
         event = types.read(self.event_type, self.event_version, self.payload, source, **own)
@@ -50,7 +50,7 @@ class StoredEvent:
         return EventRecord(raised, self.operation(), is_stored=True)
 
     def operation(self) -> OperationMetadata:
-        """The operation that the event happened in, as far as it is stored, and one step further on."""
+        """The stored metadata of the operation that raised the event, with the causation depth increased by one."""
         known = {name: self.metadata[name] for name in TRAVELLING if name in self.metadata}
         return OperationMetadata(**{**known, "depth": known.get("depth", 0) + 1})
 
@@ -60,12 +60,12 @@ class StoredEvent:
 
 
 def columns_of(table: Table) -> list[Column[Any]]:
-    """What is read of a table to make a `StoredEvent`."""
+    """The columns of a table that make up a `StoredEvent`."""
     return [table.c[field.name] for field in fields(StoredEvent)]
 
 
 def row_of(record: EventRecord) -> dict[str, Any]:
-    """What is written of an event that just happened."""
+    """The row of the event log for an event that was just raised."""
     event, raised, metadata = record.event, record.raised, record.metadata
     return {
         "id": event.event_id,

@@ -1,4 +1,4 @@
-"""Events that failed at a handler and wait, for an operator: which they are, and what can be done with them."""
+"""Operations for operators on events that failed at a handler: list, replay and purge."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FailedEvent:
-    """An event that failed at least once at a handler, and waits for it."""
+    """An event that failed at least once at a handler and still waits for it, or is dead."""
 
     handler: str
     id: UUID
     event_type: str
     source: str
-    """The service that it comes from; empty: this one."""
+    """The service that sent the event; empty for this service."""
     aggregate_type: str | None
     aggregate_id: str | None
     version: int | None
@@ -39,20 +39,20 @@ class FailedEvent:
 
     @property
     def aggregate(self) -> str:
-        """Whose event it is."""
+        """The type and id of the event's aggregate; empty if it has none."""
         return "" if self.aggregate_id is None else f"{self.aggregate_type} {self.aggregate_id}"
 
 
 async def failed_events(
     database: Database, *, dead_only: bool, limit: int, handler: str | None = None
 ) -> list[FailedEvent]:
-    """The events that failed and wait, the oldest first.
+    """The failed events that wait, oldest first.
 
     Args:
-        database: where they are.
-        dead_only: leave out those that are tried again.
-        limit: how many at most.
-        handler: only those that wait for this one.
+        database: holds the outbox.
+        dead_only: whether to leave out events that will be retried.
+        limit: the maximum number of events.
+        handler: only the events that wait for this handler.
     """
     every = union_all(*(_failed(table, dead_only, handler) for table in (event_log, received_events))).subquery()
     oldest_first = select(every).order_by(every.c.occurred_at, every.c.id, every.c.handler).limit(limit)
@@ -61,18 +61,18 @@ async def failed_events(
 
 
 async def replay(database: Database, ids: Collection[UUID] | None, handler: str | None = None) -> int:
-    """Let events be tried again, now and as often as new ones: what went wrong stays with them until they are handled.
+    """Retry failed events now, with as many attempts as new ones. The last error stays on record until they succeed.
 
     Args:
-        database: where they are.
-        ids: which events; None: all that are dead or held back.
-        handler: only by this one; None: by all that failed.
+        database: holds the outbox.
+        ids: the events; None for all that failed and are not claimed.
+        handler: only retry at this handler; None for every handler at which they failed.
 
     Returns:
-        How many there are, each counted for each handler.
+        The number of retried reactions: an event counts once for each handler.
 
     Raises:
-        ConflictError: one of these does not wait; then nothing is changed.
+        ConflictError: if an id names no unclaimed event that failed; then nothing is changed.
     """
     r = reactions.c
     async with writing(database, LOCK) as (connection, now):
@@ -85,21 +85,21 @@ async def replay(database: Database, ids: Collection[UUID] | None, handler: str 
 
 
 async def purge(database: Database, ids: Collection[UUID] | None, handler: str | None = None) -> int:
-    """Give events up: no handler gets them, and what waits behind them is handled.
+    """Discard dead letters: no handler gets them, and events of the same stream behind them become due.
 
-    Those that are dead are given up, and those that no process hands out because their class is gone. With a handler
-    and no ids all that waits for it is, which is meant for one that is gone. They stay in the event log.
+    Given ids and no handler, events that were never handed out are discarded, too, as when their class no longer
+    exists. Given a handler and no ids, all its events are, which is meant for a removed handler. Events stay stored.
 
     Args:
-        database: where they are.
-        ids: which events; None: all.
-        handler: only for this one; None: for all.
+        database: holds the outbox.
+        ids: the events; None for all.
+        handler: only discard for this handler; None for all handlers.
 
     Returns:
-        How many there were, each counted for each handler.
+        The number of discarded reactions: an event counts once for each handler.
 
     Raises:
-        ConflictError: one of these is not dead, or does not wait; then nothing is changed.
+        ConflictError: if an id names no event that this discards; then nothing is changed.
     """
     r = reactions.c
     async with writing(database, LOCK) as (connection, now):
@@ -117,7 +117,7 @@ async def purge(database: Database, ids: Collection[UUID] | None, handler: str |
 
 
 async def dead_among(database: Database, ids: Collection[UUID] | None, handler: str | None = None) -> int:
-    """How many of these, or of all, would be given up."""
+    """How many reactions `purge` would discard; events that were not handed out are not counted."""
     chosen = select(func.count()).select_from(reactions).where(_to_be_purged(ids, handler))
     async with database.reading() as session:
         return await session.scalar(chosen) or 0

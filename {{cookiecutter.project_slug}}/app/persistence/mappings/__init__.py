@@ -1,1 +1,1 @@
-"""Which aggregate is made of which rows, one module for each; the domain does not know. Present means active."""
+"""Mappings of aggregates to tables, one module for each. The domain does not know them. Present means active."""

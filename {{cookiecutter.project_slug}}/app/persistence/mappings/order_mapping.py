@@ -1,4 +1,4 @@
-"""Orders with their lines, and the menu."""
+"""The mappings of orders with their lines, and of the menu."""
 
 from sqlalchemy.orm import registry, relationship
 
@@ -9,12 +9,12 @@ from app.persistence.order_tables import menu_items, order_lines, orders
 
 
 def map_aggregate(mapper_registry: registry) -> None:
-    """Tell SQLAlchemy."""
+    """Map these classes to their tables."""
     mapper_registry.map_imperatively(OrderLine, order_lines)
     mapper_registry.map_imperatively(
         Order,
         orders,
-        # The aggregate counts its own versions; an update of a row that has another one by now finds nothing.
+        # The aggregate counts its own versions; an UPDATE finds no row if its version has changed meanwhile.
         version_id_col=orders.c.version,
         version_id_generator=False,
         properties={

@@ -1,7 +1,7 @@
-"""The tables of the read models of orders. They stand among the mappings so that migrations know them.
+"""The tables of the read models of orders. They are in this package so that migrations find them.
 
-The first table of each has a row for every order with the `version` of the last event that is folded into it; what
-else there is are totals over many orders. See `app.persistence.projections.projection`.
+The first table of each read model has a row for every order, with the `version` of the last event folded into it; its
+other tables are totals over many orders. See `app.persistence.projections.projection`.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ def _progress() -> tuple[Column[Any], ...]:
 
 
 def _shares(name: str) -> Table:
-    """What each order contributed to totals, so that it can be taken back."""
+    """The contribution of each order to totals, so that it can be subtracted again."""
     return Table(
         name,
         metadata,
@@ -86,7 +86,7 @@ kitchen_queue = Table(
     Column("pizzas_ready", Integer, nullable=False),
     Column("total_preparation_minutes", Integer, nullable=False),
     Column("special_instructions", Json, nullable=False),
-    # The row of a finished order stays, with its version, but nobody reads past it.
+    # The row of a finished order stays, for its version, but a partial index keeps it out of reads.
     Index(None, "order_time", "order_id", postgresql_where=IN_THE_KITCHEN, sqlite_where=IN_THE_KITCHEN),
 )
 

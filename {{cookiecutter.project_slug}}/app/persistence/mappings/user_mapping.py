@@ -1,4 +1,4 @@
-"""Users, with the names of their roles."""
+"""The mapping of users, with the names of their roles."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.persistence.tables import user_roles, users
 
 
 class RoleOfUser:
-    """A row of `user_roles`; the aggregate only sees the role's name."""
+    """A row of `user_roles`; the aggregate sees only the name of the role."""
 
     user_id: UUID
     role: str
@@ -20,12 +20,12 @@ class RoleOfUser:
 
 
 def map_aggregate(mapper_registry: registry) -> None:
-    """Tell SQLAlchemy."""
+    """Map these classes to their tables."""
     mapper_registry.map_imperatively(RoleOfUser, user_roles)
     mapper_registry.map_imperatively(
         User,
         users,
-        # The aggregate counts its own versions; an update of a row that has another one by now finds nothing.
+        # The aggregate counts its own versions; an UPDATE finds no row if its version has changed meanwhile.
         version_id_col=users.c.version,
         version_id_generator=False,
         properties={
@@ -34,4 +34,4 @@ def map_aggregate(mapper_registry: registry) -> None:
             )
         },
     )
-    User.roles = association_proxy("_roles", "role")  # type: ignore[assignment]  # acts as the set it stands for
+    User.roles = association_proxy("_roles", "role")  # type: ignore[assignment]  # behaves like a set of names

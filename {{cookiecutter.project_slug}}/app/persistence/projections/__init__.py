@@ -1,8 +1,8 @@
-"""Read models that are kept by folding events.
+"""Projections: read models built by folding events.
 
-projection   what a projection is, and folding one event into it: live
-rebuilding   makes a whole read model anew from the event log, in batches
-lag          how many events a read model does not have yet
+projection   the definition of a projection, and live updates by single events
+rebuilding   rebuilds a whole read model from the event log, in batches
+lag          how many events a read model is missing
 """
 
 from app.persistence.projections.projection import Projection, Row, Shares, project, project_committed

@@ -1,4 +1,4 @@
-"""How far a read model is behind the event log: which events its rows do not have."""
+"""Measures how far a read model lags behind the event log: which events its rows are missing."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,23 +24,23 @@ from app.persistence.tables import event_log
 
 log = event_log.c
 Place = tuple[str, int]
-"""An aggregate's id and a version of it."""
+"""A position in the log: the id of an aggregate and its version."""
 EVENT = (log.aggregate_id, log.version, log.id, log.event_type, log.event_version, log.payload, log.occurred_at)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a read model is."""
+    """The progress of a read model."""
 
     projection: str
     rows: int
-    """How many aggregates it has."""
+    """How many aggregates it contains."""
     behind: int
-    """How many events it does not have yet."""
+    """How many events it is missing."""
 
 
 async def state_of(database: Database, projection: Projection) -> State:
-    """How far a read model is; to count what it does not have, the log is read."""
+    """The progress of a read model. Counting the missing events reads the log, so it may take long."""
     lacking = missing(projection, projection.table, database.is_sqlite).subquery()
     async with database.reading() as session:
         rows = await session.scalar(select(func.count()).select_from(projection.table))
@@ -49,28 +49,28 @@ async def state_of(database: Database, projection: Projection) -> State:
 
 
 async def events_of(database: Database, projection: Projection) -> int:
-    """How many events there are for a projection."""
+    """How many events the log has for a projection."""
     async with database.reading() as session:
         counted = select(func.count()).select_from(event_log).where(log.aggregate_type == projection.aggregate_type)
         return await session.scalar(counted) or 0
 
 
 def in_order(projection: Projection, at: Place | None) -> Select[*tuple[Any, ...]]:
-    """The events behind this place."""
+    """The projection's events after this position, in the order of aggregates and versions."""
     found = select(*EVENT).where(log.aggregate_type == projection.aggregate_type, behind(at))
     return found.order_by(log.aggregate_id, log.version)
 
 
 def behind(at: Place | None) -> ColumnElement[bool]:
-    """What comes behind a place in the log; None: the beginning."""
+    """The condition for events after a position in the log; None selects all."""
     return true() if at is None else tuple_(log.aggregate_id, log.version) > tuple_(*at)
 
 
 def missing(projection: Projection, table: Table, is_sqlite: bool) -> Select[*tuple[Any, ...]]:
-    """The events that the rows of a table do not have."""
+    """The events that the rows of a table are missing."""
     (key,) = table.primary_key
-    aggregate_id: ColumnElement[Any] = cast(log.aggregate_id, key.type)  # and not the key, which has an index
-    if is_sqlite and key.type.python_type is UUID:  # which it keeps as text without hyphens
+    aggregate_id: ColumnElement[Any] = cast(log.aggregate_id, key.type)  # not the key, so that its index is used
+    if is_sqlite and key.type.python_type is UUID:  # stored as text without hyphens
         aggregate_id = func.replace(log.aggregate_id, "-", "")
     version: Column[int] = table.c.version
     return (

@@ -1,20 +1,20 @@
-"""Read models are kept by projections. A projection is a pure fold of events, used live and in batches.
+"""Projections build read models. A projection is a pure fold of events, used both live and in batches.
 
-A projection keeps a row for each aggregate: the fold takes the row and an event, and returns the row as it is then.
-The row has the version of the last event that was folded into it, so that an event which comes again, or late because
-a rebuild was faster, changes nothing.
+A read model has a row for each aggregate: the fold takes the row and an event, and returns the new row. The row stores
+the version of the last event folded into it. So an event that is delivered again, or late because a rebuild already
+included it, changes nothing.
 
-What is counted over many aggregates is kept in tables of totals. Each row says what it contributes to them, its
+Aggregations over many aggregates are stored in tables of totals. Each row defines its contributions to them, its
 shares; when the row changes, the difference is added. So totals can be corrected, and no event counts twice.
 
-Live, a handler calls `project` or `project_committed`, for one event. There are two kinds of these handlers:
+Live, a handler calls `project` or `project_committed` for one event. There are two kinds of these handlers:
 
-    @event_handler(UserEvent, in_transaction=True)    who changes something and reads at once sees the change, and
-                                                      pays for it: the command takes longer, and fails if this does
-    @event_handler(UserEvent) and @transactional()    the command is not held up, also not by others who change the
+    @event_handler(UserEvent, in_transaction=True)    a caller reads its own writes at once, at a price: the command
+                                                      takes longer, and fails if the projection fails
+    @event_handler(UserEvent) and @transactional()    the command does not wait, not even for others that change the
                                                       same totals; readers see the change a moment later
 
-In batches, `app.persistence.projections.rebuilding` makes the whole read model anew from the event log.
+In batches, `app.persistence.projections.rebuilding` rebuilds the whole read model from the event log.
 """
 
 from collections import defaultdict
@@ -31,15 +31,15 @@ from app.persistence.engine.upsert import adding, replacing
 from app.persistence.events.event_log import stream
 
 LOCK_ID = 0x61707073
-"""Apart from the lock of a rebuild."""
+"""Not the id of the lock of a rebuild."""
 
 Row = Mapping[str, Any]
 """Column -> value; empty before the first event."""
 
 Shares = Mapping[tuple[Any, ...], Mapping[str, Any]]
-"""A table of totals and the key of a row in it -> column -> the number that is contributed to it.
+"""A table of totals and the key of a row in it -> column -> the contributed number.
 
-The keys stay the same for the life of an aggregate; what is taken back is contributed as 0.
+The keys stay the same for the life of an aggregate; a withdrawn contribution is 0.
 """
 
 
@@ -49,14 +49,14 @@ def _no_shares(row: Row) -> Shares:
 
 @dataclass(frozen=True)
 class Projection:
-    """How one read model is made of events.
+    """Defines how one read model is built from events.
 
     Args:
-        name: what `app projections` calls it.
-        aggregate_type: the class of the aggregates whose events it folds, all of them.
-        table: a row for each aggregate; its key is the aggregate's id, and it has a `version`.
-        fold: takes a row and the next event, and returns all columns but key and version; changes neither.
-        shares: what a row contributes to totals.
+        name: its name in `app projections`.
+        aggregate_type: the type of the aggregates whose events it folds, all of them.
+        table: has a row for each aggregate; its key is the aggregate's id, and it has a `version`.
+        fold: takes a row and the next event, and returns all columns but key and version; it must modify neither.
+        shares: returns a row's contributions to totals.
         totals: the tables of totals.
     """
 
@@ -69,24 +69,24 @@ class Projection:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """All its tables, in the order in which they are written."""
+        """All tables of the projection, in the order in which they are written."""
         return self.table, *self.totals
 
 
 async def project(session: AsyncSession, projection: Projection, raised: RaisedEvent) -> None:
-    """Fold an event that just happened into its read model, in the transaction of the session."""
+    """Fold an event that was just raised into its read model, in the same transaction, that of the session."""
     await fold_all(session, projection, [raised], {table: table for table in projection.tables})
 
 
 async def project_committed(
     session: AsyncSession, projection: Projection, raised: RaisedEvent, types: EventTypes
 ) -> None:
-    """Fold an event that was committed into its read model, in the transaction of the session.
+    """Fold a committed event into its read model, in the transaction of the session.
 
-    With several workers an event may come before an earlier one of its aggregate. Then the earlier ones are read from
-    the log, and passed over when they come.
+    With several workers an event may arrive before an earlier one of its aggregate. Then the earlier ones are read from
+    the log, and skipped when they arrive.
     """
-    if _dialect(session) == "postgresql":  # a row that is not there yet cannot be locked
+    if _dialect(session) == "postgresql":  # a row that does not exist yet cannot be locked
         one = f"{projection.name} {raised.aggregate_id}"
         await session.execute(select(func.pg_advisory_xact_lock(LOCK_ID, func.hashtext(one))))
     live = {table: table for table in projection.tables}
@@ -102,27 +102,32 @@ async def project_committed(
 async def fold_all(
     session: AsyncSession, projection: Projection, events: Sequence[RaisedEvent], into: Mapping[Table, Table]
 ) -> int:
-    """Fold events, those of one aggregate in their order, into the tables that stand for the projection's.
+    """Fold events, in order for each aggregate, into the given tables in place of the projection's own.
 
-    An aggregate whose first events are missing here is passed over: the read model is younger than it, and will have
-    it when it is rebuilt.
+    An aggregate whose first events are missing is skipped: it is older than the read model, and included by a rebuild.
+
+    Args:
+        session: its transaction is used.
+        projection: the definition of the read model.
+        events: committed or just raised events; those that a row already includes are skipped.
+        into: a table of the projection -> the table to write, itself or its shadow.
 
     Returns:
-        How many events were new.
+        The number of events that were new.
     """
     before = await _locked(session, into[projection.table], events)
     return await _fold(session, projection, events, before, into)
 
 
 async def _locked(session: AsyncSession, table: Table, events: Sequence[RaisedEvent]) -> dict[Any, Row]:
-    """The rows of these aggregates, by key. The lock also keeps a rebuild from replacing the table meanwhile."""
+    """Lock the rows of these aggregates; key -> row. The lock also keeps a rebuild from replacing the table."""
     (key,) = table.primary_key
     wanted = select(table).where(key.in_(_keys(table, events).values())).order_by(key).with_for_update()
     return {row[key.name]: dict(row) for row in (await session.execute(wanted)).mappings()}
 
 
 def _keys(table: Table, events: Sequence[RaisedEvent]) -> dict[Any, Any]:
-    """The aggregates' ids, and what they are as keys of the table."""
+    """Aggregate id -> the same id as a key of the table."""
     (key,) = table.primary_key
     return {event.aggregate_id: key.type.python_type(event.aggregate_id) for event in events}
 
@@ -134,7 +139,7 @@ async def _fold(
     before: Mapping[Any, Row],
     into: Mapping[Table, Table],
 ) -> int:
-    """Fold events into the rows that were there before."""
+    """Fold events into the previous rows, and write the changed ones."""
     table = into[projection.table]
     (key,), keys = table.primary_key, _keys(table, events)
     after, new = dict(before), 0
@@ -156,7 +161,7 @@ async def _fold(
 def _difference(
     projection: Projection, before: Mapping[Any, Row], changed: Mapping[Any, Row]
 ) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """What is to be added to the totals because rows changed."""
+    """The differences to add to the totals because rows changed."""
     added: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
     for one, row in changed.items():
         had = projection.shares(before[one]) if one in before else {}
@@ -173,7 +178,7 @@ def _difference(
 async def _add(
     session: AsyncSession, added: Mapping[tuple[Any, ...], Mapping[str, Any]], into: Mapping[Table, Table]
 ) -> None:
-    """Add to totals, always in the same order, so that two who do it at once wait and do not deadlock."""
+    """Add to totals, always in the same order, so that concurrent transactions wait instead of deadlocking."""
     by_table: dict[Table, list[dict[str, Any]]] = defaultdict(list)
     for place in sorted(added, key=lambda place: (place[0].name, *place[1:])):
         table = into[place[0]]

@@ -1,15 +1,15 @@
-"""Make a read model anew from the event log, while the service runs; the log is read into shadow tables.
+"""Rebuilds a read model from the event log while the service runs, by folding the log into shadow tables.
 
-Events are not committed in the order of their ids, so nobody can say "up to here". But those of one aggregate are,
-and each row says which is the last it has. So an event is missing if the row of its aggregate is older:
+Events are not committed in the order of their ids, so no id marks how far the log was read. But those of one aggregate
+are committed in the order of versions, and each row stores its last. So an event is missing if its row is older:
 
-1. The log is read aggregate by aggregate, batch by batch.
-2. What was committed meanwhile is missing, and folded, for as long as that gets less.
-3. Whoever keeps the read model live is locked out, the rest is folded, and the shadow tables are copied over the live
-   ones, all in one transaction. Readers go on reading what was there before.
+1. The log is read aggregate by aggregate, in batches.
+2. Events committed meanwhile are missing, and folded in rounds, for as long as each round halves their number.
+3. In one transaction live updates are locked out, the rest is folded, and the shadow tables are copied over the live
+   ones. Readers still see the old content meanwhile.
 
-Whoever waited for the lock goes on from the copied rows, and passes over what they have. A rebuild that ends early,
-however it does, leaves the live tables as they were; the next one drops its shadow tables.
+Live updates that waited for the lock continue from the copied rows, and skip the events that these include. A rebuild
+that ends early, for any reason, leaves the live tables unchanged; the next one drops its shadow tables.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -34,21 +34,21 @@ PREFIX = "rebuild_of_"
 async def rebuild(
     database: Database, types: EventTypes, projection: Projection, progress: Callable[[int], Any] = lambda count: None
 ) -> int:
-    """Make a read model anew.
+    """Rebuild a read model.
 
     Args:
-        database: where it is.
+        database: holds the event log and the read model.
         types: the classes of all events.
-        projection: which it is.
-        progress: is told how many more events were folded.
+        projection: the definition of the read model.
+        progress: called after each batch with the number of events folded in it.
 
     Returns:
-        How many events it is made of.
+        The number of folded events.
 
     Raises:
-        ConflictError: it is being rebuilt already.
-        TransientError: the lock was not to be had in time; nothing is changed.
-        UnreadableEventError: an event in the log cannot be read; nothing is changed.
+        ConflictError: if the read model is already being rebuilt.
+        TransientError: if the lock was not obtained in time; then nothing is changed.
+        UnreadableEventError: if an event in the log cannot be read; then nothing is changed.
     """
     async with alone(database, f"{PREFIX}{projection.name}") as mine:
         if not mine:
@@ -65,7 +65,7 @@ async def rebuild(
 
 
 class Rebuilding:
-    """One rebuild; the steps of `rebuild`."""
+    """The steps of one rebuild."""
 
     def __init__(
         self, database: Database, types: EventTypes, projection: Projection, progress: Callable[[int], Any]
@@ -79,20 +79,20 @@ class Rebuilding:
         self.folded = 0
 
     async def make_shadows(self) -> None:
-        """Make empty tables, in place of those that a rebuild which was killed may have left."""
+        """Create empty shadow tables, after dropping those that a killed rebuild may have left."""
         await self.drop_shadows()
         async with self._writing() as session:
             for shadow in self._shadows.values():
                 await session.execute(CreateTable(shadow))
 
     async def drop_shadows(self) -> None:
-        """Drop what was made."""
+        """Drop the shadow tables, if they exist."""
         async with self._writing() as session:
             for shadow in self._shadows.values():
                 await session.execute(DropTable(shadow, if_exists=True))
 
     async def fold_log(self) -> None:
-        """Read as much as there is now, in the order of the aggregates' ids."""
+        """Fold all events that the log has now, in the order of aggregate ids."""
         at: Place | None = None
         there_is = await self._count_missing()
         while self.folded < there_is:
@@ -103,12 +103,12 @@ class Rebuilding:
             if len(rows) < BATCH:
                 break
             at = (rows[-1].aggregate_id, rows[-1].version)
-        if not self._database.is_sqlite:  # whose planner needs no word of how much there is by now
+        if not self._database.is_sqlite:  # SQLite's planner does not need the new row counts
             async with self._writing() as session:
                 await session.execute(text(f"ANALYZE {self._shadows[self._projection.table].name}"))
 
     async def catch_up(self) -> None:
-        """Fold what was committed meanwhile, until that is little, or does not get less by half."""
+        """Fold events committed meanwhile, until less than a batch is left, or their number does not halve any more."""
         before: int | None = None
         while (left := await self._count_missing()) >= BATCH and (before is None or left <= before / 2):
             before, goal = left, self.folded + left
@@ -116,9 +116,9 @@ class Rebuilding:
                 pass
 
     async def replace(self) -> None:
-        """Lock out who keeps the live tables, fold the rest, and copy."""
+        """Lock out live updates, fold the rest, and copy the shadow tables over the live ones."""
         async with self._writing() as session:
-            if not self._database.is_sqlite:  # whose writers are locked out by every transaction that writes
+            if not self._database.is_sqlite:  # on SQLite every writing transaction locks out the others
                 tables = ", ".join(table.name for table in self._shadows)
                 await session.execute(text(f"LOCK TABLE {tables} IN EXCLUSIVE MODE"))
             await self._fold_rest(session)
@@ -127,14 +127,14 @@ class Rebuilding:
                 await session.execute(insert(table).from_select(list(shadow.c.keys()), select(shadow)))
 
     async def _fold_rest(self, session: AsyncSession) -> None:
-        """Fold what is missing; what is committed from now on finds the new rows, when it may write again."""
+        """Fold the missing events. Live updates for later events continue from the new rows after the lock."""
         at: Place | None = None
         while True:
             rows = (await session.execute(self._missing.where(behind(at)).limit(BATCH))).all()
             await self._fold(session, rows)
             if len(rows) < BATCH:
                 break
-            at = (rows[-1].aggregate_id, rows[-1].version)  # events of aggregates without a beginning stay missing
+            at = (rows[-1].aggregate_id, rows[-1].version)  # aggregates without a first event stay missing
 
     async def _count_missing(self) -> int:
         async with self._writing() as session:
@@ -158,7 +158,7 @@ class Rebuilding:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncSession]:
-        """A transaction that may take long."""
+        """A transaction without a statement time-out."""
         async with self._database.writing() as session, session.begin():
             if not self._database.is_sqlite:
                 await session.execute(text("SET LOCAL statement_timeout = 0"))
@@ -166,6 +166,6 @@ class Rebuilding:
 
 
 def _shadow_of(table: Table, is_sqlite: bool) -> Table:
-    """A table with the same columns and key, and nothing else; it need not survive a crash of the server."""
+    """A table with the same columns and key, and nothing else. UNLOGGED: it need not survive a crash of the server."""
     columns = [Column(one.name, one.type, primary_key=one.primary_key, nullable=one.nullable) for one in table.columns]
     return Table(f"{PREFIX}{table.name}", MetaData(), *columns, prefixes=[] if is_sqlite else ["UNLOGGED"])

@@ -1,4 +1,4 @@
-"""Logins: sessions and their refresh tokens, of which each is good for one use."""
+"""Login sessions and their refresh tokens, each of which can be used once."""
 
 import base64
 import hashlib
@@ -17,13 +17,13 @@ from app.persistence.access import access_tag
 from app.persistence.tables import login_sessions, refresh_tokens, users
 
 LONGEST_TOKEN = 200
-"""In characters: more than ours have, and little enough to be handled."""
+"""In characters: longer than the tokens issued here, and short enough to be processed safely."""
 
 
 class LoginSessions:
-    """The sessions of users who logged in. Of a refresh token only a digest is stored.
+    """The sessions of logged-in users. Only a digest of a refresh token is stored.
 
-    The token after another is made from it with the service's key, so that it can be given again without being kept.
+    The successor of a token is derived from it with the service's key, so it can be issued again without being stored.
     """
 
     def __init__(self, session: AsyncSession, settings: Settings, clock: Clock) -> None:
@@ -32,9 +32,9 @@ class LoginSessions:
         self._clock = clock
 
     async def begin(self, user_id: UUID, password_hash: str) -> tuple[UUID, str] | None:
-        """Begin a session: its id and its first refresh token; None if this is no active user's password any more.
+        """Begin a session. Returns its id and first refresh token; None if the user or the password is not current.
 
-        It may have been changed while it was checked; whoever changes it now waits, and ends this session too.
+        The password may have changed during its check. A later change waits for this transaction, and ends the session.
         """
         same = users.c.is_active, users.c.password_hash == password_hash
         current = select(users.c.id).where(users.c.id == user_id, *same).with_for_update(read=True)
@@ -50,15 +50,14 @@ class LoginSessions:
         return session_id, token
 
     async def go_on(self, token: str) -> tuple[UUID, UUID, str]:
-        """Use a refresh token: the user, the session, and the next token.
+        """Use a refresh token. Returns the user's id, the session's id and the next token.
 
-        Who comes with the same token `refresh_token_grace_seconds` later at most, because the answer was lost or two
-        tabs asked at once, gets the same next token, as long as nobody has used that one. Any other token that comes
-        back was stolen, from the user or by the user's thief: its session ends at once, which is to be committed
-        although an error is raised.
+        A repetition within `refresh_token_grace_seconds`, because the answer was lost or two tabs asked at once, gets
+        the same next token, as long as that one is unused. Any other reuse means that the token was stolen, whether the
+        thief or the user comes second: its session ends at once. The caller must commit this despite the error.
 
         Raises:
-            AuthenticationError: the token is unknown, expired, revoked or was used before.
+            AuthenticationError: if the token is unknown, expired, revoked or was used before.
         """
         used, now = _digest(token), self._clock.now()
         found = (await self._session.execute(_token_with_session(used))).first()
@@ -75,7 +74,7 @@ class LoginSessions:
         return found.user_id, found.session_id, successor
 
     async def _is_repetition(self, used_at: datetime, successor: str, now: datetime) -> bool:
-        """Whether a used token may have come again without being stolen. Later than that, the answer has arrived."""
+        """Whether the reuse of a token may be a client's repetition. After the grace time, the answer has arrived."""
         if now - used_at >= timedelta(seconds=self._settings.refresh_token_grace_seconds):
             return False
         is_waiting = select(refresh_tokens.c.digest).where(
@@ -84,17 +83,17 @@ class LoginSessions:
         return await self._session.scalar(is_waiting) is not None
 
     async def end_by(self, token: str) -> None:
-        """End the session of a refresh token; one that nobody knows is no session any more."""
+        """End the session of a refresh token; an unknown token has no session, so it is ignored."""
         found = (await self._session.execute(_token_with_session(_digest(token)))).first()
         if found is not None:
             await self._end(found.user_id, login_sessions.c.id == found.session_id)
 
     async def end_all_of(self, user_id: UUID, but: UUID | None = None) -> None:
-        """End all sessions of a user, but perhaps this one."""
+        """End all sessions of a user, except the session `but`, if given."""
         await self._end(user_id, *(() if but is None else (login_sessions.c.id != but,)))
 
     async def _end(self, user_id: UUID, *conditions: ColumnElement[bool]) -> None:
-        """End these sessions of a user, and the access tokens of them."""
+        """End these sessions of a user, and with them their access tokens."""
         open_ones = login_sessions.c.user_id == user_id, login_sessions.c.revoked_at.is_(None)
         ended = update(login_sessions).where(*open_ones, *conditions)
         await self._session.execute(ended.values(revoked_at=self._clock.now()))
@@ -111,12 +110,12 @@ class LoginSessions:
 
 
 def _digest(token: str) -> bytes:
-    """A token is random and long: a plain hash keeps it as secret as a slow one would."""
+    """A plain hash protects a token as well as a slow one would, since tokens are long and random."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
 def _token_with_session(digest: bytes) -> Select[*tuple[Any, ...]]:
-    """A token, locked: of two who use it at once, the second sees that it was used."""
+    """Select a token with a lock: of two concurrent uses, the second one sees that the token was used."""
     return (
         select(refresh_tokens.c.used_at, refresh_tokens.c.session_id, *_OF_SESSION)
         .join(login_sessions, login_sessions.c.id == refresh_tokens.c.session_id)

@@ -1,4 +1,4 @@
-"""The menu by id."""
+"""The repository of the menu."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -18,19 +18,19 @@ class MenuRepository:
         self._session = session
 
     async def by_id(self, pizza_ids: Iterable[str]) -> dict[str, MenuItem]:
-        """Those of these that are on the menu."""
+        """The items on the menu with these ids: id -> item. Unknown ids are left out."""
         found = await self._session.scalars(select(MenuItem).where(menu_items.c.id.in_(set(pizza_ids))))
         return {item.id: item for item in found}
 
     async def topping_prices(self) -> dict[str, Decimal]:
-        """What each topping costs."""
+        """The prices of all toppings: id -> price."""
         return {row.id: row.price for row in await self._session.execute(select(toppings.c.id, toppings.c.price))}
 
     async def locked(self, pizza_id: str) -> MenuItem:
-        """Something on the menu, to be changed: nobody else can until this is committed.
+        """Load an item for changing it. It is locked until the transaction ends.
 
         Raises:
-            ResourceNotFoundError: it is not on the menu.
+            ResourceNotFoundError: if it is not on the menu.
         """
         item = await self._session.get(MenuItem, pizza_id, with_for_update=True)
         if item is None:

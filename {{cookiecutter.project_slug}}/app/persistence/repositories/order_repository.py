@@ -1,4 +1,4 @@
-"""Orders by id."""
+"""The repository of orders."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,10 +26,10 @@ class OrderRepository:
         await self._session.flush()
 
     async def locked(self, order_id: UUID) -> Order:
-        """An order, to be changed: nobody else can until this is committed.
+        """Load an order for changing it. It is locked until the transaction ends.
 
         Raises:
-            ResourceNotFoundError: there is no such order.
+            ResourceNotFoundError: if there is no such order.
         """
         order = await self._session.get(Order, order_id, with_for_update=True)
         if order is None:
@@ -37,11 +37,11 @@ class OrderRepository:
         return order
 
     async def lock_kitchen(self) -> None:
-        """Wait until nobody else is about to place an order; the next one then waits for this to be committed."""
+        """Wait until no other transaction is placing an order, and block others until this one ends."""
         await self._session.execute(select(kitchen.c.id).with_for_update())
 
     async def in_the_kitchen(self) -> tuple[int, datetime | None]:
-        """How many orders are not ready, and when the first of them will be."""
+        """The number of orders that are not ready, and the earliest estimate of when one will be."""
         counted = select(func.count(), func.min(orders.c.estimated_ready_at)).where(orders.c.status.in_(IN_THE_KITCHEN))
         count, first_ready = (await self._session.execute(counted)).one()
         return count, first_ready

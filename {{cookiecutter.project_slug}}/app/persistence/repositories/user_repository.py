@@ -1,4 +1,4 @@
-"""Users by id."""
+"""The repository of users."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -22,27 +22,27 @@ class UserRepository:
         """Store new users.
 
         Raises:
-            ConflictError: an e-mail address or username is taken; `details` names the field.
+            ConflictError: if an e-mail address or username is taken; `details` names the field.
         """
         await self._refuse_taken(new)
         self._session.add_all(new)
         await self._session.flush()
 
     async def flush(self, user: User) -> None:
-        """Write a changed user now, so that a conflict is met while it can be named.
+        """Write a changed user now, while a conflict can still be reported by field.
 
         Raises:
-            ConflictError: the e-mail address is taken; `details` names the field.
+            ConflictError: if an e-mail address or username is taken; `details` names the field.
         """
         with self._session.no_autoflush:
             await self._refuse_taken((user,))
         await self._session.flush()
 
     async def locked(self, user_id: UUID) -> User:
-        """A user, to be changed: nobody else can until this is committed.
+        """Load a user for changing it. The row is locked until the transaction ends.
 
         Raises:
-            ResourceNotFoundError: there is no such user.
+            ResourceNotFoundError: if there is no such user.
         """
         user = await self._session.get(User, user_id, with_for_update=True)
         if user is None:
@@ -50,7 +50,7 @@ class UserRepository:
         return user
 
     async def remove(self, user: User) -> None:
-        """Delete a user with everything that belongs to nobody else."""
+        """Delete a user with all rows that belong only to this user."""
         user.delete()
         await self._session.delete(user)
 
@@ -63,12 +63,12 @@ class UserRepository:
         return bool(await self._session.scalar(select(exists().where(roles.c.name == role))))
 
     async def has_administrator(self) -> bool:
-        """Whether somebody has a role of administrators."""
+        """Whether any user has an administrator role."""
         of_admins = exists().where(user_roles.c.role == roles.c.name, roles.c.is_admin)
         return bool(await self._session.scalar(select(of_admins)))
 
     async def _refuse_taken(self, new: Sequence[User]) -> None:
-        """Name all fields that are taken, on every database. Of two at once, the database's constraint finds one."""
+        """Name all taken fields; the constraint, which catches concurrent inserts, reports only the first one."""
         ids = [user.id for user in new]
         fields = {"email": users.c.email_key, "username": users.c.username_key}
         same = {name: column.in_([getattr(user, column.name) for user in new]) for name, column in fields.items()}

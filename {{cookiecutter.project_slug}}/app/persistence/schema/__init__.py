@@ -1,6 +1,6 @@
-"""The schema, migration by migration.
+"""Schema migrations.
 
-revisions   the migrations that there are, as a graph
-applied     those that a database has had, on record
-migrate     `app db`: applies them, and refuses what cannot be right
+revisions   the migrations in the code, as a graph
+applied     the record of the migrations applied to a database
+migrate     `app db`: applies migrations, and refuses inconsistent states
 """

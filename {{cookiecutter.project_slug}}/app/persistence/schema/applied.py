@@ -1,7 +1,7 @@
-"""Which migrations a database has had: all of them are on record, since the last one's name does not tell the others.
+"""The record of the migrations applied to a database: all of them, since the last one does not imply the others.
 
-Alembic's own table has only the last. It is kept as well, for older releases that look there; what it says must be what
-was written last, or something else has migrated the database.
+Alembic's own table has only the last. It is still written, for older releases that read it. If it differs from what was
+written last, something other than `app db` has migrated the database.
 """
 
 from collections.abc import Collection, Iterable
@@ -31,7 +31,7 @@ from app.core.cqrs import ConfigurationError
 from app.persistence.schema.revisions import BEFORE_THE_RECORD, Revisions
 
 SERVICE = "service"
-"""Where a connection that migrates has the name of its service."""
+"""The key in `connection.info` under which a migrating connection has the name of its service."""
 logger = structlog.get_logger(__name__)
 
 schema = MetaData()
@@ -39,23 +39,23 @@ RECORD = Table(
     "applied_revisions",
     schema,
     Column("revision", Text, primary_key=True),
-    Column("applied_at", DateTime(timezone=True)),  # none where it was begun and not finished
+    Column("applied_at", DateTime(timezone=True)),  # NULL if begun but not finished
     Column("is_head", Boolean, nullable=False),
-    Column("service", Text, nullable=False),  # whose database it was then
+    Column("service", Text, nullable=False),  # the service that applied it
 )
 VERSION = Table("alembic_version", schema, Column("version_num", String(32), primary_key=True))
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What a database has on record.
+    """The record of one database.
 
     Attributes:
-        finished: the migrations it has had.
-        begun: those that were begun and did not end: a part of them was committed.
-        heads: the last ones, as they were written the last time.
-        versions: what Alembic's own table says.
-        services: whose database it is: what those were called who applied the last ones, as far as they knew.
+        finished: the applied migrations.
+        begun: migrations that were begun and not finished: a part of them was committed.
+        heads: the last migrations, as they were last written.
+        versions: the content of Alembic's own table.
+        services: the owners of the database: the names of the services that applied the heads, if they had names.
         exists: whether there is a record.
     """
 
@@ -67,18 +67,18 @@ class Applied:
     exists: bool = field(default=True)
 
     def missing(self, revisions: Revisions) -> list[str]:
-        """The migrations of the code that this database has not had, in their order."""
+        """The migrations of the code that were not applied to this database, in order."""
         return [one for one in revisions.known if one not in self.finished]
 
     def unknown(self, revisions: Revisions) -> list[str]:
-        """The migrations of this database that the code does not have: another release brought them."""
+        """The migrations of this database that the code does not have: another release applied them."""
         return sorted((self.finished | self.begun).difference(revisions.known))
 
     def require_of(self, service: str) -> None:
-        """Make sure that this is no database of another service: each would take the other's events for its own.
+        """Make sure that the database does not belong to another service, whose events would be mixed with its own.
 
         Raises:
-            ConfigurationError: it is one; the sentence says what to do.
+            ConfigurationError: if it does; the message says what to do.
         """
         if self.services and service not in {*self.services, UNNAMED}:
             raise ConfigurationError(
@@ -87,10 +87,10 @@ class Applied:
             )
 
     def require_clear(self) -> None:
-        """Make sure that it is certain which migrations it has had.
+        """Make sure that the record is unambiguous: no migration is unfinished, and Alembic's table agrees.
 
         Raises:
-            ConfigurationError: it is not; the sentence says what to do.
+            ConfigurationError: if it is ambiguous; the message says what to do.
         """
         if self.begun:
             one = min(self.begun)
@@ -107,7 +107,7 @@ class Applied:
 
 
 def read(connection: Connection) -> Applied:
-    """Read what the database has on record; nothing where it was never migrated."""
+    """Read the record of the database; it is empty if the database was never migrated."""
     tables = inspect(connection)
     versions: frozenset[str] = frozenset()
     if tables.has_table(VERSION.name):
@@ -125,16 +125,16 @@ def read(connection: Connection) -> Applied:
 
 
 def begin_record(connection: Connection, revisions: Revisions) -> set[str]:
-    """Begin the record, where there is none.
+    """Create the record if there is none.
 
-    A database from before it had what comes before its last migration, except for what the template has put there
-    since: it came with the record or after it.
+    An older database is assumed to have had all migrations up to its last one, except those that the template has
+    inserted there later: they came with the record or after it.
 
     Returns:
-        The migrations that the database is taken to have had.
+        The migrations that are assumed to be applied.
 
     Raises:
-        ConfigurationError: it is at a migration that the code does not have, so that nobody can tell.
+        ConfigurationError: if the database is at a migration that the code does not have.
     """
     found = read(connection)
     if found.exists:
@@ -160,7 +160,7 @@ def note(
     finished: Collection[str] = (),
     missing: Collection[str] = (),
 ) -> None:
-    """Write what became of migrations, and which are the last ones now."""
+    """Record which migrations are begun, finished or missing. Unless some are begun, the heads are updated, too."""
     connection.execute(delete(RECORD).where(RECORD.c.revision.in_([*begun, *finished, *missing])))
     moment, service = datetime.now(UTC), connection.info[SERVICE]
     rows: list[dict[str, Any]] = [{"revision": one, "applied_at": None} for one in begun]

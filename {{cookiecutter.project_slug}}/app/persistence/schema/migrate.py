@@ -1,4 +1,4 @@
-"""The schema, step by step: what `app db` does. Alembic's files are in `migrations/`."""
+"""The commands of `app db`, which migrate the schema. Alembic's files are in `migrations/`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,13 +27,14 @@ logger = structlog.get_logger(__name__)
 
 
 def upgrade(settings: Settings) -> None:
-    """Apply each migration that the database has not had, in their order, in a transaction of its own.
+    """Apply all missing migrations in order, each in a transaction of its own.
 
     Raises:
-        ConfigurationError: a migration failed, or it is not certain which are to be applied or which is the last.
+        ConfigurationError: if a migration fails, the code has no single last migration, the record is ambiguous or of
+            another service, or a record that had to be assumed does not fit the tables.
     """
     revisions = read_revisions()
-    revisions.newest  # noqa: B018 - two last ones are refused before anything is done
+    revisions.newest  # noqa: B018 - refuses two last migrations before anything is done
     assumed: set[str] = set()
     _in_alembic(settings, partial(_apply_missing, revisions, assumed))
     if not assumed:
@@ -50,31 +51,31 @@ def upgrade(settings: Settings) -> None:
 
 
 def downgrade(settings: Settings, revision: str) -> None:
-    """Take the database back to a revision: its id, `-1` for one step, or `base` for nothing.
+    """Downgrade the database to a revision: its id, `-1` for one step, or `base` for the empty schema.
 
     Raises:
-        ConfigurationError: there is no such revision, or it is not certain which ones the database has had.
+        ConfigurationError: if the database has no such revision, a migration fails, or the record is ambiguous.
     """
     revisions = read_revisions()
     _in_alembic(settings, partial(_take_back, revisions, revision))
 
 
 def create_revision(settings: Settings, message: str) -> Path:
-    """Write the next migration, from how the tables differ from what the database has.
+    """Generate the next migration from the differences between the tables in the code and the database.
 
-    It is named after the time, so that two people who write one at once do not give them the same name.
+    Its id is the current time, so that two developers do not choose the same one.
 
     Returns:
         The new file.
 
     Raises:
-        ConfigurationError: the database is not up to date.
+        ConfigurationError: if the database is not up to date, or the code has two last migrations.
     """
     from alembic import command
 
     revisions = read_revisions()
     if revisions.known:
-        revisions.newest  # noqa: B018 - two last ones are refused
+        revisions.newest  # noqa: B018 - refuses two last migrations
     name = _name_for_now(revisions)
 
     def write(connection: Connection) -> Any:
@@ -86,13 +87,13 @@ def create_revision(settings: Settings, message: str) -> Path:
 
 
 def merge_revisions(message: str) -> Path:
-    """Write a migration that does nothing but follow all those that nothing follows.
+    """Generate a merge migration: it changes nothing, and follows all last migrations.
 
     Returns:
         The new file.
 
     Raises:
-        ConfigurationError: there are no two to be joined.
+        ConfigurationError: if there are fewer than two to merge.
     """
     from alembic import command
 
@@ -105,10 +106,10 @@ def merge_revisions(message: str) -> Path:
 
 
 def check(settings: Settings) -> None:
-    """Make sure that the database has every migration, and the migrations every table.
+    """Make sure that all migrations are applied, and that the resulting tables are those of the code.
 
     Raises:
-        ConfigurationError: something is missing; it says what to run.
+        ConfigurationError: if not; the message says what to run.
     """
     from alembic import command
 
@@ -122,10 +123,10 @@ def check(settings: Settings) -> None:
 
 
 def mark(settings: Settings, revision: str, state: str) -> None:
-    """Put on record that the database has had a migration (`applied`) or has not (`missing`); nothing is run.
+    """Record that a migration is `applied` or `missing`, without running it.
 
     Raises:
-        ConfigurationError: neither the code nor the database knows the revision, or there is no such state.
+        ConfigurationError: if neither the code nor the database knows the revision, or the state is another word.
     """
     revisions = read_revisions()
     if state not in ("applied", "missing"):
@@ -143,10 +144,10 @@ def mark(settings: Settings, revision: str, state: str) -> None:
 
 
 async def require_migrated(database: Database, revisions: Revisions) -> None:
-    """Make sure, when the service starts, that the database is its own, and has had all migrations of the code.
+    """Make sure, when the service starts, that the database is its own, and has all migrations of the code.
 
     Raises:
-        ConfigurationError: it is not, or has not, or it is not certain; the sentence says what to do.
+        ConfigurationError: if not, or if the record is ambiguous; the message says what to do.
     """
     try:
         await database.require_settings()
@@ -157,15 +158,15 @@ async def require_migrated(database: Database, revisions: Revisions) -> None:
     record.require_of(database.service_name)
     require_complete(record, revisions)
     if strange := record.unknown(revisions):
-        # While a release is rolled out, the old one may be started once more on the new schema.
+        # During a rollout, a process of the old release may start on the new schema.
         logger.warning("database_is_newer", revisions=strange, newest_known=revisions.newest)
 
 
 def require_complete(record: applied.Applied, revisions: Revisions) -> None:
-    """Make sure that the database has had all migrations of the code. More than these may be on record.
+    """Make sure that the database has all migrations of the code; it may have more.
 
     Raises:
-        ConfigurationError: it has not, or it is not certain; the sentence says what to run.
+        ConfigurationError: if not, or if the record is ambiguous; the message says what to run.
     """
     if not record.exists:
         state = "has no record of its migrations yet" if record.versions else "has no tables yet"
@@ -241,7 +242,7 @@ def _steps_back(revisions: Revisions, target: str, record: applied.Applied) -> l
 
 @contextmanager
 def _told(revision: str, where: str) -> Iterator[None]:
-    """Name the migration that fails."""
+    """Turn an error into one that names the failing migration."""
     try:
         yield
     except Exception as error:
@@ -254,7 +255,7 @@ def _told(revision: str, where: str) -> Iterator[None]:
 
 
 def _in_alembic(settings: Settings, work: Callable[[Any], None]) -> None:
-    """Work where migrations run: `op` is there, and transactions are begun with `context.begin_transaction()`."""
+    """Run `work` in Alembic's environment: `op` is usable, and `context.begin_transaction()` begins transactions."""
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
@@ -263,7 +264,7 @@ def _in_alembic(settings: Settings, work: Callable[[Any], None]) -> None:
         scripts = ScriptDirectory.from_config(config)
 
         def steps(_: Any, context: Any) -> list[Any]:
-            connection.commit()  # Alembic has looked at its own table
+            connection.commit()  # ends the transaction in which Alembic read its own table
             work(context)
             return []
 
@@ -274,7 +275,7 @@ def _in_alembic(settings: Settings, work: Callable[[Any], None]) -> None:
 
 
 def _run(settings: Settings, work: Callable[[Connection], Any]) -> Any:
-    """Do something with the schema, when nobody else does."""
+    """Run `work` on a connection, while holding the lock for migrations."""
     from alembic.util import CommandError
 
     try:
@@ -301,10 +302,10 @@ async def _connected(settings: Settings, work: Callable[[Connection], Any]) -> A
 
 @asynccontextmanager
 async def _alone(engine: AsyncEngine, on_sqlite: bool) -> AsyncIterator[None]:
-    """Wait until no other process migrates the database.
+    """Wait for the lock for migrations, and hold it inside.
 
-    On PostgreSQL, a transaction of another connection holds the lock: those of the migrations end between them, and a
-    lock of the session does not hold where a pooler gives each transaction another one.
+    On PostgreSQL, a transaction of a second connection holds the lock. Those of the migrations end between them, and a
+    session-level lock would not hold behind a pooler, which gives each transaction another session.
     """
     if on_sqlite:
         with sqlite.exclusively(engine, "migrations", PATIENCE_SECONDS) as mine:
@@ -316,6 +317,6 @@ async def _alone(engine: AsyncEngine, on_sqlite: bool) -> AsyncIterator[None]:
         await connection.execute(text("SET LOCAL statement_timeout = 0"))
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK_ID})"))
-        # The last statement must be no SELECT: it would keep its snapshot, for which CREATE INDEX CONCURRENTLY waits.
+        # The last statement must not be a SELECT: CREATE INDEX CONCURRENTLY would wait for its snapshot.
         await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         yield

@@ -1,4 +1,4 @@
-"""The migrations that the code has, as Alembic reads them, and which follows which."""
+"""The migrations in the code, as Alembic reads them, and their order."""
 
 import re
 import warnings
@@ -10,15 +10,15 @@ from typing import Any
 
 from app.core.cqrs import ConfigurationError
 
-# Alembic takes longer to import than all the rest of this package.
+# Alembic takes longer to import than the rest of this package, so only functions that need it do.
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "migrations"
 BEFORE_THE_RECORD = re.compile(r"(?!\d{4}_\d+$)")
-"""What a database without a record may have had. `0002_1` is the template's name for one that was put in later."""
+"""Migrations that a database without a record may have had. The template names later insertions like `0002_1`."""
 
 
 def alembic_config(**attributes: Any) -> Any:
-    """Alembic's settings. What there is to say, `app db` says; Alembic would write to the standard output."""
+    """Alembic's configuration. It discards Alembic's standard output: `app db` prints its own messages."""
     from alembic.config import Config
 
     config = Config(stdout=StringIO(), attributes=attributes)
@@ -35,8 +35,8 @@ class Revisions:
     """All migrations of the code.
 
     Args:
-        follows: each revision, and those that it follows or depends on, which come before it.
-        modules: what each of them does.
+        follows: revision -> those that it follows or depends on, which must come first in the mapping.
+        modules: revision -> its module, with `upgrade()` and `downgrade()`.
     """
 
     def __init__(self, follows: Mapping[str, Collection[str]], modules: Mapping[str, ModuleType]) -> None:
@@ -47,15 +47,15 @@ class Revisions:
 
     @property
     def known(self) -> list[str]:
-        """All of them, each after those that it follows."""
+        """All revisions, each after those that it follows."""
         return list(self._before)
 
     @property
     def newest(self) -> str:
-        """The last one.
+        """The last revision.
 
         Raises:
-            ConfigurationError: there is none, or there are two that nothing follows.
+            ConfigurationError: if there is none, or more than one.
         """
         last = self.heads_of(self._before)
         if len(last) != 1:
@@ -67,15 +67,15 @@ class Revisions:
         return last[0]
 
     def up_to(self, revisions: Iterable[str]) -> set[str]:
-        """These, and all that come before them."""
+        """These revisions and all that come before them."""
         return {earlier for one in revisions for earlier in (one, *self._before[one])}
 
     def after(self, revision: str, among: Collection[str]) -> list[str]:
-        """Those among these that come after the revision because they follow it, the last one first."""
+        """The revisions among these that directly or indirectly follow this one, the last one first."""
         return [one for one in reversed(self.known) if one in among and revision in self._before[one]]
 
     def heads_of(self, applied: Collection[str]) -> list[str]:
-        """Those of the applied ones that no other applied one comes after."""
+        """The applied revisions that no other applied revision follows."""
         return [one for one in self._before if one in applied and not self.after(one, applied)]
 
 
@@ -83,7 +83,7 @@ def read_revisions() -> Revisions:
     """Read the migrations of the code.
 
     Raises:
-        ConfigurationError: they are in no order: two have one name, one follows what is not there or itself.
+        ConfigurationError: if they have no order: two have the same id, one follows itself or one that is missing.
     """
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
@@ -92,7 +92,7 @@ def read_revisions() -> Revisions:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Revision .* is (not present|present more than once)")
-            # Alembic knows no public name for what a migration follows and what it depends on, both.
+            # Alembic has no public attribute for all predecessors of a migration: followed ones and dependencies.
             walked = list(scripts.walk_revisions())
             follows = {one.revision: one._all_down_revisions for one in reversed(walked)}
     except (CommandError, UserWarning, KeyError) as error:
