@@ -48,10 +48,12 @@ GRACE_SECONDS = 60.0
 LONGEST_BACKOFF_SECONDS = 300.0
 LONGEST_REASON = 1000
 _LOCK_ID = 0x6F757462
-NO_LOCK = select(func.clock_timestamp(type_=UtcDateTime))
-SHARED_LOCK = NO_LOCK.add_columns(func.pg_advisory_xact_lock_shared(_LOCK_ID))
+_CLOCK = func.clock_timestamp(type_=UtcDateTime)
+"""Read after the lock, which may take long: PostgreSQL evaluates the columns of a SELECT from left to right."""
+NO_LOCK = select(_CLOCK)
+SHARED_LOCK = select(func.pg_advisory_xact_lock_shared(_LOCK_ID), _CLOCK)
 """Shared advisory lock, held until the commit; it excludes transactions with the exclusive lock below."""
-LOCK = NO_LOCK.add_columns(func.pg_advisory_xact_lock(_LOCK_ID))
+LOCK = select(func.pg_advisory_xact_lock(_LOCK_ID), _CLOCK)
 """Exclusive advisory lock, held until the commit: no other transaction changes the head of a stream meanwhile."""
 
 OWN = ""
@@ -332,7 +334,7 @@ async def writing(database: Database, begin: Select[Any] = NO_LOCK) -> AsyncIter
     On SQLite `begin` is ignored: its one write lock already excludes all other writers.
     """
     async with transaction(database) as connection:
-        yield connection, datetime.now(UTC) if database.is_sqlite else (await connection.execute(begin)).one()[0]
+        yield connection, datetime.now(UTC) if database.is_sqlite else (await connection.execute(begin)).one()[-1]
 
 
 def transaction(database: Database) -> AbstractAsyncContextManager[AsyncConnection]:

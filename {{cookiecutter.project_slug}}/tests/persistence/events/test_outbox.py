@@ -1,5 +1,6 @@
 """What waits for which handler, who gets it, and what becomes of it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,14 +9,27 @@ import pytest
 import structlog
 from sqlalchemy import update
 
+from app.core.config import Settings
 from app.core.cqrs import OperationMetadata, ServiceUnavailableError, TransientError
 from app.core.cqrs.event_types import UnreadableEventError
 from app.core.cqrs.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
 from app.persistence.events import outbox as outbox_module
-from app.persistence.events.outbox import GRACE_SECONDS, LEASE_SECONDS, Claimed, Outbox, Outcome
+from app.persistence.events.outbox import (
+    GRACE_SECONDS,
+    LEASE_SECONDS,
+    LOCK,
+    NO_LOCK,
+    SHARED_LOCK,
+    Claimed,
+    Outbox,
+    Outcome,
+    writing,
+)
 from app.persistence.tables import reactions, received_events
+from tests.core.cqrs.support import within_patience
+from tests.databases import until_held_up
 from tests.events import (
     HANDLER,
     MOST_ATTEMPTS,
@@ -51,6 +65,24 @@ async def attempt(database: Database, attempts: int, error: Exception, **options
     assert claimed.attempts == attempts
     await outbox.turn([Outcome(claimed, error)], {})
     return event.id
+
+
+@pytest.mark.parametrize("databases", [pytest.param("postgresql", marks=pytest.mark.integration)], indirect=True)
+@pytest.mark.parametrize("begin", [LOCK, SHARED_LOCK])
+async def test_a_lock_that_is_long_in_coming_takes_nothing_off_a_lease(
+    settings: Settings, database: Database, begin: Any
+) -> None:
+    async def enter() -> datetime:
+        async with writing(database, begin) as (_, now):
+            return now
+
+    async with database.relaying_engine.connect() as holding:
+        await holding.execute(LOCK)
+        entering = asyncio.create_task(enter())
+        await until_held_up(settings)
+        released_at = (await holding.execute(NO_LOCK)).scalar_one()
+        await holding.commit()
+        assert await within_patience(entering) > released_at
 
 
 async def test_each_handler_gets_the_first_event_of_each_aggregate_and_nobody_else_does(database: Database) -> None:
