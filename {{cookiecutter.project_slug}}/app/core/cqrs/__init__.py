@@ -1,28 +1,28 @@
-"""Commands, queries and events: one bus, and everything around a handler said by decorators.
+"""Commands, queries and events on one bus; decorators declare everything around a handler.
 
 Read it in this order:
 
-messages, metadata         what is sent, and who asked for it
-status, errors, results    what comes back
-handlers, answers          where the work is done, and the helpers that make results
-injected                   where a handler's dependencies come from
-registry, targets          @command_handler, @query_handler, @event_handler, and what decorators may stand on
-policies/, tags            one decorator each: @transactional, @authorize, @cached_query, ...; tags of cached answers
+messages, metadata         the messages, and the metadata of an operation
+status, errors, results    the outcome of an operation
+handlers, answers          the base classes of handlers, and helpers that create results
+injected                   dependency injection into handlers
+registry, targets          @command_handler, @query_handler, @event_handler, and checks of the decorated object
+policies/, tags            one decorator each: @transactional, @authorize, @cached_query, ...; cache tags
 middleware/                around every message: tracing, logging, metrics, audit, error reports, and your own
-plan, pipeline             the fixed order of the steps, compiled once for each type of message
+plan, pipeline             the fixed order of the steps, compiled once for each message type
 attempt, follow_up         the steps around the handler, and after its commit
-closing, groups            what goes wrong at the end, and the one error that a group of them stands for
-savepoint, background      a part of a transaction that may fail, and what outlives an operation
-dispatch, work             the message that is being handled, and what one attempt of it shares
-aggregate, events          what happened: raised, stored with the state, delivered after the commit
-publishing                 an event that is published outside of a unit of work gets one
-event_types                events as plain data, and how those of long ago are read
-storable_types             which types come back from storage as they went, told at the start
-storable_values            whether a value does, told before it is stored
-registrations, names       who handles what on one bus, and the checks before
+closing, groups            failures while closing, and the reduction of exception groups to one error
+savepoint, background      savepoints in a transaction, and tasks that outlive an operation
+dispatch, work             the operation in progress, and the state that one attempt of it shares
+aggregate, events          events: raised, stored with the state, delivered after the commit
+publishing                 a unit of work for an event that is published outside of one
+event_types                serialisation of events, and upcasting of older versions
+storable_types             which types survive a JSON round trip, checked at the start
+storable_values            whether a value does, checked before it is stored
+registrations, names       the handlers of one bus, and the checks at registration
 compiled, registering, bus the bus itself
-ports                      what the bus needs from outside
-testing/                   for the tests of your handlers: fakes, tracked runs, failing commits, crash points
+ports                      the ports of the bus, which adapters implement
+testing/                   a test kit for handlers: fakes, tracked runs, failing commits, crash points
 """
 
 from app.core.cqrs.aggregate import AggregateRoot, EventRecord, EventSourcedAggregate, RaisedEvent

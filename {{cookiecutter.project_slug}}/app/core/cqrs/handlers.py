@@ -1,4 +1,4 @@
-"""The bases of handlers. Implement `_handle`; everything around it is said by decorators."""
+"""Base classes of handlers. A subclass implements `_handle`; decorators declare everything around it."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, Self
@@ -28,17 +28,17 @@ _get_current = current.get
 
 
 class Handler(Injected):
-    """What all handlers have: their declaration, a logger, and the bus they run on."""
+    """Base class of all handlers: their declaration, a logger, the current metadata and the bus they run on."""
 
     @classmethod
     def declared(cls, declaration: Declaration) -> type[Self]:
-        """Used by the decorators: note what this class handles."""
+        """Record what this class handles; the decorators call this."""
         declare(cls, declaration)
         return cls
 
     @property
     def logger(self) -> Any:
-        """A structlog logger that knows the operation, its caller and the message."""
+        """A structlog logger, bound to the handler and to the name, operation, correlation and user of the message."""
         logger = structlog.get_logger(type(self).__module__).bind(handler=type(self).__name__)
         message = current_message()
         if message is None:
@@ -52,10 +52,10 @@ class Handler(Injected):
 
     @property
     def metadata(self) -> OperationMetadata:
-        """The metadata of the message that is being handled; of an event, that of the operation that raised it.
+        """The metadata of the current message; for an event from a unit of work, that of the operation that raised it.
 
         Raises:
-            ConfigurationError: nothing is being handled now.
+            ConfigurationError: if the calling task is not handling a message.
         """
         message = current_message()
         if message is None:
@@ -64,10 +64,10 @@ class Handler(Injected):
 
     @property
     def bus(self) -> CQRSBus:
-        """The bus that runs this handler. What is dispatched on it here belongs to the same unit of work.
+        """The bus that runs this handler. Messages that the handler dispatches on it join its unit of work.
 
         Raises:
-            ConfigurationError: nothing is being handled now.
+            ConfigurationError: if the handler is not running.
         """
         try:
             return _get_current()._lease.bus  # type: ignore[union-attr, no-any-return]
@@ -76,28 +76,28 @@ class Handler(Injected):
 
 
 class BaseCommandHandler(Handler, Answers, ABC, Generic[C, R]):
-    """Does what a command `C` orders and answers an `R`."""
+    """Executes a command `C` and answers an `R`."""
 
     answers_with = CommandResult
 
     @abstractmethod
     async def _handle(self, command: C) -> R | OperationResult[R]:
-        """Do it. What is returned or raised here decides whether the work is kept."""
+        """Execute the command. The outcome, returned or raised, decides whether the transaction is committed."""
 
     @unset_hook
     async def _get_affected_entities(self, command: C, result: R) -> dict[str, Any] | None:
-        """What the command changed, for `CommandResult.affected_entities`; runs inside the transaction."""
+        """The changed entities, for `CommandResult.affected_entities`; runs inside the transaction."""
         return None
 
     async def handle(self, command: C) -> CommandResult[R]:
-        """Run a command through this handler and everything declared around it, on a bus of its own."""
+        """Execute a command with this handler and everything declared around it, on a new bus without ports."""
         bus = CQRSBus()
         bus.register_command_handler(type(command), self)
         return await bus.execute_command(command)
 
     @classmethod
     def handled_types(cls) -> tuple[Any, ...]:
-        """The `C` and `R` of this handler, where it says them."""
+        """The type arguments `C` and `R` of this handler; empty if it declares none."""
         return type_arguments(cls, BaseCommandHandler)
 
 
@@ -108,46 +108,46 @@ class BaseQueryHandler(Handler, Answers, ABC, Generic[Q, R]):
 
     @abstractmethod
     async def _handle(self, query: Q) -> R | OperationResult[R]:
-        """Find the answer."""
+        """Answer the query."""
 
     @unset_hook
     async def _get_pagination_info(self, query: Q, result: R) -> Pagination | None:
-        """Where the page stands in the whole list, for `QueryResult.pagination`."""
+        """The position of the page in the whole list, for `QueryResult.pagination`."""
         return None
 
     @unset_hook
     async def _get_cached_result(self, query: Q) -> R | OperationResult[R] | None:
-        """A cached answer, in place of the built-in look-up; None when there is none."""
+        """Look up a cached answer; replaces the built-in look-up. None is a cache miss."""
         return None
 
     @unset_hook
     async def _cache_result(self, query: Q, result: OperationResult[R]) -> None:
-        """Keep an answer, in place of the built-in store."""
+        """Store an answer in a cache; replaces the built-in store."""
 
     async def handle(self, query: Q) -> QueryResult[R]:
-        """Run a query through this handler and everything declared around it, on a bus of its own."""
+        """Execute a query with this handler and everything declared around it, on a new bus without ports."""
         bus = CQRSBus()
         bus.register_query_handler(type(query), self)
         return await bus.execute_query(query)
 
     @classmethod
     def handled_types(cls) -> tuple[Any, ...]:
-        """The `Q` and `R` of this handler, where it says them."""
+        """The type arguments `Q` and `R` of this handler; empty if it declares none."""
         return type_arguments(cls, BaseQueryHandler)
 
 
 class BaseEventHandler(Handler, ABC, Generic[E]):
-    """Reacts to an event `E`. It may see an event more than once, and must then have one effect."""
+    """Reacts to an event `E`. Events may be delivered more than once, so handling must be idempotent."""
 
     registered_on: ClassVar[Any] = None
-    """The bus that has this instance, if one was registered rather than the class."""
+    """The bus that this instance is registered on; None if the class is registered instead."""
 
     @property
     def bus(self) -> CQRSBus:
         """The bus that runs this handler.
 
-        An instance without policies is called without a dispatch around it, which would cost more than the call.
-        This is where it turns out to need one; `publish_event` closes it.
+        `publish_event` calls an instance without policies directly, because a dispatch would cost more than the call.
+        Such an instance opens its dispatch here, on first use; `publish_event` closes it.
         """
         if self.registered_on is not None and current_bus() is None:
             Dispatch()._open(Lease(self.registered_on), Message())
@@ -155,10 +155,10 @@ class BaseEventHandler(Handler, ABC, Generic[E]):
 
     @property
     def record(self) -> EventRecord:
-        """The event as the event log keeps it: with its aggregate, and its number in the aggregate's stream.
+        """The event with its event log data: the aggregate, and the event's number in the aggregate's stream.
 
         Raises:
-            ConfigurationError: nothing is being handled now.
+            ConfigurationError: if the calling task is not handling an event record.
         """
         message = current_message()
         if not isinstance(message, EventRecord):
@@ -167,15 +167,19 @@ class BaseEventHandler(Handler, ABC, Generic[E]):
 
     @abstractmethod
     async def _handle(self, event: E) -> None:
-        """React."""
+        """Handle the event."""
 
     async def handle(self, event: E) -> None:
-        """Run an event through this handler and everything declared around it, on a bus of its own."""
+        """Publish an event to this handler and everything declared around it, on a new bus without ports.
+
+        Raises:
+            ExceptionGroup: if the handler fails.
+        """
         bus = CQRSBus()
         bus.register_event_handler(type(event), self)
         await bus.publish_event(event)
 
     @classmethod
     def handled_types(cls) -> tuple[Any, ...]:
-        """The `E` of this handler, where it says it."""
+        """The type argument `E` of this handler; empty if it declares none."""
         return type_arguments(cls, BaseEventHandler)

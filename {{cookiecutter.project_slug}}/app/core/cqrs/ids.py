@@ -1,4 +1,4 @@
-"""UUIDs in the order of their making, and random ones as text: from the standard library where it has the former."""
+"""Time-ordered UUIDs (version 7) and random ones as text. The standard library has `uuid7` from Python 3.14."""
 
 import sys
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Classes whose annotated attributes are dependencies: keyword arguments of an `__init__` that nobody writes."""
+"""Dependency injection: a generated `__init__` takes the annotated attributes as keyword-only parameters."""
 
 from dataclasses import dataclass, field
 from typing import Any, dataclass_transform
@@ -6,7 +6,7 @@ from typing import Any, dataclass_transform
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
 class Injected:
-    """Base of handlers and behaviours. A hand-written `__init__`, inherited or not, is left alone."""
+    """Base class of handlers and behaviours. A hand-written `__init__`, inherited or not, is not replaced."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -15,4 +15,4 @@ class Injected:
         documentation = cls.__doc__
         dataclass(repr=False, eq=False, kw_only=True, match_args=False)(cls)
         cls.__doc__ = documentation
-        cls.__init__.is_generated = True  # type: ignore[attr-defined]  # for the subclasses
+        cls.__init__.is_generated = True  # type: ignore[attr-defined]  # subclasses check it

@@ -1,4 +1,4 @@
-"""Messages: commands order, queries ask, events tell what happened. `R` is the type of the answer."""
+"""Messages of the bus: commands, queries and events. `R` is the type of the answer."""
 
 from collections.abc import Awaitable, Iterator
 from copy import copy
@@ -18,10 +18,10 @@ R_co = TypeVar("R_co", covariant=True, default=Any)
 
 
 class Message:
-    """What commands and queries have in common.
+    """Base class of commands, queries and event records.
 
-    A dataclass never calls the `__init__` of its base, and may be frozen or have slots. So nothing is set up
-    here: the metadata is made when it is first read, in a slot beside the fields.
+    A dataclass never calls the `__init__` of its base class, and may be frozen or have slots. So the metadata is
+    created on first access, in a slot beside the fields.
     """
 
     __slots__ = ("__weakref__", "_metadata")
@@ -37,10 +37,10 @@ class Message:
 
     @property
     def metadata(self) -> OperationMetadata:
-        """Who asked, when and why; made on first use, and may be assigned to.
+        """The caller, time and cause of the message; created on first access, with assignable fields.
 
-        A message made while another is being handled has the same caller and correlation, and names the other
-        as its cause.
+        Metadata that is created while another message is being handled has the same caller and correlation id,
+        and the operation id of that message as its causation id.
         """
         try:
             return self._metadata
@@ -54,7 +54,7 @@ class Message:
         innermost = cause = around = current.get()
         while around is not None:
             message, around = around._message, parent_of(around)
-            if message is self:  # it is being handled already: it was made further out
+            if message is self:  # the message is already being handled: the dispatch around it is the cause
                 cause = around
         metadata = OperationMetadata() if cause is None else cause._message.metadata.caused()
         clock = None if innermost is None or innermost._lease is None else innermost._lease.bus.ports.clock
@@ -63,9 +63,9 @@ class Message:
         return metadata
 
     def validate(self) -> "dict[str, Any] | Awaitable[dict[str, Any]] | Any":
-        """Field -> message for everything that is wrong with the message itself; empty when it is valid.
+        """Map each invalid field to an error message; empty if the message is valid.
 
-        Pure: it looks at nothing but the fields. May be `async def`, and may return an object with `errors`.
+        A pure function of the fields. It may be `async def`, and may return an object with `errors`.
         """
         return {}
 
@@ -74,7 +74,7 @@ class Message:
 
     @classmethod
     def restored(cls, state: dict[str, Any], metadata: OperationMetadata | None) -> Self:
-        """The message with these fields and a copy of this metadata: what `copy` and `pickle` make."""
+        """Create a message with these fields and a copy of this metadata; used by `copy` and `pickle`."""
         message = cls.__new__(cls)
         for name, value in state.items():
             object.__setattr__(message, name, value)
@@ -93,7 +93,7 @@ def _state(message: Message) -> Iterator[tuple[str, Any]]:
 
 
 def name_on_record(cls: type[Any], attribute: str) -> None:
-    """Let a class be known by its own name, unless it sets another."""
+    """Set the stored name of a class to its class name, unless the class sets another."""
     declared = get_annotations(cls, format=Format.FORWARDREF).get(attribute, ClassVar)
     if "ClassVar" not in str(declared):
         raise TypeError(f"{cls.__name__} has a field called {attribute}, which names the class on record: rename it.")
@@ -102,7 +102,7 @@ def name_on_record(cls: type[Any], attribute: str) -> None:
 
 
 class ICommand(Message, Generic[R_co]):
-    """An order to change something, answered with an `R`: an id or a DTO, never an aggregate."""
+    """A request to change state, answered with an `R`: an id or a DTO, never an aggregate."""
 
     __slots__ = ()
 
@@ -112,7 +112,7 @@ class ICommand(Message, Generic[R_co]):
         return type_argument(cls, ICommand)  # type: ignore[no-any-return]
 
     command_name: ClassVar[str] = "ICommand"
-    """What idempotency keys know the command by: the class's name, unless the class sets another that outlives it."""
+    """The name in stored idempotency keys: the class's name, unless set, so that the class can be renamed."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -128,7 +128,7 @@ class ICommand(Message, Generic[R_co]):
 
 
 class IQuery(Message, Generic[R_co]):
-    """A question, answered with an `R`; it changes nothing."""
+    """A request for data, answered with an `R`; it changes nothing."""
 
     __slots__ = ()
 
@@ -138,7 +138,7 @@ class IQuery(Message, Generic[R_co]):
         return type_argument(cls, IQuery)  # type: ignore[no-any-return]
 
     query_name: ClassVar[str] = "IQuery"
-    """What caches know the query by: the class's name, unless the class sets another."""
+    """The name in cache keys: the class's name, unless the class sets another."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -149,32 +149,32 @@ class IQuery(Message, Generic[R_co]):
         return self.query_name
 
     def get_cache_key(self) -> str | None:
-        """What tells this query's answer from others of its class in the cache; None: its fields do."""
+        """The part of the cache key that identifies this query within its class; None: its fields."""
         return None
 
     def get_cache_ttl(self) -> int | None:
-        """How many seconds the answer may be kept; wins over the decorator's. None: the decorator's."""
+        """The time to live of the cached answer, in seconds; overrides the decorator's. None: the decorator's."""
         return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DomainEvent:
-    """Something that happened. Events carry ids and values, never entities, and survive JSON."""
+    """Something that happened. Events carry ids and values, never entities, and survive a JSON round trip."""
 
     event_id: UUID = field(default_factory=uuid7)
     occurred_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     event_type: ClassVar[str] = "DomainEvent"
-    """The name on the wire and in the event log: the class's, unless the class sets another that outlives it."""
+    """The name on the wire and in the event log: the class's name, unless set, so that the class can be renamed."""
 
     event_version: ClassVar[int] = 1
-    """The version of the event's shape: count it up where older events would not load, and write `upcast`."""
+    """The version of the event's schema: increment it if older events would not load, and implement `upcast`."""
 
     public: ClassVar[bool] = False
-    """Whether it leaves this service, when there is a broker. Each class says so for itself."""
+    """Whether other services receive the event, if there is a broker. Subclasses of a public event must set it."""
 
     event_source: ClassVar[str | None] = None
-    """The service that it comes from: its name, or the `source` of its CloudEvents. None: this one."""
+    """The service that publishes the event: its name, or the `source` of its CloudEvents. None: this service."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -195,22 +195,24 @@ class DomainEvent:
 
     @classmethod
     def upcast(cls, payload: dict[str, Any], version: int) -> dict[str, Any]:
-        """The fields of an event that was stored as an older `version`, in today's shape.
+        """Convert the fields of an event that was stored as an older `version` to the current schema.
 
-        A new field that has a default, and a field that is gone, need no version.
+        A new field with a default, and a removed field, need no new version.
         """
         return payload
 
     @classmethod
     def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
-        """What a message of another service says, for a class with an `event_source`: override it for other JSON.
+        """Convert a message of another service to a CloudEvent, for a class with an `event_source`.
+
+        Override it for JSON that is not a CloudEvent.
 
         Args:
-            message: the JSON object as it was sent: a CloudEvent of this source and type, or something that is no
-                CloudEvent at all.
+            message: the JSON object as it was sent: a CloudEvent of this source and type, or JSON that is not a
+                CloudEvent.
 
         Returns:
-            The attributes of a CloudEvent, of which `id`, `time` and `data` are needed; None: it is not this event.
+            The attributes of a CloudEvent, of which `id`, `time` and `data` are required; None if it is not this event.
         """
         return message if "specversion" in message else None
 
@@ -220,7 +222,7 @@ def aggregate_id_of(message: object) -> str | None:
     named = getattr(message, "get_aggregate_id", None)
     try:
         aggregate_id = None if named is None else named()
-    except Exception:  # nobody has checked its fields yet
+    except Exception:  # its fields may not be validated yet
         return None
     return None if aggregate_id is None else str(aggregate_id)
 

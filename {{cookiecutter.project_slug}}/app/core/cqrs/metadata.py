@@ -1,4 +1,4 @@
-"""Who asked for an operation, when and why."""
+"""Metadata of an operation: its caller, time and cause."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,27 +8,27 @@ from app.core.cqrs.ids import random_id
 
 @dataclass(slots=True)
 class OperationMetadata:
-    """What travels with a message beside its fields: into logs, spans, the audit trail and stored events."""
+    """Context of a message beside its fields: it goes into logs, spans, the audit trail and stored events."""
 
     operation_id: str = field(default_factory=random_id)
     timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
     user_id: str | None = None
     correlation_id: str | None = None
-    """Shared by everything that one outside request led to."""
+    """Shared by all messages that follow from one external request."""
     causation_id: str | None = None
-    """The operation that sent this message."""
+    """The id of the operation that sent this message."""
     idempotency_key: str | None = None
     source: str | None = None
-    """What sent it: http, worker, cli, test."""
+    """The origin of the message, such as http, websocket, worker, cli or test."""
     version: int = 1
-    """The version of the message's shape."""
+    """The version of the message's schema."""
     depth: int = 0
-    """How many events, each of which another reacted to, led here: 0 for what somebody asked for."""
+    """The number of after-commit reactions in the chain that led here: 0 for an external request."""
     traceparent: str | None = None
-    """The trace that this is part of, as in W3C's "Trace Context"; stored with events, so that it goes on there."""
+    """The trace of the operation (W3C "Trace Context"); stored with events, so that reactions continue the trace."""
 
     def caused(self) -> "OperationMetadata":
-        """The metadata of a message that this operation sends: the same caller, one step further on."""
+        """Create the metadata of a message that this operation sends: same caller, with this operation as the cause."""
         return OperationMetadata(
             user_id=self.user_id,
             correlation_id=self.correlation_id or self.operation_id,

@@ -1,4 +1,4 @@
-"""Names on record: what is stored goes by the names of classes, so each of them is one class's alone."""
+"""Checks that stored names are unique: stored data refers to classes by name."""
 
 from collections.abc import Iterable
 from inspect import isabstract
@@ -11,10 +11,10 @@ from app.core.cqrs.policies.idempotent import Idempotent
 
 
 def check_aggregates(classes: Iterable[type[AggregateRoot]]) -> None:
-    """Make sure that no two aggregates have one name; a class and what derives from it may share one.
+    """Ensure that no two aggregates share a name, unless one derives from the other.
 
     Raises:
-        ConfigurationError: two have.
+        ConfigurationError: if two share a name.
     """
     known: dict[str, type[AggregateRoot]] = {}
     for cls in classes:
@@ -29,10 +29,10 @@ def check_aggregates(classes: Iterable[type[AggregateRoot]]) -> None:
 
 
 def check_messages(plans: Iterable[Plan]) -> None:
-    """Make sure that no two commands with keys, and no two cached queries, have one name.
+    """Ensure that no two idempotent commands, and no two cached queries, share a name.
 
     Raises:
-        PolicyError: two have.
+        PolicyError: if two share a name.
     """
     known: dict[str, type] = {}
     for plan in plans:

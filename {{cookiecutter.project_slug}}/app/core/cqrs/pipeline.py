@@ -1,4 +1,4 @@
-"""The order of the steps, and the fold that makes one pipeline of them. Compiled once for each message type."""
+"""The order of the pipeline steps, and their composition into one compiled pipeline per message type."""
 
 from collections.abc import Callable, Coroutine
 from types import FunctionType, MethodType
@@ -30,7 +30,7 @@ logger = structlog.get_logger(__name__)
 
 
 def tracing(plan: Plan, proceed: Step) -> Step:
-    """A span around everything, where there is somebody to look at it."""
+    """Wrap the pipeline in a span, if the bus has a tracer."""
     if plan.ports.tracer is None:
         return proceed
     from app.core.cqrs.middleware.tracing import traced
@@ -39,14 +39,14 @@ def tracing(plan: Plan, proceed: Step) -> Step:
 
 
 def middleware(plan: Plan, proceed: Step) -> Step:
-    """What the team put around every message, outermost first; each is handed the rest as `next_handler`."""
+    """Wrap the rest of the pipeline in the middleware, outermost first; each gets the rest as `next_handler`."""
     for wrapper in reversed(plan.middlewares):
         proceed = _with_own_code(_surrounded(wrapper, proceed))
     return proceed
 
 
 def _surrounded(wrapper: Any, proceed: Step) -> Step:
-    """The wrapper around the rest; `next_handler` is the rest with its message bound, the cheapest callable of all."""
+    """Wrap the rest of the pipeline; `next_handler` is a bound method, because that is the cheapest callable."""
     return lambda message: wrapper(message, MethodType(proceed, message))
 
 
@@ -68,12 +68,12 @@ ORDER: tuple[Callable[[Plan, Step], Step], ...] = (
     invalidation,
     handling,
 )
-"""The steps, outermost first, inside the error boundary. Each returns the rest as it is where it has nothing to do,
-so that a policy nobody declared costs nothing. docs/decisions tells why each stands where it stands."""
+"""The steps, outermost first, inside the error boundary. A step with nothing to do returns the rest unchanged, so an
+undeclared policy costs nothing. docs/decisions explains the position of each step."""
 
 
 def compile_steps(plan: Plan) -> tuple[Step, list[str]]:
-    """The pipeline of a plan, and the names of the steps in it, outermost first."""
+    """Compile the pipeline of a plan. Returns it with the names of its steps, outermost first."""
     step: Step = _nothing
     names: list[str] = []
     for wrap in reversed(ORDER):
@@ -85,14 +85,14 @@ def compile_steps(plan: Plan) -> tuple[Step, list[str]]:
 
 
 async def _nothing(message: Any) -> Any:
-    """What is inside the handler."""
+    """The placeholder inside the handler step, which never calls it."""
 
 
 def compile_dispatch(plan: Plan) -> Callable[[Any], Coroutine[Any, Any, Any]]:
-    """What the bus runs for each message of the plan's type: the pipeline inside the error boundary.
+    """Compile the function that the bus runs for each message of the plan's type: a pipeline in an error boundary.
 
-    At the outermost dispatch every outcome is a result. Inside another dispatch a failure is raised, so that an
-    outer transaction cannot commit a half.
+    An outermost dispatch returns every outcome as a result. A nested dispatch raises its failure, so that the outer
+    transaction cannot commit half of the work.
     """
     run, _ = compile_steps(plan)
     run_inside, _ = compile_steps(plan.inside())
@@ -107,7 +107,7 @@ def compile_dispatch(plan: Plan) -> Callable[[Any], Coroutine[Any, Any, Any]]:
                 return await dispatch_inside(plan, run_inside, message, outer)
             if is_command:
                 refuse_in_task(outer, dispatched)
-            message.metadata  # noqa: B018  # made while the dispatch that started this task is current: it is the cause
+            message.metadata  # noqa: B018  # create it while its cause, the dispatch that started this task, is current
         result = result_type()
         result._message = message
         result._lease = bus.lease
@@ -134,10 +134,10 @@ def compile_dispatch(plan: Plan) -> Callable[[Any], Coroutine[Any, Any, Any]]:
 
 
 def _with_own_code(step: Step) -> Step:
-    """The step with a code object of its own.
+    """Copy the step with a code object of its own.
 
-    CPython's interpreter adapts a code object to the types it meets. Shared by all messages, it would meet too many,
-    and each dispatch would be slower the more types of messages there are.
+    CPython's adaptive interpreter specialises a code object for the types that it processes. If all messages shared
+    one, it would process too many types, and each dispatch would be slower the more message types there are.
     """
     if not isinstance(step, FunctionType):
         return step
@@ -146,7 +146,7 @@ def _with_own_code(step: Step) -> Step:
 
 
 async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Dispatch) -> OperationResult[Any]:
-    """A dispatch by a handler: it joins the work of the outer one, and raises what goes wrong."""
+    """Run a nested dispatch: it joins the work of the outer dispatch, and raises its failure."""
     if plan.kind is Kind.COMMAND:
         refuse_in_query(outer, f"dispatched {plan.message_type.__name__}")
     inner = Dispatch()
@@ -178,7 +178,7 @@ async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Dispatch) 
 
 
 def _doom(plan: Plan, outer: Dispatch, error: Exception) -> None:
-    """Let nobody commit what a command did before it failed, whoever passes over the failure."""
+    """Prevent the commit of what a failed command did, even if the outer handler catches the failure."""
     work = work_of(outer)
     if plan.kind is not Kind.COMMAND or work is None or work.unit is None:
         return
@@ -192,7 +192,7 @@ def _interrupted(plan: Plan) -> ServiceUnavailableError:
 
 
 def failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
-    """The result that an error becomes. What is not meant for callers goes to the log, in full, and nowhere else."""
+    """Convert an error to a result. Details of an unexpected error are logged in full, and not sent to the caller."""
     operation_id = message.metadata.operation_id
     if isinstance(error, CQRSError):
         error.operation_id = operation_id

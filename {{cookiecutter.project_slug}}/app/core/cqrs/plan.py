@@ -1,4 +1,4 @@
-"""Everything that is known beforehand about how one type of message is handled by one handler."""
+"""The static description of how one handler handles one message type."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from app.core.cqrs.ports import Ports
 from app.core.cqrs.results import CommandResult, OperationResult, QueryResult
 
 Step = Callable[[Any], Coroutine[Any, Any, Any]]
-"""One step of a pipeline: takes the message, and the rest of the pipeline happens inside it."""
+"""One step of a pipeline: takes the message, and calls the rest of the pipeline."""
 
 P = TypeVar("P")
 
@@ -18,7 +18,7 @@ HOOKS_ON_RESULTS = ("_get_affected_entities", "_get_pagination_info")
 
 
 class Kind(Enum):
-    """What sort of message it is."""
+    """The kind of a message."""
 
     COMMAND = "command"
     QUERY = "query"
@@ -40,7 +40,7 @@ class Plan:
     cache_enabled: bool = True
     nested: bool = False
     name: str = ""
-    """What the inbox and the outbox know a handler of events by."""
+    """The name of an event handler in the inbox and the outbox."""
 
     @cached_property
     def handler_type(self) -> type:
@@ -54,12 +54,12 @@ class Plan:
 
     @property
     def result_type(self) -> type[OperationResult[Any]]:
-        """The class of results of this kind of message."""
+        """The result class of this kind of message."""
         return CommandResult if self.kind is Kind.COMMAND else QueryResult
 
     @property
     def answer_type(self) -> Any:
-        """What the message says it is answered with; where it says nothing, what the handler's base says."""
+        """The answer type that the message declares, or else that of the handler's base class."""
         declared = self.message_type.answer_type()  # type: ignore[attr-defined]  # asked of commands and queries only
         said: tuple[Any, ...] = self.handler_type.handled_types() if hasattr(self.handler_type, "handled_types") else ()
         return said[1] if declared is Any and len(said) == 2 else declared
@@ -69,26 +69,26 @@ class Plan:
         return self.policies.get(policy_type)
 
     def overrides(self, method: str) -> bool:
-        """Whether the handler has its own form of a hook."""
+        """Whether the handler overrides a hook."""
         own = getattr(self.handler_type, method, None)
         return own is not None and not hasattr(own, "is_unset_hook")
 
     @property
     def caches_itself(self) -> bool:
-        """Whether the handler replaces the built-in look-up and store."""
+        """Whether the handler replaces the built-in cache look-up or store."""
         return self.overrides("_get_cached_result") or self.overrides("_cache_result")
 
     @property
     def needs_result(self) -> bool:
-        """Whether a step around an instance looks at what its handler returns."""
+        """Whether a policy or hook needs a result object; if none does, an instance is called directly."""
         return bool(self.policies) or self.caches_itself or any(map(self.overrides, HOOKS_ON_RESULTS))
 
     def inside(self) -> "Plan":
-        """The same for a dispatch inside another."""
+        """The same plan for a nested dispatch."""
         return replace(self, nested=True)
 
 
 def unset_hook(hook: Any) -> Any:
-    """Mark the base's own form of a hook: the pipeline never calls it."""
+    """Mark a hook as the default of the base class, which the pipeline never calls."""
     hook.is_unset_hook = True
     return hook

@@ -1,4 +1,4 @@
-"""What the bus needs from outside. Each port is a plain noun; adapters say what they are made of."""
+"""The ports of the bus. A port is named by a plain noun, an adapter after its technology."""
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -22,18 +22,18 @@ class Resolver(Protocol):
 
 
 class Scope(Resolver, Protocol):
-    """A container: builds what lives as long as the service, and opens a scope for each attempt of an operation."""
+    """A DI container: builds objects that live as long as the service, and opens a scope for each attempt."""
 
     def __call__(self) -> AbstractAsyncContextManager[Resolver]:
-        """A new scope; what it built is closed with it."""
+        """Open a scope; the objects that it built are closed with it."""
         ...
 
 
 class Claim(NamedTuple):
-    """An idempotency key as its owner uses it.
+    """An idempotency key, scoped to its caller and message type.
 
-    `content` tells one message from another under the same key. It may hold a password: store an HMAC of it.
-    `former` is what earlier releases put in place of `message_type`: keys that were claimed by it are claimed.
+    `content` distinguishes messages with the same key. It may contain a password, so store an HMAC of it.
+    `former` is the value of `message_type` in earlier releases; a key that was claimed under it counts as claimed.
     """
 
     caller: str
@@ -44,35 +44,35 @@ class Claim(NamedTuple):
 
 
 class UnitOfWork(Protocol):
-    """One transaction, opened lazily. Everything done in it is stored, or nothing is."""
+    """One transaction, opened lazily: all of its changes are stored, or none."""
 
     async def collect_events(self) -> Sequence[RaisedEvent]:
         """The events that aggregates of this unit raised since the last call.
 
         Raises:
-            Exception: what failed in this unit and was passed over.
+            Exception: the error of an earlier failure in this unit that was caught and ignored.
         """
         ...
 
     def doom(self, cause: Exception) -> None:
-        """Let nothing be committed any more, unless the unit goes back to a savepoint that was made before."""
+        """Prevent the commit, unless the unit rolls back to an earlier savepoint."""
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """Undo what is done inside, and nothing else, where an error leaves it."""
+        """A savepoint around a block: an error that leaves the block rolls back only the changes made in it."""
         ...
 
     async def record(self, events: Sequence[EventRecord]) -> None:
         """Write events to the event log.
 
         Raises:
-            ConcurrencyError: somebody else stored an event of the same aggregate and version.
+            ConcurrencyError: if another transaction stored an event with the same aggregate and version.
         """
 
     async def claim(self, claim: Claim) -> bytes | None:
-        """Claim an idempotency key; the answer stored under it, if it was claimed before.
+        """Claim an idempotency key. Returns the stored answer if the key was claimed before.
 
         Raises:
-            CommandValidationError: the key was used for another message.
+            CommandValidationError: if the key was used for another message.
         """
         ...
 
@@ -80,52 +80,55 @@ class UnitOfWork(Protocol):
         """Store the answer of a claimed key, for later claims of it."""
 
     async def receive(self, event_id: UUID, handler: str) -> bool:
-        """Note that a handler has had an event; False if that was noted before. A second one who asks waits."""
+        """Record that a handler processed an event. Returns False if it was recorded before.
+
+        A concurrent caller waits until the first transaction ends.
+        """
         ...
 
     def reading(self) -> AbstractAsyncContextManager[None]:
-        """A query is answered meanwhile: it sees what was done so far, and does nothing itself.
+        """Answer a query inside: it sees the changes made so far, and must make none.
 
         Raises:
-            ConfigurationError: it changed something.
+            ConfigurationError: if the query changed something.
         """
         ...
 
     async def commit(self) -> None:
-        """Make everything permanent.
+        """Commit the transaction.
 
         Raises:
-            Exception: what failed in this unit and was passed over: a statement, or what `doom` was told.
+            Exception: the error of a failed statement that was caught and ignored, or the `cause` given to `doom`.
         """
 
     async def rollback(self) -> None:
-        """Undo everything."""
+        """Roll the transaction back."""
 
     async def close(self) -> None:
-        """Give the connection back, whatever happened; undo what was not committed."""
+        """Return the connection in any case; uncommitted changes are rolled back."""
 
 
 class UnitsOfWork(Protocol):
     """Opens units of work."""
 
     def open(self, isolation_level: str | None) -> UnitOfWork:
-        """A new unit of work; the level is in force before its first statement. None: the database's default."""
+        """Open a unit of work; its level is set before its first statement. None: the database's default."""
         ...
 
     async def has_received(self, event_id: UUID, handler: str) -> bool:
-        """Whether it was noted that this handler has had this event."""
+        """Whether it was recorded that this handler processed this event."""
         ...
 
     def check(self, isolation_level: str) -> None:
-        """Refuse a level this database does not have.
+        """Refuse an isolation level that the database does not support.
 
         Raises:
-            PolicyError: it says which levels there are.
+            PolicyError: if the level is not supported; the message lists the supported levels.
         """
 
 
 class CacheEntry(NamedTuple):
-    """A stored value, how long it is still good for in seconds, and the level it was found on."""
+    """A cached value, its remaining time to live in seconds, and the cache level that held it."""
 
     value: bytes
     ttl_seconds: float
@@ -133,24 +136,24 @@ class CacheEntry(NamedTuple):
 
 
 class Cache(Protocol):
-    """Keeps values for a while. A cache that is down is slow or empty; it never fails an operation."""
+    """Caches values by key and tags. An unavailable cache is slow or empty; it never fails an operation."""
 
     async def get(self, key: str) -> CacheEntry | None:
         """The entry of this key, if there is one."""
         ...
 
     async def generation(self, tags: Collection[str]) -> Any:
-        """A mark of now as plain data, to be taken before a value is loaded and given to `set`."""
+        """The current generation of the tags, as plain data. Get it before loading a value, and pass it to `set`."""
         ...
 
     async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Any) -> None:
-        """Store a value, unless one of its tags was invalidated since the mark: then it may be stale."""
+        """Store a value, unless a tag was invalidated since `generation`: then the value may be stale."""
 
     def loading(self, key: str, generation: Any) -> AbstractAsyncContextManager[bool]:
-        """To be entered by who loads a value, one in each process: only one process is inside at a time.
+        """Cross-process lock around loading a key, to be entered by one loader per process at a time.
 
-        It tells whether another process was, whose value may be there by now. A process that dies inside keeps the
-        others out for a short while only.
+        Yields True if it had to wait for another process, whose value may be cached by now. The lock of a process
+        that dies expires after a short while.
         """
         ...
 
@@ -160,54 +163,54 @@ class Cache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What a user may do."""
+    """The permissions of a user."""
 
     permissions: frozenset[str] = frozenset()
     is_admin: bool = False
 
 
 class AccessPolicy(Protocol):
-    """Knows on the server what each user may do."""
+    """Looks up the permissions of users on the server."""
 
     async def grants_of(self, user_id: str) -> Grants | None:
-        """What this user may do; None when there is no such active user."""
+        """The permissions of this user; None if there is no such active user."""
         ...
 
 
 class Clock(Protocol):
-    """Tells the time, so that tests can set it."""
+    """The source of the current time, replaceable in tests."""
 
     def now(self) -> datetime:
-        """The time, aware, in UTC."""
+        """The current time, timezone-aware, in UTC."""
         ...
 
 
 class ErrorReports(Protocol):
-    """Tells somebody about what nobody expected: a bug, or an event that could not be delivered.
+    """Reports unexpected errors to the operators: bugs, and events that could not be delivered.
 
-    It returns at once, whatever is the matter with whoever is told, and it never raises.
+    It never blocks and never raises, even if the receiver of the reports is down.
     """
 
     def report(self, error: BaseException, name: str, metadata: OperationMetadata) -> None:
-        """Tell about an error.
+        """Report an error.
 
         Args:
-            error: what went wrong.
-            name: the message or event it went wrong with.
-            metadata: the operation it happened in.
+            error: the error.
+            name: the name of the message or event that failed.
+            metadata: the metadata of the operation in which it happened.
         """
 
 
 class Tracer(Protocol):
-    """OpenTelemetry's `Tracer`, as far as the bus needs it: who has none need not import it."""
+    """The part of OpenTelemetry's `Tracer` that the bus uses, so that the package remains optional."""
 
     def start_span(self, name: str, context: Any = ..., kind: Any = ..., attributes: Any = ...) -> Any:
-        """A span that has begun."""
+        """Start a span."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside of a bus; what is None is not there."""
+    """The ports of a bus; None: the bus does not have that port."""
 
     scope: Scope | None = None
     units: UnitsOfWork | None = None

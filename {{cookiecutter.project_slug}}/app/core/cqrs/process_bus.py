@@ -1,4 +1,4 @@
-"""The bus of the process, for code that has no better way to get one."""
+"""The process-wide bus, for code that has no better way to get a bus."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +11,19 @@ _lent: list[CQRSBus] = []
 
 
 def get_cqrs_bus() -> CQRSBus:
-    """The bus of this process; made on first use. As it is, a FastAPI dependency."""
+    """The bus of this process, created on first use. Usable as a FastAPI dependency."""
     return _bus if _bus is not None else initialize_cqrs_bus()
 
 
 def initialize_cqrs_bus(allow_handler_override: bool = False) -> CQRSBus:
-    """Make the bus of this process anew, with every handler that a decorator declared so far.
+    """Create a new bus for this process, with all handlers that decorators have declared for registration so far.
+
+    Args:
+        allow_handler_override: let a second handler of a message replace the first, instead of refusing it.
 
     Raises:
-        DuplicateHandlerError: two of them claim one message.
-        PolicyError: a policy on one of them cannot work.
+        DuplicateHandlerError: if two of them handle the same message.
+        PolicyError: if a policy on one of them cannot work.
     """
     bus = CQRSBus(allow_handler_override)
     for handler in declared_handlers:
@@ -29,7 +32,7 @@ def initialize_cqrs_bus(allow_handler_override: bool = False) -> CQRSBus:
 
 
 def use_cqrs_bus(bus: CQRSBus) -> CQRSBus:
-    """Let this bus be the one of the process: a service does so with the one it put together."""
+    """Make this bus the bus of the process, and shut down the one that it replaces."""
     global _bus
     if _bus is not None and _bus is not bus:
         _bus.shutdown()
@@ -39,9 +42,9 @@ def use_cqrs_bus(bus: CQRSBus) -> CQRSBus:
 
 @contextmanager
 def lent_cqrs_bus(bus: CQRSBus) -> Iterator[None]:
-    """Let the bus of a service be the one of the process while the service runs.
+    """Make the bus of a service the bus of the process while the service runs.
 
-    Of several services in a process it is that of the latest one. None is shut down here: each ends its own.
+    If several services run in one process, the latest one wins. Each service shuts down its own bus.
     """
     global _bus
     _lent.append(bus)
@@ -55,7 +58,7 @@ def lent_cqrs_bus(bus: CQRSBus) -> Iterator[None]:
 
 
 def shutdown_cqrs_bus() -> None:
-    """End the bus of this process: it takes no more messages, and the next use makes a new one."""
+    """Shut down the bus of this process: it takes no more messages, and the next use creates a new one."""
     global _bus
     if _bus is not None:
         _bus.shutdown()

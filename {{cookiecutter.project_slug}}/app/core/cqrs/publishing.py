@@ -1,4 +1,4 @@
-"""An event that is published outside of a unit of work gets one: there is one way from an event to its reactions."""
+"""Publishes an event outside of a unit of work by opening one, so that all events take the same path."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +13,17 @@ from app.core.cqrs.work import current_work
 
 @dataclass(frozen=True)
 class PublishEvent(ICommand[None]):
-    """Store an event; what reacts after the commit is delivered from the event log."""
+    """Store an event; its after-commit reactions are delivered after the commit."""
 
     event: DomainEvent
 
     def get_command_name(self) -> str:
-        """The event's name, for logs."""
+        """The name of the command in logs, which contains the event type."""
         return f"publish {self.event.event_type}"
 
 
 class PublishEventHandler:
-    """Lets the event join the unit of work."""
+    """Adds the event to the unit of work."""
 
     async def _handle(self, command: PublishEvent) -> None:
         work = current_work()
@@ -32,7 +32,7 @@ class PublishEventHandler:
 
 
 def publishing_plan(ports: Ports, bus: Any) -> Plan:
-    """How such an event is stored."""
+    """The plan for storing such an event."""
     return Plan(
         kind=Kind.COMMAND,
         message_type=PublishEvent,

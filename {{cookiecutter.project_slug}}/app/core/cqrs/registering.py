@@ -1,4 +1,4 @@
-"""The half of the bus that is told, and tells, who handles what."""
+"""Registration and introspection of handlers and middleware."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ from app.core.cqrs.tags import KnownTags
 
 
 class Registering:
-    """Takes handlers and middleware, and describes what it has."""
+    """Registers handlers and middleware, and describes them."""
 
     def __init__(self, allow_handler_override: bool, ports: Ports) -> None:
         self.ports = ports
@@ -31,11 +31,11 @@ class Registering:
         self._tags: KnownTags | None = None
 
     def register(self, handler: type) -> None:
-        """Register a handler for everything its decorators declared.
+        """Register a handler for the messages that its decorators declare, except those with `auto_register=False`.
 
         Raises:
-            DuplicateHandlerError: one of its messages has a handler.
-            PolicyError: no decorator declared it, or a policy on it cannot work.
+            DuplicateHandlerError: if one of its messages has a handler, and the bus allows no override.
+            PolicyError: if no decorator declared it, or a policy on it cannot work.
         """
         declarations = declarations_of(handler)
         if not declarations:
@@ -48,43 +48,78 @@ class Registering:
                 self._register(declaration.kind, declaration.message_type, handler)
 
     def register_command_handler(self, command_type: type, handler: Any) -> None:
-        """Register a handler, as a class that is built anew for each attempt, or as an instance used as it is."""
+        """Register the handler of a command.
+
+        Args:
+            command_type: the class of the command.
+            handler: a class, which is built anew for each attempt, or an instance, which is used as it is.
+
+        Raises:
+            DuplicateHandlerError: if the command has a handler, and the bus allows no override.
+            PolicyError: if the handler does not fit the command, or a policy on it cannot work.
+        """
         self._register(Kind.COMMAND, command_type, handler)
 
     def register_command_handlers(self, handlers: Mapping[type, Any]) -> None:
-        """Register several: command type -> handler."""
+        """Register several command handlers by command type, as `register_command_handler` does."""
         for command_type, handler in handlers.items():
             self.register_command_handler(command_type, handler)
 
     def register_query_handler(self, query_type: type, handler: Any) -> None:
-        """Register a handler, as a class that is built anew for each attempt, or as an instance used as it is."""
+        """Register the handler of a query.
+
+        Args:
+            query_type: the class of the query.
+            handler: a class, which is built anew for each attempt, or an instance, which is used as it is.
+
+        Raises:
+            DuplicateHandlerError: if the query has a handler, and the bus allows no override.
+            PolicyError: if the handler does not fit the query, or a policy on it cannot work.
+        """
         self._register(Kind.QUERY, query_type, handler)
 
     def register_query_handlers(self, handlers: Mapping[type, Any]) -> None:
-        """Register several: query type -> handler."""
+        """Register several query handlers by query type, as `register_query_handler` does."""
         for query_type, handler in handlers.items():
             self.register_query_handler(query_type, handler)
 
     def register_event_handler(self, event_type: type, handler: Any) -> None:
-        """Register one more handler of an event and its subclasses."""
+        """Register one more handler of an event and its subclasses.
+
+        Args:
+            event_type: the class of the event.
+            handler: a class, which is built anew for each attempt, or an instance, which is used as it is.
+
+        Raises:
+            DuplicateHandlerError: if another handler has the same name in the inbox and the outbox.
+            PolicyError: if the handler does not fit the event, or a policy on it cannot work.
+        """
         self._register(Kind.EVENT, event_type, handler)
 
     def register_event_handlers(self, handlers: Mapping[type, Any]) -> None:
-        """Register several: event type -> handler, or a list of them."""
+        """Register several event handlers: event type -> handler, or a list or tuple of handlers."""
         for event_type, given in handlers.items():
             for handler in given if isinstance(given, (list, tuple)) else (given,):
                 self.register_event_handler(event_type, handler)
 
     def add_middleware(self, middleware: Any) -> None:
-        """Put a middleware around all commands and queries, inside of those added before."""
+        """Put a middleware around all commands and queries, inside the middleware added before.
+
+        Args:
+            middleware: an `async def (operation, next_handler)`, or a `PipelineBehavior` as a class or an instance,
+                which only surrounds the messages it is typed for.
+
+        Raises:
+            PolicyError: if it is neither, or a behaviour for something that is neither command nor query.
+        """
         self._add_middleware((Kind.COMMAND, Kind.QUERY), middleware)
 
     def add_command_middleware(self, middleware: Any) -> None:
-        """Put a middleware around all commands, inside of those added before."""
+        """Put a middleware around all commands, as `add_middleware` does."""
         self._add_middleware((Kind.COMMAND,), middleware)
 
     def add_query_middleware(self, middleware: Any) -> None:
-        """Put a middleware around all queries, inside of those added before."""
+        """Put a middleware around all queries, as `add_middleware` does."""
         self._add_middleware((Kind.QUERY,), middleware)
 
     def _add_middleware(self, kinds: tuple[Kind, ...], middleware: Any) -> None:
@@ -105,14 +140,16 @@ class Registering:
         self._pipelines.forget()
 
     def complete(self, events: Iterable[type] | None = None) -> None:
-        """Say that all handlers and middleware are there: what refers to others is refused, now and from now on.
+        """Mark the registration as complete, and refuse references to handlers and events that do not exist.
+
+        Event handlers that are registered later, and tags given to `mark_stale`, are checked from then on.
 
         Args:
             events: the classes of the events that are delivered from an event log; None: there is no log.
 
         Raises:
-            PolicyError: a command makes a tag stale that no cached query has, a behaviour is for messages that nobody
-                handles, or a handler is for events that are not delivered. It lists them all.
+            PolicyError: if a command invalidates a tag that no cached query has, a behaviour is for messages without
+                a handler, or a handler is for events that are not delivered. The message lists all of them.
         """
         self._is_complete = True
         self._delivered = None if events is None else tuple(events)
@@ -126,7 +163,7 @@ class Registering:
             raise PolicyError("\n".join(problems))
 
     def _undelivered(self, registered: Registered) -> str | None:
-        """What is said of a handler that would never have an event."""
+        """Explain why a handler would never receive an event; None if it may receive one."""
         event_type = registered.declaration.message_type
         if (
             registered.declaration.kind is not Kind.EVENT
@@ -142,14 +179,14 @@ class Registering:
         )
 
     def require_readers(self, who: str, tags: Iterable[str]) -> None:
-        """Make sure that somebody keeps answers under these tags, where all handlers are known.
+        """Ensure that cache entries use these tags, if the registration is complete.
 
         Args:
-            who: what makes them stale, for the sentence.
-            tags: as they are given to the cache.
+            who: the operation that invalidates the tags, for the error message.
+            tags: the tags, already filled from fields.
 
         Raises:
-            PolicyError: nobody does.
+            PolicyError: if a tag belongs to no cached query, and was not declared.
         """
         if self._is_complete:
             for tag in tags:
@@ -168,7 +205,7 @@ class Registering:
         )
 
     def get_registered_handlers(self) -> dict[str, dict[type, Any]]:
-        """Message type -> handler class, for `commands` and `queries`; for `events`, a list of them."""
+        """The handler class by message type, for `commands` and `queries`; for `events`, a list of classes."""
         events: dict[type, list[type]] = {}
         for registered in self._handlers.reacting:
             events.setdefault(registered.declaration.message_type, []).append(class_of(registered.handler))
@@ -179,7 +216,7 @@ class Registering:
         }
 
     def get_handler_count(self) -> dict[str, int]:
-        """How many handlers there are: `commands`, `queries`, `events` and `total`."""
+        """The number of handlers: `commands`, `queries`, `events` and `total`."""
         commands, queries = (len(self._handlers.of_kind(kind)) for kind in (Kind.COMMAND, Kind.QUERY))
         events = len(self._handlers.reacting)
         return {"commands": commands, "queries": queries, "events": events, "total": commands + queries + events}
@@ -205,5 +242,5 @@ class Registering:
 
 
 def _plain(policy: Any) -> Any:
-    """What a policy says, as plain data; classes and functions by their names."""
+    """The fields of a policy as plain data, with the names of classes and functions."""
     return to_jsonable_python(policy, fallback=lambda value: getattr(value, "__qualname__", repr(value)))

@@ -1,4 +1,4 @@
-"""The handlers and middleware of one bus, and the checks they pass before they are taken."""
+"""The handlers and middleware of one bus, and the checks at their registration."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -40,19 +40,19 @@ TIMEOUTS: Mapping[Kind, float | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A handler, a class or an instance, and what it was registered for."""
+    """A handler (a class or an instance) with the declaration that it is registered for."""
 
     handler: Any
     declaration: Declaration
     twins: int = 0
-    """How many other handlers of the same class were registered for the same event before."""
+    """The number of other handlers of the same class that were registered for the same event before."""
 
     @classmethod
     def checked(cls, kind: Kind, message_type: type, handler: Any) -> Self:
-        """A handler for a message.
+        """Check and create the registration of a handler for a message.
 
         Raises:
-            PolicyError: the message or the handler is not of this kind, or they do not fit each other.
+            PolicyError: if the message or the handler is not of this kind, or they do not fit each other.
         """
         registered = cls(handler, _declaration(kind, message_type, handler))
         _check_fit(registered)
@@ -65,18 +65,18 @@ class Registered:
 
     @property
     def name_on_record(self) -> str:
-        """What the inbox and the outbox know the handler by."""
+        """The name of the handler in the inbox and the outbox."""
         name = self.declaration.name or self.name
-        # Handlers of one class for one event are told apart by the order of their registration.
+        # Handlers of one class for one event are numbered in the order of their registration.
         return f"{name}#{self.twins + 1}" if self.twins else name
 
     def is_twin_of(self, other: "Registered") -> bool:
-        """Whether both are for the same message, and of one class or of classes with one name."""
+        """Whether both handle the same message, with the same class or with classes of the same path."""
         mine, theirs = class_of(self.handler), class_of(other.handler)
         return _path(mine) == _path(theirs) and self.declaration.message_type is other.declaration.message_type
 
     def plan(self, ports: Ports, bus: Any, middlewares: tuple[Any, ...] = ()) -> Plan:
-        """How this handler handles its message."""
+        """Create the plan for this handler and its message."""
         declaration = self.declaration
         return Plan(
             kind=declaration.kind,
@@ -103,7 +103,7 @@ def class_of(handler: Any) -> type:
 
 
 class Handlers:
-    """Who handles what: one handler for each command and query, many for each event."""
+    """The registered handlers: one for each command and query, any number for each event."""
 
     def __init__(self, allow_override: bool) -> None:
         self.allow_override = allow_override
@@ -111,10 +111,11 @@ class Handlers:
         self.reacting: list[Registered] = []
 
     def add(self, registered: Registered) -> None:
-        """Take a handler.
+        """Add a handler.
 
         Raises:
-            DuplicateHandlerError: the message has one, and this bus allows no override.
+            DuplicateHandlerError: if a command or query has a handler, and this bus allows no override, or if
+                another event handler is stored under the same name.
         """
         message_type = registered.declaration.message_type
         if registered.declaration.kind is Kind.EVENT:
@@ -130,7 +131,7 @@ class Handlers:
         self.answering[message_type] = registered
 
     def _check_name(self, registered: Registered) -> None:
-        if registered.declaration.in_transaction:  # it is not on record
+        if registered.declaration.in_transaction:  # it is not stored in inbox or outbox
             return
         name, mine = registered.declaration.name or registered.name, class_of(registered.handler)
         for other in self.reacting:
@@ -145,23 +146,23 @@ class Handlers:
 
     def _twins_of(self, registered: Registered) -> int:
         twins = {id(found.handler): found.twins for found in self.reacting if found.is_twin_of(registered)}
-        return twins.get(id(registered.handler), len(twins))  # one that is registered twice reacts once
+        return twins.get(id(registered.handler), len(twins))  # a handler registered twice reacts once
 
     def with_policy(self, policy_type: type[P]) -> Iterator[tuple[Registered, P]]:
-        """The handlers of commands and queries that have a policy, each with it."""
+        """The command and query handlers that have this policy, each paired with its policy."""
         for found in self.answering.values():
             policy = policies_of(class_of(found.handler)).get(policy_type)
             if isinstance(policy, policy_type):
                 yield found, policy
 
     def of_kind(self, kind: Kind) -> dict[type, Registered]:
-        """Message type -> handler, of commands or of queries."""
+        """The handlers of commands or of queries, by message type."""
         return {message: found for message, found in self.answering.items() if found.declaration.kind is kind}
 
     def reactions_to(self, event_type: type) -> list[Registered]:
-        """The handlers of an event and of its bases, in the order of their registration.
+        """The handlers of an event and of its base classes, in the order of their registration.
 
-        Each is there once: one that is declared for a base and for what derives from it, by the nearest of them.
+        A handler that is registered for several of these classes appears once, with the nearest class.
         """
         lineage = event_type.__mro__
         found: dict[int, Registered] = {}
@@ -174,7 +175,7 @@ class Handlers:
 
 
 def _declaration(kind: Kind, message_type: type, handler: Any) -> Declaration:
-    """What the handler's decorator said about this message, or the defaults."""
+    """The declaration of the handler's decorator for this message, or else a declaration with the defaults."""
     for declaration in declarations_of(class_of(handler)):
         if declaration.kind is kind and declaration.message_type is message_type:
             return declaration
@@ -218,7 +219,7 @@ def _check_fit(registered: Registered) -> None:
 
 
 def _check_base(kind: Kind, handler: type) -> None:
-    """A handler has the base of its kind of message, and hooks of that kind which can be awaited."""
+    """Check that the base class and the hooks fit the kind of message, and that the hooks are `async def`."""
     answers_with = getattr(handler, "answers_with", None)
     if answers_with not in (None, RESULTS_OF.get(kind)):
         raise PolicyError(
@@ -270,7 +271,7 @@ def _may_answer(answer: Any, declared: Any) -> bool:
 
 
 def _brief(generic: Any) -> str:
-    """A class with its arguments, as it is written in the code."""
+    """A generic class with its arguments, as written in code."""
     return f"{get_origin(generic).__name__}[{', '.join(map(_shown, get_args(generic)))}]"
 
 
@@ -286,10 +287,10 @@ class Middlewares:
         self._built: dict[type, PipelineBehavior[Any]] = {}
 
     def add(self, kinds: Iterable[Kind], middleware: Any) -> None:
-        """Take a callable, or a `PipelineBehavior` as a class or an instance.
+        """Add a callable, or a `PipelineBehavior` as a class or an instance.
 
         Raises:
-            PolicyError: it is neither, or one of what is neither command nor query.
+            PolicyError: if it is neither, or a behaviour for something that is neither command nor query.
         """
         if not callable(middleware) and not isinstance(middleware, PipelineBehavior):
             raise PolicyError(
@@ -305,12 +306,12 @@ class Middlewares:
         self._added.append((frozenset(kinds), message_types, middleware))
 
     def idle(self, handled: Iterable[type]) -> Iterator[str]:
-        """What is said of each behaviour that stands around nothing of what is handled."""
+        """Describe each behaviour whose messages have no handler, in one sentence each."""
         for kinds, message_types, middleware in self._added:
-            if {object, ICommand, IQuery} & set(message_types):  # meant for whatever there is, which may be nothing
+            if {object, ICommand, IQuery} & set(message_types):  # a catch-all, which may match nothing
                 continue
             bases = tuple(base for kind, base in BASES.items() if kind in kinds)
-            if any(issubclass(base, message_types) for base in bases):  # for whatever there will be
+            if any(issubclass(base, message_types) for base in bases):  # it matches every message of a kind
                 continue
             if not any(issubclass(message, message_types) and issubclass(message, bases) for message in handled):
                 named = " or ".join(one.__name__ for one in message_types)
@@ -342,7 +343,7 @@ class Middlewares:
 
 
 def _message_types(middleware: Any) -> tuple[type, ...]:
-    """What a middleware is for, with all that derives from it."""
+    """The message types that a middleware surrounds, with their subclasses."""
     behavior = class_of(middleware)
     wanted = behavior.message_type() if issubclass(behavior, PipelineBehavior) else Any
     if wanted is Any:

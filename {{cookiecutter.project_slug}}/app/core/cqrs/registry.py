@@ -1,4 +1,4 @@
-"""Which handler is declared for which message. The decorators only mark; the composition root registers."""
+"""Declarations of handlers. The decorators only mark classes; the composition root registers them."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ DEFAULT_REACTION_TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Declaration:
-    """What `command_handler`, `query_handler` and `event_handler` record."""
+    """The data that `command_handler`, `query_handler` and `event_handler` record."""
 
     kind: Kind
     message_type: type
@@ -42,17 +42,17 @@ class Declaration:
 
 
 declared_handlers: list[type] = []
-"""Every handler class that a decorator marked in this process, in that order."""
+"""All handler classes that decorators have marked in this process, in the order of their declaration."""
 
 
 def declarations_of(handler: type) -> tuple[Declaration, ...]:
-    """What was declared on this very class; a subclass handles nothing until it says so itself."""
+    """The declarations on the class itself; a subclass inherits none."""
     declarations: tuple[Declaration, ...] = handler.__dict__.get("__handles__", ())
     return declarations
 
 
 def declare(handler: type, declaration: Declaration) -> None:
-    """Mark a handler class; a second mark for the same message replaces the first."""
+    """Mark a handler class. A command or query replaces earlier marks, an event only one for the same event."""
     others = tuple(d for d in declarations_of(handler) if not _replaces(declaration, d))
     handler.__handles__ = (*others, declaration)  # type: ignore[attr-defined]
     if handler not in declared_handlers:
@@ -64,7 +64,7 @@ def _replaces(new: Declaration, old: Declaration) -> bool:
 
 
 class CommandClass(Protocol[C_co, R_co]):
-    """The class of a command, as type checkers see it: it makes a `C` and tells its answer's type."""
+    """The class of a command, as type checkers see it: it creates a `C` and has an answer type."""
 
     def restored(self, state: dict[str, Any], metadata: OperationMetadata | None) -> C_co: ...
     def answer_type(self) -> type[R_co]: ...
@@ -78,7 +78,7 @@ class QueryClass(Protocol[Q_co, R_co]):
 
 
 class CommandHandlerClass(Protocol[C_contra, R_co, K_co]):
-    """The class of a handler of `C` that answers `R`, as type checkers see it; `K` is that very class."""
+    """The class of a handler of `C` that answers `R`, as type checkers see it; `K` is the class itself."""
 
     def declared(self, declaration: Declaration, /) -> K_co: ...
     def _handle(self, handler: Any, command: C_contra, /) -> "Awaitable[R_co | OperationResult[R_co]]": ...
@@ -108,11 +108,11 @@ def command_handler(
 
     Args:
         command: the class of the command.
-        auto_register: False: discovery passes the handler over, and somebody registers it by hand.
-        timeout_seconds: the deadline for everything the command does, in seconds; None: there is none.
+        auto_register: False: discovery skips the handler, which you then register explicitly.
+        timeout_seconds: the deadline for the whole operation, COMMIT included, in seconds; None: no deadline.
 
     Raises:
-        PolicyError: it is on what is no handler.
+        PolicyError: if `command` is not a command class, or the decorated object is not a handler class.
     """
     require_arguments("command_handler", "@command_handler(CreateUserCommand)", command)
     require_message("command_handler", command, KINDS)
@@ -131,12 +131,12 @@ def query_handler(
 
     Args:
         query: the class of the query.
-        auto_register: False: discovery passes the handler over, and somebody registers it by hand.
-        timeout_seconds: the deadline for everything the query does, in seconds; None: there is none.
-        cache_enabled: False switches all caching of this handler's answers off.
+        auto_register: False: discovery skips the handler, which you then register explicitly.
+        timeout_seconds: the deadline for the whole operation, in seconds; None: no deadline.
+        cache_enabled: False: the answers of this handler are never cached.
 
     Raises:
-        PolicyError: it is on what is no handler.
+        PolicyError: if `query` is not a query class, or the decorated object is not a handler class.
     """
     require_arguments("query_handler", "@query_handler(GetUserQuery)", query)
     require_message("query_handler", query, KINDS)
@@ -155,16 +155,16 @@ def event_handler(
 
     Args:
         event: the class of the event.
-        in_transaction: False: after the commit, behind the back of the command. True: before it and in the same
-            transaction, so that a failure fails the command.
-        timeout_seconds: how long the handler may take for one event, all its attempts included, in seconds; None:
-            there is no limit but that of the command it is in.
-        name: what the inbox and the outbox know the handler by; None: the name of its class. Give the old name to a
-            class that is renamed: events that wait for it, or were handled by it, go by that. What runs in the
-            transaction is in neither, and has none.
+        in_transaction: False: the handler runs asynchronously, after the commit. True: it runs before the commit, in
+            the same transaction, so that its failure fails the command.
+        timeout_seconds: the deadline for handling one event, retries included, in seconds; None: no limit except the
+            deadline of the command that the handler runs in.
+        name: the name of the handler in the inbox and the outbox; None: the name of its class. Give a renamed class
+            its old name here, because pending and processed events are stored under it. An in-transaction handler
+            is in neither, and takes no name.
 
     Raises:
-        PolicyError: it is on what is no handler.
+        PolicyError: if `event` is not an event class, or the decorated object is not a handler class.
     """
     require_arguments("event_handler", "@event_handler(UserCreated)", event)
     require_message("event_handler", event, KINDS)

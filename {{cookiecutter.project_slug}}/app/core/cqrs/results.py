@@ -1,4 +1,4 @@
-"""What an operation answers: `CommandResult` and `QueryResult`, both an `OperationResult`."""
+"""The results of operations: `CommandResult` and `QueryResult`, both derived from `OperationResult`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, Self
@@ -15,7 +15,7 @@ T_co = TypeVar("T_co", covariant=True, default=Any)
 
 
 class Pagination(TypedDict):
-    """Where a page stands in the whole list."""
+    """The position of a page in the whole list."""
 
     page: int
     page_size: int
@@ -26,7 +26,7 @@ class Pagination(TypedDict):
 
 
 class CacheInfo(TypedDict):
-    """Where the answer of a cached query came from; `level` is memory, redis or None."""
+    """The origin of the answer of a cached query; `level` is memory, redis or None."""
 
     hit: bool
     key: str | None
@@ -35,7 +35,7 @@ class CacheInfo(TypedDict):
 
 
 class Outcome(NamedTuple):
-    """Everything about a result but its data; successful operations share one."""
+    """All parts of a result except its data; plain successes share one instance."""
 
     status: OperationStatus = OperationStatus.SUCCESS
     errors: Mapping[str, Any] = {}
@@ -50,11 +50,11 @@ SUCCEEDED = Outcome()
 
 
 class Kept:
-    """Data that comes from a cache, and is not made into objects before somebody looks at it.
+    """Cached data that is deserialised on first access.
 
     Args:
-        json: the data as callers outside are sent it; None: it has to be made from the objects.
-        read: makes the objects.
+        json: the JSON that external callers are sent; None: it must be serialised from the objects.
+        read: deserialises the objects.
     """
 
     __slots__ = ("json", "read")
@@ -74,8 +74,8 @@ def _itself(data: Any) -> Any:
 class OperationResult(Dispatch, Generic[T_co]):
     """The outcome of an operation; immutable.
 
-    It has no `__init__` of its own, because a call of one would cost more than all the pipeline around it:
-    make one with `success` or `failure`.
+    It has no `__init__`, because calling one would cost more than the whole pipeline around it. Create a result
+    with `success` or `failure`.
     """
 
     __slots__ = ("_data", "_outcome")
@@ -86,7 +86,7 @@ class OperationResult(Dispatch, Generic[T_co]):
 
     @classmethod
     def of(cls, data: Any, message: Message | None, outcome: Outcome) -> Self:
-        """A result with all its parts."""
+        """Create a result from all its parts."""
         result = cls()
         result._data = data
         result._message = message
@@ -95,10 +95,10 @@ class OperationResult(Dispatch, Generic[T_co]):
 
     @classmethod
     def success(cls, data: Any = None, status: OperationStatus = OperationStatus.SUCCESS) -> Self:
-        """A successful result with this data.
+        """Create a successful result with this data.
 
         Raises:
-            ValueError: `status` is that of a failure.
+            ValueError: if `status` is a failure.
         """
         if not status.is_success:
             raise ValueError(f"{status.name} is not a success: use failure().")
@@ -108,10 +108,15 @@ class OperationResult(Dispatch, Generic[T_co]):
     def failure(
         cls, status: OperationStatus, errors: Mapping[str, Any] | None = None, error_message: str | None = None
     ) -> Self:
-        """A failed result: its status, field -> message, and one sentence for the caller.
+        """Create a failed result.
+
+        Args:
+            status: the status of a failure.
+            errors: the error messages by field.
+            error_message: one sentence for the caller.
 
         Raises:
-            ValueError: `status` is that of a success.
+            ValueError: if `status` is a success.
         """
         if status.is_success:
             raise ValueError(f"{status.name} is not a failure: use success().")
@@ -119,17 +124,17 @@ class OperationResult(Dispatch, Generic[T_co]):
 
     @classmethod
     def validation_error(cls, errors: Mapping[str, Any], message: str = "Some fields are not valid.") -> Self:
-        """A failed result that tells which fields are wrong."""
+        """Create a failed result with the error messages of the invalid fields."""
         return cls.failure(OperationStatus.VALIDATION_ERROR, errors, message)
 
     @classmethod
     def not_found(cls, message: str) -> Self:
-        """A failed result for something that does not exist."""
+        """Create a failed result for a resource that does not exist."""
         return cls.failure(OperationStatus.NOT_FOUND, error_message=message)
 
     @property
     def data(self) -> T_co | None:
-        """The answer; None when the operation failed or answered nothing."""
+        """The answer; None if the operation failed or returned nothing."""
         data = self._data
         if type(data) is Kept:
             data = self._data = data.read()
@@ -137,18 +142,18 @@ class OperationResult(Dispatch, Generic[T_co]):
 
     @property
     def kept_json(self) -> bytes | None:
-        """The answer as JSON, when it comes from a cache as that and nobody has looked at it yet; else None."""
+        """The cached JSON of the answer, as callers are sent it, if `data` was not accessed yet; else None."""
         data = self._data
         return data.json if type(data) is Kept else None
 
     @property
     def status(self) -> OperationStatus:
-        """How the operation ended."""
+        """The status of the operation."""
         return self._outcome.status
 
     @property
     def errors(self) -> dict[str, Any]:
-        """Field -> message, of a failed operation."""
+        """The error messages of a failed operation, by field."""
         return dict(self._outcome.errors)
 
     @property
@@ -158,40 +163,40 @@ class OperationResult(Dispatch, Generic[T_co]):
 
     @property
     def metadata(self) -> OperationMetadata | None:
-        """The metadata of the message that was answered; None for a result made by hand."""
+        """The metadata of the message that was answered; None for a result created by `success` or `failure`."""
         return None if self._message is None else self._message.metadata
 
     @property
     def is_success(self) -> bool:
-        """Whether the operation did what it was asked to do."""
+        """Whether the operation succeeded."""
         return self._outcome.status.is_success
 
     @property
     def is_failure(self) -> bool:
-        """Whether the operation did not do what it was asked to do."""
+        """Whether the operation failed."""
         return not self.is_success
 
     @property
     def is_replay(self) -> bool:
-        """Whether nothing was done now: this is the answer of the first time that the idempotency key was used."""
+        """Whether this is the stored answer to an earlier use of the idempotency key, and nothing was executed."""
         return self._outcome.is_replay
 
     def unwrap(self) -> T_co:
-        """The data.
+        """Return the data of a successful operation.
 
         Raises:
-            CQRSError: the operation failed; the class is that of its status.
+            CQRSError: if the operation failed; the subclass is that of its status.
         """
         if not self._outcome.status.is_success:
             raise self.to_error()
         return self.data  # type: ignore[return-value]  # None is an answer too where T allows it
 
     def with_outcome(self, **changes: Any) -> Self:
-        """The same result with another status, pagination, ..."""
+        """A copy of the result with another status, pagination, ..."""
         return self.of(self._data, self._message, self._outcome._replace(**changes))
 
     def to_error(self) -> CQRSError:
-        """The failed result as the error that would have led to it."""
+        """Convert a failed result to the error of its status."""
         status = self._outcome.status
         error = ERROR_OF_STATUS[status](
             self._outcome.error_message or f"The operation ended as {status.value}.", details=self._outcome.errors
@@ -204,7 +209,7 @@ class OperationResult(Dispatch, Generic[T_co]):
             return NotImplemented
         return (self.data, self._outcome) == (other.data, other._outcome)
 
-    __hash__ = None  # type: ignore[assignment]  # it may carry data that cannot be hashed
+    __hash__ = None  # type: ignore[assignment]  # its data may not be hashable
 
     def __repr__(self) -> str:
         said = f"data={self.data!r}" if self.is_success else f"{self.error_message!r}, errors={self.errors!r}"
@@ -218,7 +223,7 @@ class CommandResult(OperationResult[T_co]):
 
     @property
     def affected_entities(self) -> Any:
-        """What the command changed, as the handler's `_get_affected_entities` tells it."""
+        """The changed entities, as returned by the handler's `_get_affected_entities`."""
         return self._outcome.affected_entities
 
 
@@ -229,28 +234,28 @@ class QueryResult(OperationResult[T_co]):
 
     @property
     def pagination(self) -> Pagination | None:
-        """Where the page stands in the whole list, as the handler's `_get_pagination_info` tells it."""
+        """The position of the page in the whole list, as returned by the handler's `_get_pagination_info`."""
         return self._outcome.pagination
 
     @property
     def cache_info(self) -> CacheInfo | None:
-        """Where the answer came from; there whenever the handler has `@cached_query`."""
+        """The origin of the answer; set in every successful result of a handler with `@cached_query`."""
         return self._outcome.cache_info
 
 
 def returned_error(result: OperationResult[Any]) -> CQRSError:
-    """A failed result that a handler answers with, as the error that does the same."""
+    """Convert a failed result that a handler returned to an error, which always rolls back."""
     error = result.to_error()
     error.returned, error.must_roll_back = result, True
     return error
 
 
 RESULTS = frozenset({OperationResult, CommandResult, QueryResult})
-"""All classes of results: to look a class up here is cheaper than `isinstance`."""
+"""All result classes; a look-up in this set is cheaper than `isinstance`."""
 
 
 def as_result(answer: Any, result_type: type[OperationResult[Any]], message: Message) -> OperationResult[Any]:
-    """What a handler returned, a plain value or a result, as the result of this message."""
+    """Convert the return value of a handler, plain or a result, to the result of this message."""
     if isinstance(answer, OperationResult):
         return result_type.of(answer._data, message, answer._outcome)
     result = result_type()

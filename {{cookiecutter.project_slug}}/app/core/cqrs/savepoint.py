@@ -1,4 +1,4 @@
-"""`savepoint()`: a part of a transaction that may fail without the rest."""
+"""`savepoint()`: a part of a transaction that can be rolled back on its own."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from app.core.cqrs.work import work_of
 
 @asynccontextmanager
 async def savepoint() -> AsyncIterator[None]:
-    """Do a part of a handler's transaction that may fail: an error that leaves it undoes that part, and nothing else.
+    """Run a part of a handler's transaction that may fail: an error that leaves the block rolls back that part only.
 
         try:
             async with savepoint():
@@ -18,10 +18,10 @@ async def savepoint() -> AsyncIterator[None]:
         except ConflictError:
             ...  # go on without
 
-    On a bus without a database there is nothing to undo.
+    On a bus without units of work there is nothing to roll back.
 
     Raises:
-        ConfigurationError: there is no transaction: the handler has no `@transactional`, or none is running.
+        ConfigurationError: if the handler has no `@transactional`, or no handler is running.
     """
     dispatch = running()
     work = None if dispatch is None else work_of(dispatch)

@@ -1,10 +1,10 @@
-"""How an operation ended."""
+"""The status of a finished operation."""
 
 from enum import Enum
 
 
 class OperationStatus(Enum):
-    """The outcome of an operation; the API maps each one to an HTTP status, and nothing else does."""
+    """The status of an operation; only the API maps it to an HTTP status."""
 
     SUCCESS = "success"
     CREATED = "created"
@@ -15,7 +15,7 @@ class OperationStatus(Enum):
     VALIDATION_ERROR = "validation_error"
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
-    UNAUTHORIZED = FORBIDDEN  # another name for it, which is HTTP's for the 401 of UNAUTHENTICATED
+    UNAUTHORIZED = FORBIDDEN  # an alias; HTTP uses this name for 401, which is UNAUTHENTICATED here
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     BUSINESS_RULE = "business_rule"
@@ -26,13 +26,13 @@ class OperationStatus(Enum):
 
     @classmethod
     def _missing_(cls, value: object) -> "OperationStatus | None":
-        return cls.FORBIDDEN if value == "unauthorized" else None  # what it was called before
+        return cls.FORBIDDEN if value == "unauthorized" else None  # its former value
 
-    __hash__ = object.__hash__  # members are singletons; Enum's own is Python code, and this one is looked up often
+    __hash__ = object.__hash__  # members are singletons, often hashed, and Enum's own `__hash__` is slow Python code
 
     @property
     def is_success(self) -> bool:
-        """Whether the operation did what it was asked to do."""
+        """Whether the operation succeeded."""
         return self in SUCCESSES
 
 

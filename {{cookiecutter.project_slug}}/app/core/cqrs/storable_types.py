@@ -1,8 +1,7 @@
-"""Which types come back from storage as they went: events, kept answers and replayed answers are stored as JSON.
+"""Finds types that JSON storage would change: events, cached answers and replayed answers are stored as JSON.
 
-pydantic writes a value by the type that is declared for it and reads it by the same type. Whatever the declaration does
-not say is lost on the way, and without a word. `losses` finds such declarations before anything is stored by them;
-`storable_values` looks at each value.
+pydantic serialises and validates a value by its declared type. Information that is missing in the declaration is lost
+silently. `losses` finds such declarations before anything is stored with them; `storable_values` checks each value.
 """
 
 from collections import OrderedDict
@@ -18,18 +17,18 @@ from pydantic_core import PydanticSerializationError, ValidationError
 from app.core.cqrs.generics import parts_of, resolved
 
 Schema = Mapping[str, Any]
-"""pydantic's description of a type, as `pydantic_core.core_schema` has it."""
+"""pydantic's core schema of a type, as defined in `pydantic_core.core_schema`."""
 
 SAFE_TEXTS = {"uuid", "date", "time", "datetime", "timedelta", "url", "multi-host-url"}
-"""Written as text that nobody could take for a number."""
+"""Types that are serialised as text which cannot be mistaken for a number."""
 
 MOMENTS = SAFE_TEXTS - {"uuid", "url", "multi-host-url"}
 ARRAYS = {"list", "set", "frozenset", "tuple", "named-tuple", "generator"}
 NO_VALUES = {"is-instance", "is-subclass", "callable", "arguments", "call"}
-"""What pydantic lets through as it is; JSON has no way to say it."""
+"""Types that pydantic passes through unchanged, and that JSON cannot represent."""
 
 KEYS = {"str", "int", "float", "bool", "decimal", "values"} | SAFE_TEXTS
-"""What can be told again by its text alone, as the key of a JSON object."""
+"""Types that can be restored from their text alone, as the key of a JSON object."""
 
 NEVER: Mapping[type, str] = {
     SecretStr: "is a secret, and only asterisks would be stored of it",
@@ -39,12 +38,12 @@ NEVER: Mapping[type, str] = {
 
 
 def losses(declared: Any, *, is_event: bool = False) -> list[str]:
-    """What a type would lose if a value of it were written as JSON and read again: a sentence for each field.
+    """Describe the losses of a type in a JSON round trip, in one sentence for each field.
 
     Args:
         declared: the type, or the class of an event.
-        is_event: whether a field that is declared as a base class is refused, too. Views often derive from each other
-            and are not meant to stand for each other, so answers are only looked at one by one.
+        is_event: whether to refuse a field that is declared as a base class, too. Views often derive from each other
+            without being substitutes for each other, so answers are only checked value by value.
     """
     name = shown(declared)
     try:
@@ -61,7 +60,7 @@ def losses(declared: Any, *, is_event: bool = False) -> list[str]:
 
 
 def shown(declared: Any) -> str:
-    """The name of a type, for a sentence."""
+    """The name of a type, for error messages."""
     return (
         declared.__qualname__ if isinstance(declared, type) and not hasattr(declared, "__origin__") else str(declared)
     )
@@ -72,7 +71,7 @@ def _holds(declared: Any, part: type) -> bool:
 
 
 def _without_schema(declared: Any, error: Exception) -> str:
-    """Why pydantic cannot store a type at all, with the field that is to blame where there is one."""
+    """Explain why pydantic has no schema for a type, with the field that causes it, if there is one."""
     where = shown(declared)
     for field in fields(declared) if isinstance(declared, type) and is_dataclass(declared) else ():
         try:
@@ -87,7 +86,7 @@ def _without_schema(declared: Any, error: Exception) -> str:
 
 
 class _Form(NamedTuple):
-    """What the JSON of a type looks like: what kind it is, and what tells it from others of the kind."""
+    """The form of a type in JSON: its kind, and the features that distinguish it from others of that kind."""
 
     kind: str
     name: str
@@ -97,7 +96,7 @@ class _Form(NamedTuple):
 
 
 class _Walk:
-    """Goes through a type with all that it is made of."""
+    """Visits the schema of a type recursively, and collects its losses."""
 
     def __init__(self, schema: Schema, refuses_bases: bool) -> None:
         self.root = schema["schema"] if schema["type"] == "definitions" else schema
@@ -107,7 +106,7 @@ class _Walk:
         self.found: list[str] = []
 
     def visit(self, schema: Schema, where: str, known: set[Any] | None = None) -> None:
-        """Note what is lost in this part of the type; `known` classes may have subclasses."""
+        """Collect the losses of this part of the type; `known` classes may have subclasses."""
         known = known or set()
         match schema["type"]:
             case "definition-ref":
@@ -125,7 +124,7 @@ class _Walk:
                     where, f"holds a {shown(schema.get('cls', 'function'))}, which JSON cannot hold: store values"
                 )
             case "json-or-python":
-                if schema["json_schema"]["type"] != "any":  # JsonValue: all of JSON, and nothing else
+                if schema["json_schema"]["type"] != "any":  # "any" here is JsonValue, which loses nothing
                     self.visit(schema["json_schema"], where, known)
             case "lax-or-strict":
                 self.visit(schema["lax_schema"], where, known)
@@ -212,7 +211,7 @@ class _Walk:
             return
 
     def _resolved(self, schema: Schema) -> Schema:
-        """A part of the type without what only surrounds it."""
+        """Unwrap a schema: follow references, and remove defaults, validators and the like."""
         while True:
             match schema["type"]:
                 case "definition-ref":
@@ -231,7 +230,7 @@ class _Walk:
                     return schema
 
     def _forms(self, schema: Schema) -> list[_Form]:
-        """What the JSON of a part may look like."""
+        """The forms that a part may have in JSON."""
         schema = self._resolved(schema)
         kind = schema["type"]
         match kind:
@@ -263,7 +262,7 @@ class _Walk:
 
 
 def _parts(schema: Schema) -> Iterator[Schema]:
-    """The types that a type is made of directly."""
+    """The schemas that a schema contains directly."""
     for name in ("schema", "items_schema", "values_schema", "keys_schema", "extras_schema"):
         part = schema.get(name)
         yield from part if isinstance(part, list) else [part] if isinstance(part, dict) else []
@@ -280,7 +279,7 @@ def _has_fields(schema: Schema) -> bool:
 
 
 def _fields(schema: Schema) -> Iterator[tuple[str, Schema]]:
-    """The fields of a class, by name."""
+    """The fields of a class, each with its name."""
     inner = schema
     while "fields" not in inner or inner["type"] == "dataclass":
         if "schema" not in inner:
@@ -295,7 +294,7 @@ def _is_required(field: Schema) -> bool:
 
 
 def _subclasses(cls: type, known: set[Any]) -> list[str]:
-    """The names of what derives from a class; a generic one's versions for one type or another do not count."""
+    """The names of all subclasses that are not `known`; parametrised versions of a generic class do not count."""
     found: dict[str, None] = {}
     derived: list[type[Any]] = cls.__subclasses__()
     for sub in derived:
@@ -311,7 +310,7 @@ def _hashable(value: Any) -> Any:
 
 
 def _alike(one: _Form, other: _Form) -> bool:
-    """Whether a value of one type may be read as one of the other."""
+    """Whether a value of one form may be read as a value of the other."""
     kinds = {one.kind, other.kind}
     if one.kind == other.kind:
         return one.kind != "none" and _alike_in_kind(one, other)
@@ -321,7 +320,7 @@ def _alike(one: _Form, other: _Form) -> bool:
         values, rest = (one, other) if one.kind == "values" else (other, one)
         return any(_may_be(value, rest.kind) for value in values.values)
     if kinds <= {"bool", "int", "float", "str"}:
-        return kinds == {"int", "float"}  # PostgreSQL does not keep 1e300 apart from a whole number
+        return kinds == {"int", "float"}  # PostgreSQL does not distinguish 1e300 from an integer
     if kinds & {"bool", "int", "float"}:
         return not kinds & SAFE_TEXTS
     return not ("uuid" in kinds and kinds & MOMENTS)
@@ -342,7 +341,7 @@ def _alike_in_kind(one: _Form, other: _Form) -> bool:
 
 
 def _constants(field: Schema) -> frozenset[Any]:
-    """The only values that a field may have, if there are only some."""
+    """The values of a `Literal` field that cannot be None; empty for any other field."""
     schema = field["schema"]
     while schema["type"] in ("default", "nullable"):
         if schema["type"] == "nullable":
@@ -352,7 +351,7 @@ def _constants(field: Schema) -> frozenset[Any]:
 
 
 def _may_be(value: Any, kind: str) -> bool:
-    """Whether a constant may be read as one of a kind."""
+    """Whether a constant may be read as a value of this kind."""
     match value:
         case bool():
             return kind == "bool"

@@ -1,4 +1,4 @@
-"""Whether a value is the same after it was stored: equal, and of the same type all through."""
+"""Compares a value with its stored and reloaded copy: both must be equal, and of the same types throughout."""
 
 from collections.abc import Iterable, Set
 from dataclasses import fields, is_dataclass
@@ -14,14 +14,19 @@ from app.core.cqrs.errors import UnstorableError
 from app.core.cqrs.storable_types import shown
 
 PLAIN = frozenset({str, int, bool, float, type(None), UUID, Decimal, date, time, timedelta, bytes})
-"""Equal ones are the same."""
+"""Types whose values are the same if they are equal."""
 
 
 def difference(told: Any, kept: Any, where: str = "") -> str | None:
-    """Where a value is another one after it was stored, as `.lines[0].price`; None if it is the same.
+    """The path of the first difference between a value and its reloaded copy, as `.lines[0].price`, or None.
 
-    A value whose class derives from a plain type, such as a `StrEnum` in a field for text, may come back as that; and a
-    whole number in a field of floats as a float.
+    A value whose class derives from a plain type, such as a `StrEnum` in a text field, may come back as the plain type.
+    An integer in a float field may come back as a float.
+
+    Args:
+        told: the value before it was stored.
+        kept: the copy that came back.
+        where: the path of the value itself.
     """
     kind = kept.__class__
     if told.__class__ is not kind:
@@ -42,14 +47,14 @@ def difference(told: Any, kept: Any, where: str = "") -> str | None:
     for name in names:
         one, other = getattr(told, name, None), getattr(kept, name, None)
         if one.__class__ is other.__class__ and other.__class__ in PLAIN and _equal(one, other):
-            continue  # most are, and need no name
+            continue  # the common case, which needs no path
         if (found := difference(one, other, f"{where}.{name}")) is not None:
             return found
     return None
 
 
 def _stands_for(told: Any, kept: Any, kind: type) -> bool:
-    """Whether a value of another class says the same as the plain one that came back."""
+    """Whether a value of another class is equivalent to the plain value that came back."""
     if kind not in PLAIN and kind is not datetime:
         return False
     is_number = kind is float and told.__class__ is int
@@ -60,12 +65,12 @@ def _stands_for(told: Any, kept: Any, kind: type) -> bool:
 def _equal(told: Any, kept: Any) -> bool:
     try:
         return bool(told == kept)
-    except Exception:  # Decimal("sNaN"), or whatever a class does there
+    except Exception:  # Decimal("sNaN"), or a class with a failing `__eq__`
         return False
 
 
 def _same_moment(told: datetime, kept: datetime) -> bool:
-    """Python calls no hour that the end of summer time repeats equal to one of another time zone."""
+    """Compare in UTC, too: Python calls a time in a DST overlap unequal to any time of another time zone."""
     if told.tzinfo is None or kept.tzinfo is None:
         return told.tzinfo is kept.tzinfo and told == kept
     return told == kept or told.astimezone(UTC) == kept.astimezone(UTC)
@@ -81,7 +86,7 @@ def _between_items(told: Any, kept: Any, where: str) -> str | None:
 def _between_dicts(told: Any, kept: Any, where: str) -> str | None:
     if (found := _between_members(told.keys(), kept.keys(), where)) is not None:
         return found
-    return _first(difference(value, kept[key], f"{where}[...]") for key, value in told.items())  # keys are values, too
+    return _first(difference(value, kept[key], f"{where}[...]") for key, value in told.items())  # keys are data, too
 
 
 def _between_members(told: Set[Any], kept: Set[Any], where: str) -> str | None:
@@ -97,7 +102,7 @@ def _first(differences: Iterable[str | None]) -> str | None:
 
 @cache
 def _names(kind: type) -> tuple[str, ...] | None:
-    """The names of all that an object of this class is made of; None where nobody but itself knows."""
+    """The attributes that make up an object; None if the class is neither a dataclass nor a pydantic model."""
     if is_dataclass(kind):
         return tuple(field.name for field in fields(kind))
     if issubclass(kind, BaseModel):
@@ -106,7 +111,7 @@ def _names(kind: type) -> tuple[str, ...] | None:
 
 
 def unstorable(declared: Any, where: str) -> UnstorableError:
-    """The error for a value of this declared type; it tells the place, as `difference` does, and not the value."""
+    """The error for a value of this declared type; it contains the path from `difference`, but not the value."""
     return UnstorableError(
         f"{shown(declared)}{where} would not come back from storage as it is: give it a value of the very type that is "
         "declared, and one that JSON can hold, which NaN, infinity, NUL characters and times without a zone are not."
@@ -114,6 +119,6 @@ def unstorable(declared: Any, where: str) -> UnstorableError:
 
 
 def blamed(error: ValidationError) -> str:
-    """Which parts of a value are wrong, without the value."""
+    """The paths of the first three invalid parts of a value, without the value itself."""
     places = error.errors(include_input=False, include_url=False, include_context=False)
     return ", ".join("".join(f".{part}" for part in place["loc"]) for place in places[:3])

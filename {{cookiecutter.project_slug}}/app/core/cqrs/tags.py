@@ -1,27 +1,27 @@
-"""Names of cached answers: who makes a tag stale that nobody reads by has misspelt it, and readers see old answers."""
+"""Cache tags. An invalidated tag that no cached query has is misspelt, and stale answers would stay cached."""
 
 import re
 from collections.abc import Iterable
 from string import Formatter
 
 declared_tags: set[str] = set()
-"""The tags that something else than a cached query keeps entries under."""
+"""The tags of cache entries that do not come from a cached query."""
 
 
 def declare_tags(*tags: str) -> None:
-    """Say that entries are kept under these tags by something else than `@cached_query`.
+    """Declare tags of cache entries that do not come from `@cached_query`.
 
-    For your own use of the cache, and for entries of another service in the same cache. Call it where the module
-    that does so is imported.
+    For direct use of the cache, and for entries of another service in the same cache. Call it when the module that
+    uses the cache is imported.
 
     Args:
-        tags: as given to `invalidates`; what stands in braces, as in `"access:{user_id}"`, may be anything.
+        tags: as given to `invalidates`; a field in braces, as in `"access:{user_id}"`, matches any text.
     """
     declared_tags.update(tags)
 
 
 class KnownTags:
-    """The tags that answers are kept under.
+    """The tags of cache entries: those of cached queries, and those declared by `declare_tags`.
 
     Args:
         tags: as given to `cached_query`.
@@ -31,7 +31,7 @@ class KnownTags:
         self._tags = sorted({*tags, *declared_tags})
 
     def has_shape(self, template: str) -> bool:
-        """Whether a tag that is filled from fields may be one of these; a field is what stands between colons."""
+        """Whether a tag template may match a known tag; a field matches text without colons."""
         return any(
             re.fullmatch(_pattern(one, "[^:]*"), _sample(other))
             for known in self._tags
@@ -39,7 +39,7 @@ class KnownTags:
         )
 
     def has(self, tag: str) -> bool:
-        """Whether a tag that is filled is one of these."""
+        """Whether a tag, already filled from fields, matches a known tag."""
         return any(re.fullmatch(_pattern(known, ".*"), tag, re.DOTALL) for known in self._tags)
 
     def __str__(self) -> str:
@@ -55,9 +55,9 @@ def _sample(template: str) -> str:
 
 
 def parts(tag: str) -> list[tuple[str, str | None, str | None, str | None]]:
-    """A tag in parts: a text, and the field behind it with its form and its conversion.
+    """Split a tag into parts: a text, and the field after it with its format and conversion.
 
     Raises:
-        ValueError: a brace stands alone.
+        ValueError: if a brace is not matched.
     """
     return [*Formatter().parse(tag)]

@@ -1,4 +1,4 @@
-"""What the decorators of handlers may be put on; anything else is refused, because it would do nothing there."""
+"""Checks that decorators are applied to handler classes: they would have no effect on anything else."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, get_origin
@@ -15,10 +15,10 @@ class HandlerClass(Protocol):
 
 
 def require_handler(decorator: str, target: object) -> None:
-    """Make sure that a decorator stands on the class of a handler.
+    """Ensure that a decorator is applied to a handler class.
 
     Raises:
-        PolicyError: it stands on something else, and would do nothing.
+        PolicyError: if it is applied to something else, where it would have no effect.
     """
     if not is_handler(target):
         raise PolicyError(
@@ -28,10 +28,10 @@ def require_handler(decorator: str, target: object) -> None:
 
 
 def require_arguments(decorator: str, example: str, *given: object) -> None:
-    """Make sure that a decorator has its parentheses: without them its first argument is what it stands on.
+    """Ensure that a decorator has parentheses: without them, its first argument is the decorated class.
 
     Raises:
-        PolicyError: it has none, and the name behind it would not be a handler any more.
+        PolicyError: if it has none; the name of the class would no longer refer to a handler.
     """
     for one in given:
         if is_handler(one):
@@ -39,15 +39,15 @@ def require_arguments(decorator: str, example: str, *given: object) -> None:
 
 
 def require_message(decorator: str, message: object, kinds: Mapping[str, type]) -> None:
-    """Make sure that what a decorator names is a message of its kind.
+    """Ensure that the argument of a decorator is a message class of its kind.
 
     Args:
-        decorator: its name.
-        message: what it was given.
-        kinds: the decorators, each with the base of what it takes.
+        decorator: the name of the decorator.
+        message: the argument of the decorator.
+        kinds: the base class of messages for each decorator, by its name.
 
     Raises:
-        PolicyError: it is of another kind, no message at all, or generic.
+        PolicyError: if the argument is of another kind, not a message class, or a parametrised generic class.
     """
     origin = get_origin(message)
     if origin is not None:
@@ -64,12 +64,12 @@ def require_message(decorator: str, message: object, kinds: Mapping[str, type]) 
 
 
 def is_handler(target: object) -> bool:
-    """Whether this is the class of a handler."""
+    """Whether this is a handler class."""
     return isinstance(target, type) and hasattr(target, "declared")
 
 
 def shown(target: object) -> str:
-    """What somebody put a decorator on, as it is called in the code."""
+    """The name of a decorated object in the code, for error messages."""
     if isinstance(target, type):
         return target.__name__
     named = getattr(target, "__qualname__", None)

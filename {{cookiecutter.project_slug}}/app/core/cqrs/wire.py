@@ -1,4 +1,4 @@
-"""Messages and answers as JSON: canonical where it is compared, of the declared type where it is read again."""
+"""Serialises messages and answers to JSON: canonically for comparison, by their declared type for storage."""
 
 import json
 from dataclasses import fields, is_dataclass
@@ -16,24 +16,24 @@ from app.core.cqrs.status import OperationStatus
 from app.core.cqrs.storable_values import blamed, difference, unstorable
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-"""Made once: `json.dumps` would make it anew each time."""
+"""Created once, because `json.dumps` would create the encoder on each call."""
 
 
 def canonical_json(message: Any, names: tuple[str, ...] | None = None) -> bytes:
-    """The fields of a message as JSON that is equal for equal values, in every process."""
+    """The fields of a message as canonical JSON, which is equal for equal values in every process."""
     chosen = sorted(names) if names is not None else _names_in(message.__class__)
     values = {name: getattr(message, name) for name in chosen}
     if PLAIN_TYPES.issuperset(map(type, values.values())):
         try:
             return to_json(values, ensure_ascii=True)
-        except PydanticSerializationError:  # half of a surrogate pair
+        except PydanticSerializationError:  # a lone surrogate
             return _canonical(values).encode()
     ordered = {name: _ordered(value) for name, value in values.items()}
     return _canonical(to_jsonable_python(ordered, inf_nan_mode="strings", bytes_mode="hex")).encode()
 
 
 PLAIN_TYPES = frozenset({type(None), bool, int, str})
-"""What JSON has as it is. Most messages consist of these, and are written in a sixth of the time."""
+"""Types that JSON represents directly. Most messages only have these, and are written in a sixth of the time."""
 
 
 @cache
@@ -42,7 +42,7 @@ def _names_in(message_type: type[Any]) -> tuple[str, ...]:
 
 
 def _ordered(value: Any) -> Any:
-    """The value with an order for its sets, which have another one in each process."""
+    """Sort the sets in a value, because their order differs between processes."""
     if isinstance(value, (set, frozenset)):
         return sorted((_ordered(item) for item in value), key=repr)
     if isinstance(value, (list, tuple)):
@@ -57,7 +57,7 @@ def _ordered(value: Any) -> Any:
 
 
 class AnswerCodec:
-    """Stores answers of one declared type: the data, the status and what goes with it."""
+    """Serialises answers of one declared type: the data, the status, affected entities and pagination."""
 
     def __init__(self, answer_type: Any) -> None:
         self._type = answer_type
@@ -65,14 +65,14 @@ class AnswerCodec:
 
     @property
     def keeps_order(self) -> bool:
-        """Whether equal answers are written alike in every process; a set has another order in each."""
+        """Whether equal answers are serialised alike in every process; the order of a set differs between them."""
         return not _holds_set(self._data.core_schema)
 
     def write(self, result: OperationResult[Any]) -> bytes:
-        """The stored form of a result.
+        """Serialise a result.
 
         Raises:
-            UnstorableError: the data would not come back as it went.
+            UnstorableError: if the data would change in the round trip.
         """
         outcome = result._outcome
         head = to_jsonable_python([outcome.status, outcome.affected_entities, outcome.pagination])
@@ -88,19 +88,19 @@ class AnswerCodec:
         return json.dumps(head).encode() + b"\n" + data
 
     def read(self, stored: bytes, result_type: type[OperationResult[Any]], message: Any) -> OperationResult[Any]:
-        """The result as it was written.
+        """Deserialise a result.
 
         Raises:
-            ValueError: what is stored is not an answer of this type, or not any more.
+            ValueError: if the stored bytes are not an answer of this type in its current shape.
         """
         outcome, data = _parted(stored)
         return result_type.of(self._read(data), message, outcome)
 
     def keep(self, result: OperationResult[Any]) -> bytes:
-        """The stored form for a cache, with a seal on it.
+        """Serialise a result for a cache, with a checksum of the bytes and of the type's schema (the seal).
 
         Raises:
-            UnstorableError: the data would not come back as it went.
+            UnstorableError: if the data would change in the round trip.
         """
         stored = self.write(result)
         _, data = stored.split(b"\n", 1)
@@ -108,10 +108,10 @@ class AnswerCodec:
         return self._seal(stored) + as_sent + b"\n" + stored
 
     def kept(self, sealed: bytes, message: Any, info: CacheInfo | None = None) -> OperationResult[Any]:
-        """The result of a query as it was kept; the seal makes sure that the data is readable when it is looked at.
+        """Deserialise a cached result; a valid seal means that its data can be deserialised later, on first access.
 
         Raises:
-            ValueError: what is stored was not kept by this service, or when answers of this type had another shape.
+            ValueError: if the seal does not match: the bytes are not from `keep`, or the type had another schema.
         """
         seal, stored = sealed.split(b"\n", 1)
         if seal[:-1] != self._seal(stored):
@@ -127,39 +127,39 @@ class AnswerCodec:
 
     @cached_property
     def _shape(self) -> int:
-        """A number that is another one, most likely, when the type is."""
+        """A checksum of the type's JSON schema, which most likely differs for a changed type."""
         try:
             schema = self._data.json_schema(by_alias=False, schema_generator=SilentSchema)
-        except PydanticInvalidForJsonSchema:  # a type that JSON schema has no words for
+        except PydanticInvalidForJsonSchema:  # a type that JSON schema cannot describe
             schema = {"type": str(self._data)}
         return crc32(json.dumps(schema, sort_keys=True, default=str).encode())
 
 
 class SilentSchema(GenerateJsonSchema):
-    """Makes the best of everything, and does not warn."""
+    """JSON schema generator without warnings; its schema is only used as a fingerprint of the type."""
 
     def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
-        """Nothing is lost by what it left out."""
+        """Ignore the warning: a fingerprint need not be complete."""
 
 
 PLAIN = json.dumps([OperationStatus.SUCCESS.value, None, None]).encode()
-"""What stands in front of most data."""
+"""The header of most stored answers."""
 
 
 def _parted(stored: bytes, info: CacheInfo | None = None) -> tuple[Outcome, bytes]:
-    """What stands in front of the data, and the data."""
+    """Split stored bytes into the outcome and the data."""
     head, data = stored.split(b"\n", 1)
     if head == PLAIN:
         return Outcome(cache_info=info), data
     parts = json.loads(head)
     if not isinstance(parts, list):
-        raise ValueError("There is no status in front of the data.")  # it is as it says above
+        raise ValueError("There is no status in front of the data.")  # not TypeError: `read` documents ValueError
     status, affected, pagination = parts
     return Outcome(OperationStatus(status), {}, None, affected, pagination, info), data
 
 
 def _sent(data: Any) -> bytes | None:
-    """The data as JSON for callers outside, who know it by its aliases and are not told its type."""
+    """The data as JSON for external callers, with aliases and without regard to the declared type."""
     try:
         return to_json(data)
     except ValueError:
@@ -167,7 +167,7 @@ def _sent(data: Any) -> bytes | None:
 
 
 def _holds_set(schema: Any) -> bool:
-    """Whether there is a set anywhere in pydantic's schema of a type."""
+    """Whether pydantic's schema of a type contains a set."""
     if isinstance(schema, dict):
         return schema.get("type") in ("set", "frozenset") or any(map(_holds_set, schema.values()))
     return isinstance(schema, (list, tuple)) and any(map(_holds_set, schema))
@@ -175,5 +175,5 @@ def _holds_set(schema: Any) -> bool:
 
 @cache
 def answer_codec(answer_type: Any) -> AnswerCodec:
-    """The codec of a type, made once."""
+    """The codec of a type, created once."""
     return AnswerCodec(answer_type)

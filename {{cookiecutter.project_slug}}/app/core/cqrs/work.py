@@ -1,4 +1,4 @@
-"""What one attempt of an operation shares with everything it dispatches."""
+"""The state that one attempt of an operation shares with everything it dispatches."""
 
 from asyncio import Task, current_task
 from typing import Any
@@ -11,16 +11,16 @@ from app.core.cqrs.ports import Resolver, UnitOfWork
 
 
 class Work:
-    """The scope, the unit of work and the events of one attempt; a new attempt starts with a new one."""
+    """The scope, the unit of work and the events of one attempt; each attempt has its own instance."""
 
     resolver: Resolver | None = None
     unit: UnitOfWork | None = None
     isolation_level: str | None = None
     may_have_committed = False
     committed: tuple[Any] | None = None
-    """The answer of what is committed for good; only the closing is left then."""
+    """The answer of a committed transaction, in a tuple; only closing is left to do."""
     has_snapshot = False
-    """Whether what it reads is as of a moment that has passed: somebody may have changed it since."""
+    """Whether its reads come from a snapshot: the data may have been changed since."""
     _task: Task[Any] | None = None
 
     def __init__(self) -> None:
@@ -29,14 +29,14 @@ class Work:
         self.stale_tags: set[str] = set()
 
     def begin(self, unit: UnitOfWork, isolation_level: str | None) -> None:
-        """Everything done from now on belongs to this unit of work."""
+        """Attach a unit of work, which the calling task then owns."""
         self.unit, self.isolation_level, self._task = unit, isolation_level, current_task()
 
     def join(self, name: str) -> None:
-        """Make sure that `name` may be done in this unit of work.
+        """Ensure that the calling task may dispatch `name` in this unit of work.
 
         Raises:
-            ConfigurationError: another task has it; a database connection does one thing at a time.
+            ConfigurationError: if another task owns it; a database connection does one thing at a time.
         """
         if self._task is not None and self._task is not current_task():
             raise ConfigurationError(
@@ -45,28 +45,28 @@ class Work:
             )
 
     def take_published(self) -> list[RaisedEvent]:
-        """The events that handlers published since the last call."""
+        """Remove and return the events that handlers published since the last call."""
         published, self.published = self.published, []
         return published
 
 
 def work_of(dispatch: Dispatch) -> Work | None:
-    """The work of a dispatch, if it has come that far."""
+    """The work of a dispatch; None if it has none yet."""
     work: Work | None = getattr(dispatch, "_work", None)
     return work
 
 
 def current_work() -> Work | None:
-    """The work that the calling task is in, if any."""
+    """The work of the dispatch that the calling task is in, if any."""
     dispatch = running()
     return None if dispatch is None else work_of(dispatch)
 
 
 def refuse_in_query(dispatch: Dispatch, what: str) -> None:
-    """Make sure that no query is being answered.
+    """Ensure that a dispatch does not answer a query.
 
     Raises:
-        ConfigurationError: one is, and a query changes nothing.
+        ConfigurationError: if it does, because a query must not change anything.
     """
     query = dispatch._message
     if isinstance(query, IQuery):
@@ -77,13 +77,13 @@ def refuse_in_query(dispatch: Dispatch, what: str) -> None:
 
 
 def refuse_in_task(started_by: Dispatch, what: str) -> None:
-    """Make sure that a task which a handler started may change something: the handler's operation has to be over.
+    """Ensure that a task started by a handler may change something: the handler's operation must have ended.
 
-    Otherwise what the task changes would be stored although the operation is undone, and nobody would hear of a
-    failure. The operation cannot be committed then.
+    Otherwise the changes of the task would be stored even if the operation is rolled back, and a failure of the task
+    would go unnoticed. If a unit of work is open, its commit is prevented.
 
     Raises:
-        ConfigurationError: it is not over, and has a unit of work, or is a query.
+        ConfigurationError: if the operation has not ended, and has an uncommitted unit of work or is a query.
     """
     for around in enclosing(started_by):
         if around._token is None:

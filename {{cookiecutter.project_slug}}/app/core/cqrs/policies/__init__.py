@@ -1,1 +1,1 @@
-"""One file per decorator: what it records, how it acts, and what it refuses."""
+"""One module per policy: its decorator, its pipeline step and its checks."""

@@ -1,4 +1,4 @@
-"""`@authorize`: who may do this. Permissions are read on the server, never from the caller."""
+"""`@authorize`: permission checks. Permissions are read on the server, never from the caller."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,15 +40,15 @@ class Authorize(Policy):
 def authorize(
     permissions: Sequence[str], resource_id_field: str | None = None, allow_admin_override: bool = True
 ) -> Callable[[K], K]:
-    """Let only callers in who have all these permissions.
+    """Admit only callers with all these permissions.
 
     Args:
-        permissions: `user:update` lets its holders touch any resource; holders of `user:update:own` only their own.
-        resource_id_field: the field of the message that tells whose resource it is about, as a user id.
-        allow_admin_override: let administrators in without the permission; the audit log says so.
+        permissions: a caller with `user:update` may access any resource, one with `user:update:own` only its own.
+        resource_id_field: the field of the message that contains the user id of the resource's owner.
+        allow_admin_override: admit administrators without the permission; the audit log records it.
 
     Raises:
-        PolicyError: it is on what is no handler.
+        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
     require_arguments("authorize", '@authorize(permissions=["user:read"])', permissions)
     named = (permissions,) if isinstance(permissions, str) else tuple(permissions)
@@ -56,7 +56,7 @@ def authorize(
 
 
 def authentication(plan: Plan, proceed: Step) -> Step:
-    """Refuse callers that nobody knows, before they learn what is wrong with their message."""
+    """Refuse anonymous callers, before a validation error tells them anything about the message."""
     if plan.policy(Authorize) is None:
         return proceed
 
@@ -69,7 +69,7 @@ def authentication(plan: Plan, proceed: Step) -> Step:
 
 
 def authorisation(plan: Plan, proceed: Step) -> Step:
-    """Refuse callers who may not do this, before any stored answer can be seen."""
+    """Refuse callers without the permissions, before any cached or stored answer is visible."""
     policy = plan.policy(Authorize)
     if policy is None:
         return proceed
@@ -100,7 +100,7 @@ def authorisation(plan: Plan, proceed: Step) -> Step:
 
 
 def _grants_around(dispatch: Dispatch, user_id: Any) -> Grants | None:
-    """What was read for the same caller by an operation around this one, which may have no connection left to read."""
+    """The grants that an outer operation read for the same caller: reading again may find no free connection."""
     for around in enclosing(dispatch):
         grants: Grants | None = getattr(around, "_grants", None)
         if grants is not None and around._message.metadata.user_id == user_id:

@@ -1,4 +1,4 @@
-"""`@cached_query`: the answer of a query, kept for a while."""
+"""`@cached_query`: caches the answers of a query for a limited time."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ class CachedQuery(Policy):
         check_tags(plan, self.tags)
 
     def key_of(self, query: Any) -> str:
-        """The key of this query's answer: a hash, so that it tells nothing and has no bad length or letter."""
+        """The cache key of this query: hashed, so that it reveals no values and has a safe length and alphabet."""
         own = query.get_cache_key()
         varying = canonical_json(query, self.vary_by) if own is None else own
         caller = "*" if self.scope == "public" else f"={query.metadata.user_id or ''}"
@@ -62,7 +62,7 @@ class CachedQuery(Policy):
         return f"{self.cache_key_prefix}{query.query_name}:{hashlib.sha256(parts).hexdigest()}"
 
     def ttl_of(self, query: Any) -> float:
-        """For how many seconds this query's answer is kept."""
+        """The time to live of this query's answer, in seconds."""
         own = query.get_cache_ttl()
         return self.ttl_seconds if own is None else float(own)
 
@@ -76,20 +76,20 @@ def cached_query(
     tags: Sequence[str] = (),
     scope: Scope = "principal",
 ) -> Callable[[K], K]:
-    """Keep successful answers, apart for each caller.
+    """Cache successful answers, separately for each caller.
 
     Args:
-        ttl_seconds: for how many seconds; None: `ttl_delta`, else 300.
-        ttl_delta: the same as a timedelta.
-        cache_null_results: keep an answer of None too.
-        vary_by: the fields that tell one answer from another; None: all of them.
-        cache_key_prefix: put before every key.
-        tags: names that `invalidates` drops the answer by; `"user:{user_id}"` is filled from the query's fields.
+        ttl_seconds: the time to live, in seconds; None: `ttl_delta`, else 300.
+        ttl_delta: the time to live as a timedelta.
+        cache_null_results: cache an answer of None, too.
+        vary_by: the fields that are part of the cache key; None: all of them.
+        cache_key_prefix: a prefix of every key.
+        tags: names by which `invalidates` drops the answer; `"user:{user_id}"` is filled from the query's fields.
         scope: "public" shares an answer between all callers; permissions are still checked first.
 
     Raises:
-        ValueError: both lifetimes were given.
-        PolicyError: it is on what is no handler.
+        ValueError: if both `ttl_seconds` and `ttl_delta` are given.
+        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
     require_arguments("cached_query", "@cached_query()", ttl_seconds)
     if ttl_seconds is not None and ttl_delta is not None:
@@ -107,7 +107,7 @@ def cached_query(
 
 
 def caching(plan: Plan, proceed: Step) -> Step:
-    """Answer from the cache; on a miss, one caller of each key loads and the others wait for it."""
+    """Answer from the cache; on a miss, one caller per key loads and the others wait (single-flight)."""
     policy = plan.policy(CachedQuery)
     if policy is None or (plan.caches_itself and plan.cache_enabled):
         return proceed
@@ -126,7 +126,7 @@ def _kept_in(cache: Cache, plan: Plan, policy: CachedQuery, proceed: Step, uncac
     async def cached(query: Any) -> Any:
         work = current_work() if plan.nested else None
         if work is not None and work.unit is not None:
-            return await uncached(query)  # what it sees of the transaction is that one's own
+            return await uncached(query)  # do not cache: the answer may include uncommitted changes
         key = policy.key_of(query)
         entry = await cache.get(key)
         if entry is not None and (found := _read(entry, key, query, codec)) is not None:
@@ -149,11 +149,11 @@ def _kept_in(cache: Cache, plan: Plan, policy: CachedQuery, proceed: Step, uncac
                 entry = await cache.get(key)
                 if entry is not None and _read(entry, key, query, codec) is not None:
                     return entry.value
-            return await load()  # it kept nothing, and those who wait for their turn would wait in vain
+            return await load()  # it kept nothing: load without the lock, or waiting processes would queue in vain
 
-        if work is not None:  # it has a connection already: who leads a flight, or has the turn, may wait for that
+        if work is not None:  # joining a flight or the lock could deadlock: its owner may wait for this connection
             stored = await load()
-        else:  # who comes after a change does not join a load that began before it
+        else:  # callers after an invalidation do not join a load that began before it
             stored = await flights.fly(f"{key} {generation!r}", load_in_turn if ttl_seconds > 0 else load)
         return codec.kept(stored, query, CacheInfo(hit=False, key=key, ttl_seconds=ttl_seconds, level=None))
 
@@ -165,7 +165,7 @@ HIT_BY_HOOK = CacheInfo(hit=True, key=None, ttl_seconds=None, level=None)
 
 
 def _read(entry: CacheEntry, key: str, query: Any, codec: AnswerCodec) -> OperationResult[Any] | None:
-    """The answer that is kept; None if it cannot be read, or is of another release."""
+    """The cached answer; None if it is unreadable, or was written by a release with another schema."""
     info = CacheInfo(hit=True, key=key, ttl_seconds=entry.ttl_seconds, level=entry.level)
     try:
         return codec.kept(entry.value, query, info)

@@ -16,7 +16,7 @@ logger = structlog.get_logger(__name__)
 
 
 def deadline(plan: Plan, proceed: Step) -> Step:
-    """Arm a timer when the operation first suspends: one that never does cannot be interrupted anyway."""
+    """Start a timer when the operation first suspends: one that never suspends cannot be interrupted anyway."""
     seconds = plan.timeout_seconds
     if seconds is None:
         return proceed
@@ -44,7 +44,7 @@ async def _limited(work: Coroutine[Any, Any, Any], awaited: Any, remaining: floa
         here = current_work()
         if here is not None and here.committed is not None:
             logger.error("closing_cut_short", message_name=plan.message_type.__name__, seconds=plan.timeout_seconds)
-            return here.committed[0]  # what is done can no longer be late
+            return here.committed[0]  # a committed operation can no longer time out
         raise HandlerTimeoutError(_sentence(plan)) from error
 
 
@@ -59,7 +59,7 @@ def _sentence(plan: Plan) -> str:
 
 @coroutine
 def _resume(work: Coroutine[Any, Any, Any], awaited: Any) -> Generator[Any, Any, Any]:
-    """Go on with a coroutine that has run as far as its first `await`, as `yield from` would."""
+    """Resume a coroutine that has run to its first `await`, as `yield from` would."""
     while True:
         thrown: BaseException | None = None
         sent = None

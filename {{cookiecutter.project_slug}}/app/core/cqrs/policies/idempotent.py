@@ -40,22 +40,22 @@ class Idempotent(Policy):
 
 
 def idempotent(required: bool = False) -> Callable[[K], K]:
-    """Replay the first successful answer to a caller who repeats a command under the same `idempotency_key`.
+    """Replay the first successful answer if a caller repeats a command under the same `idempotency_key`.
 
     Args:
-        required: refuse the command without a key.
+        required: refuse a command without a key.
 
     Raises:
-        PolicyError: it is on what is no handler.
+        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
     require_arguments("idempotent", "@idempotent()", required)
     return lambda handler: record(handler, Idempotent(required))
 
 
 def idempotency(plan: Plan, proceed: Step) -> Step:
-    """Claim the key as the transaction's first write: of two at once, the second waits and sees the answer.
+    """Claim the key as the transaction's first write: a concurrent claim waits, and then gets the stored answer.
 
-    Inside another dispatch this passes through: the outermost command is what is repeated.
+    A nested dispatch claims no key, because callers repeat the outermost command.
     """
     policy = plan.policy(Idempotent)
     if policy is None or plan.nested:
@@ -74,7 +74,7 @@ def idempotency(plan: Plan, proceed: Step) -> Step:
             return codec.read(answered, CommandResult, message).with_outcome(is_replay=True)
         stored = codec.write(await proceed(message))
         await work.unit.keep_answer(claim, stored)
-        return codec.read(stored, CommandResult, message)  # the first answer is what later ones will be
+        return codec.read(stored, CommandResult, message)  # the first answer is equal to the replayed ones
 
     return once
 

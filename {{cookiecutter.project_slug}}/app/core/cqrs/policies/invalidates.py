@@ -1,4 +1,4 @@
-"""`@invalidates`: which cached answers a command makes stale."""
+"""`@invalidates`: drops the cached answers that a command makes stale."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -29,24 +29,24 @@ class Invalidates(Policy):
 
 
 def invalidates(*tags: str) -> Callable[[K], K]:
-    """After the commit, drop cached answers with one of these tags.
+    """Drop the cached answers with one of these tags after the commit.
 
-    A service does not start with a tag that no cached query has, and nobody else has declared by `declare_tags`.
+    A service does not start if a tag belongs to no cached query and was not declared by `declare_tags`.
 
     Args:
         tags: as given to `cached_query`; `"user:{user_id}"` is filled from the fields of the command.
 
     Raises:
-        PolicyError: it is on what is no handler.
+        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
     require_arguments("invalidates", '@invalidates("user:{user_id}")', *tags)
     return lambda handler: record(handler, Invalidates(tags))
 
 
 def invalidation(plan: Plan, proceed: Step) -> Step:
-    """Note the stale tags with the work: they are dropped when, and only if, it is committed.
+    """Add the stale tags to the work: they are invalidated afterwards, if the work may have been committed.
 
-    They are noted beforehand, because some errors let the work be committed too.
+    They are added before the handler runs, because the work may be committed despite an error.
     """
     policy = plan.policy(Invalidates)
     if policy is None:
@@ -62,14 +62,14 @@ def invalidation(plan: Plan, proceed: Step) -> Step:
 
 
 def mark_stale(*tags: str) -> None:
-    """After the commit of what is being done, drop cached answers with one of these tags.
+    """Drop the cached answers with one of these tags after the commit of the current operation.
 
-    For reactions, and for tags that a command's fields do not name. Outside of an operation nothing is committed, and
-    nothing is dropped.
+    For event handlers, and for tags that a command's fields do not determine. Outside of an operation nothing is
+    committed, and nothing is dropped.
 
     Raises:
-        ConfigurationError: the operation that is being done has nothing to commit, this is a task that it started,
-            or no cached query of the service has such a tag.
+        ConfigurationError: if the current operation commits nothing, if a task that a handler started calls this, or
+            if a tag belongs to no cached query and was not declared.
     """
     dispatch = running()
     if dispatch is not None:
@@ -94,10 +94,10 @@ def _note(dispatch: Dispatch, tags: Iterable[str]) -> None:
 
 
 def check_tags(plan: Plan, tags: tuple[str, ...]) -> None:
-    """Make sure that the fields which tags are filled from exist.
+    """Ensure that the message has the fields that its tags are filled from.
 
     Raises:
-        PolicyError: the message has no such field, or a tag wants it in a form of its own, or cannot be read.
+        PolicyError: if the message has no such field, or if a tag has a format or a conversion, or is malformed.
     """
     try:
         named = [part for tag in tags for part in parts(tag) if part[1] is not None]
@@ -109,7 +109,7 @@ def check_tags(plan: Plan, tags: tuple[str, ...]) -> None:
 
 
 def filled_tags(tags: tuple[str, ...], message: Any) -> set[str]:
-    """The tags with the message's fields put in."""
+    """The tags, filled from the fields of the message."""
     return {
         "".join(text + ("" if name is None else str(getattr(message, name))) for text, name, _, _ in parts(tag))
         for tag in tags

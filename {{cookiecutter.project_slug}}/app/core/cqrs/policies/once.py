@@ -1,4 +1,4 @@
-"""An after-commit reaction to a stored event has its effect once, however often the event comes."""
+"""Inbox pattern: an event handler skips a stored event that it has already processed."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from app.core.cqrs.work import current_work
 
 
 def receiving(plan: Plan, proceed: Step) -> Step:
-    """Pass over a reaction that has had the event.
+    """Skip a handler that already processed the event, however often the event is delivered.
 
-    In a transaction that is noted as its first write, so that effect and note are stored together. Without one it
-    is noted afterwards: after a crash in between, the reaction runs again.
+    In a transaction, the inbox entry is its first write, so that effect and entry are stored together. Without one,
+    the entry is stored afterwards: after a crash in between, the handler runs again.
     """
     units = plan.ports.units
     if plan.kind is not Kind.EVENT or units is None:

@@ -1,4 +1,4 @@
-"""What all policies have in common: they are recorded on the handler's class, and the pipeline reads them there."""
+"""The base class of policies: decorators record them on the handler's class, and the pipeline reads them there."""
 
 import re
 from collections.abc import Mapping
@@ -12,21 +12,21 @@ K = TypeVar("K", bound=HandlerClass)
 
 
 class Policy:
-    """What a decorator records; immutable."""
+    """The settings that a decorator records; immutable."""
 
     def check(self, plan: Plan) -> None:
-        """Refuse this policy where it cannot work.
+        """Refuse this policy if it cannot work in this plan.
 
         Raises:
-            PolicyError: it says what is wrong and what to do.
+            PolicyError: if it cannot work; the message says why and what to do.
         """
 
 
 def record(handler: K, policy: Policy) -> K:
-    """Record a policy on a handler; one of the same type that it had, or inherits, is replaced.
+    """Record a policy on a handler class; it replaces an own or inherited policy of the same type.
 
     Raises:
-        PolicyError: this is no class of handlers.
+        PolicyError: if this is not a handler class.
     """
     require_handler(decorator_of(type(policy)), handler)
     handler.__policies__ = {**policies_of(handler), type(policy): policy}  # type: ignore[attr-defined]
@@ -39,7 +39,7 @@ def decorator_of(policy_type: type[Policy]) -> str:
 
 
 def policies_of(handler: Any) -> Mapping[type, Policy]:
-    """The policies on this class and those it inherits."""
+    """The policies of this class, inherited ones included."""
     found: Mapping[type, Policy] = getattr(handler, "__policies__", {})
     return found
 
@@ -50,10 +50,10 @@ def refuse(plan: Plan, reason: str) -> PolicyError:
 
 
 def require_fields(plan: Plan, names: tuple[str, ...], parameter: str) -> None:
-    """Make sure that the message has these fields.
+    """Ensure that the message has these fields.
 
     Raises:
-        PolicyError: it has not.
+        PolicyError: if a field is missing.
     """
     unknown = [name for name in names if not has_field(plan.message_type, name)]
     if unknown:

@@ -1,4 +1,4 @@
-"""`@retry_on_failure`: a new attempt, with a new scope, transaction and handler, where that may help."""
+"""`@retry_on_failure`: repeats a failed attempt with a new scope, transaction and handler."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ class RetryOnFailure(Policy):
                 raise refuse(plan, f"{reason}; name the errors that pass.")
 
     def longest_wait(self, failures: int) -> float:
-        """The most seconds to wait after so many failed attempts."""
+        """The upper bound of the wait after this many failed attempts, in seconds."""
         try:
             wait = self.delay_seconds * self.backoff_multiplier ** (failures - 1)
         except OverflowError:
@@ -54,21 +54,21 @@ def retry_on_failure(
     backoff_multiplier: float = 2.0,
     retry_on: Sequence[type[Exception]] | None = None,
 ) -> Callable[[K], K]:
-    """Try again after errors that may pass.
+    """Retry after transient errors.
 
-    The wait is drawn evenly between 0 and the back-off ("full jitter", M. Brooker, "Exponential Backoff and
-    Jitter", AWS Architecture Blog, 2015), so that callers who collided once do not collide again. It is never more
-    than 30 s. The deadline of the operation bounds all attempts together: where it would pass in the wait, the
-    failure is the answer.
+    The wait is drawn uniformly between 0 and the backoff ("full jitter", M. Brooker, "Exponential Backoff and
+    Jitter", AWS Architecture Blog, 2015), so that callers that collided once do not collide again. It is at most
+    30 s. The deadline of the operation bounds all attempts together: if it would expire during the wait, the
+    operation fails with the last error.
 
     Args:
-        max_attempts: how often it is tried in all, the first time included.
-        delay_seconds: the longest wait after the first failure.
-        backoff_multiplier: how many times longer the longest wait gets with each failure.
-        retry_on: the errors to try again after; None: `TransientError` and `ConcurrencyError`, which may pass.
+        max_attempts: the total number of attempts, the first included.
+        delay_seconds: the upper bound of the wait after the first failure, in seconds.
+        backoff_multiplier: the factor by which the upper bound grows with each failure.
+        retry_on: the errors to retry after; None: `TransientError` and `ConcurrencyError`.
 
     Raises:
-        PolicyError: it is on what is no handler.
+        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
     require_arguments("retry_on_failure", "@retry_on_failure()", max_attempts)
     errors = (TransientError, ConcurrencyError) if retry_on is None else tuple(retry_on)
@@ -76,7 +76,7 @@ def retry_on_failure(
 
 
 def retry(plan: Plan, proceed: Step) -> Step:
-    """Run the first attempt bare; stamina enters after a failure. Inside another dispatch, that one retries."""
+    """Run the first attempt without stamina, which runs the retries. Only the outermost dispatch retries."""
     policy = plan.policy(RetryOnFailure)
     if policy is None or plan.nested or policy.max_attempts == 1:
         return proceed
@@ -96,14 +96,14 @@ def retry(plan: Plan, proceed: Step) -> Step:
 
 
 async def _again(message: Any, proceed: Step, policy: RetryOnFailure, failed: Exception, ends: float | None) -> Any:
-    """Go on after a first failure, which stamina is shown as the failure of its own first attempt."""
+    """Retry after a first failure, which is passed to stamina as the failure of its own first attempt."""
     failures = 0
 
     def wait_after(error: Exception) -> bool | float:
         nonlocal failures
         failures += 1
         wait = random.uniform(0, policy.longest_wait(failures))  # noqa: S311  # no secret
-        in_time = ends is None or monotonic() + wait < ends  # the failure tells a caller more than a deadline
+        in_time = ends is None or monotonic() + wait < ends  # the failure tells a caller more than a timeout
         return in_time and isinstance(error, policy.retry_on) and not _is_final(error) and wait
 
     async for attempt in stamina.retry_context(on=wait_after, attempts=policy.max_attempts, timeout=None):
@@ -114,7 +114,7 @@ async def _again(message: Any, proceed: Step, policy: RetryOnFailure, failed: Ex
 
 
 def mark_final(error: Exception) -> None:
-    """Note on an error that the work before it may have been committed: to try again could do it twice."""
+    """Exclude an error from retries: the work may have been committed, and a retry could do it twice."""
     error.is_final = True  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,4 @@
-"""Of several callers who want the same thing at once, one fetches it and all get it."""
+"""Single-flight: concurrent callers with the same key share one load."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,16 +17,16 @@ class Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Loads in progress by key; empty whenever nothing is being loaded."""
+    """The loads in progress by key; empty when nothing is being loaded."""
 
     def __init__(self) -> None:
         self._flights: dict[str, Flight[T]] = {}
 
     async def fly(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
-        """What `load` returns, or what the load that is already under way for this key returns.
+        """Load the value, or wait for the load of this key that is already in progress.
 
-        A load that fails fails for everybody who waits. One that is cancelled does not: somebody who waits takes
-        over, because the deadline that passed was not theirs.
+        A failed load fails for all waiting callers. A cancelled load does not: a waiting caller takes over, because
+        the deadline that expired was not its own.
         """
         while (flight := self._flights.get(key)) is not None:
             await flight.landed.wait()
@@ -37,7 +37,7 @@ class SingleFlight(Generic[T]):
         return await self._lead(key, load)
 
     async def fly_next(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
-        """The same, but never by a load that began before this call: who comes during one shares the next."""
+        """Like `fly`, but never join a load that began before this call: callers during a load share the next one."""
         if (earlier := self._flights.get(key)) is not None:
             await earlier.landed.wait()
         return await self.fly(key, load)

@@ -1,4 +1,4 @@
-"""`@transactional`: everything an attempt does is stored, or nothing is."""
+"""`@transactional`: all changes of an attempt are stored, or none."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from app.core.cqrs.targets import require_arguments
 from app.core.cqrs.work import Work, current_work
 
 ISOLATION_LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")
-"""From the weakest to the strongest."""
+"""All isolation levels, from the weakest to the strongest."""
 
 DEFAULT_LEVEL = "READ COMMITTED"
-"""What a handler that names no level can count on, whatever the database."""
+"""The level that a handler without a level can rely on, with any database."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Transactional(Policy):
             plan.ports.units.check(self.isolation_level)
 
     def commits_despite(self, error: Exception) -> bool:
-        """Whether the work done before this error is kept."""
+        """Whether the work done before this error is committed."""
         return (
             self.rollback_on is not None
             and isinstance(error, CQRSError)
@@ -56,16 +56,16 @@ def transactional(
     rollback_on: Sequence[type[BaseException]] | None = None,
     commit_on_success: bool = True,
 ) -> Callable[[K], K]:
-    """Do everything in one transaction, together with every operation dispatched inside.
+    """Run the handler and every operation that it dispatches in one transaction.
 
     Args:
         isolation_level: READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE, ...; None: the database's default.
-        rollback_on: None: any error rolls back. A list: these do, and other domain errors commit and then
-            propagate. Cancellation, timeouts, database errors and failed results always roll back.
-        commit_on_success: False makes it a dry run: all is done, answered, and rolled back.
+        rollback_on: None: any error rolls back. A list: these errors roll back; other domain errors commit and
+            then propagate. Cancellation, timeouts, database errors and failed results always roll back.
+        commit_on_success: False: a dry run, in which everything is executed, answered and rolled back.
 
     Raises:
-        PolicyError: it is on what is no handler.
+        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
     require_arguments("transactional", "@transactional()", isolation_level)
     level = None if isolation_level is None else isolation_level.upper().replace("_", " ")
@@ -74,7 +74,7 @@ def transactional(
 
 
 def transaction(plan: Plan, proceed: Step) -> Step:
-    """Open a unit of work for the outermost `@transactional` operation; those inside it join."""
+    """Open a unit of work for the outermost `@transactional` operation; nested ones join it."""
     policy = plan.policy(Transactional)
     units = plan.ports.units
     if policy is None or units is None:

@@ -1,4 +1,4 @@
-"""`validate()` of the message, and `@validate_input` for checks beside it."""
+"""Input validation: `validate()` of the message, and `@validate_input` for additional checks."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
@@ -14,7 +14,7 @@ from app.core.cqrs.policies.policy import K, Policy, record, refuse
 from app.core.cqrs.targets import require_arguments
 
 Validator = Callable[[Any], "dict[str, Any] | Awaitable[dict[str, Any]] | Any"]
-"""Takes the message; returns field -> message, an object with `errors`, or None when all is well."""
+"""Takes the message; returns error messages by field, an object with `errors`, or None if it is valid."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +35,22 @@ class ValidateInput(Policy):
 def validate_input(
     validator_func: Validator | None = None, schema_class: type[BaseModel] | None = None, strict: bool = True
 ) -> Callable[[K], K]:
-    """Check the message further, before anything is read or written.
+    """Validate the message with additional checks, before anything is read or written.
 
     Args:
-        validator_func: takes the message and returns what is wrong; may be `async def`.
+        validator_func: takes the message and returns its errors; may be `async def`.
         schema_class: a pydantic model that the message's fields must satisfy.
         strict: pydantic's strict mode, which converts nothing.
 
     Raises:
-        PolicyError: it is on what is no handler.
+        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
     require_arguments("validate_input", "@validate_input(validator_func=...)", validator_func)
     return lambda handler: record(handler, ValidateInput(validator_func, schema_class, strict))
 
 
 def validation(plan: Plan, proceed: Step) -> Step:
-    """Refuse a message that is not valid. Sync checks cost no coroutine of their own."""
+    """Refuse an invalid message. Synchronous checks need no coroutine of their own."""
     error = CommandValidationError if plan.kind is Kind.COMMAND else QueryValidationError
 
     def refuse_if(errors: dict[str, Any]) -> None:
