@@ -14,6 +14,20 @@ def bare(decorator: str, file: str, call: str) -> Mutation:
 
 
 MUTATIONS = [
+    outside(
+        "a class is declared for two commands",
+        "core/cqrs/registry.py",
+        "if not (other.kind is declaration.kind is Kind.EVENT):",
+        "if False:",
+        "core/cqrs/test_registry.py",
+    ),
+    outside(
+        "a tag of a handler that is registered late",
+        "core/cqrs/registering.py",
+        "if self._is_complete and (policy := plan.policy(Invalidates)) is not None:",
+        "if False and (policy := plan.policy(Invalidates)) is not None:",
+        "field/test_tags.py",
+    ),
     outside("a policy on what is no handler", TARGETS, "if not is_handler(target)", "if False", DECORATORS),
     outside("a policy on an instance", TARGETS, "isinstance(target, type) and hasattr", "hasattr", DECORATORS),
     outside(

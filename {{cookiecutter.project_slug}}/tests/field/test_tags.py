@@ -92,6 +92,14 @@ def test_all_of_them_are_told_at_once() -> None:
         MemoryBus(changing("one", "two")).complete()
 
 
+def test_one_that_is_registered_later_is_asked_too() -> None:
+    bus = MemoryBus(ReadCityHandler)
+    bus.complete()
+    with pytest.raises(PolicyError, match="@invalidates of ChangeCityHandler makes the tag 'citys' stale"):
+        bus.register(changing("citys"))
+    bus.register(changing("cities"))
+
+
 def test_a_bus_with_a_few_handlers_is_not_asked() -> None:
     MemoryBus(changing("whatever"))
 

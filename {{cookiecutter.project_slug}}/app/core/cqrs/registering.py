@@ -131,8 +131,11 @@ class Registering:
         plan = registered.plan(self.ports, self)
         for policy in plan.policies.values():
             policy.check(plan)
-        if problem := self._undelivered(registered):
-            raise PolicyError(problem)
+        problems = [problem] if (problem := self._undelivered(registered)) else []
+        if self._is_complete and (policy := plan.policy(Invalidates)) is not None:
+            problems += self._unread_tags(registered, policy)
+        if problems:
+            raise PolicyError("\n".join(problems))
         self._handlers.add(registered)
         self._tags = None
         if kind is Kind.EVENT and not isinstance(handler, type):
@@ -142,7 +145,7 @@ class Registering:
     def complete(self, events: Iterable[type] | None = None) -> None:
         """Mark the registration as complete, and refuse references to handlers and events that do not exist.
 
-        Event handlers that are registered later, and tags given to `mark_stale`, are checked from then on.
+        Handlers that are registered later, and tags given to `mark_stale`, are checked from then on.
 
         Args:
             events: the classes of the events that are delivered from an event log; None: there is no log.
@@ -155,8 +158,7 @@ class Registering:
         self._delivered = None if events is None else tuple(events)
         problems = []
         for found, policy in self._handlers.with_policy(Invalidates):
-            unread = [tag for tag in policy.tags if not self._known_tags().has_shape(tag)]
-            problems += [self._unread(f"@invalidates of {found.name}", tag) for tag in unread]
+            problems += self._unread_tags(found, policy)
         problems += self._middlewares.idle(self._handlers.answering)
         problems += [problem for found in self._handlers.reacting if (problem := self._undelivered(found))]
         if problems:
@@ -192,6 +194,11 @@ class Registering:
             for tag in tags:
                 if not self._known_tags().has(tag):
                     raise PolicyError(self._unread(who, tag))
+
+    def _unread_tags(self, found: Registered, policy: Invalidates) -> list[str]:
+        """Explain which tags of a handler no cached query has."""
+        unread = [tag for tag in policy.tags if not self._known_tags().has_shape(tag)]
+        return [self._unread(f"@invalidates of {found.name}", tag) for tag in unread]
 
     def _known_tags(self) -> KnownTags:
         if self._tags is None:

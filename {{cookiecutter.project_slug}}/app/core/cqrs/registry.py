@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from app.core.cqrs.errors import PolicyError
 from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
 from app.core.cqrs.metadata import OperationMetadata
 from app.core.cqrs.plan import Kind
@@ -52,15 +53,21 @@ def declarations_of(handler: type) -> tuple[Declaration, ...]:
 
 
 def declare(handler: type, declaration: Declaration) -> None:
-    """Mark a handler class. A command or query replaces earlier marks, an event only one for the same event."""
-    others = tuple(d for d in declarations_of(handler) if not _replaces(declaration, d))
+    """Mark a handler class. A second mark for the same message replaces the first.
+
+    Raises:
+        PolicyError: if the class is marked for another command or query: it handles one. Only events may be several.
+    """
+    others = [one for one in declarations_of(handler) if one.message_type is not declaration.message_type]
+    for other in others:
+        if not (other.kind is declaration.kind is Kind.EVENT):
+            raise PolicyError(
+                f"{handler.__name__} is declared as the handler of {other.message_type.__name__} and of "
+                f"{declaration.message_type.__name__}: a class handles one command or query, so write a class for each."
+            )
     handler.__handles__ = (*others, declaration)  # type: ignore[attr-defined]
     if handler not in declared_handlers:
         declared_handlers.append(handler)
-
-
-def _replaces(new: Declaration, old: Declaration) -> bool:
-    return new.kind is not Kind.EVENT or new.message_type is old.message_type
 
 
 class CommandClass(Protocol[C_co, R_co]):

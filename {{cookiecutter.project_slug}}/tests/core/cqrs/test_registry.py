@@ -62,6 +62,24 @@ def test_the_defaults() -> None:
     assert declarations_of(reactor) == (Declaration(Kind.EVENT, Happened, timeout_seconds=30.0),)
 
 
+@pytest.mark.parametrize(
+    ("base", "decorators"),
+    [
+        (Worker, (command_handler(Do), command_handler(DoMore))),
+        (Worker, (command_handler(Do), query_handler(Ask))),
+        (Answerer, (query_handler(Ask), command_handler(Do))),
+        (Worker, (command_handler(Do), event_handler(Happened))),
+        (Reactor, (event_handler(Happened), command_handler(Do))),
+    ],
+)
+def test_a_class_handles_one_command_or_query(base: type[Any], decorators: tuple[Any, Any]) -> None:
+    first, second = decorators
+    handler = first(fresh(base))
+    with pytest.raises(PolicyError, match=r"is declared as the handler of \w+ and of \w+: .* a class for each\.$"):
+        second(handler)
+    assert len(declarations_of(handler)) == 1
+
+
 def test_a_second_declaration_replaces_the_first() -> None:
     worker = command_handler(Do, timeout_seconds=1)(command_handler(Do, timeout_seconds=2)(fresh(Worker)))
     assert [declaration.timeout_seconds for declaration in declarations_of(worker)] == [1]
