@@ -1,4 +1,4 @@
-"""The base of aggregates: they raise events, and the unit of work stores both together."""
+"""Base classes of aggregates: an aggregate raises events, and the unit of work stores both together."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -20,10 +20,10 @@ class RaisedEvent(NamedTuple):
 
 
 def require_own(event: DomainEvent) -> None:
-    """Refuse an event that this service cannot make happen.
+    """Refuse an event of another service: this service receives it and must not raise it.
 
     Raises:
-        ConfigurationError: it is one of another service.
+        ConfigurationError: if the event has an `event_source`.
     """
     if event.event_source is not None:
         raise ConfigurationError(
@@ -33,9 +33,9 @@ def require_own(event: DomainEvent) -> None:
 
 
 class EventRecord(Message):
-    """An event as the event log keeps it: with the aggregate that raised it and the operation it happened in.
+    """An event as the event log stores it: with the aggregate that raised it and the metadata of its operation.
 
-    `is_stored` tells an event that was read from the log, and may come again, from one that just happens.
+    `is_stored` marks an event that was read from the log and may be delivered again.
     """
 
     __slots__ = ("is_stored", "raised")
@@ -49,29 +49,29 @@ class EventRecord(Message):
             self._metadata = metadata
 
     def following(self) -> "EventRecord":
-        """The same for those who react after the commit: what they cause is one step further on."""
+        """A copy for after-commit handlers, with a depth greater by one: messages they send are one step further on."""
         metadata = replace(self.metadata, depth=self.metadata.depth + 1)
         return EventRecord(self.raised, metadata, is_stored=self.is_stored)
 
     @property
     def event(self) -> DomainEvent:
-        """What happened."""
+        """The domain event."""
         return self.raised.event
 
     @property
     def event_type(self) -> str:
-        """Its name on the wire."""
+        """The event's name on the wire."""
         return self.event.event_type
 
     def get_aggregate_id(self) -> str | None:
-        """The id of the aggregate that raised it, if one did."""
+        """The id of the aggregate that raised the event; None if no aggregate raised it."""
         return self.raised.aggregate_id
 
 
 class AggregateRoot:
-    """A thing with an identity that changes only through its own methods.
+    """A domain object with an identity, whose state changes only through its own methods.
 
-    A subclass has an `id`. Its state changes are methods that check the rules and raise events.
+    A subclass has an `id`. The methods that change its state check the domain rules and raise events.
     """
 
     id: Any
@@ -79,17 +79,17 @@ class AggregateRoot:
     """The sequence number of its last event; 0 before the first."""
 
     aggregate_type: ClassVar[str] = "AggregateRoot"
-    """What the event log knows it by: the class's name, unless the class sets another that outlives it."""
+    """Its name in the event log: the class name, unless the class sets one that outlives the class name."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         name_on_record(cls, "aggregate_type")
 
     def raise_event(self, event: DomainEvent) -> None:
-        """Note that something happened; it is stored and published with the next commit.
+        """Record an event of this aggregate; it is stored and published with the next commit.
 
         Raises:
-            ConfigurationError: it is an event of another service.
+            ConfigurationError: if it is an event of another service.
         """
         require_own(event)
         self.version = (self.version or 0) + 1
@@ -97,29 +97,29 @@ class AggregateRoot:
         self.__dict__.setdefault("_raised_events", []).append(raised)
 
     def continue_stream(self, version: int) -> None:
-        """Count on from the last event of an aggregate that had the same id before, and is gone."""
+        """Renumber the raised events to follow `version`, the last event of a deleted aggregate with the same id."""
         raised: list[RaisedEvent] = self.__dict__.get("_raised_events", [])
         raised[:] = [event._replace(version=(event.version or 0) + version) for event in raised]
         self.version = (self.version or 0) + version
 
     def count_events(self) -> int:
-        """How many events were raised and not taken yet."""
+        """The number of events raised and not yet taken."""
         return len(self.__dict__.get("_raised_events", ()))
 
     def drop_events(self, but: int) -> None:
-        """Forget all that was raised and not taken yet, but the first so many."""
+        """Discard the events raised and not yet taken, except the first `but` of them."""
         del self.__dict__.get("_raised_events", [])[but:]
 
     def take_events(self) -> list[RaisedEvent]:
-        """The events raised since the last call."""
+        """Remove and return the events raised since the last call."""
         raised: list[RaisedEvent] = self.__dict__.pop("_raised_events", [])
         return raised
 
 
 class EventSourcedAggregate(AggregateRoot, ABC):
-    """An aggregate that is kept as its events alone: what they say, one after the other, is its state.
+    """An aggregate that is stored only as its events: applying them in order yields its state.
 
-    Its methods check the rules and raise events; only `apply` changes anything.
+    Its methods check the domain rules and raise events; only `apply` changes state.
     """
 
     def __init__(self, id: Any) -> None:
@@ -127,16 +127,20 @@ class EventSourcedAggregate(AggregateRoot, ABC):
 
     @abstractmethod
     def apply(self, event: DomainEvent) -> None:
-        """Become what the aggregate is after this event: it happened, so there is nothing to refuse."""
+        """Apply an event to the state. The event has already happened, so `apply` must not refuse it."""
 
     def raise_event(self, event: DomainEvent) -> None:
-        """Let something happen; it is stored and published with the next commit."""
+        """Apply an event and record it; it is stored and published with the next commit.
+
+        Raises:
+            ConfigurationError: if it is an event of another service.
+        """
         require_own(event)
         self.apply(event)
         super().raise_event(event)
 
     def replay(self, history: Iterable[RaisedEvent]) -> None:
-        """Become what the aggregate is after all that happened to it, in the order in which it did."""
+        """Rebuild the state from stored events, given in the order in which they were raised."""
         for raised in history:
             self.apply(raised.event)
             self.version = raised.version or self.version

@@ -1,4 +1,4 @@
-"""One attempt: a scope and a handler of its own."""
+"""One attempt of an operation: its scope, its work, and the call of the handler."""
 
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
@@ -22,18 +22,18 @@ logger = structlog.get_logger(__name__)
 
 
 def opens_unit(plan: Plan) -> bool:
-    """Whether the handler needs a unit of work, and there is somebody to open one."""
+    """Whether the handler needs a unit of work and the bus can open one."""
     return plan.policy(Transactional) is not None and plan.ports.units is not None
 
 
 def makes_work(plan: Plan) -> bool:
-    """Whether there is anything that an attempt has for itself: a scope, a unit of work, or stale tags."""
+    """Whether an attempt has state of its own: a scope, a unit of work, or stale cache tags."""
     has_scope = plan.is_class and plan.ports.scope is not None
     return has_scope or opens_unit(plan) or plan.policy(Invalidates) is not None
 
 
 def attempt(plan: Plan, proceed: Step) -> Step:
-    """Give each attempt new work; inside another dispatch, join the work there where there is some to join."""
+    """Give each attempt a new `Work`. A nested dispatch joins the work of the outer dispatch where possible."""
     scope = plan.ports.scope if plan.is_class else None
     if not makes_work(plan):
         return proceed
@@ -73,7 +73,7 @@ def attempt(plan: Plan, proceed: Step) -> Step:
 async def _in_scope(
     opened: AbstractAsyncContextManager[Resolver], work: Work, rest: Step, message: Any, plan: Plan
 ) -> Any:
-    """Go on with what builds the handler and its dependencies, and close them."""
+    """Run the rest of the pipeline in an open scope, which builds the handler and its dependencies, and close it."""
     work.resolver = await opened.__aenter__()
     try:
         answer = await rest(message)
@@ -87,12 +87,12 @@ async def _in_scope(
 async def _close(
     opened: AbstractAsyncContextManager[Resolver], failed: BaseException | None, work: Work, message: Any, plan: Plan
 ) -> None:
-    """Close what was built: where that fails, the operation has ended already as it did.
+    """Close the scope. A failure of that does not change the outcome of the operation, which is already settled.
 
-    Only what was to be stored outside of a transaction, and would be lost, is refused now.
+    There is one exception: outside of a transaction, the scope refuses changes that would be lost silently.
     """
     try:
-        where = None if failed is None else failed.__traceback__  # contextlib sets it to what it is given
+        where = None if failed is None else failed.__traceback__  # contextlib overwrites __traceback__ with this
         await opened.__aexit__(None if failed is None else type(failed), failed, where)
     except (Exception, *STANDING_FOR_OTHERS) as error:
         one = as_one(error)
@@ -102,7 +102,10 @@ async def _close(
 
 
 def handling(plan: Plan, proceed: Step) -> Step:
-    """The handler itself, with its hooks. An instance that has none is called directly."""
+    """Call the handler and its hooks.
+
+    For commands and queries, an instance with neither hooks nor policies is called directly.
+    """
     if not plan.is_class and not plan.needs_result and plan.kind is not Kind.EVENT:
         return plan.handler._handle  # type: ignore[no-any-return]
     affected = plan.overrides("_get_affected_entities")
@@ -128,13 +131,13 @@ def handling(plan: Plan, proceed: Step) -> Step:
             return result
         except STANDING_FOR_OTHERS as error:
             one = as_one(error)
-        raise one  # outside of the clause: the group it is from is not its context
+        raise one  # outside of the except clause, so that the group does not become its context
 
     return handle
 
 
 async def _built(plan: Plan) -> Any:
-    """The handler: the instance, or a new one."""
+    """The registered handler instance, or a new instance of the registered class."""
     if not plan.is_class:
         return plan.handler
     work = current_work()
@@ -144,16 +147,16 @@ async def _built(plan: Plan) -> Any:
 
 
 def _raise_failure(result: OperationResult[Any]) -> None:
-    """Let a failed result act like a raised error, for the steps around the handler."""
+    """Raise a failed result as an error, so that the steps around the handler treat both alike."""
     if result._outcome is not SUCCEEDED and result.is_failure:
         raise returned_error(result)
 
 
 async def _told_by(hook: Any, message: Any, result: OperationResult[Any], part: str) -> OperationResult[Any]:
-    """What a hook tells about a result; one that fails never turns done work into a failure, nor undoes it.
+    """Add the answer of a hook to a result. A failing hook neither fails the operation nor undoes its work.
 
-    In a transaction it has a savepoint. What fails before that is made, such as a write that waited for it, is a
-    failure of the handler.
+    In a transaction the hook runs inside a savepoint. A failure before the savepoint exists, such as that of a pending
+    write that is flushed for it, is a failure of the handler.
     """
     work, is_hook = current_work(), False
     try:
@@ -169,7 +172,7 @@ async def _told_by(hook: Any, message: Any, result: OperationResult[Any], part: 
 
 
 def answering(plan: Plan, proceed: Step) -> Step:
-    """Give the middleware around a result to look at, a failed one too if the handler returned one."""
+    """Return a result to the middleware around this step, also the failed result that a handler returned."""
     if not plan.middlewares:
         return proceed
 
@@ -202,6 +205,6 @@ def answering(plan: Plan, proceed: Step) -> Step:
 
 
 def returned_by(error: CQRSError, message: Any) -> OperationResult[Any] | None:
-    """The failed result that the handler of this very message returned, if that is what the error stands for."""
+    """The failed result behind an error, if the handler of this same message returned one."""
     result = error.returned
     return result if isinstance(result, OperationResult) and result._message is message else None

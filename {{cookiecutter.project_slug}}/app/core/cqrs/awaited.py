@@ -1,4 +1,4 @@
-"""Functions that return the coroutine of another, for who asks before the call whether there is one to await."""
+"""Marks a function that returns another function's coroutine as a coroutine function."""
 
 import inspect
 import sys
@@ -10,11 +10,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def coroutine_function(function: F) -> F:
-    """Mark a function as one whose calls have to be awaited, as `async def` does, without a coroutine more.
+    """Mark a function whose calls must be awaited, as `async def` does, without an additional coroutine.
 
-    Background tasks and schedulers ask before they call, and drop what a plain function returns. Python 3.11 has only
-    asyncio's mark, which `asyncio.iscoroutinefunction` sees (that is whom Starlette and FastAPI ask there), and
-    `inspect.iscoroutinefunction` does not.
+    Background tasks and schedulers inspect a function before they call it, and drop the coroutine that a plain function
+    returns. Python 3.11 has only asyncio's mark: `asyncio.iscoroutinefunction`, which Starlette and FastAPI use there,
+    recognises it, and `inspect.iscoroutinefunction` does not.
     """
     if sys.version_info >= (3, 12):
         return inspect.markcoroutinefunction(function)

@@ -1,4 +1,4 @@
-"""`background(...)`: what a handler starts, and does not wait for."""
+"""`background(...)`: work that a handler starts and does not wait for."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,21 +12,22 @@ from app.core.cqrs.messages import name_of
 from app.core.cqrs.results import OperationResult
 
 _tasks: set[asyncio.Task[None]] = set()
-"""The event loop itself forgets tasks that nobody holds."""
+"""Strong references to the running tasks: the event loop itself holds only weak ones."""
 
 
 def background(work: Coroutine[Any, Any, Any]) -> None:
-    """Start something that outlives the operation: `background(self.bus.execute_command(SendReport(...)))`.
+    """Start work that outlives the operation: `background(self.bus.execute_command(SendReport(...)))`.
 
-    What it dispatches are operations of their own, for the same caller, with transactions and attempts of their own.
-    They wait for nothing, and happen whether this operation succeeds or not: what has to follow from it reacts to its
-    event. A failure is logged and reported. `CQRSBus.aclose` waits for it, but a crash of the process ends it.
+    Messages that the work dispatches run as independent operations of the same caller, each with its own transaction
+    and attempts. They do not wait for this operation, and run whether it succeeds or not: work that must follow from
+    its success belongs in a handler of its event. A failure is logged and reported. `CQRSBus.aclose` waits for the
+    work, but a crash of the process ends it.
 
     Args:
-        work: a coroutine that nobody has awaited; it must not use the session of this operation.
+        work: a coroutine that has not been awaited; it must not use the session of this operation.
 
     Raises:
-        ConfigurationError: no handler is running.
+        ConfigurationError: if no handler is running.
     """
     started_by = current.get()
     if started_by is None or started_by._lease is None:
@@ -45,7 +46,7 @@ def background(work: Coroutine[Any, Any, Any]) -> None:
 
 
 def is_in_background() -> bool:
-    """Whether the caller is what a handler started, and not an operation of that yet."""
+    """Whether the caller is background work of a handler, outside of the operations which that work dispatches."""
     dispatch = current.get()
     return dispatch is not None and dispatch._token is None and dispatch._lease is not None
 
@@ -56,7 +57,7 @@ async def _logged(work: Coroutine[Any, Any, Any], dispatch: Dispatch) -> None:
         if isinstance(answer, OperationResult) and answer.is_failure:
             raise answer.to_error()
     except Exception as error:
-        reports = dispatch._lease.bus.ports.reports  # type: ignore[union-attr]  # it holds it
+        reports = dispatch._lease.bus.ports.reports  # type: ignore[union-attr]  # held until the end
         tell_of("background_failed", error, dispatch._message, reports)
     finally:
-        dispatch._lease = None  # which a bus that ends waits for
+        dispatch._lease = None  # `CQRSBus.aclose` waits for its release

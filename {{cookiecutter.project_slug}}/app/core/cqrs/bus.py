@@ -22,25 +22,25 @@ from app.core.cqrs.work import Work, refuse_in_query, refuse_in_task, work_of
 R = TypeVar("R")
 Run = Callable[[Any], Coroutine[Any, Any, Any]]
 EVENT_MAX_STEPS = 100
-"""How many events may follow from each other, reaction by reaction, before that counts as going round in circles."""
+"""Maximum length of a chain of events, each raised by a reaction to the one before; a longer one counts as a loop."""
 _get_current = current.get
 
 
 class CQRSBus(Registering):
-    """Takes commands and queries to their one handler and events to all of theirs.
+    """Dispatches each command and query to its one handler, and each event to all of its handlers.
 
-    It starts empty, and holds nothing that belongs to a message or to an event loop.
+    It starts without handlers, and holds no state that belongs to a message or to an event loop.
 
     Args:
-        allow_handler_override: let a second handler of a message replace the first, instead of refusing it.
-        scope: builds handlers with their dependencies; None: handlers have none.
-        unit_of_work: opens transactions; None: there are none.
-        cache: keeps the answers of cached queries; None: every look-up is a miss.
-        access: knows what callers may do; None: nobody may do what needs a permission.
-        clock: tells the time of operations; None: the system's.
-        tracer: OpenTelemetry's; it makes a span of every command, query and reaction. None: there are none.
-        reports: hears of what goes wrong where no answer tells it: while something is closed, and in the background.
-            None: that is only logged.
+        allow_handler_override: True: a second handler of a command or query replaces the first; False: it is refused.
+        scope: builds handlers with their dependencies; None: handler classes are called without arguments.
+        unit_of_work: opens units of work; None: there are no transactions.
+        cache: stores the answers of cached queries; None: every look-up is a miss.
+        access: looks up the permissions of callers; None: operations that need a permission are refused.
+        clock: provides the time of operations; None: the system clock.
+        tracer: an OpenTelemetry tracer, for a span of every command, query and reaction; None: no spans.
+        reports: receives failures that no result contains: while something is closed, and in background work.
+            None: they are only logged.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class CQRSBus(Registering):
 
     @coroutine_function
     def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
-        """Have a command done.
+        """Execute a command.
 
         Returns:
-            The result, whatever happened; inside a handler a failure is raised instead.
+            The result, whether the command succeeded or failed; inside a handler, a failure is raised instead.
 
         Raises:
-            CommandHandlerNotFoundError: nobody handles it.
+            CommandHandlerNotFoundError: if it has no handler; raised by the call, not by the await.
         """
         try:
             run = self._commands[type(command)]
@@ -83,13 +83,13 @@ class CQRSBus(Registering):
 
     @coroutine_function
     def execute_query(self, query: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]:
-        """Have a query answered.
+        """Execute a query.
 
         Returns:
-            The result, whatever happened; inside a handler a failure is raised instead.
+            The result, whether the query succeeded or failed; inside a handler, a failure is raised instead.
 
         Raises:
-            QueryHandlerNotFoundError: nobody handles it.
+            QueryHandlerNotFoundError: if it has no handler; raised by the call, not by the await.
         """
         try:
             run = self._queries[type(query)]
@@ -103,22 +103,23 @@ class CQRSBus(Registering):
     def execute(self, message: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]: ...
     @coroutine_function
     def execute(self, message: ICommand[Any] | IQuery[Any]) -> Coroutine[Any, Any, OperationResult[Any]]:
-        """Execute a command or a query, whichever it is."""
+        """Execute a command or a query; returns and raises as `execute_command` or `execute_query` does."""
         if isinstance(message, IQuery):
             return self.execute_query(message)
         return self.execute_command(message)
 
     async def publish_event(self, event: DomainEvent) -> None:
-        """Tell everybody who listens that something happened.
+        """Publish an event to all of its handlers.
 
-        Inside a unit of work the event joins the event log, and is published when that is committed. Otherwise a
-        bus that has units of work opens one for it; a bus without runs all handlers now, one after the other.
+        Inside a unit of work, the event becomes part of the event log and is published when the unit commits. Outside
+        of one, a bus that has units of work opens one for the event. A bus without units of work runs all handlers
+        immediately, one after the other.
 
         Raises:
-            ConfigurationError: a query, or a task that a handler with an open transaction started, publishes it.
-            CQRSError: it could not be stored, or a reaction in its transaction failed.
-            ExceptionGroup: of everything that handlers raised, when all have run.
-            ConfigurationError: it is an event of another service.
+            ConfigurationError: if a query publishes it, or a task of a handler whose transaction is still open.
+            CQRSError: if it cannot be stored, a reaction in its transaction fails, or the bus is shut down.
+            ExceptionGroup: with the exceptions of all handlers that failed, after all handlers have run.
+            ConfigurationError: if it is an event of another service.
         """
         require_own(event)
         outer = _get_current()
@@ -141,7 +142,7 @@ class CQRSBus(Registering):
                 except asyncio.CancelledError as error:
                     failures = [*(failures or ()), as_one(error)]
         finally:
-            del reactions  # and the lease with it: an error that somebody keeps has this frame
+            del reactions  # releases the lease: an error that outlives this call would hold it by this frame
             opened = _get_current()
             if opened is not outer and opened is not None:
                 opened._close()
@@ -159,23 +160,23 @@ class CQRSBus(Registering):
         work.published.append(RaisedEvent(event))
         return True
 
-    # Beginning and end
+    # Start and shutdown
 
     async def start(self) -> None:
-        """Build the behaviours and compile every pipeline, so that what cannot work is refused now.
+        """Build the behaviours and compile every pipeline, so that wrong configuration is refused at the start.
 
         Raises:
-            PolicyError: something cannot work.
+            PolicyError: if a registered handler, message or behaviour cannot work.
         """
         await self._middlewares.build(self.ports)
         self._pipelines.compile_all()
 
     def shutdown(self) -> None:
-        """Take no more messages; what is running goes on, with what it dispatches."""
+        """Refuse new messages; running operations go on, with the messages that they dispatch."""
         self._pipelines.close()
 
     async def aclose(self) -> None:
-        """Take no more messages, and wait for what is running and for the reactions to what was committed."""
+        """Shut down, then wait for running operations, background work, and the delivery of committed events."""
         self.shutdown()
         lease, self.lease = self._lease_held(), None
         if lease is not None:
@@ -189,7 +190,7 @@ class CQRSBus(Registering):
         await self.delivery.finish()
 
     async def settled(self) -> None:
-        """Wait until every reaction to what was committed so far has run, or waits to be tried again."""
+        """Wait until every reaction to the events committed so far has run, or waits for a retry."""
         await self.delivery.idle()
 
     def __enter__(self) -> Self:
@@ -207,21 +208,23 @@ class CQRSBus(Registering):
     ) -> None:
         await self.aclose()
 
-    # What the pipelines use
+    # Used by the pipelines
 
     async def commit(self, work: Work) -> None:
-        """Commit the work of a command with the events it raised."""
+        """Commit the work of an operation together with the events it raised."""
         await commit(work, self._pipelines.inside.__getitem__, self.event_max_steps)
 
     def reactions_to(self, event_type: type[DomainEvent]) -> tuple[str, ...]:
-        """The names of the after-commit handlers of an event, as `@event_handler(name=...)` gives them."""
+        """The names of the after-commit handlers of an event: that of `@event_handler(name=...)`, or the class name."""
         return tuple(self._pipelines.after[event_type])
 
     async def react(self, record: EventRecord, handler: str) -> None:
-        """Let one after-commit handler handle an event; what it raises is raised.
+        """Run one after-commit handler for an event.
+
+        Its exceptions propagate; the cancellation of something that it awaited becomes a RuntimeError.
 
         Args:
-            record: the event.
+            record: the event, with its metadata.
             handler: the name of the handler, one of `reactions_to`.
         """
         try:
@@ -233,10 +236,10 @@ class CQRSBus(Registering):
             raise RuntimeError(f"{handler} awaited something that was cancelled.") from error
 
     async def react_all(self, record: EventRecord) -> None:
-        """Let all after-commit handlers handle an event, one after the other.
+        """Run all after-commit handlers of an event, one after the other.
 
         Raises:
-            ExceptionGroup: of everything that they raised, when all have run.
+            ExceptionGroup: with the exceptions of all handlers that failed, after all handlers have run.
         """
         failures: list[Exception] = []
         for handler in self.reactions_to(type(record.event)):

@@ -1,4 +1,4 @@
-"""What goes wrong while something is closed, or in the background, changes no result: it is logged and reported."""
+"""Logs and reports failures of closing and of background work, which change no result."""
 
 from collections.abc import Coroutine
 from typing import Any
@@ -13,7 +13,7 @@ logger = structlog.get_logger(__name__)
 
 
 async def unhurt(closing: Coroutine[Any, Any, Any], message: Any, reports: ErrorReports | None) -> None:
-    """Close something; a failure is logged and reported, and nothing else."""
+    """Await `closing`; a failure is logged and reported, and does not propagate."""
     try:
         await closing
     except Exception as error:
@@ -23,7 +23,7 @@ async def unhurt(closing: Coroutine[Any, Any, Any], message: Any, reports: Error
 
 
 def tell_of(event: str, error: Exception, message: Any, reports: ErrorReports | None) -> None:
-    """Log and report a failure that no result tells of."""
+    """Log and report a failure that no result contains."""
     logger.error(
         event,
         message_name=name_of(message),

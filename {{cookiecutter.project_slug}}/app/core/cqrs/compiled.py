@@ -1,4 +1,4 @@
-"""What runs each type of message on one bus: compiled when first asked for, and again when something is registered."""
+"""The compiled pipelines of one bus: each is compiled at its first use, and again after a registration."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -18,11 +18,11 @@ from app.core.cqrs.results import CommandResult, OperationResult, Outcome, Query
 from app.core.cqrs.status import OperationStatus
 
 Run = Callable[[Any], Coroutine[Any, Any, Any]]
-"""Takes a message, and does everything there is to do for it."""
+"""Takes a message and runs it through its whole pipeline."""
 
 
 class Reactions(dict[type, dict[str, Reaction]]):
-    """Event type -> the reactions to it, by the names of their handlers."""
+    """Event type -> the reactions to it, by handler name; compiled at the first look-up."""
 
     def __init__(self, compile_for: Callable[[type], dict[str, Reaction]]) -> None:
         self._compile_for = compile_for
@@ -33,13 +33,13 @@ class Reactions(dict[type, dict[str, Reaction]]):
 
 
 class Published(list[Run]):
-    """All reactions to an event outside of a unit of work. Who lets them run holds the bus's lease by holding this."""
+    """All reactions to an event outside of a unit of work. A reference to this list holds the lease of the bus."""
 
     lease: Lease | None = None
 
 
 class Pipelines:
-    """The compiled pipelines of one bus. The dicts stay the same objects: the bus looks messages up in them itself."""
+    """The compiled pipelines of one bus. The dicts are never replaced: the bus looks messages up in them directly."""
 
     def __init__(self, handlers: Handlers, middlewares: Middlewares, ports: Ports, bus: Any) -> None:
         self._handlers = handlers
@@ -55,21 +55,21 @@ class Pipelines:
         self.after = Reactions(lambda event_type: self._reactions(event_type, in_transaction=False))
 
     def forget(self) -> None:
-        """Compile everything anew."""
+        """Discard all compiled pipelines; each is compiled again at its next use."""
         for compiled in (self.commands, self.queries, self.published, self.inside, self.after):
             compiled.clear()
         self._publishing = None
 
     def close(self) -> None:
-        """From now on, finish operations and begin none."""
+        """From now on, refuse new operations; running ones may finish."""
         self.closed = True
         self.forget()
 
     def compile(self, message_type: type, kind: Kind) -> Run:
-        """The pipeline of a command or query.
+        """Compile the pipeline of a command or query.
 
         Raises:
-            HandlerNotFoundError: nobody handles it.
+            HandlerNotFoundError: if it has no handler.
         """
         found = self._handlers.answering.get(message_type)
         if found is None or found.declaration.kind is not kind:
@@ -81,17 +81,17 @@ class Pipelines:
         return run
 
     def compile_all(self) -> None:
-        """Compile the pipelines of all commands and queries, so that what cannot work is refused now."""
+        """Compile the pipelines of all commands and queries, so that wrong configuration is refused now."""
         self.forget()
         check_messages(found.plan(self._ports, self._bus) for found in self._handlers.answering.values())
         for message_type, found in self._handlers.answering.items():
             self.compile(message_type, found.declaration.kind)
 
     def compile_published(self, event_type: type) -> Published:
-        """All reactions for an event outside of a unit of work.
+        """Compile all reactions to an event outside of a unit of work.
 
         Raises:
-            ServiceUnavailableError: the bus is closed.
+            ServiceUnavailableError: if the bus is closed, unless a running operation or its background work calls this.
         """
         if self.closed and running() is None and not is_in_background():
             raise ServiceUnavailableError("The bus takes no more events: it is shut down.")
@@ -102,7 +102,7 @@ class Pipelines:
         return runs
 
     def publishing(self) -> Run:
-        """What stores an event that is published outside of a unit of work, in one of its own."""
+        """The pipeline that opens a unit of work for an event published outside of one, and stores the event in it."""
         if self._publishing is None:
             run = compile_dispatch(publishing_plan(self._ports, self._bus))
             self._publishing = _only_inside(run, Kind.COMMAND) if self.closed else run
@@ -114,18 +114,18 @@ class Pipelines:
 
     def _reactions(self, event_type: type, in_transaction: bool) -> dict[str, Reaction]:
         return {
-            # Only what runs after the commit is on record: of the others, several may have one name.
+            # Inbox and outbox know only after-commit handlers; several in-transaction handlers may share a name.
             f"{found.name} {number}" if in_transaction else found.name_on_record: self.from_log(found)
             for number, found in enumerate(self._handlers.reactions_to(event_type))
             if found.declaration.in_transaction is in_transaction
         }
 
     def from_log(self, found: Registered) -> Reaction:
-        """The reaction of one handler to events of the event log."""
+        """The reaction of one handler to event records, in their transaction or after its commit."""
         return compile_reaction(found.plan(self._ports, self._bus))
 
     def direct(self, found: Registered) -> Run:
-        """The reaction of one handler to events that are in no log. A plain instance is called without detours."""
+        """The reaction of one handler to events that are in no log. An instance without policies is called directly."""
         plan = found.plan(self._ports, self._bus)
         if not plan.is_class and not plan.policies:
             return plan.handler._handle  # type: ignore[no-any-return]
@@ -134,7 +134,7 @@ class Pipelines:
 
 
 def _only_inside(run: Run, kind: Kind) -> Run:
-    """The pipeline of a closed bus: it runs for operations that are open, and refuses new ones."""
+    """The pipeline of a closed bus: it serves running operations and their background work, and refuses others."""
 
     async def refuse_new(message: Any) -> OperationResult[Any]:
         if running() is not None or is_in_background():

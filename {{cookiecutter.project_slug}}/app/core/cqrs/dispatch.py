@@ -6,17 +6,17 @@ from typing import Any
 
 
 class Lease:
-    """Says which bus runs a dispatch, for as long as it runs. A bus that ends waits until nobody holds its lease."""
+    """Names the bus of a running dispatch. `CQRSBus.aclose` waits until nothing refers to the bus's own lease."""
 
     def __init__(self, bus: Any) -> None:
         self.bus = bus
 
 
 class Dispatch:
-    """One message on its way through its pipeline; when it has arrived, it is the result.
+    """The state of a message in its pipeline; the dispatch of an outermost message becomes its result.
 
-    That is one object for both, in which what is not set costs nothing: a second one would cost as much as all
-    the nesting detection.
+    One object serves as both, and attributes that are not set cost nothing: a second object would cost as much as
+    the whole detection of nested dispatches.
     """
 
     __slots__ = ("_grants", "_lease", "_message", "_parent", "_token", "_work")
@@ -31,8 +31,8 @@ class Dispatch:
     def _is_running_here(self) -> bool:
         """Whether this dispatch is still open and the caller belongs to the task that opened it.
 
-        A context variable takes back a token only in the context that gave it, and every task has a context of
-        its own. That tells tasks apart without asking the event loop, which would cost more than the dispatch.
+        A context variable accepts a token only in the context that created it, and every task has a context of
+        its own. This distinguishes tasks without asking the event loop, which would cost more than the dispatch.
         """
         if self._token is None:
             return False
@@ -49,25 +49,25 @@ class Dispatch:
         self._token = current.set(self)
 
     def _close(self) -> None:
-        """End this dispatch; what was current before it is current again."""
+        """End this dispatch, and make the one before it current again."""
         token, self._token, self._lease, self._work = self._token, None, None, None
         if token is not None:
             current.reset(token)
 
 
 current: ContextVar[Dispatch | None] = ContextVar("current_dispatch", default=None)
-"""The innermost dispatch; in a task that a handler started, the one that started it, open or not."""
+"""The innermost dispatch; in a task that a handler started, the dispatch of that handler, open or ended."""
 
 _get_current = current.get
 
 
 def parent_of(dispatch: Dispatch) -> Dispatch | None:
-    """The dispatch that this one was sent from, if any."""
+    """The dispatch that this one was started from, if any."""
     return getattr(dispatch, "_parent", None)
 
 
 def enclosing(dispatch: Dispatch) -> Iterator[Dispatch]:
-    """A dispatch, and those that it was sent from, the innermost first."""
+    """A dispatch and the dispatches around it, innermost first."""
     around: Dispatch | None = dispatch
     while around is not None:
         yield around
@@ -75,7 +75,7 @@ def enclosing(dispatch: Dispatch) -> Iterator[Dispatch]:
 
 
 def running() -> Dispatch | None:
-    """The dispatch that the calling task is in, if any."""
+    """The open dispatch of the calling task, if any."""
     dispatch = current.get()
     return dispatch if dispatch is not None and dispatch._is_running_here() else None
 
@@ -87,6 +87,6 @@ def current_message() -> Any:
 
 
 def current_bus() -> Any:
-    """The bus that runs the message which is being handled, also for tasks that its handler started; or None."""
+    """The bus of the message that is being handled, also in tasks that its handler started; None if there is none."""
     dispatch = _get_current()
     return None if dispatch is None or dispatch._lease is None else dispatch._lease.bus

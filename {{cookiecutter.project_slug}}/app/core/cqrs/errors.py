@@ -1,4 +1,4 @@
-"""The tree of errors. Raise the one that says what happened; the outermost dispatch turns it into a result.
+"""The hierarchy of errors. Raise the most specific one; the outermost dispatch turns it into a result.
 
 CQRSError                           FAILED
 ├── BadRequestError                 BAD_REQUEST
@@ -9,13 +9,13 @@ CQRSError                           FAILED
 ├── AuthorizationError              FORBIDDEN
 ├── ResourceNotFoundError           NOT_FOUND
 ├── ConflictError                   CONFLICT
-│   └── ConcurrencyError
+│   └── ConcurrencyError            retried by @retry_on_failure
 ├── BusinessRuleViolationError      BUSINESS_RULE
 ├── RateLimitedError                RATE_LIMITED
 ├── HandlerTimeoutError             TIMEOUT
 ├── ServiceUnavailableError         UNAVAILABLE
-│   └── TransientError              tried again by @retry_on_failure
-└── ConfigurationError              the program is put together wrongly: refused at the start, or FAILED and told
+│   └── TransientError              retried by @retry_on_failure
+└── ConfigurationError              wrong configuration: refused at the start, or FAILED with its own message
     ├── PolicyError
     ├── UnstorableError
     ├── CircularEventsError
@@ -33,11 +33,11 @@ from app.core.cqrs.status import OperationStatus
 
 
 class CQRSError(Exception):
-    """An operation did not do what it was asked to do.
+    """Base of the errors by which an operation fails.
 
     Args:
-        message: one sentence for the caller; never anything internal.
-        details: what a program can use, such as field -> message.
+        message: one sentence for the caller, without internals.
+        details: machine-readable data, such as field -> message.
     """
 
     status: ClassVar[OperationStatus] = OperationStatus.FAILED
@@ -48,12 +48,12 @@ class CQRSError(Exception):
         self.details: dict[str, Any] = dict(details or {})
         self.operation_id: str | None = None
         self.must_roll_back = False
-        """Whether the work done so far cannot be kept: set on database errors and failed results."""
+        """Whether the transaction has to be rolled back: set on database errors and failed results."""
         self.returned: object = None
-        """The failed result that a handler returned instead of raising, if that is what happened."""
+        """The failed result, if the handler returned one instead of raising."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The error as plain data, for logs and answers."""
+        """The error as plain data, for logs and responses."""
         return {
             "error": type(self).__name__,
             "status": self.status.value,
@@ -70,45 +70,45 @@ class BadRequestError(CQRSError):
 
 
 class ValidationError(CQRSError):
-    """Fields of the message are wrong; `details` tells which and why."""
+    """Fields of the message are invalid; `details` maps each of them to the reason."""
 
     status = OperationStatus.VALIDATION_ERROR
 
 
 class CommandValidationError(ValidationError):
-    """Fields of a command are wrong."""
+    """Fields of a command are invalid."""
 
 
 class QueryValidationError(ValidationError):
-    """Fields of a query are wrong."""
+    """Fields of a query are invalid."""
 
 
 class AuthenticationError(CQRSError):
-    """Nobody, or nobody known, is asking."""
+    """The caller is anonymous or unknown."""
 
     status = OperationStatus.UNAUTHENTICATED
 
 
 class AuthorizationError(CQRSError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated but not permitted to do this."""
 
     status = OperationStatus.FORBIDDEN
 
 
 class ResourceNotFoundError(CQRSError):
-    """The thing asked for does not exist, or not for this caller."""
+    """The requested thing does not exist, or this caller may not see it."""
 
     status = OperationStatus.NOT_FOUND
 
 
 class ConflictError(CQRSError):
-    """The change contradicts what is stored."""
+    """The change conflicts with the stored state."""
 
     status = OperationStatus.CONFLICT
 
 
 class ConcurrencyError(ConflictError):
-    """Somebody else changed the same thing in the meantime."""
+    """Another transaction changed the same data in the meantime (optimistic locking)."""
 
 
 class BusinessRuleViolationError(CQRSError):
@@ -124,55 +124,55 @@ class RateLimitedError(CQRSError):
 
 
 class HandlerTimeoutError(CQRSError):
-    """The deadline of the operation passed. A handler's own `TimeoutError` is not this."""
+    """The deadline of the operation passed. A `TimeoutError` of the handler itself is a different error."""
 
     status = OperationStatus.TIMEOUT
 
 
 class ServiceUnavailableError(CQRSError):
-    """Something this operation needs does not work now; `details["retry_after"]`, where given, is in seconds."""
+    """A dependency of this operation is unavailable; `details["retry_after"]`, where given, is in seconds."""
 
     status = OperationStatus.UNAVAILABLE
 
 
 class TransientError(ServiceUnavailableError):
-    """It failed for a reason that a new attempt may not meet: a deadlock, a lost connection before work began."""
+    """A temporary failure, which a retry may not meet: a deadlock, or a connection lost before work began."""
 
 
 class ConfigurationError(CQRSError):
-    """The program is put together wrongly; the message says what to change."""
+    """The program is configured wrongly; the message says what to change."""
 
 
 class PolicyError(ConfigurationError):
-    """A policy that cannot work was put on a handler."""
+    """A handler, policy or middleware is declared or registered in a way that cannot work."""
 
 
 class UnstorableError(ConfigurationError, ValueError):
-    """An event or an answer that would not come back from where it is stored as it is."""
+    """An event or an answer would change when it is stored and read again."""
 
 
 class CircularEventsError(ConfigurationError):
-    """Reactions raise events for each other without an end."""
+    """Reactions raise events for each other in an endless loop."""
 
 
 class DuplicateHandlerError(ConfigurationError):
-    """Two handlers claim one message."""
+    """Two handlers are registered for one command or query, or share one name in inbox and outbox."""
 
 
 class HandlerNotFoundError(ConfigurationError):
-    """Nobody handles this message."""
+    """No handler is registered for this message."""
 
 
 class CommandHandlerNotFoundError(HandlerNotFoundError):
-    """Nobody handles this command."""
+    """No handler is registered for this command."""
 
 
 class QueryHandlerNotFoundError(HandlerNotFoundError):
-    """Nobody handles this query."""
+    """No handler is registered for this query."""
 
 
 class DiscoveryError(ConfigurationError):
-    """A package holds modules, handlers or messages that cannot work; the message lists them."""
+    """A package contains modules, handlers or messages that cannot work; the error message lists them."""
 
 
 ERROR_OF_STATUS: Mapping[OperationStatus, type[CQRSError]] = {
@@ -191,4 +191,4 @@ ERROR_OF_STATUS: Mapping[OperationStatus, type[CQRSError]] = {
         ServiceUnavailableError,
     )
 }
-"""The error that a failed result of a status is raised as."""
+"""Status of a failed result -> the error that it is raised as."""

@@ -15,7 +15,7 @@ from app.core.cqrs.storable_types import losses
 from app.core.cqrs.storable_values import blamed, difference, unstorable
 
 OWN_COLUMNS = {"event_id", "occurred_at"}
-"""What stands beside the payload, and not in it."""
+"""Fields with columns of their own, which the payload omits."""
 
 LOOKS_LIKE_A_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -24,15 +24,15 @@ LARGE_NUMBER = re.compile(rb"[:,\[]-?\d[\d.]*[eE]\+?\d")
 
 
 class UnreadableEventError(CQRSError):
-    """A stored event that the classes of this process cannot read; those of another release may."""
+    """The event classes of this process cannot read a stored event; those of another release may."""
 
 
 class UnreadableMessageError(CQRSError):
-    """A message that one of our classes names, and that no release will read."""
+    """A received message belongs to one of our event classes, and no release will be able to read it."""
 
 
 class Adapters(dict[type[DomainEvent], TypeAdapter[Any]]):
-    """Event class -> what writes it as plain data and reads it again, made when it is first needed."""
+    """Event class -> its pydantic adapter, which serialises and validates events; made at the first look-up."""
 
     def __missing__(self, event_class: type[DomainEvent]) -> TypeAdapter[Any]:
         adapter = self[event_class] = TypeAdapter(event_class)
@@ -43,10 +43,10 @@ adapters = Adapters()
 
 
 def payload_of(event: DomainEvent) -> dict[str, Any]:
-    """The fields of an event as JSON has them.
+    """The fields of an event as JSON data.
 
     Raises:
-        UnstorableError: they would not come back as they are.
+        UnstorableError: if a field would change when it is stored and read again.
     """
     adapter = adapters[type(event)]
     own = {"event_id": event.event_id, "occurred_at": event.occurred_at}
@@ -70,15 +70,15 @@ def payload_of(event: DomainEvent) -> dict[str, Any]:
 
 
 def normal_source(source: str) -> str:
-    """A service's name as it is compared: `Orders_Service` and `orders-service` are one, as in package registries.
+    """Normalise a service's name for comparison: `Orders_Service` equals `orders-service`, as in package registries.
 
-    A URI stays as it is.
+    A URI is returned unchanged.
     """
     return re.sub(r"[-_.]+", "-", source).lower() if LOOKS_LIKE_A_NAME.fullmatch(source) else source
 
 
 def _as_kept(value: Any) -> Any:
-    """JSON as PostgreSQL gives it back: `1e16` as a whole number."""
+    """JSON data as PostgreSQL returns it: `1e16` as an integer."""
     match value:
         case dict():
             return {key: _as_kept(part) for key, part in value.items()}
@@ -90,7 +90,7 @@ def _as_kept(value: Any) -> Any:
 
 
 def _unwritable_in(event: DomainEvent) -> str:
-    """The field that JSON has no form for."""
+    """The first field that cannot be written as JSON, as `.name`; empty if there is none."""
     for field in fields(event):
         try:
             from_json(adapters[type(event)].dump_json(event, include={field.name}, warnings=False), allow_inf_nan=False)
@@ -100,7 +100,7 @@ def _unwritable_in(event: DomainEvent) -> str:
 
 
 def has_nul(value: object) -> bool:
-    """Whether a text in JSON has a character that PostgreSQL does not take."""
+    """Whether a text in JSON data contains NUL, which PostgreSQL does not accept."""
     match value:
         case str():
             return "\x00" in value
@@ -112,14 +112,14 @@ def has_nul(value: object) -> bool:
 
 
 class EventTypes:
-    """The events that one service knows, its own and those it takes from others: by source and name on the wire.
+    """The event classes that a service knows, its own and those of other services, by source and name on the wire.
 
     Args:
-        classes: the classes of events.
-        service: the name of this service.
+        classes: the event classes.
+        service: the normalised name of this service.
 
     Raises:
-        ConfigurationError: two of them have the same name and source, or one names this service as its source.
+        ConfigurationError: if two classes have the same name and source, or one names this service as its source.
     """
 
     def __init__(self, classes: Iterable[type[DomainEvent]], service: str = "") -> None:
@@ -150,32 +150,32 @@ class EventTypes:
         return [event_class for (source, _), event_class in self._classes.items() if source is not None]
 
     def find(self, event_type: str, source: str | None = None) -> type[DomainEvent] | None:
-        """The class for this name, if there is one.
+        """The class of this name, if there is one.
 
         Args:
             event_type: the name on the wire.
-            source: the service that the event comes from; None: this one.
+            source: the service that the event comes from; None: this service.
         """
         return self._classes.get((source and normal_source(source), event_type))
 
     def knows(self, event_type: str, source: str | None = None) -> bool:
-        """Whether there is a class for this name."""
+        """Whether there is a class of this name."""
         return self.find(event_type, source) is not None
 
     def read(
         self, event_type: str, version: int, payload: Mapping[str, Any], source: str | None = None, **own: Any
     ) -> DomainEvent:
-        """An event as it was written.
+        """Build an event from its stored form.
 
         Args:
             event_type: its name on the wire.
-            version: the version of the shape it was written in.
+            version: the version of its class when it was written.
             payload: its fields.
-            source: the service that it comes from; None: this one.
+            source: the service that it comes from; None: this service.
             own: `event_id` and `occurred_at`.
 
         Raises:
-            UnreadableEventError: no class has this name, or its class cannot read the payload.
+            UnreadableEventError: if no class has this name, or the class cannot read the payload.
         """
         event_class = self.find(event_type, source)
         if event_class is None:
@@ -199,7 +199,7 @@ class EventTypes:
 
 
 def _culprit(error: Exception) -> str:
-    """What is wrong, without the values: they are nobody's business."""
+    """The cause of a failure, without the values of the event: they may be confidential."""
     if isinstance(error, ValidationError):
         return blamed(error).removeprefix(".")
     return f"{type(error).__name__} in upcast()"
@@ -210,10 +210,10 @@ def _name(event_class: type[DomainEvent]) -> str:
 
 
 def check_events(classes: Iterable[type[DomainEvent]]) -> None:
-    """Refuse events that would not come back from the log as they were raised.
+    """Refuse event classes whose events would change when they are stored and read again.
 
     Raises:
-        ConfigurationError: it names each field that is to blame, and says what to do.
+        ConfigurationError: if there is one; the message names each such field and says what to do.
     """
     lost = [sentence for event_class in classes for sentence in losses(event_class, is_event=True)]
     if lost:

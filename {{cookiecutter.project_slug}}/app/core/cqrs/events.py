@@ -1,4 +1,4 @@
-"""Events: in-transaction reactions before the commit, all others after it, in the order in which they were raised."""
+"""Runs reactions to events: in-transaction reactions before the commit, all others after it, in the order of events."""
 
 import asyncio
 from collections import deque
@@ -23,14 +23,14 @@ from app.core.cqrs.ports import UnitOfWork
 from app.core.cqrs.work import Work, work_of
 
 MOST_ROUNDS = 100
-"""How often in-transaction reactions may raise events in turn before that counts as going round in circles."""
+"""This many rounds of events, each raised by in-transaction reactions to the one before, count as an endless loop."""
 
 logger = structlog.get_logger(__name__)
 Reaction = Callable[[EventRecord], Coroutine[Any, Any, None]]
 
 
 def compile_reaction(plan: Plan) -> Reaction:
-    """What runs one handler for one event; it raises what the handler raises."""
+    """Compile the pipeline of one event handler; exceptions of the handler propagate."""
     run, _ = compile_steps(plan)
 
     async def react(record: EventRecord) -> None:
@@ -50,7 +50,7 @@ def compile_reaction(plan: Plan) -> Reaction:
 async def commit(
     work: Work, reactions_inside: Callable[[type[DomainEvent]], Mapping[str, Reaction]], most_steps: int
 ) -> None:
-    """Run the in-transaction reactions, write the events to the event log, and commit it all."""
+    """Run the in-transaction reactions, write the events to the event log, and commit the unit of work."""
     unit = work.unit
     assert unit is not None, "only work in a transaction is committed"
     records = await _react_inside(work, unit, reactions_inside, most_steps)
@@ -59,7 +59,7 @@ async def commit(
     work.may_have_committed = True
     try:
         await unit.commit()
-    except CQRSError as error:  # unless the connection was lost in the COMMIT, it has certainly not happened
+    except CQRSError as error:  # only a connection lost during the COMMIT leaves its outcome unknown
         work.may_have_committed = isinstance(error, ServiceUnavailableError) and not isinstance(error, TransientError)
         raise
     work.stored = records
@@ -71,7 +71,7 @@ async def _react_inside(
     reactions_inside: Callable[[type[DomainEvent]], Mapping[str, Reaction]],
     most_steps: int,
 ) -> list[EventRecord]:
-    """Run the in-transaction reactions to every event of the unit, those they raise included."""
+    """Run the in-transaction reactions to every event of the unit, including the events that they raise."""
     dispatch = current.get()
     assert dispatch is not None, "only work in a transaction is committed"
     records: list[EventRecord] = []
@@ -94,7 +94,7 @@ async def _react_inside(
 
 
 def _check_depth(first: EventRecord, most: int) -> None:
-    """Refuse events that go round in circles from reaction to reaction, each in a transaction of its own."""
+    """Refuse a chain of more than `most` events, each raised by a reaction in a transaction of its own: a loop."""
     if first.metadata.depth >= most:
         raise CircularEventsError(
             f"{first.event_type} is the end of {most} events, each raised by a reaction to the one before: "
@@ -104,22 +104,22 @@ def _check_depth(first: EventRecord, most: int) -> None:
 
 
 class Delivery(Protocol):
-    """Lets after-commit reactions run, behind the back of the command."""
+    """Triggers after-commit reactions, for which the command does not wait."""
 
     def add(self, records: Sequence[EventRecord]) -> None:
-        """These were committed just now."""
+        """Deliver events that were committed just now."""
 
     async def idle(self) -> None:
-        """Wait until there is nothing to deliver."""
+        """Wait until there is nothing left to deliver."""
 
     async def finish(self) -> None:
-        """Deliver what is to be delivered before the end of the bus."""
+        """Deliver the events that have to be delivered before the bus ends."""
 
 
 class MemoryDelivery:
-    """Runs after-commit reactions in this process, one event after the other; what a crash interrupts is lost.
+    """Runs after-commit reactions in this process, one event after the other; a crash loses undelivered events.
 
-    Nothing of it exists while there is nothing to deliver, so it belongs to no event loop.
+    Its worker task exists only while there are events to deliver, so it is bound to no event loop.
     """
 
     def __init__(self, deliver: Callable[[EventRecord], Awaitable[None]]) -> None:
@@ -128,20 +128,20 @@ class MemoryDelivery:
         self._worker: asyncio.Task[None] | None = None
 
     def add(self, records: Sequence[EventRecord]) -> None:
-        """Deliver these after what is waiting already."""
+        """Append events to the queue, and start the worker if none is running."""
         self._waiting.extend(records)
         if self._waiting and (self._worker is None or self._worker.done()):
             self._worker = asyncio.create_task(self._work(), name="event-delivery")
 
     async def idle(self) -> None:
-        """Wait until everything is delivered."""
+        """Wait until all events are delivered."""
         while self._worker is not None and not self._worker.done():
             await asyncio.wait([self._worker])
 
     finish = idle
 
     async def _work(self) -> None:
-        current.set(None)  # not part of the operation that happened to start it
+        current.set(None)  # the worker is not part of the operation that started it
         while self._waiting:
             record = self._waiting.popleft()
             try:

@@ -1,4 +1,4 @@
-"""What follows a commit: stale cache entries are dropped, then reactions are let loose."""
+"""The after-commit step: it invalidates stale cache tags, then hands the stored events to the delivery."""
 
 import asyncio
 from typing import Any
@@ -11,13 +11,13 @@ from app.core.cqrs.plan import Plan, Step
 from app.core.cqrs.work import Work, work_of
 
 LONGEST_SECONDS = 5.0
-"""How long a command waits for a cache that hangs; it goes on in the background."""
+"""How long a command waits for a cache that hangs; the invalidation then continues in the background."""
 
 logger = structlog.get_logger(__name__)
 
 
 def following(plan: Plan, proceed: Step) -> Step:
-    """Follow up on work that was committed, outside of the deadline: what is done can no longer be late."""
+    """Run the after-commit step outside of the deadline: committed work can no longer be late."""
     if not makes_work(plan):
         return proceed
 
@@ -40,7 +40,7 @@ def following(plan: Plan, proceed: Step) -> Step:
 
 
 async def _follow_up(work: Work, plan: Plan) -> None:
-    """Never fails what is done already."""
+    """Invalidate and deliver; a failure of the cache never fails committed work."""
     try:
         if work.stale_tags and plan.ports.cache is not None:
             async with asyncio.timeout(LONGEST_SECONDS):

@@ -1,4 +1,4 @@
-"""What a class says in the brackets behind its base: the `UUID` of `class CreateUser(ICommand[UUID])`."""
+"""Resolves generic type arguments, such as the `UUID` of `class CreateUser(ICommand[UUID])`."""
 
 import sys
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing_extensions import evaluate_forward_ref
 
 
 def type_arguments(cls: type, base: type) -> tuple[Any, ...]:
-    """The arguments that `cls` gives to its generic `base`, followed through the classes between; () if none."""
+    """The arguments that `cls` gives to its generic `base`, also through intermediate classes; () if none."""
     for written in getattr(cls, "__orig_bases__", ()):
         origin = get_origin(written) or written
         given = tuple(resolved(argument, cls) for argument in get_args(written))
@@ -31,10 +31,10 @@ def type_argument(cls: type, base: type) -> Any:
 
 
 def resolved(argument: Any, cls: type) -> Any:
-    """A name in quotes, looked up in the module of the class.
+    """Resolve a quoted name in the module of the class; other arguments are returned unchanged.
 
     Raises:
-        NameError: it is not there, or only for type checkers.
+        NameError: if the module does not define the name, or only for type checkers.
     """
     if isinstance(argument, str):
         argument = ForwardRef(argument)
@@ -44,7 +44,7 @@ def resolved(argument: Any, cls: type) -> Any:
 
 
 def _filled(argument: Any, known: dict[Any, Any]) -> Any:
-    """The argument with type variables replaced by what a subclass says they are."""
+    """The argument with its type variables replaced by their `known` types, or by Any."""
     if isinstance(argument, TypeVar):
         return known.get(argument, Any)
     parameters = getattr(argument, "__parameters__", ())
@@ -54,7 +54,7 @@ def _filled(argument: Any, known: dict[Any, Any]) -> Any:
 
 
 def parts_of(annotation: Any) -> Iterator[type]:
-    """The classes that a type is made of: itself, what stands in its brackets, and what its fields are."""
+    """The classes that a type is made of, recursively: itself, its type arguments, and the types of its fields."""
     seen: list[Any] = []
     waiting = [annotation]
     while waiting:
@@ -71,7 +71,7 @@ def parts_of(annotation: Any) -> Iterator[type]:
 
 
 def _hints(cls: type) -> dict[str, Any]:
-    """The annotations of a class; none where one names something that is not there."""
+    """The annotations of a class; empty if one of them names something undefined."""
     try:
         return get_type_hints(cls)
     except NameError:

@@ -1,4 +1,4 @@
-"""The one error that others stand for: groups, which come of task groups, and cancellations of something else."""
+"""Reduces the exception groups of task groups, and cancellations of other tasks, to one error."""
 
 from asyncio import CancelledError, current_task
 from collections.abc import Iterator, Sequence
@@ -19,21 +19,21 @@ SEVERITY: Sequence[OperationStatus] = (
     OperationStatus.VALIDATION_ERROR,
     OperationStatus.BAD_REQUEST,
 )
-"""Of several errors at once, the one whose status comes first here is what went wrong."""
+"""Statuses by severity: of several simultaneous errors, the one whose status comes first here is reported."""
 
 STANDING_FOR_OTHERS = (BaseExceptionGroup, CancelledError)
-"""What `as_one` is to be asked about."""
+"""The exceptions that `as_one` reduces to one error."""
 
 
 def as_one(error: BaseException) -> Exception:
-    """The error that this one stands for.
+    """Reduce an exception to the one error that it stands for.
 
-    A group of errors of one class is the first of them. Of a group of several, the most severe is taken, bugs first
-    and those that pass last among equals; the others are noted on it, and what was done is not kept. A cancellation
-    that was not meant for this task, but for something that it awaited, is a bug.
+    A group of errors of one class becomes the first of them. A group of different classes becomes the most severe of
+    them, bugs first and, at equal severity, transient errors last; the transaction is then rolled back. The other
+    errors become notes on it. A cancellation of something that this task awaited, not of the task itself, is a bug.
 
     Raises:
-        BaseException: the error itself, where it is no failure: this task is being cancelled, or the process ends.
+        BaseException: the error itself, if it is not a failure: this task is being cancelled, or the process ends.
     """
     if isinstance(error, BaseExceptionGroup):
         return _of_group(error)

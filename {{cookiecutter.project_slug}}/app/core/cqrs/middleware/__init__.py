@@ -1,2 +1,2 @@
-"""What stands around every message. Each is any `async (operation, next_handler)`, or a
-`PipelineBehavior`; tracing is a step of its own, because it is around reactions too."""
+"""Middleware around commands and queries. Each is an `async (operation, next_handler)` callable or a
+`PipelineBehavior`; tracing is a pipeline step instead, because it covers reactions too."""

@@ -1,4 +1,4 @@
-"""Who ordered what, and how it ended: one line for each command, in a log of its own."""
+"""The audit trail: one line for each command, with its caller and its outcome, in a separate log."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ audit_log = structlog.get_logger("audit")
 
 
 class AuditTrail(PipelineBehavior[ICommand[Any]]):
-    """Stands around every command. It never logs fields: they may be secret.
+    """Logs every command, but never its fields, because they may be secret.
 
-    The line comes after the commit. Of a command that another one sent, `causation_id` names that one: if it failed,
-    both were undone.
+    The line of an outermost command follows its commit. A command that joined the transaction of another is logged
+    before that commits: if the command that `causation_id` names failed, both were rolled back.
     """
 
     async def handle(self, message: ICommand[Any], next_handler: NextHandler) -> OperationResult[Any]:
-        """Log the command, its caller, and how it ended."""
+        """Log the command, its caller and its outcome."""
         outcome = "cancelled"
         try:
             result = await next_handler()

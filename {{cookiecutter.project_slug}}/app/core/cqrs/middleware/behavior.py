@@ -13,23 +13,23 @@ from app.core.cqrs.results import OperationResult
 M = TypeVar("M", default=Any)
 
 NextHandler = Callable[[], Awaitable[OperationResult[Any]]]
-"""The rest of the pipeline; what it returns is what the middleware has to return."""
+"""The rest of the pipeline; a middleware returns the result of it, or a result of its own."""
 
 Middleware = Callable[[Any, NextHandler], Awaitable[OperationResult[Any]]]
-"""Takes the operation (a command or query) and the rest of the pipeline."""
+"""Takes the operation (a command or query) and the rest of the pipeline; returns a result."""
 
 
 class PipelineBehavior(Injected, ABC, Generic[M]):
-    """Stands around messages of type `M`: a class of messages, a common base of several, or any.
+    """A middleware around messages of type `M`: a message class, a common base of several, or Any.
 
-    Annotated attributes are dependencies, as with handlers. It is built once, when the service starts.
+    Annotated attributes are dependencies, as with handlers. A behaviour is built once, when the service starts.
     """
 
     @abstractmethod
     async def handle(self, message: M, next_handler: NextHandler) -> OperationResult[Any]:
-        """Do something before, after or instead of `await next_handler()`, and return its result."""
+        """Act before, after or instead of `await next_handler()`, and return its result or another one."""
 
     @classmethod
     def message_type(cls) -> Any:
-        """The `M` of this behaviour; Any when it says nothing."""
+        """The `M` of this behaviour; Any if it declares none."""
         return type_argument(cls, PipelineBehavior)

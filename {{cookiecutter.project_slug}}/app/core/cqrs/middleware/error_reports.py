@@ -1,4 +1,4 @@
-"""Bugs are reported to somebody, not only logged."""
+"""Reports bugs to the `ErrorReports` port, in addition to the log."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from app.core.cqrs.status import OperationStatus
 
 
 class ReportFailures(PipelineBehavior[Any]):
-    """Reports what ends as FAILED. What is refused, or could not be done just now, is no bug.
+    """Reports operations that end as FAILED. Refusals and temporary failures are not bugs.
 
-    An operation inside another is left to the outer one, which may know what to do about the failure.
+    A nested operation is not reported, because the outer one may handle its failure.
     """
 
     reports: ErrorReports
 
     async def handle(self, message: Any, next_handler: NextHandler) -> OperationResult[Any]:
-        """Report how the operation ended, if that is a bug."""
+        """Report the failure of the operation, if it is a bug."""
         try:
             result = await next_handler()
         except Exception as error:

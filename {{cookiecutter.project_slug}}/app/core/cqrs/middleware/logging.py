@@ -1,4 +1,4 @@
-"""One line for each operation that did not succeed; the error boundary logs bugs itself, in full."""
+"""Logs one line for each operation that did not succeed; the error boundary logs bugs itself, with tracebacks."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ logger = structlog.get_logger("operations")
 
 
 async def log_outcome(operation: Any, next_handler: NextHandler) -> OperationResult[Any]:
-    """Log how the operation ended, unless it went well."""
+    """Log the outcome of the operation, unless it succeeded."""
     try:
         result = await next_handler()
     except CQRSError as error:

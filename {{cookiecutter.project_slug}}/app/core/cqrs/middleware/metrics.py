@@ -1,4 +1,4 @@
-"""How many operations there were, how they ended, and how long they took, for Prometheus."""
+"""Prometheus metrics of operations: their number, outcome and duration."""
 
 from time import perf_counter
 from typing import Any
@@ -19,7 +19,7 @@ DURATION = Histogram(
 
 
 class _Series(dict[tuple[type, OperationStatus], Histogram]):
-    """The series of each message type and outcome: to look one up by its labels costs as much as to count."""
+    """Caches the series of each message type and outcome: a look-up by labels costs as much as the observation."""
 
     def __missing__(self, key: tuple[type, OperationStatus]) -> Histogram:
         message_type, status = key
@@ -31,7 +31,7 @@ _series = _Series()
 
 
 async def measure(operation: Any, next_handler: NextHandler) -> OperationResult[Any]:
-    """Measure the operation; errors that are no part of the tree count as failed."""
+    """Measure the duration of the operation; exceptions other than `CQRSError` count as FAILED."""
     started = perf_counter()
     status = OperationStatus.FAILED
     try:

@@ -1,7 +1,7 @@
-"""One span for each command, query and reaction, as OpenTelemetry has them.
+"""OpenTelemetry tracing: one span for each command, query and reaction.
 
-The pipeline imports this only where there is a tracer. A span never has the fields of a message or the words of an
-error: they may be secret, and the log has them.
+The pipeline imports this module only if the bus has a tracer. A span never contains the fields of a message or the
+text of an error, because they may be secret; the text of the error is in the log.
 """
 
 import traceback
@@ -19,13 +19,13 @@ from app.core.cqrs.results import OperationResult
 from app.core.cqrs.status import OperationStatus
 
 ERRORS = frozenset({OperationStatus.FAILED, OperationStatus.TIMEOUT, OperationStatus.UNAVAILABLE})
-"""What is an error of the service; what it refused is none."""
+"""Statuses that count as errors of the service; refusals do not."""
 
 w3c = TraceContextTextMapPropagator()
 
 
 def traced(plan: Plan, proceed: Step, tracer: Tracer) -> Step:
-    """The step inside a span. What it dispatches, asks the database and causes later is part of the same trace."""
+    """Run the step inside a span. Its nested dispatches, database queries and later reactions share the trace."""
     is_event = plan.kind is Kind.EVENT
     kind = SpanKind.CONSUMER if is_event and not plan.nested else SpanKind.INTERNAL
 
@@ -45,20 +45,20 @@ def traced(plan: Plan, proceed: Step, tracer: Tracer) -> Step:
         finally:
             detach(token)
             span.end()
-            if is_event:  # the next reaction to it is no part of this one
+            if is_event:  # the next reaction to the event is not a child of this span
                 metadata.traceparent = outer
 
     return in_span
 
 
 def traceparent_of(span: Span) -> str:
-    """A span as W3C's "Trace Context" names it."""
+    """The `traceparent` of a span, as in W3C's "Trace Context"."""
     context = span.get_span_context()
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def _parent(message: Any, is_event: bool) -> Context | None:
-    """The span of the operation an event happened in, wherever that was; for others the one around, if there is one."""
+    """The parent span: that of the operation which raised an event; else the current one (None), or `traceparent`."""
     traceparent = message.metadata.traceparent
     if traceparent is None or (not is_event and get_current_span().get_span_context().is_valid):
         return None

@@ -1,27 +1,27 @@
-"""For the tests of your handlers: buses on fakes, and what lets you watch and break a bus, a real one too.
+"""Tools for tests of handlers: a bus on fakes, and helpers that observe any bus or make it fail.
 
-Handlers alone, on fakes that are adapters like the real ones but keep everything in memory:
+For handlers in isolation, fakes: adapters like the real ones that store everything in memory:
 
 memory_bus      MemoryBus: a bus on all of the fakes
-memory_units    MemoryUnitsOfWork: what was committed, in which order, and commits that fail
-memory_cache    MemoryCache: a cache that forgets by the clock
+memory_units    MemoryUnitsOfWork: stores commits and the order of operations, and can let commits fail
+memory_cache    MemoryCache: a cache whose entries expire by the given clock
 static_access   StaticAccess: permissions from a mapping
-fixed_clock     FixedClock: time that goes when it is told to
-simple_scope    SimpleScope: dependencies from the objects at hand
-storage         assert_survives_storage: whether an event comes back from the log as it was raised
+fixed_clock     FixedClock: a clock that only the test advances
+simple_scope    SimpleScope: a container that resolves dependencies from given objects
+storage         assert_survives_storage: checks that an event does not change when stored and read again
 
-Any bus, that of a running service on its database too:
+For any bus, including that of a running service on its database:
 
-tracked         tracked: what was sent, recorded, published and handled, and when all is quiet
-tracked_run     TrackedRun: what `tracked` tells
-noted           Sent, Handled: what a run is made of
-failures        failing_commits, lost_answers: commits that collide, and commits nobody hears of
-crash_points    crash_at: the end of the process at the worst moment
-seams           how these get in, without a line for tests in the bus
+tracked         tracked: records what is sent, stored, published and handled, and waits until all is quiet
+tracked_run     TrackedRun: the recording of `tracked`
+noted           Sent, Handled: the entries of a `TrackedRun`
+failures        failing_commits, lost_answers: commits that collide, and commits whose confirmation is lost
+crash_points    crash_at: ends the process at a chosen moment
+seams           how these helpers intercept a bus that contains no code for tests
 
 A test of one handler begins with `bus = MemoryBus(CreateUserHandler, given=[users])`: its dependencies come from
-`given`. Afterwards `bus.units.events` holds what was committed, `bus.units.journal` in which order things were done.
-A test of a service puts one line around what it does:
+`given`. Afterwards `bus.units.events` holds the committed events, and `bus.units.journal` the order of operations.
+A test of a service wraps its operations in `tracked`:
 
     async with tracked(bus) as run:
         with failing_commits(bus, times=2):

@@ -1,10 +1,9 @@
-"""The end of the process at a chosen moment: what is stored then, and what does a second try find?
+"""Ends the process at a chosen moment, to test what is stored then and what a second attempt finds.
 
     with crash_at(bus, CrashPoint.AFTER_COMMIT):
         await bus.execute_command(CreateUserCommand(...))  # the last thing this process does
 
-Run that in a process of its own, which the test starts and outlives. In the test's own process give `how`, a
-function that raises.
+Run this in a child process of the test. In the test's own process, pass a function that raises as `how`.
 """
 
 import os
@@ -23,25 +22,25 @@ from app.core.cqrs.testing.seams import every_unit, replace, replaced, units_of
 
 
 class CrashPoint(StrEnum):
-    """A moment in the life of a command in a transaction, in the order in which they come.
+    """The moments in the execution of a transactional command, in order.
 
     All but the last belong to the command's unit of work: each attempt passes them. Units of work of reactions do not.
     """
 
     BEFORE_HANDLER = "before_handler"
-    """The unit of work is opened; nothing is done in it, not even the idempotency key is claimed."""
+    """The unit of work is open and unused: not even the idempotency key is claimed."""
     AFTER_HANDLER = "after_handler"
-    """The handler is done; no reaction inside the transaction has run, and no event is written."""
+    """The handler has ended; no in-transaction reaction has run, and no event is written."""
     AFTER_EVENT_ROWS = "after_event_rows"
-    """All is written; the COMMIT is next."""
+    """All rows are written; the COMMIT is next."""
     AFTER_COMMIT = "after_commit"
-    """It is stored, and nobody knows."""
+    """The commit has succeeded, and no caller has been told yet."""
     BEFORE_ANSWER = "before_answer"
-    """The command of a caller has its result, which the caller does not have yet."""
+    """The outermost command has its result, which its caller has not received yet."""
 
 
 def kill_process() -> None:
-    """End this process as `kill -9` does: nothing is closed, nothing is undone."""
+    """End this process as `kill -9` does, without closing or undoing anything."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -49,13 +48,17 @@ def kill_process() -> None:
 def crash_at(
     bus: CQRSBus, point: CrashPoint | str, how: Callable[[], object] = kill_process, nth: int = 1
 ) -> Iterator[None]:
-    """Crash when a point is passed, once.
+    """Crash once, when a command passes the point.
 
     Args:
-        bus: whose commands.
-        point: when; a CrashPoint, or its value.
-        how: what happens there; what it raises comes out of that point.
-        nth: at which passing of the point; 1 is the first.
+        bus: the bus that runs the commands.
+        point: the moment of the crash: a CrashPoint, or its value.
+        how: called at that moment; an exception that it raises propagates from there.
+        nth: the passing of the point at which to crash; 1 is the first.
+
+    Raises:
+        ValueError: if `nth` is less than 1.
+        ConfigurationError: if the bus has no units of work.
     """
     crash = _Crash(CrashPoint(point), how, nth)
     execute = bus.execute_command
@@ -80,14 +83,14 @@ class _Crash:
         self.is_over = False
 
     def passed(self, point: CrashPoint) -> None:
-        """Crash, if this is the point and the time."""
+        """Crash if this is the chosen passing of the chosen point."""
         if point is self._point and not self.is_over:
             self._left -= 1
             if self._left == 0:
                 self._how()
 
     async def before_answer(self, answering: Coroutine[Any, Any, Any]) -> Any:
-        """The answer to a caller, or to a handler that sent the command."""
+        """Await the result of a command; that of an outermost command passes BEFORE_ANSWER."""
         is_nested = running() is not None
         answer = await answering
         if not is_nested:
@@ -95,12 +98,12 @@ class _Crash:
         return answer
 
     def on_the_way_of(self, unit: UnitOfWork) -> None:
-        """Let a unit of work, just opened, tell which points it passes."""
+        """Make a newly opened unit of work report the points that it passes."""
         self.passed(CrashPoint.BEFORE_HANDLER)
         really_collect, really_commit = unit.collect_events, unit.commit
 
         async def collect_events() -> Sequence[RaisedEvent]:
-            replace(unit, collect_events=really_collect)  # the first time is after the handler, others after reactions
+            replace(unit, collect_events=really_collect)  # the first call follows the handler, others reactions
             self.passed(CrashPoint.AFTER_HANDLER)
             return await really_collect()
 

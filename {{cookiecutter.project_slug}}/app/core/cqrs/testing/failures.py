@@ -1,11 +1,10 @@
-"""Commits that fail, of any units of work, the database's own too.
+"""Makes commits fail in any units of work, including those of a real database.
 
     with failing_commits(bus, times=2):
         result = await bus.execute_command(CreateUserCommand(...))
     assert result.is_success, "@retry_on_failure tried it three times"
 
-Reactions commit too, behind the back of a command: `of=CreateUserCommand` leaves them alone, and `of=UserCreated`
-is for them.
+Reactions commit too, after the command: `of=CreateUserCommand` leaves them alone, and `of=UserCreated` selects them.
 """
 
 from collections import deque
@@ -21,31 +20,31 @@ from app.core.cqrs.testing.seams import every_unit, replace, units_of
 
 
 class FailingCommits:
-    """While it is entered, lets commits fail as ordered, one order after the other; all others succeed.
+    """While entered, makes commits fail as ordered, one commit for each order; further commits succeed.
 
     Args:
-        units: whose commits; those of a bus are `bus.ports.units`.
+        units: the units of work whose commits fail; those of a bus are `bus.ports.units`.
         of: the class of the commands or events whose commits fail; `object` for all.
     """
 
     def __init__(self, units: UnitsOfWork, of: type = object) -> None:
         self.failed = 0
-        """How many commits have failed so far."""
+        """The number of commits that have failed so far."""
         self._units, self._of = units, of
         self._orders: deque[tuple[Exception, bool]] = deque()
         self._entered = ExitStack()
 
     def fail_commits(self, times: int = 1, error: Exception | None = None) -> None:
-        """Let so many commits fail before anything is stored: the unit is rolled back.
+        """Make the next commits fail before anything is stored: the unit is rolled back.
 
         Args:
-            times: how many.
-            error: what they raise; None: what a collision with another transaction becomes (SQLSTATE 40001).
+            times: the number of commits.
+            error: the exception they raise; None: that of a collision with another transaction (SQLSTATE 40001).
         """
         self._orders.extend((error or collision(), False) for _ in range(times))
 
     def lose_answers(self, times: int = 1) -> None:
-        """Let so many commits succeed without anybody hearing of it, as when the connection breaks in the COMMIT."""
+        """Make the next `times` commits succeed but raise, as when the connection breaks during the COMMIT."""
         self._orders.extend((lost_answer(), True) for _ in range(times))
 
     def __enter__(self) -> Self:
@@ -74,7 +73,7 @@ class FailingCommits:
 def failing_commits(
     bus: CQRSBus, times: int = 1, error: Exception | None = None, of: type = object
 ) -> Iterator[FailingCommits]:
-    """Let the next commits on a bus fail before anything is stored; see `FailingCommits`."""
+    """Make the next commits on a bus fail before anything is stored; see `FailingCommits`."""
     with FailingCommits(units_of(bus), of) as failing:
         failing.fail_commits(times, error)
         yield failing
@@ -82,21 +81,21 @@ def failing_commits(
 
 @contextmanager
 def lost_answers(bus: CQRSBus, times: int = 1, of: type = object) -> Iterator[FailingCommits]:
-    """Let the next commits on a bus succeed without anybody hearing of it: to try again would do it twice."""
+    """Make the next commits on a bus succeed but raise: a retry could do the work twice."""
     with FailingCommits(units_of(bus), of) as failing:
         failing.lose_answers(times)
         yield failing
 
 
 def collision() -> CQRSError:
-    """What SQLSTATE 40001 becomes: nothing was done, and it may be tried again."""
+    """The error for SQLSTATE 40001: nothing was stored, and a retry is safe."""
     error = TransientError("Another transaction was in the way, try again in a moment.")
     error.must_roll_back = True
     return error
 
 
 def lost_answer() -> CQRSError:
-    """What a connection that breaks in the COMMIT becomes: nobody knows what was done."""
+    """The error for a connection that breaks during the COMMIT: the outcome is unknown."""
     error = ServiceUnavailableError("The database was lost at the last moment: check whether this was done.")
     error.must_roll_back = True
     return error

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 
 class FixedClock:
-    """A clock that goes only when it is told to."""
+    """A clock that stands still until the test advances it."""
 
     def __init__(self, time: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self.time = time
 
     def now(self) -> datetime:
-        """The time it was set to."""
+        """The time of this clock."""
         return self.time
 
     def advance(self, seconds: float) -> None:
-        """Let so many seconds pass."""
+        """Advance the clock by this many seconds."""
         self.time += timedelta(seconds=seconds)

@@ -12,13 +12,13 @@ from app.core.cqrs.testing.static_access import StaticAccess
 
 
 class MemoryBus(CQRSBus):
-    """A bus on fakes.
+    """A bus whose ports are in-memory fakes.
 
     Args:
-        handlers: the handlers to register, with what their decorators declared.
-        given: the dependencies of the handlers; they go before the fakes.
-        grants: what each user may do.
-        allow_handler_override: as for every bus.
+        handlers: the handler classes to register, for the messages that their decorators declare.
+        given: the dependencies of the handlers; they take precedence over the fakes.
+        grants: user id -> what the user may do.
+        allow_handler_override: as for `CQRSBus`.
     """
 
     def __init__(

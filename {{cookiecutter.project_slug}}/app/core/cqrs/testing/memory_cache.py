@@ -11,7 +11,7 @@ from app.core.cqrs.testing.fixed_clock import FixedClock
 
 
 class MemoryCache:
-    """A cache that forgets by the given clock."""
+    """An in-memory cache whose entries expire by the given clock."""
 
     def __init__(self, clock: FixedClock) -> None:
         self._clock = clock
@@ -19,22 +19,22 @@ class MemoryCache:
         self._generations: dict[str, int] = defaultdict(int)
 
     async def get(self, key: str) -> CacheEntry | None:
-        """The entry of this key, unless its time is over."""
+        """The entry of this key, unless it has expired."""
         value, ends, _ = self._entries.get(key, (b"", self._clock.now(), frozenset()))
         left = (ends - self._clock.now()).total_seconds()
         return CacheEntry(value, left, "memory") if left > 0 else None
 
     async def generation(self, tags: Collection[str]) -> Any:
-        """How often each of the tags was invalidated so far."""
+        """The number of invalidations of each tag so far."""
         return {tag: self._generations[tag] for tag in tags}
 
     async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Any) -> None:
-        """Store a value, unless it may be stale already."""
+        """Store a value, unless one of its tags was invalidated since `generation` was taken."""
         if generation == await self.generation(tags):
             self._entries[key] = (value, self._clock.now() + timedelta(seconds=ttl_seconds), frozenset(tags))
 
     def loading(self, key: str, generation: Any) -> AbstractAsyncContextManager[bool]:
-        """Nothing to wait for: no other process has anything to do with this cache."""
+        """Never waits, because no other process uses this cache."""
         return nullcontext(False)
 
     async def invalidate(self, tags: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""Units of work for tests: what a database would keep, kept in memory."""
+"""Units of work for tests, with memory in place of a database."""
 
 import asyncio
 from collections import defaultdict
@@ -18,7 +18,7 @@ A = TypeVar("A", bound=AggregateRoot)
 
 
 class MemoryUnit:
-    """One transaction; what it does is kept by its `MemoryUnitsOfWork` when it is committed."""
+    """One transaction; its commit stores its effects in its `MemoryUnitsOfWork`."""
 
     def __init__(self, units: "MemoryUnitsOfWork") -> None:
         self._units = units
@@ -31,17 +31,17 @@ class MemoryUnit:
         self._failure: Exception | None = None
 
     def track(self, aggregate: AggregateRoot) -> None:
-        """Let the events of this aggregate be stored with the commit."""
+        """Store the events of this aggregate with the commit."""
         if not any(known is aggregate for known in self._aggregates):
             self._aggregates.append(aggregate)
 
     def doom(self, cause: Exception) -> None:
-        """Let nothing be committed any more, unless it goes back to a savepoint that was made before."""
+        """Refuse to commit from now on, unless the unit is rolled back to an earlier savepoint."""
         self._failure = self._failure or cause
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """Undo what is told inside where an error leaves it; what objects became meanwhile, nobody can undo here."""
+        """Discard the events raised inside if an error leaves the block; the state of objects is not restored."""
         counts = {id(aggregate): aggregate.count_events() for aggregate in self._aggregates}
         work, failure = current_work(), self._failure
         published = 0 if work is None else len(work.published)
@@ -66,17 +66,17 @@ class MemoryUnit:
         return [raised for aggregate in self._aggregates for raised in aggregate.take_events()]
 
     async def record(self, events: Sequence[EventRecord]) -> None:
-        """Write events to the event log, each number of an aggregate's stream once."""
+        """Write events to the event log; raises `ConcurrencyError` for a version that the stream already has."""
         taken = {place for record in self._units.records if (place := _place(record)) is not None}
         if taken & {_place(record) for record in events}:
             raise ConcurrencyError("Somebody else changed this in the meantime.")
         self._units.journal.append("record " + " ".join(record.event.event_type for record in events))
         for record in events:
-            payload_of(record.event)  # refuses what a log would not give back as it is
+            payload_of(record.event)  # refuses an event that storage would change
         self._records += events
 
     async def claim(self, claim: Claim) -> bytes | None:
-        """Claim an idempotency key; a second one who wants it waits until this unit is closed."""
+        """Claim an idempotency key; concurrent claims of it wait until this unit is closed."""
         self._units.journal.append(f"claim {claim.key}")
         lock = self._units.claims[claim[:3]]
         await lock.acquire()
@@ -93,16 +93,16 @@ class MemoryUnit:
         self._answers[claim[:3]] = (claim.content, answer)
 
     async def receive(self, event_id: UUID, handler: str) -> bool:
-        """Note that a handler has had an event; False if that was noted before."""
+        """Record that a handler processed an event; False if that was recorded before."""
         self._received.append((event_id, handler))
         return not await self._units.has_received(event_id, handler)
 
     def reading(self) -> AbstractAsyncContextManager[None]:
-        """A query is answered meanwhile; where nothing is written, nobody can tell what it changed."""
+        """Entered around a nested query; without a database, changes by the query cannot be detected."""
         return nullcontext()
 
     async def commit(self) -> None:
-        """Keep everything, or fail as the test ordered."""
+        """Store everything, or fail as the test ordered."""
         self._require_whole()
         if self._units.failures:
             raise self._units.failures.pop(0)
@@ -119,7 +119,7 @@ class MemoryUnit:
         self._open = False
 
     async def close(self) -> None:
-        """Undo what was not committed, and let others claim what this unit claimed."""
+        """Undo what was not committed, and release the claimed idempotency keys."""
         await self.rollback()
         for lock in self._locks:
             lock.release()
@@ -130,9 +130,9 @@ def _place(record: EventRecord) -> tuple[Any, ...] | None:
 
 
 class MemoryUnitsOfWork:
-    """Opens units of work, and keeps what was committed in them.
+    """Opens units of work, and stores what they commit.
 
-    `journal` tells in which order things were done, `records` is the event log.
+    `journal` lists the operations on units in order; `records` is the event log.
     """
 
     def __init__(self) -> None:
@@ -145,15 +145,19 @@ class MemoryUnitsOfWork:
 
     @property
     def events(self) -> list[DomainEvent]:
-        """The events that were committed."""
+        """The committed events."""
         return [record.event for record in self.records]
 
     def fail_commits(self, times: int = 1, error: Exception | None = None) -> None:
-        """Let the next commits fail: as a collision with another transaction does, or with this error."""
+        """Make the next `times` commits fail with `error`; None: that of a collision with another transaction."""
         self.failures += [error or TransientError("Another transaction was in the way.")] * times
 
     def track(self, aggregate: A) -> A:
-        """What a repository does with every aggregate: let the current unit of work know it."""
+        """Register an aggregate with the current unit of work, as a repository does.
+
+        Raises:
+            ConfigurationError: if no transaction is open.
+        """
         work = current_work()
         if work is None or work.unit is None:
             raise ConfigurationError("There is no transaction here: put @transactional on the handler.")
@@ -161,13 +165,13 @@ class MemoryUnitsOfWork:
         return aggregate
 
     def open(self, isolation_level: str | None) -> MemoryUnit:
-        """A new unit of work."""
+        """Open a new unit of work."""
         self.journal.append(f"begin {isolation_level}" if isolation_level else "begin")
         return MemoryUnit(self)
 
     def check(self, isolation_level: str) -> None:
-        """Every level will do."""
+        """Accept every isolation level."""
 
     async def has_received(self, event_id: UUID, handler: str) -> bool:
-        """Whether it was noted that this handler has had this event."""
+        """Whether it was recorded that this handler processed this event."""
         return (event_id, handler) in self.received

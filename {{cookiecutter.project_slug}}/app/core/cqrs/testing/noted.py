@@ -1,4 +1,4 @@
-"""What a tracked run notes, with how it ended."""
+"""The entries of a tracked run, each with its outcome."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +11,19 @@ from app.core.cqrs.status import OperationStatus
 
 @dataclass(eq=False)
 class Sent:
-    """A command or query that entered the bus, and how it ended."""
+    """A command or query that entered the bus, and its outcome."""
 
     message: ICommand[Any] | IQuery[Any]
     is_nested: bool = False
-    """Whether a handler waits for it, so that it is part of the same work."""
+    """Whether a handler awaits it, so that it may join the work of that handler."""
     result: OperationResult[Any] | None = None
     error: BaseException | None = None
-    """What it raised instead of a result, as it does inside a handler."""
+    """The exception it raised instead of returning a result, as inside a handler."""
     is_running: bool = True
 
     @property
     def status(self) -> OperationStatus | None:
-        """How it ended; None while it runs."""
+        """The status with which it ended; None while it runs."""
         if self.result is not None:
             return self.result.status
         if isinstance(self.error, CQRSError):
@@ -36,7 +36,7 @@ class Sent:
 
 @dataclass(eq=False)
 class Handled:
-    """One reaction to an event, in a transaction or after it, and what went wrong in it."""
+    """One run of an event handler, in the transaction or after it, with its error if it failed."""
 
     event: DomainEvent
     handler: type

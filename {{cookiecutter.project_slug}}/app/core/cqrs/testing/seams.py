@@ -1,8 +1,8 @@
-"""Where tests get into a bus that is put together already.
+"""Replaces methods of a bus that is already assembled, and of its ports.
 
-Ports are compiled into pipelines, so another port would come too late. But pipelines ask their port for a unit of
-work each time: a method replaced on that very object is seen at once, and the object stays what it is for everybody
-who asks for its class.
+Ports are compiled into pipelines, so another port would come too late. But pipelines ask their port for each unit of
+work: a method replaced on that same object takes effect at once, and the object keeps its class for code that checks
+it.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,13 +17,13 @@ from app.core.cqrs.ports import UnitOfWork, UnitsOfWork
 
 
 def replace(owner: object, **methods: Callable[..., Any]) -> None:
-    """Let methods of this one object be others from now on."""
+    """Replace methods of this one object permanently."""
     vars(owner).update(methods)
 
 
 @contextmanager
 def replaced(owner: object, **methods: Callable[..., Any]) -> Iterator[None]:
-    """Let methods of this one object be others for a while."""
+    """Replace methods of this one object inside the context."""
     own = vars(owner)
     before = {name: own[name] for name in methods if name in own}
     own.update(methods)
@@ -37,11 +37,11 @@ def replaced(owner: object, **methods: Callable[..., Any]) -> Iterator[None]:
 
 @contextmanager
 def every_unit(units: UnitsOfWork, prepare: Callable[[UnitOfWork], None], of: type = object) -> Iterator[None]:
-    """Let `prepare` have the units of work that are opened meanwhile, before anybody uses them.
+    """Call `prepare` with each unit of work that is opened inside the context, before it is used.
 
     Args:
-        units: what opens them.
-        prepare: takes each of them.
+        units: the port that opens them.
+        prepare: takes each unit of work.
         of: the class of the commands or events that they are opened for; `object` for all.
     """
     open_unit = units.open
@@ -63,10 +63,10 @@ def _handled_now() -> object:
 
 
 def units_of(bus: CQRSBus) -> UnitsOfWork:
-    """What opens the bus's units of work.
+    """The port that opens the bus's units of work.
 
     Raises:
-        ConfigurationError: nobody does.
+        ConfigurationError: if the bus has none.
     """
     if bus.ports.units is None:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""A container for tests."""
+"""A dependency container for tests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class SimpleScope:
-    """A container without rules: hands out the given objects, and builds others from them.
+    """A container without configuration: it returns the given objects, and builds others from them.
 
-    A given object stands for its class, for the bases of that, and for every protocol whose members it has.
+    A given object serves its class, the bases of its class, and every protocol whose members it has.
     """
 
     def __init__(self, *given: object) -> None:
@@ -24,10 +24,10 @@ class SimpleScope:
         self.closed = 0
 
     async def get(self, dependency_type: type[T], /) -> T:
-        """A given object of this type, or a new one made of such.
+        """A given object of this type, or a new instance built from given objects.
 
         Raises:
-            ConfigurationError: it is a protocol that nothing given fits.
+            ConfigurationError: if the type is a protocol that no given object fits.
         """
         for candidate in self.given:
             if _is_a(candidate, dependency_type):
@@ -41,7 +41,7 @@ class SimpleScope:
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator["SimpleScope"]:
-        """A scope; `opened` and `closed` count them."""
+        """Open a scope; `opened` and `closed` count the scopes."""
         self.opened += 1
         try:
             yield self

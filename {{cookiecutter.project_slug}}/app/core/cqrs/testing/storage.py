@@ -1,4 +1,4 @@
-"""Whether what is stored comes back as it was."""
+"""An assertion that an event does not change when it is stored and read again."""
 
 from app.core.cqrs.event_types import EventTypes, payload_of
 from app.core.cqrs.messages import DomainEvent
@@ -7,14 +7,14 @@ from app.core.cqrs.storable_values import difference
 
 
 def assert_survives_storage(event: DomainEvent) -> None:
-    """Store an event and read it again: it has to be the same, and its class one that the service starts with.
+    """Assert that an event is the same after storage, and that a service with its class would start.
 
     Raises:
-        AssertionError: the class declares something that JSON would change.
-        UnstorableError: this event would come back as another one.
+        AssertionError: if the class declares something that JSON would change.
+        UnstorableError: if this event would change when it is stored and read again.
     """
     lost = losses(type(event), is_event=True)
-    assert not lost, "\n".join(lost)  # it is a test's
+    assert not lost, "\n".join(lost)  # an assertion of a test
     types = EventTypes([type(event)])
     own = {"event_id": event.event_id, "occurred_at": event.occurred_at}
     read = types.read(event.event_type, event.event_version, payload_of(event), event.event_source, **own)

@@ -1,4 +1,4 @@
-"""Watching a bus from outside.
+"""Observes a bus from outside.
 
     async with tracked(bus) as run:
         await bus.execute_command(CreateUserCommand(...))
@@ -7,7 +7,7 @@
     assert "SendWelcomeHandler" in run.handled[UserCreated]
     assert run.failures == []
 
-Put it around what else changes the bus, such as `failing_commits`, so that it sees what is really stored.
+Enter it before other helpers, such as `failing_commits`, so that it records what is really stored.
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -28,16 +28,16 @@ from app.core.cqrs.testing.tracked_run import TrackedRun
 
 @asynccontextmanager
 async def tracked(bus: CQRSBus, timeout_seconds: float = 5.0) -> AsyncIterator[TrackedRun]:
-    """Note what happens on a bus, and wait at the end until it is quiet.
+    """Record what happens on a bus, and wait at the end until it is quiet.
 
-    A bus that nobody tracks pays nothing for it. Of a service in several processes it sees what this one does.
+    An untracked bus pays nothing for this. In a service of several processes, only this process is recorded.
 
     Args:
-        bus: any bus, that of a running service too.
+        bus: any bus, including that of a running service.
         timeout_seconds: how long to wait at the end.
 
     Raises:
-        TimeoutError: it did not become quiet in time; it says what is still running.
+        TimeoutError: if the bus is not quiet in time; the message lists what is still running.
     """
     run, pipelines = TrackedRun(bus), bus._pipelines
     with ExitStack() as seams:
@@ -60,7 +60,7 @@ async def tracked(bus: CQRSBus, timeout_seconds: float = 5.0) -> AsyncIterator[T
 
 
 def _sending(run: TrackedRun, execute: Run) -> Run:
-    """What takes messages; like the bus, it refuses at once what nobody handles."""
+    """Wrap `execute` to record messages; like the bus, it raises at the call for a message without a handler."""
 
     def send(message: Any) -> Coroutine[Any, Any, Any]:
         answering, sent = execute(message), Sent(message)
@@ -80,7 +80,7 @@ def _publishing(run: TrackedRun, bus: CQRSBus) -> Run:
     publish = bus.publish_event
 
     async def publish_event(event: DomainEvent) -> None:
-        if bus.ports.units is None:  # otherwise it is published when a unit is committed
+        if bus.ports.units is None:  # otherwise it is recorded when its unit commits
             run.published.append(event)
         await publish(event)
 
@@ -88,7 +88,7 @@ def _publishing(run: TrackedRun, bus: CQRSBus) -> Run:
 
 
 def _reacting(run: TrackedRun, reaction_of: Callable[[Registered], Run]) -> Callable[[Registered], Run]:
-    """What makes the reaction of one handler."""
+    """Wrap the function that makes the reaction of a handler, to record each run of that reaction."""
 
     def noted_reaction_of(found: Registered) -> Run:
         react = reaction_of(found)
@@ -106,7 +106,7 @@ def _reacting(run: TrackedRun, reaction_of: Callable[[Registered], Run]) -> Call
 
 
 def _recording(run: TrackedRun) -> Callable[[UnitOfWork], None]:
-    """What lets a unit of work tell which events it commits."""
+    """Make units of work report the events that they commit."""
 
     def prepare(unit: UnitOfWork) -> None:
         really_record, really_commit = unit.record, unit.commit

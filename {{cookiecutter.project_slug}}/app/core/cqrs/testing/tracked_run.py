@@ -1,4 +1,4 @@
-"""What `tracked` tells about a run."""
+"""The recording that `tracked` makes of a bus."""
 
 import asyncio
 from collections import defaultdict
@@ -13,25 +13,25 @@ from app.core.cqrs.testing.noted import Handled, Sent
 
 
 class TrackedRun:
-    """What happened on a bus while it was tracked, each list in the order in which things began."""
+    """What happened on a bus while it was tracked. Messages and reactions are listed in the order of their start."""
 
     def __init__(self, bus: CQRSBus) -> None:
         self._bus = bus
         self._something_ended = asyncio.Event()
         self.sent: list[Sent] = []
-        """Commands and queries, sent from outside and by handlers."""
+        """Commands and queries, sent from outside or by handlers."""
         self.recorded: list[EventRecord] = []
-        """What was committed to the event log."""
+        """The event records that were committed to the event log."""
         self.published: list[DomainEvent] = []
-        """The events that were committed, and those that were published outside of a transaction."""
+        """The committed events; on a bus without units of work, the published events."""
         self.reactions: list[Handled] = []
-        """What the handlers of events did."""
+        """The runs of event handlers."""
 
     @property
     def handled(self) -> dict[type[DomainEvent], list[str]]:
-        """Event type -> the names of the handlers that ran to their end; none where nobody reacted.
+        """Event type -> the names of the handlers that completed; empty for an event without any.
 
-        Each handler once for an event: one that has had it is passed over when the event comes again.
+        Each handler is listed once per event: a handler skips a redelivered event that it already processed.
         """
         names: dict[type[DomainEvent], list[str]] = defaultdict(list)
         ended = [one for one in self.reactions if one.error is None and not one.is_running]
@@ -42,14 +42,14 @@ class TrackedRun:
 
     @property
     def failures(self) -> list[Handled]:
-        """The reactions that failed; with @retry_on_failure, in their last attempt."""
+        """The reactions that failed; with @retry_on_failure, after their last attempt."""
         return [one for one in self.reactions if one.error is not None]
 
     async def quiet(self, timeout_seconds: float = 5.0) -> None:
-        """Wait until every message is answered, and every reaction has run, with what they send in turn.
+        """Wait until every message is answered and every reaction has run, including all that they cause in turn.
 
         Raises:
-            TimeoutError: that takes longer; it says what is still running.
+            TimeoutError: if that takes longer; the message lists what is still running.
         """
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -59,7 +59,7 @@ class TrackedRun:
             raise TimeoutError(f"Not quiet after {timeout_seconds:g} s: {left}.") from None
 
     async def _nothing_running(self) -> None:
-        """Wait for the reactions again whenever something has ended: they may be to what it committed."""
+        """Wait for reactions again whenever an entry ends, because it may have committed further events."""
         self._something_ended.set()
         while self._something_ended.is_set() or self._running():
             await self._something_ended.wait()
@@ -80,7 +80,7 @@ class TrackedRun:
 
     @contextmanager
     def noting_the_end_of(self, entry: Sent | Handled) -> Iterator[None]:
-        """What is done inside is what the entry is about."""
+        """Record in the entry how the block inside ends."""
         try:
             yield
         except BaseException as error:
