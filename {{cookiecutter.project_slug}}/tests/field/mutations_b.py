@@ -3,6 +3,7 @@
 from tests.mutation import Mutation, outside
 
 OUTBOX, RELAY, DELIVERY = "persistence/events/outbox.py", "composition/relay.py", "composition/delivery.py"
+STATEMENTS = "persistence/events/outbox_statements.py"
 OF_OUTBOX, OF_RELAY = "persistence/events/test_outbox.py", "composition/test_relay.py"
 OF_DELIVERY, OF_CONSUMER = "composition/test_delivery.py", "composition/test_consumer.py"
 WAITING, OF_WAITING = "persistence/events/waiting_events.py", "persistence/events/test_waiting_events.py"
@@ -12,6 +13,11 @@ KEEPING, REGISTRATIONS = "persistence/events/received_events.py", "core/cqrs/reg
 def of_outbox(name: str, old: str, new: str) -> Mutation:
     """A mutation that the tests of the outbox have to notice."""
     return outside(f"outbox/{name}", OUTBOX, old, new, OF_OUTBOX)
+
+
+def statement(name: str, old: str, new: str) -> Mutation:
+    """A mutation of a statement of the outbox."""
+    return outside(f"outbox/{name}", STATEMENTS, old, new, OF_OUTBOX)
 
 
 def of_relay(name: str, old: str, new: str) -> Mutation:
@@ -26,21 +32,21 @@ MUTATIONS = [
         "            await promote(connection, {claimed.stream for claimed in done}, now)\n",
         "",
     ),
-    of_outbox("only the first of a stream is let go", "~r.dead, r.version == lowest)", "~r.dead)"),
+    of_statement("only the first of a stream is let go", "~r.dead, r.version == lowest)", "~r.dead)"),
     of_outbox("what is dead is not due", "None if dead else now", "now"),
-    of_outbox("an event of ours that comes later is waited for", "earlier.id > event.id, ", ""),
-    of_outbox("what another release knows is waited for", "earlier.event_type.not_in(known)", "literal(False)"),
-    of_outbox(
+    of_statement("an event of ours that comes later is waited for", "earlier.id > event.id, ", ""),
+    of_statement("what another release knows is waited for", "earlier.event_type.not_in(known)", "literal(False)"),
+    of_statement(
         "what comes before at another service is waited for",
         'or_(event.previous.is_(None), came, waited).label("is_next")',
         'literal(True).label("is_next")',
     ),
-    of_outbox("what was not handed out did not come", "        before.published_at.is_not(None),\n", ""),
-    of_outbox("what never comes is not waited for", "came, waited)", "came)"),
+    of_statement("what was not handed out did not come", "        before.published_at.is_not(None),\n", ""),
+    of_statement("what never comes is not waited for", "came, waited)", "came)"),
     of_outbox("it is waited for a while", "now - timedelta(seconds=GRACE_SECONDS)", "now"),
-    of_outbox("aggregates of two services are two", "row.source == bindparam", 'bindparam("of") == bindparam'),
+    of_statement("aggregates of two services are two", "row.source == bindparam", 'bindparam("of") == bindparam'),
     # Leases
-    of_outbox(
+    of_statement(
         "others do not store what became of it",
         'reactions.c.claimed_by == bindparam("me")',
         'or_(reactions.c.claimed_by == bindparam("me"), literal(True))',
@@ -67,8 +73,8 @@ MUTATIONS = [
         "",
     ),
     # Handlers do not hold each other up
-    of_outbox("no handler gets more than it may have", '.limit(bindparam(f"free_{number}"))', ".limit(100)"),
-    of_outbox("the oldest comes first", "due.order_by(r.due_at, r.event_id)", "due.order_by(r.event_id.desc())"),
+    of_statement("no handler gets more than it may have", '.limit(bindparam(f"free_{number}"))', ".limit(100)"),
+    of_statement("the oldest comes first", "due.order_by(r.due_at, r.event_id)", "due.order_by(r.event_id.desc())"),
     of_relay(
         "a handler has places", "while ahead and self._busy[handler] < self._places(handler) and", "while ahead and"
     ),

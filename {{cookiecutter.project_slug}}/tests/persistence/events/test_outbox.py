@@ -16,17 +16,15 @@ from app.core.cqrs.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
 from app.persistence.events import outbox as outbox_module
+from app.persistence.events import outbox_statements
 from app.persistence.events.outbox import (
     GRACE_SECONDS,
     LEASE_SECONDS,
-    LOCK,
-    NO_LOCK,
-    SHARED_LOCK,
     Claimed,
     Outbox,
     Outcome,
-    writing,
 )
+from app.persistence.events.outbox_statements import LOCK, NO_LOCK, SHARED_LOCK, writing
 from app.persistence.tables import reactions, received_events
 from tests.core.cqrs.support import within_patience
 from tests.databases import until_held_up
@@ -117,7 +115,7 @@ async def test_a_handler_gets_as_much_as_it_may_have_the_oldest_first(database: 
 async def test_more_events_than_are_handed_out_at_once_keep_their_order(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "HANDED_OUT_AT_ONCE", 3)
+    monkeypatch.setattr(outbox_statements, "HANDED_OUT_AT_ONCE", 3)
     await store(database, *(event_of("a", version) for version in (5, 4, 3, 2, 1)))  # as with clocks that are apart
     outbox = outbox_of(database)
     seen: list[int | None] = []
