@@ -1,4 +1,4 @@
-"""What endpoints ask for, of HTTP and of WebSockets: `bus: Bus`, `user: CurrentUser`, `page: Page`."""
+"""Dependencies of endpoints, for HTTP and WebSockets: `bus: Bus`, `user: CurrentUser`, `page: Page`."""
 
 import re
 from collections.abc import Awaitable, Callable, Coroutine
@@ -35,7 +35,7 @@ bearer = OAuth2PasswordBearer(tokenUrl="/api/auth/login", refreshUrl="/api/auth/
 
 @dataclass(slots=True)
 class RequestBus:
-    """The service's bus, for one request: what is sent through it carries who asked, and for which request."""
+    """The bus for one request: it adds the caller and the ids of the request to the metadata of each message."""
 
     bus: CQRSBus
     user_id: str | None
@@ -45,13 +45,13 @@ class RequestBus:
 
     @coroutine_function
     def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
-        """Have a command done."""
+        """Execute a command."""
         self._stamp(command.metadata)
         return self.bus.execute_command(command)
 
     @coroutine_function
     def execute_query(self, query: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]:
-        """Have a query answered."""
+        """Execute a query."""
         self._stamp(query.metadata)
         return self.bus.execute_query(query)
 
@@ -65,29 +65,29 @@ class RequestBus:
 
 @dataclass(slots=True)
 class SocketBus(RequestBus):
-    """The service's bus, for one WebSocket, which may stay open for longer than its caller may call.
+    """The bus for one WebSocket, which may stay open longer than its caller's access is valid.
 
-    Each message is an operation of its own, with its own transaction and what the container builds for it. Its
-    `idempotency_key` is its own too: what the endpoint has set in the metadata stays.
+    Each message is an operation with its own transaction and its own container scope. It also has its own
+    `idempotency_key`: the endpoint sets it in the metadata.
     """
 
     require_caller: Callable[[], Awaitable[object]] | None
 
     async def execute_command(self, command: ICommand[R]) -> CommandResult[R]:
-        """Have a command done.
+        """Execute a command.
 
         Raises:
-            AuthenticationError: the access token has expired by now, or its login has ended; the socket is closed.
+            AuthenticationError: if the access token has expired, or its login has ended; the socket is closed.
         """
         await self._require()
         self._stamp(command.metadata)
         return await self.bus.execute_command(command)
 
     async def execute_query(self, query: IQuery[R]) -> QueryResult[R]:
-        """Have a query answered.
+        """Execute a query.
 
         Raises:
-            AuthenticationError: the access token has expired by now, or its login has ended; the socket is closed.
+            AuthenticationError: if the access token has expired, or its login has ended; the socket is closed.
         """
         await self._require()
         self._stamp(query.metadata)
@@ -126,22 +126,22 @@ async def _current_user(connection: HTTPConnection, token: SentToken) -> AccessT
 
 
 CurrentUser = Annotated[AccessToken, Depends(_current_user)]
-"""Who calls; without an access token, or with that of a login that has ended, the answer is 401."""
+"""The caller; the response is 401 without an access token, or with that of a login that has ended."""
 
 
 class CallersBus(SecurityBase):
-    """Gives an endpoint the bus for whoever calls.
+    """Gives an endpoint the bus for its caller.
 
-    FastAPI takes longer for each dependency of a dependency, and for each header that is one, than the bus for a
-    command. So this is one that reads the headers itself, and is at the same time the scheme that the documentation
-    shows; `app.api.routing` documents the key.
+    In FastAPI each nested dependency, and each header that is one, takes longer than a command takes in the bus. This
+    dependency therefore reads the headers itself, and is also the security scheme of the documentation;
+    `app.api.routing` documents the key.
     """
 
     model = bearer.model
     scheme_name = bearer.scheme_name
 
     async def __call__(self, connection: HTTPConnection) -> RequestBus:
-        """The bus, for the caller that the access token names, if one was sent. One that is no good is not none."""
+        """The bus for the caller of the access token, if one was sent. An invalid token is refused, not ignored."""
         if b"authorization" not in connection.scope["state"]["headers"]:
             return _bus_for(connection, None)
         token = await bearer(connection)
@@ -156,7 +156,7 @@ async def _anonymous_bus(connection: HTTPConnection) -> RequestBus:
 def _bus_for(
     connection: HTTPConnection, user_id: str | None, require_caller: Callable[[], Awaitable[object]] | None = None
 ) -> RequestBus:
-    # As it is in the scope: Starlette makes objects of the state and of the headers, which takes longer.
+    # Read from the scope: Starlette makes objects of the state and of the headers, which takes longer.
     scope = connection.scope
     state, bus = scope["state"], scope["app"].state.service.bus
     key = state["headers"].get(b"idempotency-key")
@@ -173,21 +173,21 @@ Bus = Annotated[RequestBus, Depends(CallersBus())]
 """The bus; what is sent through it carries the caller, the correlation id and the idempotency key."""
 
 AnonymousBus = Annotated[RequestBus, Depends(_anonymous_bus)]
-"""The bus for who proves in the message itself who it is, as at login: a stale token does not stand in the way."""
+"""The bus for messages that contain their own proof of identity, as at login: an expired token is ignored."""
 
 
 def takes_keys(dependency: object) -> bool:
-    """Whether this dependency gives a bus, which reads the `Idempotency-Key`."""
+    """Whether this dependency provides a bus, which reads the `Idempotency-Key`."""
     return isinstance(dependency, CallersBus) or dependency is _anonymous_bus
 
 
 @dataclass(frozen=True, slots=True)
 class PageOfList:
-    """Which part of a list is asked for."""
+    """The requested page of a list."""
 
     page: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Counted from 1.")] = 1
     page_size: Annotated[int, Query(ge=1, le=LARGEST_PAGE_SIZE)] = 20
 
 
 Page = Annotated[PageOfList, Depends()]
-"""Which part of a list is asked for: `page` and `page_size`."""
+"""The requested page of a list: `page` and `page_size`."""

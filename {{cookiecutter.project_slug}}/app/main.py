@@ -22,7 +22,7 @@ ROUTES = "app.api.routes"
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The web application; it opens the service when it starts, and closes it when it ends."""
+    """Create the web application, which opens the service when it starts and closes it when it ends."""
     settings = settings or load_settings()
     production = settings.environment == "production"
     configure_logging(json=production, level=settings.log_level, traces=bool(settings.traces_url))
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         telemetry=telemetry_with(requests),
     )
-    # A request is compared with one route after the other, and the documentation's are asked for least.
+    # Routes are compared in this order, and those of the documentation are requested least.
     documentation, app.router.routes = app.router.routes, []
     for router in found_routers():
         add_routes(app, router)
@@ -64,10 +64,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def found_routers() -> list[APIRouter]:
     """The `router` of every module under `app.api.routes`, each once.
 
-    A package needs none, and neither does a module whose name begins with an underscore.
+    Packages, and modules whose name begins with an underscore, need none.
 
     Raises:
-        DiscoveryError: a module has none, or has endpoints that are not in it.
+        DiscoveryError: if a module has none, or has endpoints that are not in it.
     """
     modules = discover(ROUTES).modules
     routers = [module.router for module in modules if isinstance(getattr(module, "router", None), APIRouter)]
@@ -78,13 +78,13 @@ def found_routers() -> list[APIRouter]:
 
 
 class TellWhy:
-    """Says in a sentence why the service does not start, where the server would print a traceback."""
+    """Reports in a sentence why the service does not start, where the server would print a traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Pass everything on, and look only at the start."""
+        """Pass everything on, and observe only the start."""
         if scope["type"] != "lifespan":
             return self.app(scope, receive, send)
 

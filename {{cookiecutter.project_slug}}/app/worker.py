@@ -1,4 +1,4 @@
-"""The service without HTTP: it delivers events, and receives those of the broker. `app worker`."""
+"""The service without HTTP (`app worker`): it delivers events, and consumes those of the broker."""
 
 import asyncio
 import signal
@@ -12,10 +12,10 @@ logger = structlog.get_logger(__name__)
 
 
 async def work(settings: Settings) -> signal.Signals:
-    """Deliver and receive events until SIGTERM or Ctrl+C; what was begun is finished.
+    """Deliver and consume events until SIGTERM or Ctrl+C; work in progress is finished.
 
     Returns:
-        Which of the two it was.
+        The signal that ended it.
     """
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()

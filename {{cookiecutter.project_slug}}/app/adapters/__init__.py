@@ -1,1 +1,1 @@
-"""The outside world. One file for each port and what the adapter is made of; a URL's scheme finds its file."""
+"""Adapters of the ports to external systems. One file per port and technology; a URL's scheme selects the file."""

@@ -19,7 +19,7 @@ def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
 
 
 class AmqpCarrier(Carrier[RabbitBroker]):
-    """An exchange named after the topic; the queue of the group gets everything that is published to it."""
+    """Uses an exchange named after the topic; the queue of the consumer group receives everything published to it."""
 
     outages = (AMQPError, RuntimeError)
 
@@ -31,7 +31,7 @@ class AmqpCarrier(Carrier[RabbitBroker]):
         )
 
     def make(self, *, consuming: bool) -> RabbitBroker:
-        """A message that reaches no queue is an error, not a loss."""
+        """Create the client. A published message that reaches no queue raises an error instead of being lost."""
         return RabbitBroker(
             self.url,
             default_channel=Channel(prefetch_count=HELD, publisher_confirms=True, on_return_raises=True),
@@ -42,13 +42,13 @@ class AmqpCarrier(Carrier[RabbitBroker]):
         )
 
     async def prepare(self, broker: RabbitBroker) -> None:
-        """Declare the queue before anything is published, or there would be nobody to keep it."""
+        """Declare exchange and queue before anything is published: without a bound queue no message is stored."""
         exchange = await broker.declare_exchange(self._exchange)
         queue = await broker.declare_queue(self._queue)
         await queue.bind(exchange, routing_key="#")
 
     async def is_alive(self, broker: RabbitBroker) -> bool:
-        """Whether the connection is open; the client would repair it at leisure."""
+        """Whether the connection is open; the client's own reconnection is too slow to wait for."""
         return (await broker.connect()).connected.is_set()
 
     async def send(self, broker: RabbitBroker, message: EventMessage) -> None:
@@ -67,9 +67,9 @@ class AmqpCarrier(Carrier[RabbitBroker]):
         )
 
     def refuses(self, error: Exception) -> bool:
-        """Whether a queue is full. That there is no queue anymore is an outage, which ends when it is declared anew."""
+        """Whether a queue is full. A missing queue is an outage, which ends when a new connection declares it again."""
         return isinstance(error, DeliveryError) and not isinstance(error, PublishError)
 
     def subscribe(self, broker: RabbitBroker, take: Take) -> None:
-        """Take from the queue of the group."""
+        """Consume the queue of the consumer group."""
         broker.subscriber(self._queue, self._exchange, ack_policy=AckPolicy.MANUAL, decoder=as_it_is)(handing(take))

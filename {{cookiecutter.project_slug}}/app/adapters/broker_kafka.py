@@ -1,4 +1,4 @@
-"""Events through Kafka: a topic, in which all events of one aggregate lie in one partition."""
+"""Events through Kafka: one topic, in which all events of one aggregate are in the same partition."""
 
 from contextlib import AbstractAsyncContextManager
 from urllib.parse import unquote, urlsplit
@@ -24,12 +24,12 @@ def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
 
 
 class KafkaCarrier(Carrier[KafkaBroker]):
-    """One message of a partition after the other: its offset is committed when it is done with."""
+    """Consumes one message at a time; its offset is committed after it was handled."""
 
     outages = (KafkaError,)
 
     def make(self, *, consuming: bool) -> KafkaBroker:
-        """A publisher to whom all replicas confirm, and who writes nothing twice when it has to repeat itself."""
+        """Create the client. Its publisher is idempotent, and waits for all in-sync replicas to confirm."""
         url = urlsplit(self.url)
         return KafkaBroker(
             _servers(url.netloc),
@@ -42,7 +42,7 @@ class KafkaCarrier(Carrier[KafkaBroker]):
         )
 
     def refuses(self, error: Exception) -> bool:
-        """Whether it is the message that Kafka does not like."""
+        """Whether Kafka rejects this message, for instance because it is too large."""
         return isinstance(error, REFUSALS)
 
     async def send(self, broker: KafkaBroker, message: EventMessage) -> None:
@@ -50,7 +50,7 @@ class KafkaCarrier(Carrier[KafkaBroker]):
         await broker.publish(message.body, self.topic, key=message.key.encode(), headers=headers_of(message))
 
     def subscribe(self, broker: KafkaBroker, take: Take) -> None:
-        """Take from the partitions that the group gives to this process; a commit is for all that came before, too."""
+        """Consume the partitions assigned to this process, one message at a time: a commit covers all earlier ones."""
 
         async def hand(received: Received) -> None:
             await (await take(received))

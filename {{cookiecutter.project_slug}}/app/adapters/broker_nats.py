@@ -1,4 +1,4 @@
-"""Events through NATS JetStream: a stream in a file, which knows an event that it has seen already."""
+"""Events through NATS JetStream: a stream stored in a file, which discards duplicates by event id."""
 
 import asyncio
 import re
@@ -31,12 +31,12 @@ from app.core.broker import Broker, EventMessage
 from app.core.config import Settings
 
 DUPLICATES_SECONDS = 600
-"""For how long the server remembers the ids of events."""
+"""How long the server remembers event ids, to discard duplicates."""
 UNACKNOWLEDGED = 10_000
-"""How many messages all processes together may hold."""
+"""How many messages all consumers together may hold unacknowledged."""
 FETCH_SECONDS = 1.0
-# An empty fetch ends by the client's own TimeoutError or, if the server's answer comes in the last moment, by Python's.
-# FastStream takes the second for a failure: it logs a traceback, and starts a task anew while it keeps the old one.
+# An empty fetch ends with the client's own TimeoutError or, if the server answers at the last moment, with Python's.
+# FastStream treats the second as a failure: it logs a traceback and starts a new task without ending the old one.
 stream_pull_subscriber.TimeoutError = TimeoutError  # type: ignore[assignment,attr-defined]
 NOT_IN_A_SUBJECT = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -52,7 +52,7 @@ class NatsCarrier(Carrier[NatsBroker]):
     outages = (nats.errors.Error,)
 
     def make(self, *, consuming: bool) -> NatsBroker:
-        """A publisher is told at once that the server is gone; a consumer waits for it."""
+        """Create the client. A publisher fails at once when the server is gone; a consumer keeps reconnecting."""
         return NatsBroker(
             self.url.split(","),
             allow_reconnect=consuming,
@@ -69,21 +69,21 @@ class NatsCarrier(Carrier[NatsBroker]):
         return (await broker.connect()).is_connected
 
     async def disconnect(self, broker: NatsBroker) -> None:
-        """Close the connection, also one that is lost: it would try to come back for ever."""
+        """Close the connection, including a lost one, which would otherwise try to reconnect for ever."""
         stopping = asyncio.create_task(broker.stop())
         _, late = await asyncio.wait([stopping], timeout=PUBLISH_SECONDS)
-        while late:  # the client takes the first for an order to wait for the server once more, ten seconds long
+        while late:  # the client reacts to the first cancellation by waiting for the server again, for ten seconds
             stopping.cancel()
             _, late = await asyncio.wait([stopping], timeout=0.1)
         try:
-            with suppress(IncorrectState):  # it is closed
+            with suppress(IncorrectState):  # it is closed already
                 await broker.connection.close()
         finally:
             if not stopping.cancelled():
                 stopping.result()
 
     async def prepare(self, broker: NatsBroker) -> None:
-        """Make the stream, unless there is one; its limits are then somebody's decision."""
+        """Create the stream unless it exists; the limits of an existing stream were an operator's decision."""
         stream = (await broker.connect()).jetstream()
         try:
             await stream.stream_info(self.topic)
@@ -112,7 +112,7 @@ class NatsCarrier(Carrier[NatsBroker]):
         return isinstance(error, (nats.errors.MaxPayloadError, nats.js.errors.BadRequestError))
 
     def subscribe(self, broker: NatsBroker, take: Take) -> None:
-        """Fetch what is next for the group."""
+        """Fetch the next messages of the consumer group."""
         broker.subscriber(
             f"{self.topic}.>",
             durable=self.group,
@@ -124,15 +124,15 @@ class NatsCarrier(Carrier[NatsBroker]):
         )(handing(take))
 
     async def keep(self, broker: NatsBroker, held: Collection[Received]) -> None:
-        """Start their time anew."""
+        """Restart the acknowledgement deadline of these messages."""
         for received in held:
             await received.raw_message.in_progress()
 
     async def give_back(self, received: Received) -> None:
-        """When the server has forgotten what this process has asked for, or it would send it here again."""
+        """Return the message after this process's pending fetch has expired, or the server would send it here again."""
         await received.raw_message.nak(delay=FETCH_SECONDS)
 
 
 def _subject_of(event_type: str) -> str:
-    """The type without what no subject may have. A dot stays between names: `events.stock.>` is all of a service."""
+    """The event type without forbidden characters. Dots stay: `events.stock.>` matches all events of one service."""
     return ".".join(filter(None, NOT_IN_A_SUBJECT.sub("_", event_type).split("."))) or "_"

@@ -1,6 +1,6 @@
-"""Events through Redis Streams: a stream, and a consumer group that remembers what is not acknowledged.
+"""Events through Redis Streams: one stream, and a consumer group that tracks unacknowledged messages.
 
-How safe a confirmed event is on disk is for the server to say: set `appendonly yes` and the `appendfsync` you need.
+The server's configuration decides how durable a confirmed event is: set `appendonly yes` and a suitable `appendfsync`.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ from app.core.broker import Broker, EventMessage
 from app.core.config import Settings
 
 BODY = "event"
-"""The field of an entry that has the event."""
+"""The field of a stream entry that holds the event."""
 PUBLISHING_AT_ONCE = 10
-"""Each takes a connection of its own from the pool."""
+"""Each concurrent publish uses a connection of its own from the pool."""
 
 
 def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
@@ -43,7 +43,7 @@ def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
 
 
 class RedisCarrier(Carrier[RedisBroker]):
-    """A stream named after the topic, and a group in which every process is a consumer of its own."""
+    """A stream named after the topic, and a consumer group in which every process is a separate consumer."""
 
     outages = (RedisError,)
 
@@ -53,7 +53,7 @@ class RedisCarrier(Carrier[RedisBroker]):
         self._publishing = asyncio.Semaphore(PUBLISHING_AT_ONCE)
 
     def make(self, *, consuming: bool) -> RedisBroker:
-        """One that does not wait long for a server that does not answer."""
+        """Create the client, with timeouts for a server that does not answer."""
         return RedisBroker(
             self.url,
             socket_timeout=PUBLISH_SECONDS,
@@ -64,26 +64,26 @@ class RedisCarrier(Carrier[RedisBroker]):
         )
 
     async def prepare(self, broker: RedisBroker) -> None:
-        """Make the group, which begins with the first event there ever was."""
+        """Create the consumer group, which starts at the beginning of the stream."""
         client = client_of(broker)
         try:
             await client.xgroup_create(self.topic, self.group, id="0", mkstream=True)
         except ResponseError as error:
-            if "BUSYGROUP" not in str(error):  # it is there already
+            if "BUSYGROUP" not in str(error):  # it exists already
                 raise
 
     async def send(self, broker: RedisBroker, message: EventMessage) -> None:
-        """Add it to the stream, whose reply is the confirmation."""
+        """Add the event to the stream; the server's reply is the confirmation."""
         async with self._publishing:
             fields: dict[Any, Any] = {**headers_of(message), BODY: message.body}
             await client_of(broker).xadd(self.topic, fields)
 
     def refuses(self, error: Exception) -> bool:
-        """Only what is too large is the message's fault."""
+        """Whether the message is too large, which Redis reports as a protocol error; all other errors are outages."""
         return isinstance(error, ResponseError) and str(error).startswith("Protocol error")
 
     def subscribe(self, broker: RedisBroker, take: Take) -> None:
-        """Take what is new, and what another consumer has left."""
+        """Consume new entries, and take over entries that another consumer left unacknowledged."""
         new = StreamSub(self.topic, group=self.group, consumer=self._consumer, max_records=FETCHED)
         left = StreamSub(
             self.topic,
@@ -96,7 +96,7 @@ class RedisCarrier(Carrier[RedisBroker]):
             broker.subscriber(stream=stream, parser=parse, ack_policy=AckPolicy.MANUAL, decoder=as_it_is)(handing(take))
 
     async def keep(self, broker: RedisBroker, held: Collection[Received]) -> None:
-        """Claim them once more, which sets back how long they have been idle."""
+        """Claim the entries again, which resets their idle time."""
         ids = [message_id for received in held for message_id in received.raw_message["message_ids"]]
         if ids:
             client = client_of(broker)
@@ -104,16 +104,16 @@ class RedisCarrier(Carrier[RedisBroker]):
 
 
 def client_of(broker: RedisBroker) -> Redis:
-    """The client of a connected broker. `broker.connect()` would open one for a dropped broker that nobody closes.
+    """The client of a connected broker. For a dropped broker, `broker.connect()` would open one that is never closed.
 
     Raises:
-        IncorrectState: the broker is not connected, or not any more.
+        IncorrectState: if the broker is not connected, or not any more.
     """
     return cast(Redis, broker.config.broker_config.connection.client)
 
 
 async def parse(raw: dict[str, Any], original: Callable[[dict[str, Any]], Awaitable[Received]]) -> Received:
-    """An entry as anybody writes it: the event in one field, and headers, if there are any, in others."""
+    """Parse an entry of any publisher: one field contains the event, the other fields are optional headers."""
     fields = {name.decode(errors="replace"): value for name, value in raw["data"].items()}
     received = await original({**raw, "data": {}})
     received.body = fields.pop(BODY, b"")

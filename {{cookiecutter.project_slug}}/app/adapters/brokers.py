@@ -1,4 +1,4 @@
-"""The broker of `BROKER_URL`, if there is one."""
+"""Opens the broker that `BROKER_URL` selects, if it is set."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +10,10 @@ from app.core.config import Settings
 
 @asynccontextmanager
 async def open_broker(settings: Settings) -> AsyncIterator[Broker | None]:
-    """The broker; None without a `BROKER_URL`: events stay in this service. Nothing is connected before it is used.
+    """Yield the broker, or None without a `BROKER_URL`: events stay in this service. It connects on first use.
 
     Raises:
-        ConfigurationError: nobody here understands the URL, or the driver is not installed.
+        ConfigurationError: if no adapter supports the URL's scheme, or its driver is not installed.
     """
     if not settings.broker_url:
         yield None

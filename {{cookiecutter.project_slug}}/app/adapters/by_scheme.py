@@ -1,4 +1,4 @@
-"""Finds the file of the adapter that a URL asks for: `memory://` and the port cache are in `cache_memory.py`."""
+"""Selects the adapter module for a URL by its scheme: `memory://` and the port `cache` give `cache_memory.py`."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -8,20 +8,20 @@ from app import adapters
 from app.core.cqrs import ConfigurationError
 
 ENCRYPTED = {"amqps": "amqp", "https": "http", "kafkas": "kafka", "rediss": "redis"}
-"""Scheme -> the one of the same adapter without TLS."""
+"""Scheme with TLS -> the scheme of the same adapter without TLS."""
 
 
 def adapter_module(port: str, url: str, extra: str | None = None, setting: str | None = None) -> ModuleType:
-    """The module of a port's adapter for this URL; only that one is imported.
+    """Import the module of a port's adapter for this URL, and no other adapter.
 
     Args:
-        port: what the names of its adapters begin with.
+        port: the prefix of the names of its adapters.
         url: the value of the setting.
-        extra: the extra of pyproject.toml with its driver; None: the one that is named like the scheme.
-        setting: where the URL is from; None: the setting that is named like the port.
+        extra: the extra of pyproject.toml that installs its driver; None: the extra named like the scheme.
+        setting: the setting that contains the URL; None: the setting named like the port.
 
     Raises:
-        ConfigurationError: there is none for its scheme, or its driver is not installed.
+        ConfigurationError: if no adapter supports the scheme, or its driver is not installed.
     """
     prefix, setting = f"{port}_", setting or f"{port.upper()}_URL"
     known = [

@@ -17,7 +17,7 @@ async def open_cache(settings: Settings) -> AsyncIterator[Cache]:
 
 
 class Stored(NamedTuple):
-    """A value, until when it is good, and as of when."""
+    """A cached value with its expiry time, its tags and the generation in which it was loaded."""
 
     value: bytes
     expires_at: float
@@ -26,11 +26,11 @@ class Stored(NamedTuple):
 
 
 class MemoryCache:
-    """Keeps the values used last. Invalidations are numbered: a value older than one of its tags' is stale.
+    """An LRU cache. Invalidations are numbered: a value older than the latest one of any of its tags is stale.
 
     Args:
-        max_entries: how many values are kept at most, and of how many tags the invalidation is remembered.
-        now: seconds on a clock that only goes forward.
+        max_entries: the maximum number of values, and of tags whose invalidation is remembered.
+        now: a monotonic clock, in seconds.
     """
 
     def __init__(self, max_entries: int, now: Callable[[], float] = monotonic) -> None:
@@ -39,11 +39,11 @@ class MemoryCache:
         self._entries: OrderedDict[str, Stored] = OrderedDict()
         self._invalidated: OrderedDict[str, int] = OrderedDict()
         self._floor = 0
-        """The number of the latest invalidation that was forgotten; it stands for all that were."""
+        """The number of the latest forgotten invalidation; it counts for every tag without a remembered one."""
         self._generation = 0
 
     async def get(self, key: str) -> CacheEntry | None:
-        """The entry of this key, if there is a good one."""
+        """The entry of this key; None if there is none, or it has expired or is stale."""
         stored = self._entries.get(key)
         if stored is None:
             return None
@@ -55,11 +55,11 @@ class MemoryCache:
         return CacheEntry(stored.value, remaining, "memory")
 
     async def generation(self, tags: Collection[str]) -> int:
-        """The latest invalidation of these tags; what is stored with it is as old as this."""
+        """The latest invalidation number of these tags (of all, if empty); a value loaded later is stored with it."""
         return max((self._invalidated.get(tag, self._floor) for tag in tags), default=self._generation)
 
     async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: int) -> None:
-        """Store a value, unless one of its tags was invalidated since the mark."""
+        """Store a value, unless one of its tags was invalidated after `generation` was read."""
         if not self._is_stale(tags, generation):
             self._entries[key] = Stored(value, self._now() + ttl_seconds, tuple(tags), generation)
             self._entries.move_to_end(key)
@@ -67,7 +67,7 @@ class MemoryCache:
                 self._entries.popitem(last=False)
 
     def loading(self, key: str, generation: int) -> AbstractAsyncContextManager[bool]:
-        """Nothing to wait for: no other process has anything to do with this cache."""
+        """Yield False without waiting: no other process uses this cache."""
         return nullcontext(False)
 
     async def invalidate(self, tags: Collection[str]) -> None:

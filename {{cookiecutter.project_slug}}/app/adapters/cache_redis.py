@@ -1,9 +1,9 @@
-"""A cache in Redis that all processes share, with one in the memory of each in front. Needs Redis 7 or newer.
+"""A two-level cache: Redis, shared by all processes, behind a cache in each one's memory. Needs Redis 7 or newer.
 
-- What one process invalidates is published, and dropped from the memory of every other a moment later.
-- Who does not hear Redis uses neither level, so Redis slow or gone means slower, never failing.
-- Who could not tell of an invalidation, or may have missed one, has everything dropped before it uses the cache again.
-  If it ends before that, and nobody else noticed the outage, stale entries stay until their time is over.
+- Invalidations are published, and every other process drops the entries from its memory a moment later.
+- A process without a connection to Redis uses neither level, so a slow or lost Redis costs time but causes no failure.
+- After a lost invalidation (sent or received) a process flushes the whole cache before it uses the cache again.
+  If it ends before that, and no other process noticed the outage, stale entries stay until they expire.
 """
 
 import json
@@ -22,9 +22,9 @@ from app.core.cqrs import Cache, CacheEntry
 from app.core.cqrs.policies.single_flight import SingleFlight
 
 EVERYTHING = "\0everything"
-"""The tag of all entries."""
+"""The tag that every entry has; invalidating it flushes the cache."""
 MARK_MS = 24 * 3600 * 1000
-"""For how long the mark of a tag is kept at least; longer than any load takes."""
+"""Minimum lifetime of a tag's mark; longer than any load takes."""
 LONGEST_MS = 10 * 365 * MARK_MS
 
 
@@ -33,7 +33,7 @@ async def open_cache(settings: Settings) -> AsyncIterator[Cache]:
     """The cache of `redis://` and `rediss://`.
 
     Raises:
-        ConfigurationError: the URL makes no sense.
+        ConfigurationError: if the URL is not a valid Redis URL.
     """
     async with connected(settings.cache_url) as client:
         cache = RedisCache(
@@ -46,21 +46,21 @@ async def open_cache(settings: Settings) -> AsyncIterator[Cache]:
 
 
 class Mark(NamedTuple):
-    """As of when a value is: in memory, and of each tag in Redis; none where Redis was not asked."""
+    """The version of a load: the generation in memory, and each tag's mark in Redis (none if Redis did not answer)."""
 
     memory: int
     tags: tuple[tuple[str, str], ...]
 
 
 class RedisCache:
-    """Two levels, of which an entry is taken from the first that has it."""
+    """Looks up an entry in memory first, then in Redis."""
 
     def __init__(self, link: RedisLink, memory: MemoryCache, prefix: str) -> None:
         self.link = link
         self._memory = memory
         self._prefix = prefix
         self._missed = False
-        """Whether an invalidation may not have reached everybody."""
+        """Whether an invalidation, sent or received, may have been lost."""
         self._looking: SingleFlight[CacheEntry | None] = SingleFlight()
         self._marking: SingleFlight[Mark] = SingleFlight()
         self._turns = RedisTurns(link)
@@ -68,7 +68,7 @@ class RedisCache:
         self._get, self._mark, self._set, self._invalidate = map(link.client.register_script, scripts)
 
     async def get(self, key: str) -> CacheEntry | None:
-        """The entry of this key, if there is a good one."""
+        """The entry of this key; None if there is no valid one."""
         if not self.link.is_trusted:
             return None
         entry = await self._memory.get(key)
@@ -87,7 +87,7 @@ class RedisCache:
         return CacheEntry(value, remaining_ms / 1000, "redis")
 
     async def generation(self, tags: Collection[str]) -> Mark:
-        """A mark of now; the tags in Redis that have none get one."""
+        """The current mark; tags without a mark in Redis get one."""
         names = [EVERYTHING, *sorted(tags)]
         return await self._marking.fly_next(repr(names), lambda: self._mark_of(names))
 
@@ -97,7 +97,7 @@ class RedisCache:
         return Mark(memory, tuple(zip(names, [mark.decode() for mark in marks or ()], strict=False)))
 
     async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Mark) -> None:
-        """Store a value on both levels, unless one of its tags was invalidated since the mark, or nobody knows."""
+        """Store a value in both levels, if Redis confirms that none of its tags was invalidated since the mark."""
         ttl_ms = max(1, int(min(ttl_seconds * 1000, LONGEST_MS)))
         keys = [self._entry(key), *(self._tag(tag) for tag, _ in generation.tags)]
         marks = [part for tag in generation.tags for part in tag]
@@ -116,20 +116,20 @@ class RedisCache:
             await self._memory.invalidate(tags)
 
     def loading(self, key: str, generation: Mark) -> AbstractAsyncContextManager[bool]:
-        """One process loads at a time what is as new as the mark; whether another one has, in the meantime."""
+        """Cross-process lock around loading a key at this mark. Yields True if another process held it first."""
         marks = ".".join(mark for _, mark in generation.tags)
         return self._turns.turn(f"{self._prefix}:turn:{key}:{marks}")
 
     async def hear(self, said: bytes) -> None:
-        """Drop from memory what another process calls stale."""
+        """Invalidate in memory the tags that another process has invalidated."""
         await self._memory.invalidate(json.loads(said))
 
     def lose(self) -> None:
-        """Expect to miss something."""
+        """Record that invalidations may be missed from now on."""
         self._missed = True
 
     async def catch_up(self) -> bool:
-        """Have everything dropped if something was missed: it may be older than an invalidation nobody heard of."""
+        """Flush the whole cache if an invalidation may have been missed. Returns False if Redis did not confirm it."""
         while self._missed:
             self._missed = False
             if not await self.link.insist(self._invalidate, *self._stale([EVERYTHING])):

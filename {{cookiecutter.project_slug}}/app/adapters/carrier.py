@@ -1,4 +1,4 @@
-"""What differs between the brokers, with FastStream in common."""
+"""The base class of broker adapters: it contains the differences between brokers, FastStream the common part."""
 
 import asyncio
 import logging
@@ -12,35 +12,35 @@ from app.core.broker import EventMessage
 from app.core.config import Settings
 
 PUBLISH_SECONDS = 5.0
-"""How long a publish may take at most, with the connection that it may need first."""
+"""Timeout of a publish, including a connection that it may have to open first."""
 FINISH_SECONDS = 30.0
-"""How long what was begun may take to finish when consuming ends."""
+"""How long messages in progress may take to finish when consuming ends."""
 TAKE_OVER_SECONDS = 30.0
-"""After how long without a sign of life a consumer's messages go to another, where the broker cannot see it die."""
+"""Without a heartbeat for so long, a consumer loses its messages to another, where the broker cannot see it die."""
 HELD = 100
-"""How many messages a process takes from the broker at most before it is done with the first."""
+"""How many unsettled messages a process accepts at most; also RabbitMQ's prefetch count."""
 FETCHED = 20
-"""How many it asks for at a time."""
+"""How many messages a process fetches at a time."""
 
 library_logger = logging.getLogger("app.faststream")
-library_logger.setLevel(logging.WARNING)  # it has a line for every message
-for handler in (own := logging.getLogger("faststream")).handlers:  # that of its tasks writes to standard output
+library_logger.setLevel(logging.WARNING)  # it logs a line for every message
+for handler in (own := logging.getLogger("faststream")).handlers:  # its handler for tasks writes to stdout
     own.removeHandler(handler)
 own.propagate = True
 own.setLevel(logging.WARNING)
 
 B = TypeVar("B", bound=Any)
-"""A broker of FastStream's. They have no public base class with what all of them can do."""
+"""A FastStream broker. FastStream has no public base class with all the methods that its brokers share."""
 Received = StreamMessage[Any]
 Take = Callable[[Received], Awaitable[asyncio.Task[None]]]
-"""Returns when there is room for the next message; its task ends when this one is settled."""
+"""Returns when there is room for the message; the returned task ends when the message is settled."""
 
 
 class Carrier(ABC, Generic[B]):
-    """Knows one kind of broker."""
+    """Adapts one kind of broker."""
 
     outages: ClassVar[tuple[type[Exception], ...]]
-    """What the client raises besides `OSError`, when it is not a bug."""
+    """Exceptions of the client, besides `OSError`, that mean an outage or a refused message and not a bug."""
 
     def __init__(self, settings: Settings) -> None:
         self.url = settings.broker_url
@@ -49,42 +49,42 @@ class Carrier(ABC, Generic[B]):
 
     @abstractmethod
     def make(self, *, consuming: bool) -> B:
-        """A broker that is not connected yet."""
+        """Create a broker that is not connected yet."""
 
     async def prepare(self, broker: B) -> None:
-        """See to it that what is published is kept for the consumers, whoever comes first."""
+        """Create what stores published messages for the consumers, so that either side may start first."""
 
     @abstractmethod
     async def send(self, broker: B, message: EventMessage) -> None:
-        """Publish, and wait for the confirmation."""
+        """Publish a message, and wait for the confirmation."""
 
     @abstractmethod
     def refuses(self, error: Exception) -> bool:
-        """Whether this error says that the broker is there and does not take this message."""
+        """Whether this error means that the broker is up and rejects this message."""
 
     @abstractmethod
     def subscribe(self, broker: B, take: Take) -> None:
-        """Let the broker hand what it receives to `take`, in order, as it is and unacknowledged."""
+        """Subscribe so that the broker passes messages to `take` in order, undecoded and unacknowledged."""
 
     async def keep(self, broker: B, held: Collection[Received]) -> None:
-        """Say that these messages are still being worked on, before the broker gives them to another."""
+        """Extend the lease of these messages in progress, before the broker gives them to another consumer."""
 
     async def give_back(self, received: Received) -> None:
-        """Let another have a message that was not begun with."""
+        """Return a message that was not handled, so that another consumer gets it."""
         await received.nack()
 
     async def is_alive(self, broker: B) -> bool:
-        """Whether the connection is there, as far as this side knows without asking."""
+        """Whether the connection is open, as far as the client knows without asking."""
         return True
 
     async def disconnect(self, broker: B) -> None:
-        """Close the connection; a broker that does not answer is not waited for."""
+        """Close the connection, waiting at most `PUBLISH_SECONDS` for a broker that does not answer."""
         async with asyncio.timeout(PUBLISH_SECONDS):
             await broker.stop()
 
 
 def handing(take: Take) -> Callable[[Received], Awaitable[None]]:
-    """A handler for FastStream, to which what a handler returns is an answer."""
+    """Wrap `take` in a handler without a return value: FastStream treats a returned value as a reply."""
 
     async def hand(received: Received) -> None:
         await take(received)
@@ -93,5 +93,5 @@ def handing(take: Take) -> Callable[[Received], Awaitable[None]]:
 
 
 async def as_it_is(received: Received) -> Received:
-    """A decoder that leaves the message alone, so that `take` gets it with its headers."""
+    """A decoder that returns the message unchanged, so that `take` gets it with its headers."""
     return received

@@ -1,11 +1,11 @@
-"""The time, from the system."""
+"""The system clock as the `Clock` port."""
 
 from datetime import UTC, datetime
 
 
 class SystemClock:
-    """The computer's clock."""
+    """Reads the computer's clock."""
 
     def now(self) -> datetime:
-        """The time, aware, in UTC."""
+        """The current time, timezone-aware, in UTC."""
         return datetime.now(UTC)

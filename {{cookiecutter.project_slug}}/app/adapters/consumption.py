@@ -1,4 +1,4 @@
-"""What a process has received over one connection, and is not done with."""
+"""The messages that a process received over one connection and has not settled yet."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Consumption:
-    """Takes messages as long as there is room, and tells the broker what became of each."""
+    """Handles messages up to a limit at once, and acknowledges each or gives it back."""
 
     def __init__(self, receive: Receive, give_back: Callable[[Received], Awaitable[None]]) -> None:
         self._give_back = give_back
@@ -22,10 +22,10 @@ class Consumption:
         self._room = asyncio.Semaphore(HELD)
         self._tasks: set[asyncio.Task[None]] = set()
         self.held: set[Received] = set()
-        """Neither acknowledged nor given back."""
+        """Messages that are neither acknowledged nor given back."""
 
     async def take(self, received: Received) -> asyncio.Task[None]:
-        """Begin with a message as soon as there is room; what ends when it is settled."""
+        """Start handling a message as soon as there is room. The returned task ends when the message is settled."""
         self.held.add(received)
         try:
             await self._room.acquire()
@@ -38,11 +38,11 @@ class Consumption:
         return task
 
     def close(self) -> None:
-        """Begin nothing anymore."""
+        """Start no further attempts."""
         self._turns.close()
 
     async def finish(self) -> None:
-        """Wait for what was begun, but not for ever."""
+        """Wait up to `FINISH_SECONDS` for messages in progress, then cancel them."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=FINISH_SECONDS)
             for task in late:
@@ -51,7 +51,7 @@ class Consumption:
     async def _settle(self, received: Received) -> None:
         try:
             await self._handle(received)
-        except Exception as error:  # the broker is gone, and the message comes again
+        except Exception as error:  # the connection is lost, and the broker redelivers the message
             logger.warning("message_not_settled", message_id=received.message_id, reason=type(error).__name__)
         finally:
             self.held.discard(received)

@@ -1,7 +1,7 @@
-"""Error reports by way of Sentry's protocol: to Sentry, GlitchTip, and what else understands it.
+"""Sends error reports in Sentry's protocol, to Sentry, GlitchTip or another compatible service.
 
-A thread sends them, from a queue that takes no more when it is full. A report tells where a bug is and in which
-operation; the words of errors and the values of variables stay in the log, because they may be somebody's.
+A thread sends them from a bounded queue, which drops reports when it is full. A report contains the location of a bug
+and its operation. Error messages and the values of variables stay in the log, because they may be personal data.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from app.core.cqrs import ConfigurationError, OperationMetadata
 
 MOST_WAITING = 100
 LAST_SECONDS = 2.0
-"""How long the end of the service waits for what is not sent yet."""
+"""How long the shutdown waits for unsent reports."""
 
 logger = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
 async def open_error_reports(settings: Settings) -> AsyncIterator["SentryReports"]:
-    """The reports of `http://` and `https://`.
+    """The error reporter of `http://` and `https://`.
 
     Raises:
-        ConfigurationError: the URL is no DSN.
+        ConfigurationError: if the URL is not a DSN.
     """
     client = _client(settings)
     try:
@@ -59,14 +59,14 @@ def _client(settings: Settings) -> Client:
 
 
 class SentryReports:
-    """Tells a Sentry. A client of its own, so that nothing is caught or changed that was not given to it."""
+    """Reports errors to Sentry. It has its own client, so that nothing else in the process is caught or changed."""
 
     def __init__(self, client: Client, service_name: str) -> None:
         self._client = client
         self._service_name = service_name
 
     def report(self, error: BaseException, name: str, metadata: OperationMetadata) -> None:
-        """Tell about an error."""
+        """Queue a report of an error. A failure to do so is logged, not raised."""
         try:
             event, hint = event_from_exception(error, client_options=self._client.options)
             self._client.capture_event({**event, **self._about(name, metadata)}, hint)  # type: ignore[typeddict-item]
@@ -89,7 +89,7 @@ class SentryReports:
 
 
 def without_words(event: Event, hint: Hint) -> Event:
-    """The event with types and places of errors, and nothing that an error says."""
+    """The event with the types and locations of errors, but without their messages."""
     for described in event.get("exception", {}).get("values", ()):
         described["value"] = ""
     return event

@@ -1,4 +1,4 @@
-"""What stands beside a CloudEvent in a broker's message. All of it is in the body too: who sends needs none of it."""
+"""The headers beside a CloudEvent in a broker message. The body has the same data, so publishers may omit them."""
 
 from hashlib import sha256
 from typing import Any
@@ -12,11 +12,11 @@ ID = "event-id"
 KEY = "event-key"
 TYPE = "event-type"
 TRACE = "traceparent"
-"""As W3C calls it."""
+"""The name that W3C Trace Context defines."""
 
 
 def headers_of(message: EventMessage) -> dict[str, str]:
-    """The headers of a message. Values are quoted as in a URL, because not every broker takes any text."""
+    """The headers of a message. Values are quoted as in a URL, because not every broker accepts arbitrary text."""
     headers = {ID: message.id, KEY: message.key, TYPE: message.event_type}
     if message.traceparent is not None:
         headers[TRACE] = message.traceparent
@@ -24,7 +24,7 @@ def headers_of(message: EventMessage) -> dict[str, str]:
 
 
 def event_of(received: StreamMessage[Any]) -> EventMessage:
-    """What was received, from whomever: without headers a message stands for itself, and sent again it is the same."""
+    """The received message, of any publisher. Without headers its id is the body's digest, the same if sent again."""
     headers = {
         name: unquote(str(received.headers[name])) for name in (ID, KEY, TYPE, TRACE) if name in received.headers
     }

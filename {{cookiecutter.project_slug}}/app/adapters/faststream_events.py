@@ -22,7 +22,7 @@ logger = structlog.get_logger(__name__)
 
 
 class FastStreamEvents:
-    """A `Broker`. Whoever publishes shares one connection; consuming has one of its own."""
+    """A `Broker`. All publishers share one connection; consuming uses a separate one."""
 
     def __init__(self, carrier: Carrier[Any]) -> None:
         self._carrier = carrier
@@ -43,8 +43,8 @@ class FastStreamEvents:
         """Send a message, and wait until the broker has confirmed that it is stored.
 
         Raises:
-            BrokerDownError: the broker is not there; the message may or may not have arrived.
-            MessageRefusedError: the broker does not take this one.
+            BrokerDownError: if the broker cannot be reached; the message may or may not have arrived.
+            MessageRefusedError: if the broker rejects this message.
         """
         broker = None
         try:
@@ -60,8 +60,8 @@ class FastStreamEvents:
 
     @asynccontextmanager
     async def consuming(self, receive: Receive) -> AsyncIterator[None]:
-        """Receive messages for as long as the context is open; what was begun is finished when it ends."""
-        stopping = asyncio.Event()  # a cancellation gets lost in some clients
+        """Receive messages while the context is open. On exit, messages in progress are finished."""
+        stopping = asyncio.Event()  # some clients swallow a cancellation
         task = asyncio.create_task(self._consume(receive, stopping))
         try:
             yield
@@ -102,7 +102,7 @@ class FastStreamEvents:
             await self._watch(broker, consumption.held, stopping)
         finally:
             consumption.close()
-            with suppress(Exception):  # it is lost already
+            with suppress(Exception):  # the connection may be lost already
                 for subscriber in broker.subscribers:
                     await subscriber.stop()
             await consumption.finish()

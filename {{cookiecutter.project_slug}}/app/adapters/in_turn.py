@@ -1,4 +1,4 @@
-"""Hands messages to their receiver: several at once, those with equal key one after the other."""
+"""Runs the receiver for several messages concurrently, in order per message key."""
 
 import asyncio
 from contextlib import suppress
@@ -16,20 +16,20 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 
 class InTurn:
-    """A message that its receiver fails on is tried again after a pause, each longer than the last.
+    """Retries a message whose receiver fails, with exponential backoff.
 
-    The pause holds up only what has the same key.
+    The backoff delays only messages with the same key.
     """
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """Key -> whose turn it is, for as long as somebody is waiting."""
+        """Key -> the lock of its messages, for as long as a message holds it or waits for it."""
         self._closing = asyncio.Event()
 
     async def handle(self, message: EventMessage) -> bool:
-        """Hand it over when its turn has come; whether the receiver is done with it, or `close` came first."""
+        """Run the receiver when it is the message's turn. False: `close` was called before the receiver succeeded."""
         turn = self._turns.setdefault(message.key, asyncio.Lock())
         async with turn:
             pause = FIRST_PAUSE_SECONDS
@@ -44,7 +44,7 @@ class InTurn:
         return False
 
     def close(self) -> None:
-        """Begin nothing anymore. What was begun goes on."""
+        """Start no further attempts; attempts in progress continue."""
         self._closing.set()
 
     async def _received(self, message: EventMessage, pause: float) -> bool:
@@ -63,7 +63,7 @@ class InTurn:
 
 
 async def pause_unless(event: asyncio.Event, seconds: float) -> None:
-    """Wait that long, or until it happens."""
+    """Wait for the event, at most this many seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,4 +1,4 @@
-"""Notifications as rows of a table, where users find them."""
+"""Notifications as rows of a table, where users read them."""
 
 from dataclasses import asdict
 
@@ -14,14 +14,14 @@ logger = structlog.get_logger(__name__)
 
 
 class TableNotifications:
-    """Stores notifications together with what they are about, and logs that it did."""
+    """Stores notifications in the transaction of the operation that sends them, and logs each."""
 
     def __init__(self, session: AsyncSession, clock: Clock) -> None:
         self._session = session
         self._clock = clock
 
     async def send(self, notification: Notification) -> None:
-        """Store it, unless it is there already."""
+        """Store the notification, unless it is stored already."""
         row = {**asdict(notification), "sent_at": self._clock.now()}
         if await insert_if_new(self._session, notifications, row):
             mark_stale(f"notifications:{notification.user_id}")

@@ -1,4 +1,4 @@
-"""What orders need of adapters, for the container."""
+"""Provides the adapters that orders need to the container."""
 
 from collections.abc import AsyncIterator
 
@@ -21,12 +21,12 @@ class OrderAdaptersProvider(Provider):
     def order_settings(self) -> OrderSettings:
         """The settings that orders add."""
         found = checked(OrderSettings)
-        adapter_module("payment", found.payment_url)  # so that one nobody has stops the start, not the first payment
+        adapter_module("payment", found.payment_url)  # an unsupported scheme fails the start, not the first payment
         return found
 
     @provide(scope=Lifetime.SERVICE)
     async def kitchen(self, order_settings: OrderSettings, database: Database) -> Kitchen:
-        """What the kitchen allows; its clock is the one that sales are kept by, or the service does not start."""
+        """The kitchen's hours and capacity, after a check that stored sales use the shop's current time zone."""
         await require_same_days(database)
         return order_settings.kitchen
 

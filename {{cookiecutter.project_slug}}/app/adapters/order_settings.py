@@ -13,12 +13,12 @@ HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 
 class OrderSettings(ShopSettings):
-    """Each named like its environment variable. Immutable."""
+    """Each field is named like its environment variable. Immutable."""
 
     kitchen_hours: str = ""
-    """When orders are taken on the shop's clock, such as 11:00-23:00 or 18:00-02:00; empty: always."""
+    """When orders are accepted, in the shop's time zone, such as 11:00-23:00 or 18:00-02:00; empty: always."""
     kitchen_capacity: int | None = Field(default=None, ge=1, le=100_000)
-    """How many orders may be in the kitchen at once; None: as many as come."""
+    """How many orders may be in the kitchen at once; None: no limit."""
     payment_url: str = Field(default="memory://", repr=False)
 
     @field_validator("kitchen_hours")
@@ -36,7 +36,7 @@ class OrderSettings(ShopSettings):
 
     @property
     def kitchen(self) -> Kitchen:
-        """What the kitchen allows."""
+        """The kitchen's opening hours and capacity."""
         found = HOURS.fullmatch(self.kitchen_hours)
         if found is None:
             return Kitchen(capacity=self.kitchen_capacity)

@@ -1,4 +1,4 @@
-"""Password hashes by Argon2, in threads of their own: a hash takes long and much memory on purpose."""
+"""Hashes passwords with Argon2 in a thread pool: a hash is slow and takes much memory on purpose."""
 
 import asyncio
 import secrets
@@ -16,12 +16,12 @@ from app.domain.ports import PasswordHasher
 
 T = TypeVar("T")
 HASHES_FOR_EACH_THREAD = 30
-"""One takes about a tenth of a second in production, so nobody waits much longer than three."""
+"""Limit of hashes in progress and queued. One takes about 0.1 s in production, so a caller waits about 3 s at most."""
 
 
 @asynccontextmanager
 async def open_hasher(settings: Settings) -> AsyncIterator[PasswordHasher]:
-    """The hasher, with as many threads as hashes may be made at once."""
+    """The hasher, with one thread for each hash that may be computed at once."""
     argon2 = Argon2Hasher(
         time_cost=settings.password_time_cost, memory_cost=settings.password_memory_kib, parallelism=1
     )
@@ -33,12 +33,12 @@ async def open_hasher(settings: Settings) -> AsyncIterator[PasswordHasher]:
 
 
 class Argon2PasswordHasher:
-    """Hashes away from the event loop; who finds all threads taken waits, if not too many do.
+    """Hashes outside the event loop. Callers queue for a free thread, up to a limit.
 
     Args:
-        hashing: how passwords are hashed.
-        threads: where.
-        most: how many hashes may be made or waited for; each who waits may hold a connection to the database.
+        hashing: the algorithm and its parameters.
+        threads: the pool that computes the hashes.
+        most: the maximum number of hashes in progress and queued; each waiting caller may hold a database connection.
     """
 
     def __init__(self, hashing: PasswordHash, threads: ThreadPoolExecutor, most: int) -> None:
@@ -49,7 +49,7 @@ class Argon2PasswordHasher:
         self._decoy = ""
 
     async def prepare(self) -> None:
-        """Make the hash that stands in for users who do not exist."""
+        """Compute the decoy hash that is verified for users who do not exist."""
         self._decoy = await self.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
@@ -57,7 +57,7 @@ class Argon2PasswordHasher:
         return await self._in_thread(lambda: self._hashing.hash(password))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Whether this is the password of that hash; for no hash it takes as long, and it is not."""
+        """Whether the password matches the hash. None never matches, but takes as long, so timing reveals nothing."""
         matches = await self._in_thread(lambda: self._hashing.verify(password, password_hash or self._decoy))
         return matches and password_hash is not None
 

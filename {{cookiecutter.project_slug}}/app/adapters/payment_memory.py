@@ -1,4 +1,4 @@
-"""A payment provider that is none: no money moves. It makes everything else work, and can be told to fail."""
+"""A fake payment provider: no money moves. Everything else works with it, and it can be made to fail."""
 
 from collections import deque
 from collections.abc import AsyncIterator
@@ -25,20 +25,20 @@ async def open_payments(url: str, settings: Settings) -> AsyncIterator["MemoryPa
 
 
 class MemoryPayments:
-    """Approves every card but one. What was charged and given back is there to look at.
+    """Approves every card but one. Its charges and refunds can be inspected.
 
-    Tell it `failures.append(TimeoutError())` and the next call fails so; a charge that times out was made all the same.
+    After `failures.append(TimeoutError())` the next call raises that error; a charge that times out is made anyway.
     """
 
     def __init__(self) -> None:
         self.charged: dict[str, tuple[str, Charge]] = {}
-        """Key -> the payment's id, and what was charged."""
+        """Key -> the payment's id, and the charge."""
         self.refunded: list[str] = []
         self._closed: set[str] = set()
         self.failures: deque[Exception] = deque()
 
     async def charge(self, charge: Charge) -> str:
-        """Approve, unless it is the card that is always declined, or comes after its refund. Once for each key."""
+        """Approve a charge, once for each key. The test card, and a key that was refunded before, are declined."""
         failure = self.failures.popleft() if self.failures else None
         if failure is not None and not isinstance(failure, TimeoutError):
             raise failure
@@ -52,7 +52,7 @@ class MemoryPayments:
         return payment_id
 
     async def refund(self, key: str) -> None:
-        """Note that it was given back."""
+        """Record the refund of this key; later charges with the key are declined."""
         if self.failures:
             raise self.failures.popleft()
         self._closed.add(key)

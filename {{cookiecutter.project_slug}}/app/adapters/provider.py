@@ -1,4 +1,4 @@
-"""The adapters, for the container."""
+"""Provides the adapters to the container."""
 
 from collections.abc import AsyncIterator
 
@@ -16,7 +16,7 @@ from app.domain.ports import AccessTokens, Notifications, PasswordHasher, Thrott
 
 
 class AdaptersProvider(Provider):
-    """One adapter for each port; where a URL decides, the one of its scheme."""
+    """One adapter for each port; where there are several, the scheme of a URL selects one."""
 
     clock = provide(SystemClock, scope=Lifetime.SERVICE, provides=Clock)
     tokens = provide(JwtAccessTokens, scope=Lifetime.SERVICE, provides=AccessTokens)
@@ -36,7 +36,7 @@ class AdaptersProvider(Provider):
 
     @provide(scope=Lifetime.SERVICE)
     async def throttle(self, settings: Settings) -> AsyncIterator[Throttle]:
-        """Counts failed logins: where the cache is, so that processes that share one share the other."""
+        """The throttle of failed logins, in the store of the cache: processes that share one share the other."""
         module = adapter_module("throttle", settings.cache_url, setting="CACHE_URL")
         async with module.open_throttle(settings) as throttle:
             yield throttle

@@ -1,4 +1,4 @@
-"""A client of a Redis that nobody waits for long."""
+"""A Redis client with short timeouts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -11,23 +11,23 @@ from redis.exceptions import RedisError
 from app.core.cqrs import ConfigurationError
 
 ANSWER_SECONDS = 0.2
-"""How long anybody waits for Redis, with all that belongs to it: for a free connection, to connect, for the answer."""
+"""Timeout of everything that belongs to a call of Redis: a free connection, connecting, and the answer."""
 CONNECTIONS = 10
-"""Of one process; more would make it wait for connections, not for answers."""
+"""Per process; with more, calls would spend the time on connecting, not on waiting for answers."""
 
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Redis]:
-    """A client that connects when it is used, and is closed whether Redis answers or not.
+    """A client that connects on first use, and is closed whether Redis answers or not.
 
     Raises:
-        ConfigurationError: this is no URL of Redis.
+        ConfigurationError: if the URL is not a Redis URL.
     """
     client = _client_of(url)
     try:
         yield client
     finally:
-        with suppress(RedisError, OSError):  # who does not answer need not be told that this is the end
+        with suppress(RedisError, OSError):  # a server that does not answer need not be notified of the end
             await client.aclose()
 
 
@@ -41,10 +41,10 @@ def _client_of(url: str) -> Redis:
             socket_connect_timeout=ANSWER_SECONDS,
             retry=Retry(NoBackoff(), 0),
             encoding_errors="surrogatepass",
-            protocol=2,  # like the next, so that it can ask as soon as it is connected
+            protocol=2,  # this and the next spare a handshake: a new connection can send its command at once
             driver_info=None,
         )
-        pool.make_connection()  # type: ignore[no-untyped-call]  # it refuses what the URL must not say
+        pool.make_connection()  # type: ignore[no-untyped-call]  # it rejects unsupported options of the URL
     except (ValueError, TypeError):
         raise ConfigurationError(
             "CACHE_URL is not a URL of Redis: it looks like redis://user:password@host:6379/0, rediss:// with TLS."

@@ -1,4 +1,4 @@
-"""A link to a Redis that the service can do without: it never raises, and does not ask one that is silent."""
+"""A fault-tolerant Redis client with a circuit breaker: it never raises, and does not wait for a Redis that is down."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,35 +13,35 @@ from redis.exceptions import RedisError, ResponseError
 from app.adapters.redis_client import ANSWER_SECONDS
 
 PING_SECONDS = 0.25
-"""How often it is asked whether it is there."""
+"""Interval of the health check, a ping."""
 PAUSE_SECONDS = 0.5
-"""Between attempts to connect."""
+"""Pause between attempts to connect."""
 START_SECONDS = 1.0
 TELL_SECONDS = 60.0
-"""Between two lines of the log that tell what Redis refused."""
+"""Minimum interval between log lines about commands that Redis refused."""
 
 OUTAGES = (RedisError, OSError)
 logger = structlog.get_logger(__name__)
 
 
 class Listener(Protocol):
-    """Who wants to hear what other processes publish."""
+    """Receives the messages that other processes publish."""
 
     async def hear(self, said: bytes) -> None:
-        """Somebody published this."""
+        """Handle a published message."""
 
     def lose(self) -> None:
-        """From now on until `catch_up` something may be published that is not heard."""
+        """The connection is lost: messages published from now on until `catch_up` may be missed."""
 
     async def catch_up(self) -> bool:
-        """Everything is heard again; whether Redis may be asked now."""
+        """The connection is back. Returns whether commands may be sent now."""
         ...
 
 
 class RedisLink:
-    """Commands, and one channel. After a command that failed nobody asks until Redis has answered a ping.
+    """Sends commands, and listens to one channel. A failed command opens the circuit until Redis answers a ping.
 
-    The ping goes over the connection of the channel: its answer proves that all published before was heard.
+    The ping uses the pub/sub connection: its answer proves that every message published before it was received.
     """
 
     def __init__(self, client: Redis, channel: str) -> None:
@@ -52,19 +52,19 @@ class RedisLink:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether Redis is asked at present."""
+        """Whether the circuit is closed, so that commands are sent."""
         return self._trusted.is_set()
 
     async def ask(self, command: Callable[..., Awaitable[Any]], *args: Any, **more: Any) -> Any:
-        """The answer to a command; None too when Redis is not asked, refuses, or does not answer in time."""
+        """The reply to a command; None if the circuit is open, or Redis refuses or does not answer in time."""
         return await self.insist(command, *args, **more) if self._trusted.is_set() else None
 
     async def insist(self, command: Callable[..., Awaitable[Any]], *args: Any, **more: Any) -> Any:
-        """The same, though Redis may not have answered of late."""
+        """Like `ask`, but sends the command even while the circuit is open."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await command(*args, **more)
-        except ResponseError as error:  # it is there, and refuses this: it may be full, or the key another's
+        except ResponseError as error:  # Redis is up and refuses: it may be full, or the key of another program
             self._tell_refused(error)
             return None
         except OUTAGES as error:
@@ -77,14 +77,14 @@ class RedisLink:
             logger.warning("cache_refused", error=repr(error))
 
     def distrust(self, reason: str) -> None:
-        """Do not ask Redis before it has answered a ping, and its listener has caught up."""
+        """Open the circuit: send no commands until Redis has answered a ping and the listener has caught up."""
         if self._trusted.is_set():
             self._trusted.clear()
             logger.warning("cache_down", error=reason)
 
     @asynccontextmanager
     async def listening(self, listener: Listener) -> AsyncIterator[None]:
-        """Listen meanwhile. A Redis that is down delays this for a moment only."""
+        """Listen while the context is open. If Redis is down, entering it takes `START_SECONDS` and does not fail."""
         task = asyncio.create_task(self._listen(listener))
         try:
             try:
@@ -104,13 +104,13 @@ class RedisLink:
                 async with self.client.pubsub() as channel:
                     await channel.subscribe(self.channel)
                     await self._follow(channel, listener)
-            except Exception as error:  # whatever it was: nobody listens now
+            except Exception as error:  # whatever the error was, messages are missed now
                 self.distrust(repr(error))
                 listener.lose()
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def _follow(self, channel: Any, listener: Listener) -> None:
-        """Goes on until Redis is silent."""
+        """Ping Redis and pass on messages, until a ping is not answered."""
         while True:
             await channel.ping()
             if not await _heard_pong(channel, listener, ANSWER_SECONDS):
@@ -122,7 +122,7 @@ class RedisLink:
 
 
 async def _heard_pong(channel: Any, listener: Listener, seconds: float) -> bool:
-    """Pass on what is published for so long, or until the answer to a ping has come; whether it has."""
+    """Pass on messages until a ping is answered, at most for so many seconds. Returns whether it was answered."""
     ends = monotonic() + seconds
     while (left := ends - monotonic()) > 0:
         message = await channel.get_message(timeout=left)

@@ -1,8 +1,8 @@
-"""What Redis does in one step for the cache and the throttle, so that nothing comes between. In Lua.
+"""Lua scripts that Redis runs atomically for the cache and the throttle.
 
-An entry is a hash of its value and of each of its tags with the mark that the tag had when the value was loaded.
-A tag is a key with a random mark. To invalidate is to forget the mark: no entry with it is good any more, and the
-next load makes another. So a Redis that lost everything can never take a value of before for one of now.
+An entry is a hash of its value and, for each of its tags, the mark that the tag had when the value was loaded.
+A tag is a key that contains a random mark. Invalidation deletes the mark: entries with it are no longer valid, and the
+next load creates another. So a Redis that lost its data can never mistake an old value for a current one.
 """
 
 GET = """
@@ -19,7 +19,7 @@ for i = 1, #entry, 2 do
 end
 return found and {found, redis.call('PTTL', KEYS[1]), unpack(tags)}
 """
-"""KEYS: the entry. ARGV: what stands before `tag:` in keys. Its value, milliseconds to live, and tags; or nothing."""
+"""KEYS: the entry. ARGV: the key prefix before `tag:`. Returns value, remaining milliseconds and tags; or nothing."""
 
 MARK = """
 local marks = {}
@@ -29,7 +29,7 @@ for i, tag in ipairs(KEYS) do
 end
 return marks
 """
-"""KEYS: the tags. ARGV: a new mark for those that have none, and for how many milliseconds. The marks of all."""
+"""KEYS: the tags. ARGV: a new mark for tags without one, and its lifetime in milliseconds. Returns all marks."""
 
 SET = """
 for i = 2, #KEYS do
@@ -44,26 +44,26 @@ for i = 2, #KEYS do
 end
 return 1
 """
-"""KEYS: the entry, the tags. ARGV: value, milliseconds to live, then of each tag the name and the mark. 1: stored."""
+"""KEYS: the entry, the tags. ARGV: value, lifetime in milliseconds, then name and mark of each tag. 1: stored."""
 
 INVALIDATE = """
 for _, tag in ipairs(KEYS) do redis.call('DEL', tag) end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return 1
 """
-"""KEYS: the tags. ARGV: the channel, and what to tell all processes there."""
+"""KEYS: the tags. ARGV: the channel, and the message to publish there."""
 
 TAKE = """
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
 """
-"""KEYS: a turn. ARGV: whose it is to be, and for how many milliseconds at most. Whether it is."""
+"""KEYS: a lock. ARGV: its new owner, and the lease in milliseconds. Returns 1 if the lock was acquired, else 0."""
 TAKEN = 0
 
 RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 """
-"""KEYS: a turn. ARGV: whose it is."""
+"""KEYS: a lock. ARGV: its owner."""
 
 COUNT = """
 if tonumber(redis.call('GET', KEYS[1]) or 0) >= tonumber(ARGV[1]) then
@@ -74,4 +74,4 @@ end
 if redis.call('INCR', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0
 """
-"""KEYS: what is tried. ARGV: how often, and in how many milliseconds. Milliseconds to wait; 0: it was counted."""
+"""KEYS: a counter. ARGV: limit, and window in milliseconds. Returns the milliseconds to wait; 0: it was counted."""

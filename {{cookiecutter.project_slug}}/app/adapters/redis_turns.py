@@ -1,4 +1,4 @@
-"""Turns among processes: of several that want to do the same, one does it at a time, while Redis is there."""
+"""Named locks across processes, as leases in Redis. While Redis is down, they exclude no other process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,12 +9,12 @@ from app.adapters.redis_link import RedisLink
 from app.adapters.redis_scripts import RELEASE, TAKE, TAKEN
 
 TURN_MS = 3000
-"""After so long it is another's turn: the one who has it may be dead."""
+"""Lease of a lock: another process may take it afterwards, since the owner may be dead."""
 LOOK_AGAIN_SECONDS = 0.01
 
 
 class RedisTurns:
-    """Turns to do things, by name."""
+    """Acquires locks by name."""
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
@@ -22,7 +22,7 @@ class RedisTurns:
 
     @asynccontextmanager
     async def turn(self, name: str) -> AsyncIterator[bool]:
-        """To be done inside; whether somebody else's turn had to be waited for."""
+        """Hold the lock of this name while the context is open. Yields whether another owner had to be waited for."""
         owner, waited = token_hex(8), False
         try:
             while await self._link.ask(self._take, [name], [owner, TURN_MS]) == TAKEN:

@@ -1,4 +1,4 @@
-"""A connection that many use at once: opened when it is first needed, and anew after it was lost."""
+"""A connection with many concurrent users: opened on first use, and again after it was lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,12 +9,12 @@ C = TypeVar("C")
 
 
 class SharedConnection(Generic[C]):
-    """Whoever asks while it is being opened waits for the same attempt, and gets the same error.
+    """Callers that arrive while the connection is being opened share one attempt and its error.
 
     Args:
-        connect: opens one.
-        disconnect: closes one that `connect` has opened.
-        is_alive: whether it can still be used, as far as this side knows.
+        connect: opens a connection.
+        disconnect: closes a connection that `connect` has opened.
+        is_alive: whether a connection is still usable, as far as the client knows.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class SharedConnection(Generic[C]):
         """The open connection.
 
         Raises:
-            Exception: what the attempt to open it has raised.
+            Exception: the error that the attempt to open it has raised.
         """
         attempt = self._attempt
         if attempt is not None and attempt.done():
@@ -43,16 +43,16 @@ class SharedConnection(Generic[C]):
         if self._attempt is None:
             self._attempt = asyncio.create_task(self._open())
             self._attempt.add_done_callback(_opened)
-        return await asyncio.shield(self._attempt)  # who gives up does not take it from the others
+        return await asyncio.shield(self._attempt)  # a cancelled caller does not cancel it for the others
 
     def drop(self, connection: C) -> None:
-        """Close this one, unless that was done already: the next who asks gets another."""
+        """Close this connection, unless that was done already; the next caller gets a new one."""
         attempt = self._attempt
         if attempt is not None and attempt.done() and _opened(attempt) and attempt.result() is connection:
             self._forget(attempt)
 
     async def close(self) -> None:
-        """Close it, and wait until all that were dropped are closed too."""
+        """Close the connection, and wait until all dropped ones are closed too."""
         if self._attempt is not None:
             self._attempt.cancel()
             await asyncio.wait([self._attempt])
@@ -65,7 +65,7 @@ class SharedConnection(Generic[C]):
 
     def _forget(self, attempt: asyncio.Task[C]) -> None:
         if self._attempt is not attempt:
-            return  # somebody else did
+            return  # another caller did
         self._attempt = None
         if _opened(attempt):
             closing = asyncio.create_task(self._close(attempt.result()))
@@ -73,7 +73,7 @@ class SharedConnection(Generic[C]):
             closing.add_done_callback(self._closing.discard)
 
     async def _close(self, connection: C) -> None:
-        with suppress(Exception):  # there is nothing left to lose
+        with suppress(Exception):  # the connection is given up in any case
             await self._disconnect(connection)
 
 

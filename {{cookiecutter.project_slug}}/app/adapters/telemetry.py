@@ -1,4 +1,4 @@
-"""What tells people outside how the service is doing: spans to `TRACES_URL`, bugs to `ERROR_REPORTS_URL`."""
+"""Opens telemetry: spans go to `TRACES_URL`, reports of bugs to `ERROR_REPORTS_URL`."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,7 +12,7 @@ from app.core.cqrs.ports import Tracer
 
 @dataclass(frozen=True)
 class Telemetry:
-    """Who makes spans, and who takes reports of bugs; None: nobody."""
+    """The tracer and the error reporter; None if not configured."""
 
     tracer: Tracer | None = None
     reports: ErrorReports | None = None
@@ -20,10 +20,10 @@ class Telemetry:
 
 @asynccontextmanager
 async def open_telemetry(settings: Settings) -> AsyncIterator[Telemetry]:
-    """What the settings ask for. What was not sent when it ends is sent then, for a few seconds at most.
+    """Open what the settings configure. On exit, unsent spans and reports are sent, for a few seconds at most.
 
     Raises:
-        ConfigurationError: nobody here understands a URL, or a library is not installed.
+        ConfigurationError: if no adapter supports a URL's scheme, or a library is not installed.
     """
     tracer, reports = None, None
     async with AsyncExitStack() as stack:

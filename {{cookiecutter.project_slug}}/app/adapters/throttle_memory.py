@@ -1,4 +1,4 @@
-"""Counts tries in the memory of this process."""
+"""Counts tries in the memory of this process, to limit their rate."""
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +11,7 @@ from app.core.cqrs import RateLimitedError
 from app.domain.ports import Throttle
 
 MOST_COUNTED = 20_000
-"""Of how many things tries are counted at a time; they take 6 MiB."""
+"""For how many keys tries are counted at a time; they take 6 MiB."""
 KEY_BYTES = 16
 
 
@@ -22,16 +22,16 @@ async def open_throttle(settings: Settings) -> AsyncIterator[Throttle]:
 
 
 class MemoryThrottle:
-    """Allows so many tries in each window of time, which begins with the first.
+    """Allows a number of tries for each key in a window of time, which begins with the first try.
 
-    When it is full, what is over is forgotten, or else what was tried least, and of that what was tried first. So who
-    wants n tries to be forgotten has to try n times everything else that is counted.
+    When it is full, it evicts expired keys, else the key with the fewest tries, and of those the oldest. So an attacker
+    who wants n tries to be forgotten has to try n times with every other counted key.
 
     Args:
-        allowed: how many.
-        window_seconds: how long they count.
-        now: seconds on a clock that only goes forward.
-        most: of how many things tries are counted.
+        allowed: the number of tries in a window.
+        window_seconds: the length of a window.
+        now: a monotonic clock, in seconds.
+        most: the maximum number of counted keys.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class MemoryThrottle:
         self._most = most
         self._number: dict[bytes, int] = {}
         self._until: list[OrderedDict[bytes, float]] = [OrderedDict() for _ in range(allowed)]
-        """By number of tries, from one on: what was tried so often, and until when that counts."""
+        """One map for each number of tries, from one on: key -> end of its window."""
 
     async def count(self, what: str) -> None:
         """Count one more try.
 
         Raises:
-            RateLimitedError: it is one too many.
+            RateLimitedError: if the window allows no further try.
         """
         key, now = _key(what), self._now()
         number = self._number.get(key, 0)
@@ -67,7 +67,7 @@ class MemoryThrottle:
         self._until[number][key] = until
 
     async def forgive(self, what: str) -> None:
-        """Forget the tries so far."""
+        """Forget the tries of this key so far."""
         self._forget(_key(what))
 
     def _forget(self, key: bytes) -> None:
@@ -83,10 +83,10 @@ class MemoryThrottle:
 
 
 def too_many(seconds: float) -> RateLimitedError:
-    """What is raised for one try too many; it may be tried again after so many seconds."""
+    """The error for a try beyond the limit; the window ends in so many seconds."""
     return RateLimitedError("Too many tries, wait a while.", details={"retry_after": max(1, round(seconds))})
 
 
 def _key(what: str) -> bytes:
-    """As long for everything: a login may have 254 bytes."""
+    """A digest, so that all keys are equally short: a login may have 254 bytes."""
     return blake2b(what.encode(errors="surrogatepass"), digest_size=KEY_BYTES).digest()

@@ -1,4 +1,4 @@
-"""Counts tries in a Redis, for all processes; while it does not answer, each process counts for itself."""
+"""Counts tries in Redis, for all processes; while Redis does not answer, each process counts for itself."""
 
 import asyncio
 import hmac
@@ -18,7 +18,7 @@ from app.core.config import Settings
 from app.domain.ports import Throttle
 
 PAUSE_SECONDS = 1.0
-"""How long a Redis that did not answer is not asked."""
+"""How long Redis is left alone after it did not answer."""
 
 logger = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ async def open_throttle(settings: Settings) -> AsyncIterator[Throttle]:
     """The throttle of `redis://` and `rediss://`.
 
     Raises:
-        ConfigurationError: the URL makes no sense.
+        ConfigurationError: if the URL is not a valid Redis URL.
     """
     async with connected(settings.cache_url) as client:
         yield RedisThrottle(
@@ -41,15 +41,15 @@ async def open_throttle(settings: Settings) -> AsyncIterator[Throttle]:
 
 
 class RedisThrottle:
-    """Allows so many tries in each window of time, whichever process they come to.
+    """Allows a number of tries for each key in a window of time, across all processes.
 
     Args:
-        client: the Redis.
-        prefix: what the names of its keys begin with.
-        secret: what is tried is stored under a keyed digest, because it may be somebody's e-mail address.
-        allowed: how many.
-        window_seconds: how long they count.
-        now: seconds on a clock that only goes forward.
+        client: the Redis client.
+        prefix: the prefix of its keys in Redis.
+        secret: the secret of the keyed digest that replaces each key, because that may be an e-mail address.
+        allowed: the number of tries in a window.
+        window_seconds: the length of a window.
+        now: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class RedisThrottle:
         """Count one more try.
 
         Raises:
-            RateLimitedError: it is one too many.
+            RateLimitedError: if the window allows no further try.
         """
         wait_ms = await self._ask(lambda: self._count([self._key(what)], [self._allowed, self._window_ms]))
         if wait_ms is None:
@@ -85,18 +85,18 @@ class RedisThrottle:
             raise too_many(wait_ms / 1000)
 
     async def forgive(self, what: str) -> None:
-        """Forget the tries so far."""
+        """Forget the tries of this key so far."""
         await self._alone.forgive(what)
         await self._ask(lambda: self._client.delete(self._key(what)))
 
     async def _ask(self, command: Callable[[], Any]) -> Any:
-        """The answer of Redis; None if there is none."""
+        """The answer of Redis; None if it does not answer, or did not answer a moment ago."""
         if self._now() < self._ask_again_at:
             return None
         try:
             async with asyncio.timeout(redis_client.ANSWER_SECONDS):
                 answer = await command()
-        except OUTAGES as error:  # a time-out is one
+        except OUTAGES as error:  # these include time-outs
             self._ask_again_at = self._now() + PAUSE_SECONDS
             if not self._is_down:
                 self._is_down = True

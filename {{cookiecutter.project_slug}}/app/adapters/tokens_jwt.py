@@ -13,7 +13,7 @@ from app.domain.ports import AccessToken
 
 ALGORITHM = "HS256"
 TOKENS_KEPT = 1000
-"""How many tokens need not be read again: that takes as long as to do a command without a database."""
+"""How many verified tokens are cached: verifying one takes as long as a command without a database."""
 
 
 class JwtAccessTokens:
@@ -27,7 +27,7 @@ class JwtAccessTokens:
         self._known: LRUCache[str, AccessToken] = LRUCache(TOKENS_KEPT)
 
     def issue(self, user_id: UUID, session_id: UUID) -> str:
-        """A token that is good from now on, for `lifetime_seconds`."""
+        """Issue a token that is valid from now on, for `lifetime_seconds`."""
         now = self._clock.now()
         claims = {
             "iss": self._issuer,
@@ -39,10 +39,10 @@ class JwtAccessTokens:
         return jwt.encode(claims, self._key, ALGORITHM)
 
     def read(self, token: str) -> AccessToken:
-        """What a token says.
+        """Verify a token, and return its content.
 
         Raises:
-            AuthenticationError: it is not one of this service, or has expired.
+            AuthenticationError: if it is not a token of this service, or has expired.
         """
         read = self._known.get(token) or self._decoded(token)
         if read.expires_at <= self._clock.now():
@@ -51,7 +51,7 @@ class JwtAccessTokens:
         return read
 
     def _decoded(self, token: str) -> AccessToken:
-        # The expiry is compared elsewhere, by the clock of the service.
+        # The expiry is checked in `read`, by the clock of the service.
         options = {"require": ["iss", "sub", "sid", "exp"], "verify_exp": False, "verify_iat": False}
         try:
             claims = jwt.decode(token, self._key, [ALGORITHM], options, issuer=self._issuer)  # type: ignore[arg-type]
@@ -62,10 +62,10 @@ class JwtAccessTokens:
 
 
 def _require_canonical(token: str) -> None:
-    """Take a token in one spelling only: padding and unused bits would make others of it that are as good.
+    """Accept only the canonical encoding: padding and unused bits would allow other spellings of the same token.
 
     Raises:
-        ValueError: it is another.
+        ValueError: if the encoding is not canonical.
     """
     if any(base64url_encode(base64url_decode(part)).decode() != part for part in token.split(".")):
         raise ValueError("The token is not in canonical base64url.")

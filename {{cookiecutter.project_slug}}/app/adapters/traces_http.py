@@ -1,6 +1,6 @@
-"""Spans by way of OpenTelemetry's protocol over HTTP: to a collector, Jaeger, Tempo, and what else understands it.
+"""Sends spans in OpenTelemetry's protocol over HTTP, to a collector, Jaeger, Tempo or another compatible service.
 
-A thread sends them. A collector that is slow or down costs spans, and the operations nothing.
+A thread sends them. A slow or unreachable collector costs spans, but never delays operations.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
 
 SEND_SECONDS = 5.0
-"""How long one batch may take, all attempts together."""
+"""Timeout of one batch, all attempts together."""
 WAIT_SECONDS = 1.0
-"""How long a span waits for company."""
+"""How long a span waits for others, to be sent in one batch."""
 LAST_SECONDS = 3.0
-"""How long the end of the service waits for what is not sent yet."""
+"""How long the shutdown waits for unsent spans."""
 
 logger = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ async def open_tracer(settings: Settings) -> AsyncIterator[Tracer]:
     """The tracer of `http://` and `https://`.
 
     Raises:
-        ConfigurationError: the URL names no host.
+        ConfigurationError: if the URL names no host.
     """
     sampler = ParentBased(TraceIdRatioBased(settings.traces_ratio))
     provider = TracerProvider(resource=_resource(settings), sampler=sampler, shutdown_on_exit=False)
@@ -46,19 +46,19 @@ async def open_tracer(settings: Settings) -> AsyncIterator[Tracer]:
     try:
         yield provider.get_tracer("app")
     finally:
-        # A daemon, because nothing but the end of the process stops a library that waits for an answer.
+        # A daemon thread, because only the end of the process stops the library while it waits for an answer.
         ending = Thread(target=provider.shutdown, name="traces-shutdown", daemon=True)
         ending.start()
         await asyncio.to_thread(ending.join, LAST_SECONDS)
 
 
 class Exporter(OTLPSpanExporter):
-    """Says once that spans cannot be sent, and once that they can again; the library has a line for each attempt."""
+    """Logs once that sending fails, and once that it works again; the library would log each attempt."""
 
     _fails = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send some."""
+        """Send a batch of spans."""
         attempts.said.clear()
         result = super().export(spans)
         fails = result is not SpanExportResult.SUCCESS
@@ -71,14 +71,14 @@ class Exporter(OTLPSpanExporter):
 
 
 class Attempts(logging.Filter):
-    """Keeps what the library says, and lets none of it into the log."""
+    """Collects the library's log messages, and keeps them out of the log."""
 
     def __init__(self) -> None:
         super().__init__()
         self.said: list[str] = []
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep it."""
+        """Collect the message, and drop the record."""
         self.said.append(record.getMessage())
         return False
 
@@ -97,10 +97,10 @@ def _resource(settings: Settings) -> Resource:
 
 
 def endpoint_of(url: str) -> str:
-    """The address with the path that collectors have, unless there is one already.
+    """The URL with the standard path of collectors, unless it has a path already.
 
     Raises:
-        ConfigurationError: it is no address.
+        ConfigurationError: if the URL names no host.
     """
     parts = urlsplit(url)
     if not parts.hostname:

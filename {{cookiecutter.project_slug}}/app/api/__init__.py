@@ -1,1 +1,1 @@
-"""HTTP: the edge around everything, the one table of answers, and the routes."""
+"""The HTTP layer: the edge middleware, the one table of status codes, and the routes."""

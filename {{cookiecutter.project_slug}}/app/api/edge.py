@@ -1,4 +1,4 @@
-"""The edge of the service, pure ASGI: what holds for every request and WebSocket, whichever endpoint it is for.
+"""ASGI middleware at the edge of the service, for every request and WebSocket whatever its endpoint.
 
 From the outside in: `Decorate` (request id, security headers), CORS, `Guard` (limits, last resort), the app.
 """
@@ -34,7 +34,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 NOTHING_LOADS = "default-src 'none'; frame-ancestors 'none'"
-# The pages of FastAPI load their scripts from where FastAPI says, and start them inline.
+# FastAPI's documentation pages load their scripts from these hosts, and start them inline.
 PAGES_LOAD = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
     "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
@@ -50,7 +50,7 @@ def protect(
     cors_origins: Sequence[str] = (),
     https_only: bool = False,
 ) -> None:
-    """Put the edge around an app. What is added last is outermost."""
+    """Add the edge middleware to an app. The middleware that is added last is outermost."""
     app.add_middleware(
         Guard, max_body_bytes=max_body_bytes, body_timeout_seconds=body_timeout_seconds, origins=cors_origins
     )
@@ -66,7 +66,7 @@ def protect(
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, with a problem document for a preflight that is refused."""
+    """Starlette's CORS middleware, but a refused preflight is answered with a problem document."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """The answer to a preflight."""
@@ -132,12 +132,12 @@ def _raw(headers: dict[str, str]) -> dict[bytes, bytes]:
 
 
 def _matching(pattern: re.Pattern[bytes], sent: bytes | None) -> str | None:
-    """An id that somebody else made, if it can stand in logs and headers."""
+    """An id that a client sent, if it is safe in logs and headers."""
     return sent.decode() if sent and pattern.fullmatch(sent) else None
 
 
 class Guard:
-    """Stops what is too large, too slow or no text, and answers where everything else failed."""
+    """Refuses requests that are too large, too slow or not UTF-8 text, and answers unhandled errors."""
 
     def __init__(
         self, app: ASGIApp, max_body_bytes: int, body_timeout_seconds: float, origins: Sequence[str] = ()
@@ -164,9 +164,9 @@ class Guard:
         except HTTPException as refusal:
             await problem(scope, refusal.status_code, refusal.detail)(scope, receive, send)
         except WebSocketDisconnect:
-            pass  # an endpoint that lets it pass has ended with its client
+            pass  # the client disconnected, and the endpoint did not catch that
         except Exception as error:
             tell_bug(scope, error)
             if "answering" in scope:
-                raise  # half an answer cannot be taken back: the server drops the connection
+                raise  # a response that has begun cannot be replaced: the server drops the connection
             await unexpected_problem(scope)(scope, receive, send)

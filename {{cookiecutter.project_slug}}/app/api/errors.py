@@ -1,4 +1,4 @@
-"""From results and errors to HTTP: the only table of status codes, and who answers which error."""
+"""Translates results and errors to HTTP: the only table of status codes, and the exception handlers."""
 
 from collections.abc import Callable, Iterable, Mapping
 from math import ceil
@@ -48,10 +48,10 @@ logger = structlog.get_logger(__name__)
 
 
 def answer(result: OperationResult[T], make: Callable[[T], object] | None = None, **headers: str) -> Response:
-    """A result as the answer to a request; `make` shapes the data first.
+    """The response for a result; `make` converts the data first.
 
     Raises:
-        CQRSError: the operation failed; it is answered with a problem document.
+        CQRSError: if the operation failed; it is answered with a problem document.
     """
     content = result.kept_json if make is None else None
     if content is None:
@@ -66,7 +66,7 @@ def answer(result: OperationResult[T], make: Callable[[T], object] | None = None
 
 
 def error_problem(scope: Scope, error: CQRSError) -> Response:
-    """An error of the tree as a problem document; one that nobody expected tells only where to look."""
+    """The problem document for an error; for an unexpected one it contains only the ids to find it in the logs."""
     failed = error.status is OperationStatus.FAILED
     status, title = HTTP[error.status]
     return problem(
@@ -82,12 +82,12 @@ def error_problem(scope: Scope, error: CQRSError) -> Response:
 
 
 def unexpected_problem(scope: Scope) -> Response:
-    """The answer to a bug."""
+    """The problem document for a bug."""
     return error_problem(scope, CQRSError(FAILED_SENTENCE))
 
 
 def tell_bug(scope: Scope, error: Exception) -> None:
-    """Log a bug outside of any operation, in full, and report it where somebody is told about bugs."""
+    """Log a bug outside of any operation with its traceback, and report it if error reports are configured."""
     logger.error("request_failed", method=_method(scope), path=scope["path"], exc_info=error)
     service, state = getattr(scope["app"].state, "service", None), scope["state"]
     if service is None or service.telemetry.reports is None:
@@ -102,7 +102,7 @@ def _method(scope: Scope) -> str:
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Let the app answer errors with problem documents; what nobody expects is left to the edge."""
+    """Register exception handlers that answer with problem documents; unexpected errors are left to the edge."""
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(WebSocketRequestValidationError, _invalid_handshake)
@@ -139,7 +139,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _methods_here(scope: Scope) -> str:
-    """The methods of all routes for this address; Starlette names those of the first."""
+    """The methods of all routes for this path; Starlette lists only those of the first route."""
     routes = [route for route in scope["app"].routes if isinstance(route, Route)]
     here = [route.methods or () for route in routes if route.matches(scope)[0] is not Match.NONE]
     return ", ".join(sorted({method for methods in here for method in methods}))
@@ -147,14 +147,14 @@ def _methods_here(scope: Scope) -> str:
 
 async def _operation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, CQRSError)
-    # The bus has logged what went wrong in an operation of its own.
+    # The bus has logged errors that have an operation id.
     if error.status is OperationStatus.FAILED and error.operation_id is None:
         tell_bug(request.scope, error)
     return error_problem(request.scope, error)
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
-    """Tell which fields are wrong, and never what was sent: a body without its e-mail still has its password."""
+    """Name the invalid fields but not their values: a body without its e-mail still contains its password."""
     assert isinstance(error, RequestValidationError)
     if wanted := _wanted_content_type(request, error.body):
         return problem(request.scope, 415, f"Send the body as {wanted}, and say so in Content-Type.")
@@ -171,7 +171,7 @@ async def _invalid_handshake(request: Request, error: Exception) -> Response:
 
 
 def _wanted_content_type(request: Request, body: object) -> str | None:
-    """What a body that nobody could read should have been sent as; None: it was read."""
+    """The content type that a body should have had which could not be parsed; None: it was parsed."""
     if isinstance(body, bytes):
         return "application/json"
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -179,7 +179,7 @@ def _wanted_content_type(request: Request, body: object) -> str | None:
 
 
 def field_errors(found: Iterable[Any]) -> dict[str, str]:
-    """Field -> what is wrong with it, of what pydantic found."""
+    """Field -> its problem, from pydantic's errors."""
     errors: dict[str, str] = {}
     for each in found:
         if len(errors) < MOST_ERRORS:

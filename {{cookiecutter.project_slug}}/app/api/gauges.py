@@ -1,4 +1,4 @@
-"""Gauges of what waits in the database, measured when they are asked for."""
+"""Gauges of undelivered events in the database, measured when they are requested."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ COUNTED_AT_MOST = 50_000
 
 
 async def waiting_events(database: Database) -> bytes:
-    """The gauges of waiting events as text; empty where the database does not answer in time."""
+    """The gauges of undelivered events as text; empty if the database does not answer in time."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             found = await backlogs(database, COUNTED_AT_MOST)
@@ -24,7 +24,7 @@ async def waiting_events(database: Database) -> bytes:
 
 
 def _gauges(found: list[Backlog]) -> bytes:
-    # A registry of its own each time: what was measured last time is never taken for what is.
+    # A new registry each time, so that a value of an earlier measurement is never exported again.
     registry = CollectorRegistry()
 
     def gauge(name: str, meaning: str) -> Gauge:

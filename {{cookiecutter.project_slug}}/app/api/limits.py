@@ -1,4 +1,4 @@
-"""What a request may be: how long its address, headers and body, and how long it may take to come."""
+"""Limits of requests: the size of address, headers and body, and the time that a body may take to arrive."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ LONGEST_ADDRESS = 8 * 1024
 SAID_ONCE = frozenset(
     {b"host", b"authorization", b"content-length", b"content-type", b"idempotency-key", b"origin", b"transfer-encoding"}
 )
-"""Headers of which one program would take the first and another the last."""
+"""Headers that must not be repeated: one program would use the first value, and another the last."""
 HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -28,10 +28,10 @@ def announces_body(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def refuse_request(scope: Scope, headers: Mapping[bytes, bytes], max_body_bytes: int) -> None:
-    """Look at what came before the body.
+    """Check the address and the headers of a request.
 
     Raises:
-        HTTPException: it is too large, no text, or nothing that HTTP allows.
+        HTTPException: if they are too large, not UTF-8 text, or not valid HTTP.
     """
     path, query = _raw_path(scope), scope["query_string"]
     if len(path) + len(query) > LONGEST_ADDRESS:
@@ -83,10 +83,10 @@ def _too_large(most: int) -> HTTPException:
 
 
 class Exchange:
-    """A request with a body, and its answer: counts the body as it comes, and waits for it only so long.
+    """A request with a body, and its response: limits the size of the body and the time that it may take to arrive.
 
-    An answer to a body that has not come completely closes the connection, but not before the client had
-    the time to read it: a client that is still sending would see its connection break instead.
+    A response to an incomplete body closes the connection, but only after the rest of the body was discarded or is too
+    late: otherwise the connection of a client that is still sending would break before it has read the response.
     """
 
     def __init__(self, receive: Receive, send: Send, most: int, timeout_seconds: float) -> None:
@@ -101,7 +101,7 @@ class Exchange:
         """Receive the next part of the body.
 
         Raises:
-            HTTPException: it is too large or too slow.
+            HTTPException: if the body is too large or too slow.
         """
         if self._complete:
             return await self._receive()

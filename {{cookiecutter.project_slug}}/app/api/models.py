@@ -1,4 +1,4 @@
-"""What bodies are made of: strict in JSON's terms, nothing unknown is passed over, and what comes can be stored."""
+"""Base classes for request bodies: strict JSON types, no unknown fields, and only values that can be stored."""
 
 import json
 from collections.abc import Callable
@@ -27,16 +27,16 @@ T = TypeVar("T")
 
 LONGEST_TEXT = 10_000
 _is_read: ContextVar[bool] = ContextVar("is_read", default=False)
-"""Whether a body is being made by who looks at it as a whole."""
+"""Whether an enclosing body is being validated, which then checks its parts."""
 
 
 class Body(BaseModel):
-    """The base of request bodies, and of what they are made of. Rules beyond types are the message's.
+    """The base of request bodies, and of their parts. Rules beyond types belong to the command or query.
 
-    Strict in JSON's terms: a JSON number is no text, text is no number, and `true` is no 1. What JSON has no word for
-    is read from text: `UUID`, `Decimal` (a number too, if a float holds it exactly), `date`, `datetime` (with a zone),
-    `time` (without), `timedelta`, `Enum`, and `bytes` as base64; a list may be a tuple, a set or a frozenset. In
-    whichever type it stands, what cannot be stored is refused. When a body is made in Python, nothing is converted.
+    Strict in JSON's terms: a JSON number is not text, text is not a number, and `true` is not 1. Types that JSON lacks
+    are read from text: `UUID`, `Decimal` (a number too, if a float holds it exactly), `date`, `datetime` (with zone),
+    `time` (without), `timedelta`, `Enum`, and `bytes` as base64; a list may be a tuple, a set or a frozenset. What
+    cannot be stored is refused in every type. When a body is constructed in Python, nothing is converted.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True, val_json_bytes="base64")
@@ -55,7 +55,7 @@ class Body(BaseModel):
         """Read JSON that is not the body of a request, such as a message of a WebSocket.
 
         Raises:
-            ValidationError: of the bus: it is something else. What an endpoint lets pass closes its WebSocket.
+            ValidationError: (of the bus) if it is invalid. If the endpoint does not catch it, the WebSocket is closed.
         """
         try:
             return cls.model_validate(json.loads(text))
@@ -68,7 +68,7 @@ class Body(BaseModel):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """As JSON it is read by pydantic; as the objects that FastAPI's parser made of JSON, it is made JSON again."""
+        """Validate JSON text as it is; serialize objects that FastAPI has parsed from JSON to JSON again first."""
         schema = handler(source)
         read = core_schema.with_info_wrap_validator_function(cls._read, schema)
         return core_schema.json_or_python_schema(schema, read)
@@ -97,19 +97,19 @@ def _checked(value: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_checked)]
-"""Text that every database takes: no NUL, no lone surrogates, no novel."""
+"""Text that every database accepts: no NUL, no lone surrogates, at most `LONGEST_TEXT` characters."""
 
 Amount = Annotated[Decimal, Field(max_digits=MOST_DIGITS, allow_inf_nan=False)]
 """An amount of money, as text such as `"12.99"`, or as a number. `app.domain.money` has its rules."""
 
 
 class PageOf(BaseModel, Generic[T]):
-    """A part of a list, and where it stands in the whole."""
+    """A page of a list, and its position in the whole."""
 
     items: list[T]
     pagination: Pagination
 
 
 def page_of(result: QueryResult[Any]) -> Callable[[object], dict[str, object]]:
-    """What makes a `PageOf` of the items that a query answered."""
+    """A function that makes the content of a `PageOf` from the items of a query's result."""
     return lambda items: {"items": items, "pagination": result.pagination}

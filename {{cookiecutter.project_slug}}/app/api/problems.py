@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): the one shape of everything that goes wrong."""
+"""Problem documents (RFC 9457), the one format of all error responses."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def problem(
     operation_id: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer to a request that went wrong; what is not known is left out."""
+    """The error response to a request; members without a value are left out."""
     members = {
         "type": kind,
         "title": title or HTTPStatus(status).phrase,
@@ -48,13 +48,13 @@ def problem(
         "operation_id": operation_id,
         "request_id": scope.get("state", {}).get("request_id"),
     }
-    # Plain ASCII: an answer that names a broken character must not break on it itself.
+    # Plain ASCII, so that a response that quotes an invalid character can be encoded.
     body = json.dumps({name: value for name, value in members.items() if value}, ensure_ascii=True).encode()
     return Response(body, status, headers, MEDIA_TYPE)
 
 
 def document_problems(app: FastAPI) -> None:
-    """Say in the app's OpenAPI document that every operation may answer with a problem."""
+    """Add the schema of problems to the app's OpenAPI document, in place of FastAPI's schemas of errors."""
     make = app.openapi
 
     def with_problems() -> dict[str, object]:
@@ -68,7 +68,7 @@ def document_problems(app: FastAPI) -> None:
 def _add_problems(document: dict[str, dict[str, dict[str, object]]]) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
-    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which nobody gets to see
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which this service never sends
         schemas.pop(name, None)
 
 
@@ -76,4 +76,4 @@ CLIENT_AND_SERVER_PROBLEMS: dict[int | str, dict[str, object]] = {
     "4XX": {"description": "The request cannot be answered as it is.", "content": {MEDIA_TYPE: REFERENCE}},
     "5XX": {"description": "The service cannot answer it now.", "content": {MEDIA_TYPE: REFERENCE}},
 }
-"""The answers that every endpoint has in common."""
+"""The error responses that every endpoint may give."""

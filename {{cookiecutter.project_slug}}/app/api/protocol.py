@@ -1,4 +1,4 @@
-"""What of HTTP no app gets to see: what is none, heads of requests that are too long or too slow, and trailers."""
+"""Uvicorn protocols that refuse malformed, oversized or slow heads with problem documents, and ignore trailers."""
 
 import asyncio
 from http import HTTPStatus
@@ -17,11 +17,11 @@ HEAD_SECONDS = 15.0
 
 
 class ProblemProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP protocol, with limits where the app has none yet, and problem documents for its lines of text."""
+    """Uvicorn's HTTP protocol, with limits that hold before the app is called, and problem documents as errors."""
 
     _reads_head = True
     _began = False
-    """Whether a request began with what is being received."""
+    """Whether a request began in the data that is being received."""
     _head_bytes = 0
     _late: asyncio.TimerHandle | None = None
 
@@ -31,43 +31,43 @@ class ProblemProtocol(HttpToolsProtocol):
             self.ws_protocol_class = ProblemWebSocket
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request."""
+        """Start the timer for the head of the first request."""
         super().connection_made(transport)
         self._late = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop the timer."""
         self._no_longer_late()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Read the head of a request."""
+        """Start to count the bytes of a request's head."""
         super().on_message_begin()
         self._reads_head = self._began = True
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Let the app see the head. What follows a body is no part of it: nobody looked whether it may come."""
+        """Pass the head to the app. Trailers are added to a copy of the headers, since no check has seen them."""
         self._reads_head = False
         self._no_longer_late()
         super().on_headers_complete()
         self.headers = list(self.headers)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, but not a head without an end."""
+        """Parse data, but refuse a head that is too long or takes too long."""
         self._began = False
         super().data_received(data)
         if not self._reads_head or self.transport.is_closing():
             return
         if self._late is None:
             self._late = self.loop.call_later(HEAD_SECONDS, self._give_up)
-        if not self._began:  # else only the parser knows how much of it was head
+        if not self._began:  # otherwise only the parser knows how much of the data belongs to the head
             self._head_bytes += len(data)
         if self._head_bytes > LONGEST_ADDRESS + LONGEST_HEADERS:
             self._hang_up(431, "The address and the headers are too long.")
 
     def send_400_response(self, msg: str) -> None:
-        """Tell the client that this is not HTTP."""
+        """Refuse data that is not HTTP."""
         self._hang_up(400, msg)
 
     def _give_up(self) -> None:
@@ -79,7 +79,7 @@ class ProblemProtocol(HttpToolsProtocol):
             self._late = None
 
     def _hang_up(self, status: int, sentence: str) -> None:
-        """Answer and close the connection; in the middle of an answer, or if nothing was asked, only close it."""
+        """Answer and close the connection; during a response, or before any request, only close it."""
         self._no_longer_late()
         if self.scope is not None and (self.cycle is None or self.cycle.response_complete):
             self.transport.write(_as_bytes(status, sentence))
@@ -87,7 +87,7 @@ class ProblemProtocol(HttpToolsProtocol):
 
 
 def _as_bytes(status: int, sentence: str) -> bytes:
-    """An answer of its own, after which the connection is closed."""
+    """A complete response, after which the connection is closed."""
     response = problem({"path": ""}, status, sentence, headers={"Connection": "close"})
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
     lines += [name + b": " + value for name, value in response.raw_headers]
@@ -95,14 +95,14 @@ def _as_bytes(status: int, sentence: str) -> bytes:
 
 
 class ProblemWebSocket(WebSocketsSansIOProtocol):
-    """Uvicorn's WebSocket protocol, which refuses a handshake with a problem document, and none by silence."""
+    """Uvicorn's WebSocket protocol, which answers every refused handshake with a problem document."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn.reject = self._reject  # type: ignore[method-assign]
 
     def _reject(self, status: int, text: str) -> Response:
-        """What a client is told whose handshake is none, and where everything else failed."""
+        """The response to an invalid handshake, and to one on which everything else failed."""
         refusal = ServerProtocol.reject(self.conn, status, text)
         document = problem({"path": ""}, refusal.status_code, text.strip() or "The WebSocket was refused.")
         refusal.body = bytes(document.body)
@@ -112,7 +112,7 @@ class ProblemWebSocket(WebSocketsSansIOProtocol):
         return refusal
 
     def data_received(self, data: bytes) -> None:
-        """Read on; a head in which the library finds no handshake gets the answer that uvicorn does not send."""
+        """Parse data. An invalid handshake gets the library's response, which uvicorn does not send."""
         super().data_received(data)
         if self.handshake_initiated or self.conn.handshake_exc is None or self.transport.is_closing():
             return

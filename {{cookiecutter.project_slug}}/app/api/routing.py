@@ -1,4 +1,4 @@
-"""How the routes of a router get into the app."""
+"""Adds the routes of routers to the app."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -33,15 +33,15 @@ IDEMPOTENCY_KEY: Mapping[str, Any] = {
 
 
 ELSEWHERE: tuple[Match, Scope] = (Match.NONE, {})
-"""What most routes say to a request. Made once: to look up a member of an enum takes as long as to compare the path."""
+"""The answer of a route that does not match. A constant: an enum lookup takes as long as comparing the path."""
 
 
 class QuickRoute(APIRoute):
-    """A route that needs a regular expression only where the path begins as its own and has parameters."""
+    """A route that compares the literal part of its path first, and uses its regular expression only if it must."""
 
     @cached_property
     def beginning(self) -> str:
-        """The path as far as it is the same for every request."""
+        """The literal beginning of the path, before its first parameter."""
         return self.path.partition("{")[0]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -56,14 +56,14 @@ class QuickRoute(APIRoute):
 
 
 class StorableField(ModelField):
-    """A parameter of an endpoint that is read as FastAPI does, and refused where it could not be stored."""
+    """A parameter that FastAPI validates as usual, and that is refused if its value cannot be stored."""
 
     def validate(
         self, value: Any, values: dict[str, Any] | None = None, *, loc: tuple[int | str, ...] = ()
     ) -> tuple[Any, list[dict[str, Any]]]:
-        """The value, and what is wrong with it."""
+        """The value, and its validation errors."""
         made, errors = super().validate(value, values or {}, loc=loc)
-        if not errors and not isinstance(made, Body):  # which has looked itself
+        if not errors and not isinstance(made, Body):  # a body has checked its values itself
             try:
                 require(self.name, made_problems(value, made))
             except ValidationError as error:
@@ -81,7 +81,7 @@ def _store_only_what_can_be(dependant: Dependant) -> None:
 
 
 def add_routes(app: FastAPI, router: APIRouter) -> None:
-    """Add the routes of a router one by one, with what the documentation says of all of them.
+    """Add the routes of a router one by one, with the documentation that all routes share.
 
     FastAPI's `include_router` looks through all routes of a router twice for each request, which takes longer than
     the bus.
@@ -109,11 +109,11 @@ def _takes_keys(dependant: Dependant) -> bool:
 
 
 def routing_problems(modules: Iterable[ModuleType], routers: Iterable[APIRouter]) -> list[str]:
-    """What the modules of routes declare, and nobody would serve or call.
+    """Find declarations in route modules that would never be served or called.
 
     Args:
-        modules: those that were found.
-        routers: those that are served.
+        modules: the modules that were discovered.
+        routers: the routers that are served.
     """
     served = {id(one) for router in routers for one in _with_included(router)}
     return [problem for module in modules for problem in _problems_of(module, served)]
@@ -145,7 +145,7 @@ NO_LIFESPAN = type(APIRouter().lifespan_context)
 def _has_lifespan(router: APIRouter) -> bool:
     if router.on_startup or router.on_shutdown:
         return True
-    includes = any(hasattr(route, "original_router") for route in router.routes)  # then FastAPI has made one of theirs
+    includes = any(hasattr(route, "original_router") for route in router.routes)  # FastAPI then merges lifespans
     return type(router.lifespan_context) is not NO_LIFESPAN and not includes
 
 

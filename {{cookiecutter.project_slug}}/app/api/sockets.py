@@ -1,4 +1,4 @@
-"""WebSockets at the edge: who may open one, and how it is told that it may not, or not any more."""
+"""WebSockets at the edge: the check of their origin, and the translation of refusals."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -14,18 +14,18 @@ TRY_LATER = 1013
 NOT_ALLOWED = 1008
 CLOSE_CODES = {429: TRY_LATER, 503: TRY_LATER, 504: TRY_LATER}
 LONGEST_REASON = 123
-"""In bytes: a close frame holds no more."""
+"""In bytes; a close frame cannot hold more."""
 
 
 def refuse_foreign_page(headers: Mapping[bytes, bytes], origins: Collection[str]) -> None:
-    """Look from which web page a WebSocket comes: browsers let any page open one, and CORS does not hold for them.
+    """Check the origin of a WebSocket: browsers let any page open one, and CORS does not apply to them.
 
     Args:
-        headers: of the handshake. Who is no browser sends no `Origin`.
-        origins: the pages of others that may (`CORS_ORIGINS`).
+        headers: the headers of the handshake. Clients other than browsers send no `Origin`.
+        origins: the foreign origins that may open one (`CORS_ORIGINS`).
 
     Raises:
-        HTTPException: it is a page of somebody else.
+        HTTPException: if the page is of an origin that may not.
     """
     origin = headers.get(b"origin")
     if origin is None or "*" in origins or (sent := origin.decode("latin-1")) in origins:
@@ -35,7 +35,7 @@ def refuse_foreign_page(headers: Mapping[bytes, bytes], origins: Collection[str]
 
 
 class Handshake:
-    """What a WebSocket is answered: a refusal is a problem document, and after the handshake it is a close frame."""
+    """Translates the refusal of a WebSocket: a problem document before the handshake, a close frame after it."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes]) -> None:
         self._scope = scope
@@ -46,7 +46,7 @@ class Handshake:
         self._status = 0
 
     async def send(self, message: Message) -> None:
-        """Send a message, or what it means at this point."""
+        """Send a message, translated to one that is valid in the present state of the handshake."""
         kind = message["type"]
         if kind == "websocket.accept":
             self._accepted = True
@@ -73,7 +73,7 @@ class Handshake:
         await answer(self._scope, self._receive, self.send)
 
     async def _close(self, message: Message) -> None:
-        """Close with what a problem document says."""
+        """Close the WebSocket with the detail of a problem document as its reason."""
         self._status = message.get("status", self._status)
         if self._closed or not message.get("body"):
             return

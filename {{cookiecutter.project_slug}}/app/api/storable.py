@@ -1,6 +1,6 @@
-"""What of a request a team's code and both databases can take, whatever its fields are declared as.
+"""Refuses values of requests that code or a database cannot handle, whatever their declared types.
 
-Each of these would pass as text, a number or a moment, and break, or mean something else, when it is stored.
+Each of them is valid as text, a number or a time, but would fail, or change its meaning, when it is stored.
 """
 
 import math
@@ -17,9 +17,9 @@ from app.domain.text import text_problem
 
 DEEPEST = 50
 MOST_DIGITS = 20
-"""Of a decimal number, written out. Python's own arithmetic rounds after 28, and rounding needs some of them."""
+"""Of a decimal number, written out. Python's decimals round after 28 digits, and rounding needs some of those."""
 EXACT_DIGITS = 15
-"""Of a JSON number that is not whole: so many come through a float as they were sent."""
+"""Of a JSON number with a fraction: a float preserves so many digits."""
 LEAST_INT, LARGEST_INT = -(2**63), 2**63 - 1
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # what SQLite counts durations from
 JSON_TYPES = (str, int, float, dict, list, type(None))
@@ -29,10 +29,10 @@ Problems = Iterator[tuple[Place, str]]
 
 
 def require(title: str, problems: Problems) -> None:
-    """Pass if there are none.
+    """Raise an error if there are problems.
 
     Raises:
-        ValidationError: there are some; it names their places.
+        ValidationError: if there are any; it names their places.
     """
     if found := [InitErrorDetails(type=_error(text), loc=place, input=None) for place, text in problems]:
         raise ValidationError.from_exception_data(title, found)
@@ -43,7 +43,7 @@ def _error(text: str) -> PydanticCustomError:
 
 
 def sent_problems(sent: Any, at: Place = ()) -> Problems:
-    """What is wrong with JSON as it came, before anybody looks what it is to be."""
+    """The problems of the JSON as it was sent, before it is validated against a type."""
     if len(at) > DEEPEST:
         yield at[:1], "is nested too deeply"
     elif isinstance(sent, str):
@@ -60,19 +60,19 @@ def sent_problems(sent: Any, at: Place = ()) -> Problems:
 
 
 def is_json(sent: Any) -> bool:
-    """Whether this came from JSON: a form may hold files."""
+    """Whether this came from JSON: a form may contain files."""
     if isinstance(sent, dict):
         return all(map(is_json, sent.values()))
     return all(map(is_json, sent)) if isinstance(sent, list) else isinstance(sent, JSON_TYPES)
 
 
 def made_problems(sent: Any, made: Any, at: Place = ()) -> Problems:
-    """What is wrong with what was made of text or JSON.
+    """The problems of a value that was parsed from text or JSON.
 
     Args:
-        sent: what came.
-        made: what it was read as.
-        at: where it stands.
+        sent: the value as it was sent.
+        made: the parsed value.
+        at: its place.
     """
     parts = _parts(sent, made)
     if parts is None:
@@ -86,7 +86,7 @@ def made_problems(sent: Any, made: Any, at: Place = ()) -> Problems:
 
 
 def _parts(sent: Any, made: Any) -> list[tuple[str | int, Any, Any]] | None:
-    """The parts of a value: their names, what came, and what was made of it; None: it has none."""
+    """The parts of a value: name, value as sent, and parsed value; None: it has no parts."""
     if isinstance(made, BaseModel):
         declared = [(name, field.alias or name) for name, field in type(made).model_fields.items()]
         return [(alias, _member(sent, alias), getattr(made, name)) for name, alias in declared]
@@ -108,7 +108,7 @@ def _member(sent: Any, name: str) -> Any:
 
 
 def _problem(sent: Any, made: Any) -> str | None:
-    """What is wrong with a value that has no parts."""
+    """The problem with a value that has no parts; None if there is none."""
     if isinstance(sent, bool) and not isinstance(made, bool):
         return "must not be true or false"  # to Python, true is 1
     match made:

@@ -1,4 +1,4 @@
-"""A span for each request, by FastAPI's own OpenTelemetry. The spans of operations are inside it."""
+"""A span for each request, made by FastAPI's own OpenTelemetry support. The spans of operations are inside it."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import NoOpTracer, Span, Tracer, TracerProvider
 
 SILENT = ("/health", "/metrics")
-"""Who asks for these asks all day long."""
+"""Paths that are polled all day long, and get no spans."""
 
 
 class RequestSpans(TracerProvider, Tracer):
-    """Makes the spans of requests with the tracer of the running service, which FastAPI wants before there is one."""
+    """Makes the spans of requests with the tracer of the service, which does not exist yet when FastAPI asks for it."""
 
     def __init__(self) -> None:
         self.tracer: Any = NoOpTracer()
@@ -20,7 +20,7 @@ class RequestSpans(TracerProvider, Tracer):
         return self
 
     def start_span(self, name: str, *args: Any, attributes: Any = None, **kwargs: Any) -> Span:
-        """A span without the query string, where people type what they look for."""
+        """Start a span without the query string, which contains what people search for."""
         kept = {key: value for key, value in (attributes or {}).items() if key != "url.query"}
         span: Span = self.tracer.start_span(name, *args, attributes=kept, **kwargs)
         return span
@@ -31,7 +31,7 @@ class RequestSpans(TracerProvider, Tracer):
 
 
 def telemetry_with(spans: RequestSpans | None) -> TelemetryConfig:
-    """What FastAPI is to tell about requests: spans at most, and without `spans` nothing, which costs nothing."""
+    """FastAPI's telemetry configuration: only the spans of requests; without `spans` nothing, which costs nothing."""
     return {
         "tracer_provider": spans,
         "tracing": spans is not None,

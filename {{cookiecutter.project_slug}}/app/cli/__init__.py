@@ -1,9 +1,9 @@
 """The command line: `app run`, `app worker`, and `app db`, `users`, `outbox`, `events` and `projections`.
 
-Also `python -m app`. What only some commands need, they import: uvicorn, Alembic and the handlers take longer than all
-the rest.
+Also `python -m app`. Commands import what only they need: uvicorn, Alembic and the handlers take longer to import than
+all the rest.
 
-    terminal.py    how commands speak: sentences, tables, JSON
+    terminal.py    the output of commands: sentences, tables, JSON
     service.py     run, worker
     database.py    db
     users.py       users

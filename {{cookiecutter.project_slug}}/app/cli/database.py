@@ -18,7 +18,7 @@ def upgrade() -> None:
     typer.echo("The database is up to date.")
 
 
-@db_commands.command(context_settings={"ignore_unknown_options": True})  # `-1` is no option
+@db_commands.command(context_settings={"ignore_unknown_options": True})  # `-1` is not an option
 def downgrade(
     revision: Annotated[str, typer.Argument(help="An id, `-1` for one step back, or `base` for nothing.")],
 ) -> None:
@@ -34,7 +34,7 @@ def revision(
     *,
     merge: Annotated[bool, typer.Option("--merge", help="Only join the last migrations, where there are two.")] = False,
 ) -> None:
-    """Write the next migration from what the tables are and what the database has."""
+    """Write the next migration from the difference between the declared tables and the database."""
     from app.persistence.schema import migrate
 
     typer.echo(migrate.merge_revisions(message) if merge else migrate.create_revision(quiet_settings(), message))
@@ -45,7 +45,7 @@ def mark(
     revision: Annotated[str, typer.Argument(help="The id of a migration.")],
     state: Annotated[str, typer.Argument(help="`applied` or `missing`.")],
 ) -> None:
-    """Put on record whether the database has had a migration, where only a person can know; nothing is run."""
+    """Record whether a migration was applied, where only a person can know; nothing is run."""
     from app.persistence.schema import migrate
 
     migrate.mark(quiet_settings(), revision, state)

@@ -1,4 +1,4 @@
-"""`app events`: what the event log says."""
+"""`app events`: reads the event log."""
 
 import json
 from typing import Annotated
@@ -21,7 +21,7 @@ def stream(
     aggregate_id: Annotated[str, typer.Argument(help="Its id.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """What happened to one aggregate, from the beginning: version, time, event and its data."""
+    """Show the events of one aggregate, from the beginning: version, time, event and its data."""
     from app.cli.opened import with_database
     from app.persistence.engine.database import Database
     from app.persistence.events.event_log import stream as read_stream

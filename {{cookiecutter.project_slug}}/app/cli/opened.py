@@ -1,4 +1,4 @@
-"""The database, for commands that look into it without starting the service."""
+"""Opens the database for commands that inspect it without starting the service."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,10 +11,10 @@ R = TypeVar("R")
 
 
 def with_database(use: Callable[[Database], Awaitable[R]]) -> R:
-    """Do something with the database. A replica is left out: an operator wants to see what is, not what was.
+    """Run a function with the database. A replica is left out, because an operator needs current data.
 
     Raises:
-        ConfigurationError: it cannot be reached, or is not up to date.
+        ConfigurationError: if it cannot be reached, or is not up to date.
     """
     return asyncio.run(_opened(use))
 

@@ -1,4 +1,4 @@
-"""`app outbox`: the events that wait to be delivered, and what to do with those that cannot be."""
+"""`app outbox`: shows undelivered events, and retries or gives up those that failed."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,7 +17,7 @@ LONGEST_ERROR = 100
 
 @outbox_commands.command()
 def status(as_json: AsJson = False) -> None:
-    """How many events wait for each handler, for how long, how many failed or are dead, or wait behind dead ones."""
+    """Show for each handler how many events wait, for how long, and how many failed, are dead or behind dead ones."""
     from app.cli.opened import with_database
     from app.persistence.events.outbox_statistics import backlogs
 
@@ -38,7 +38,7 @@ def list_failed(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """The events that failed and wait, the oldest first."""
+    """List the events that failed and wait, the oldest first."""
     from app.cli.opened import with_database
     from app.persistence.events.waiting_events import failed_events
 
@@ -63,7 +63,7 @@ def replay(
     every: Annotated[bool, typer.Option("--all", help="All that are dead, or failed and wait for a while.")] = False,
     handler: Handler = None,
 ) -> None:
-    """Let events be tried again now, as often as new ones: when what they failed from is mended."""
+    """Retry events now, with as many attempts as new ones, after the cause of their failure was removed."""
     from app.cli.opened import with_database
     from app.persistence.events import waiting_events
 
@@ -79,10 +79,10 @@ def purge(
     handler: Handler = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Give dead events up: their handlers never get them, and what waits behind them is handled.
+    """Give up dead events: their handlers never get them, and events that wait behind them are handled.
 
-    With --handler and no ids all that waits for a handler is given up, which is meant for one that is gone. The events
-    stay in the event log.
+    With --handler and no ids, all events that wait for a handler are given up, which is meant for a handler that was
+    removed. The events stay in the event log.
     """
     from app.cli.opened import with_database
     from app.persistence.events import waiting_events
@@ -96,10 +96,10 @@ def purge(
 
 
 def chosen(ids: list[UUID] | None, every: bool) -> list[UUID] | None:
-    """The events that are meant; None for all.
+    """The selected events; None for all.
 
     Raises:
-        CommandError: neither or both were said.
+        CommandError: if neither or both are given.
     """
     if bool(ids) == every:
         raise CommandError("Say which events: their ids, or --all. `app outbox list` shows them.")
@@ -114,5 +114,5 @@ def next_attempt(event: Any) -> str:
 
 
 def events(count: int) -> str:
-    """So many events, in words."""
+    """The number of events with its noun, such as `2 events`."""
     return "1 event" if count == 1 else f"{count} events"

@@ -1,4 +1,4 @@
-"""`app projections`: the read models that are kept by projections, and making them anew."""
+"""`app projections`: the read models that projections maintain, and their rebuild."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ READ_MODELS = "app.read_models"
 
 @projections_commands.command("list")
 def list_all() -> None:
-    """The read models and their tables."""
+    """List the read models and their tables."""
     found = projections()
     show_table(
         ("projection", "of", "tables"),
@@ -27,7 +27,7 @@ def list_all() -> None:
 
 @projections_commands.command()
 def status(as_json: AsJson = False) -> None:
-    """How many rows each read model has, and how many events of the log it does not have yet."""
+    """Show how many rows each read model has, and how many events of the log it has not processed yet."""
     from app.cli.opened import with_database
     from app.persistence.engine.database import Database
     from app.persistence.projections.lag import State, state_of
@@ -44,7 +44,7 @@ def status(as_json: AsJson = False) -> None:
 
 @projections_commands.command()
 def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` shows it.")]) -> None:
-    """Make a read model anew from the event log. The service may run meanwhile."""
+    """Rebuild a read model from the event log. The service may run meanwhile."""
     found = projections()
     if name not in found:
         raise CommandError(f"There is no projection {name}: see `app projections list`.")
@@ -65,10 +65,10 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
 
 
 def projections() -> dict[str, Projection]:
-    """Name -> projection, of all that are in the read models.
+    """Name -> projection, of all projections in the read models.
 
     Raises:
-        CommandError: two have the same name.
+        CommandError: if two have the same name.
     """
     from app.core.discovery import discover
 
@@ -82,5 +82,5 @@ def projections() -> dict[str, Projection]:
 
 
 def progress_bar(label: str, length: int, file: TextIO) -> Any:
-    """Shows how far something is, if somebody watches."""
+    """A progress bar, hidden unless the file is a terminal."""
     return typer.progressbar(length=length, label=label, hidden=not file.isatty(), file=file)

@@ -54,10 +54,10 @@ def worker() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket on this address.
+    """A socket that is bound to this address.
 
     Raises:
-        CommandError: the port is taken, or the address is not of this machine.
+        CommandError: if the port is taken, or the address is not of this machine.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -82,9 +82,9 @@ def serve(app: Callable[..., Any], settings: Settings, listener: socket.socket) 
 
 
 def collect_rarely() -> None:
-    """Let the garbage collector look for cycles less often, from here on.
+    """Let the garbage collector search for cycles less often, from here on.
 
-    What was imported stays, and a request or a reaction leaves few cycles: that saves a tenth of its time.
+    Imported objects stay, and a request or a reaction leaves few cycles: that saves a tenth of its time.
     """
     gc.collect()
     gc.freeze()
@@ -92,7 +92,7 @@ def collect_rarely() -> None:
 
 
 def server_config(app: Callable[..., Any], settings: Settings) -> "uvicorn.Config":
-    """How the server is set up. A message of a WebSocket is as long as a body at most."""
+    """The configuration of the server. A WebSocket message may be as long as a request body."""
     import uvicorn
 
     from app.api.protocol import ProblemProtocol

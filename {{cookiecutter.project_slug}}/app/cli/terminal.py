@@ -1,4 +1,4 @@
-"""How commands speak: in sentences where something is wrong, in tables to people and in JSON to programs."""
+"""The output of commands: errors as sentences, results as tables for people or as JSON for programs."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,15 +16,15 @@ logger = structlog.get_logger(__name__)
 
 
 class CommandError(Exception):
-    """A command cannot be carried out; the sentence says why, and what to do."""
+    """A command cannot be carried out; the message says why, and what to do."""
 
 
 class OneSentence(TyperGroup):
-    """Commands that tell what went wrong in one sentence, and exit with 1."""
+    """A group of commands that report an error in one sentence, and exit with 1."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        configure_logging(level="warning")  # what goes wrong before there are settings is logged by the same rules
+        configure_logging(level="warning")  # errors before the settings are loaded are logged by the same rules
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.TyperException):
@@ -36,7 +36,7 @@ class OneSentence(TyperGroup):
 
 
 def sentence(error: Exception) -> str:
-    """What somebody at a terminal needs to know about an error."""
+    """An error as a sentence for a person at a terminal."""
     match error:
         case CQRSError():
             return " ".join([error.message, *(f"{field} {problem}." for field, problem in error.details.items())])
@@ -49,7 +49,7 @@ def sentence(error: Exception) -> str:
 
 
 def quiet_settings() -> Settings:
-    """The settings, for a command that speaks for itself: only what is wrong is logged."""
+    """Load the settings for a command with output of its own: only warnings and errors are logged."""
     settings = load_settings()
     level = "debug" if settings.log_level == "debug" else "warning"
     configure_logging(json=settings.environment == "production", level=level)
@@ -75,5 +75,5 @@ def show_json(rows: Iterable[Any]) -> None:
 
 
 def printable(text: str) -> str:
-    """The text without what moves a terminal's cursor: it may come from anywhere."""
+    """The text without control characters, which move a terminal's cursor: it may come from anywhere."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -20,7 +20,7 @@ def create_admin(
         bool, typer.Option("--password-stdin", help="Read the password from standard input, not from the terminal.")
     ] = False,
 ) -> None:
-    """Make an administrator."""
+    """Create an administrator."""
     settings = quiet_settings()
     password = read_password() if password_stdin else ask_password()
     typer.echo(asyncio.run(make_admin(settings, email, password)))
@@ -33,7 +33,11 @@ def ask_password() -> str:
 
 
 def read_password() -> str:
-    """The first line of standard input; never an argument, which everybody on the machine can read."""
+    """Read the first line of standard input. An argument could be read by everybody on the machine.
+
+    Raises:
+        CommandError: if it is not UTF-8 text.
+    """
     try:
         return sys.stdin.readline().rstrip("\r\n")
     except UnicodeDecodeError:
@@ -41,10 +45,10 @@ def read_password() -> str:
 
 
 async def make_admin(settings: Settings, email: str, password: str) -> UUID:
-    """Have the service make an administrator.
+    """Start the service, and create an administrator.
 
     Raises:
-        CQRSError: it cannot.
+        CQRSError: if that is refused.
     """
     from app.composition.container import running_service
     from app.handlers.user.create_admin_handler import CreateAdminCommand

@@ -1,4 +1,4 @@
-"""URLs and origins in settings: what nobody could mean."""
+"""Validation of URLs and origins in settings."""
 
 import re
 
@@ -6,16 +6,16 @@ ORIGIN = re.compile(
     r"(?P<scheme>https?|capacitor|tauri|chrome-extension|moz-extension)://"
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]+))?"
 )
-"""How browsers write where a page is from, which is compared letter by letter."""
+"""Origins as browsers write them; they are compared character by character."""
 PORT_OF_SCHEME = {"http": "80", "https": "443"}
 HIGHEST_PORT = 65_535
 
 
 def check_address(url: str) -> None:
-    """Refuse a URL that nobody can connect to; what its scheme means the adapter knows.
+    """Refuse a URL that cannot be connected to. The meaning of its scheme is left to the adapter.
 
     Raises:
-        ValueError: it has a port that is none, or characters that no URL has.
+        ValueError: if it has an invalid port, or characters that no URL contains.
     """
     address = url.partition("://")[2].partition("?")[0]
     hosts = re.split("[/#]", address.rpartition("@")[2], maxsplit=1)[0]
@@ -28,15 +28,15 @@ def check_address(url: str) -> None:
 
 
 def listed(origins: str) -> list[str]:
-    """The origins of a text with commas between them."""
+    """The origins in a comma-separated text."""
     return [origin.strip() for origin in origins.split(",") if origin.strip()]
 
 
 def check_origin(origin: str) -> None:
-    """Refuse an origin that no browser says it has.
+    """Refuse an origin that no browser would send.
 
     Raises:
-        ValueError: it is none, or is not written as browsers write it.
+        ValueError: if it is not an origin, or not written as browsers write it.
     """
     found = ORIGIN.fullmatch(origin)
     if found is None:

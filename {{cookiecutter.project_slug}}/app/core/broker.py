@@ -1,4 +1,4 @@
-"""The port to a message broker, by which services tell each other of public events."""
+"""The port to a message broker, through which services exchange public events."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -6,53 +6,53 @@ from dataclasses import dataclass
 from typing import Protocol
 
 CONTENT_TYPE = "application/cloudevents+json"
-"""Of every body that is sent: a CloudEvent, in its structured form."""
+"""Content type of every message body: a CloudEvent in structured mode."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventMessage:
-    """An event on its way.
+    """An event as a message of a broker.
 
-    Two messages with the same `id` are the same one sent twice. Those with the same `key` happened to the same
-    aggregate, and are sent in the order in which they happened; who receives them does not rely on that.
+    Two messages with the same `id` are duplicates. Messages with the same `key` are events of the same aggregate,
+    and are sent in the order of these events; receivers do not rely on that order.
     """
 
     id: str
     key: str
     event_type: str
     body: bytes
-    """A CloudEvent in JSON, or what somebody else has sent."""
+    """A CloudEvent in JSON, or the body of a foreign publisher."""
     traceparent: str | None = None
-    """The trace that it is part of; the body has it too, and this one is for those who do not read it."""
+    """The trace that the event is part of, for receivers that do not read the body, which contains it too."""
 
 
 class BrokerDownError(Exception):
-    """The broker cannot be reached, or did not confirm in time: any message would fail now."""
+    """The broker cannot be reached, or did not confirm in time: every message would fail now."""
 
 
 class MessageRefusedError(Exception):
-    """The broker is there and does not take this message; it may take others."""
+    """The broker is up and rejects this message; it may accept others."""
 
 
 Receive = Callable[[EventMessage], Awaitable[None]]
-"""Takes a message from the broker. When it returns, the message is done with; when it raises, it comes again."""
+"""Receives a message of the broker. When it returns, the message is settled; when it raises, it is delivered again."""
 
 
 class Broker(Protocol):
-    """Carries events to other services, at least once, in whatever order."""
+    """Carries events to other services, at least once and in any order."""
 
     async def publish(self, message: EventMessage) -> None:
         """Send a message, and wait until the broker has confirmed that it is stored.
 
         Raises:
-            BrokerDownError: the broker is not there; the message may or may not have arrived.
-            MessageRefusedError: the broker does not take this one.
+            BrokerDownError: if the broker cannot be reached; the message may or may not have arrived.
+            MessageRefusedError: if the broker rejects this message.
         """
 
     def consuming(self, receive: Receive) -> AbstractAsyncContextManager[None]:
-        """Receive messages for as long as the context is open; what was begun is finished when it ends.
+        """Receive messages while the context is open. On exit, messages in progress are finished.
 
-        All processes of this service share the messages: each goes to one of them. What none has finished when it
-        dies goes to another. A broker that is not there, or goes away, is waited for.
+        All processes of this service share the messages: each goes to one of them. If a process dies, its unfinished
+        messages go to another. A broker that is down, or goes down, is waited for.
         """
         ...

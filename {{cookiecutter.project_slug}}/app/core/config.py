@@ -1,4 +1,4 @@
-"""Settings: from the environment and `.env`. Every backing service is a URL, and its scheme picks the adapter."""
+"""Settings from the environment and `.env`. Every backing service is a URL, whose scheme selects the adapter."""
 
 import hmac
 import re
@@ -27,20 +27,20 @@ DRIVERS = {
     "postgres": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
-"""Scheme of a database URL -> the same with the driver that this service uses."""
+"""Scheme of a database URL -> the same scheme with the driver that this service uses."""
 
 NAME_AT_A_BROKER = "^[A-Za-z0-9_-]{1,100}$"
-"""What every broker takes as the name of a stream, a queue and a consumer."""
+"""Names that every broker accepts for streams, queues and consumers."""
 
 UNNAMED = "app"
-"""What a service is called in development and in tests when nobody knows its name."""
+"""The service's name in development and in tests if it is not installed."""
 SERVICE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_SERVICE_NAME = 50
-"""PostgreSQL's names of connections have 63 letters, of which the longest of ours takes 11 more."""
+"""PostgreSQL limits a connection's name to 63 characters; the longest suffix of this service takes 11."""
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong; the sentence names the variable and the cure, and echoes no value."""
+    """A setting is missing or wrong; the message names the variable and the cure, but no value."""
 
 
 def _service_name(known: dict[str, Any]) -> str:
@@ -61,27 +61,27 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "test", "production"] = "development"
     secret_key: SecretStr = SecretStr("")
-    """Signs tokens and fingerprints; the first start in development makes one."""
+    """Signs tokens and fingerprints; the first start in development generates one."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     audit_log: bool = True
-    """Whether there is a line for each command: who ordered what, and how it ended."""
+    """Whether each command is logged in one line: the user, the command and its outcome."""
     service_name: str = Field(default_factory=lambda: installed_as().name, validate_default=True)
-    """Who this service is to all others: at brokers, in Redis, in tokens, traces and reports. The distribution's name.
+    """The service's name at brokers, in Redis, in tokens, traces and reports. By default that of the distribution.
 
-    In development and tests `app`, where it is not installed.
+    In development and tests `app`, if the service is not installed.
     """
     release: str = Field(default_factory=lambda: installed_as().version)
-    """The version that runs, such as a commit, for traces, reports and the API's document. The distribution's."""
+    """The running version, such as a commit, for traces, reports and the API document. Default: the distribution's."""
     traces_url: str = Field(default="", repr=False)
-    """A collector that takes OpenTelemetry's OTLP over HTTP; empty: there are no spans."""
+    """A collector that accepts OTLP over HTTP (OpenTelemetry); empty: there are no spans."""
     traces_ratio: float = Field(default=1.0, ge=0, le=1)
-    """How much of what begins here is traced; what others began is traced if they do it too."""
+    """The share of traces begun here that is recorded; a trace begun elsewhere is recorded if its caller records it."""
     error_reports_url: str = Field(default="", repr=False)
-    """The DSN of a Sentry, or of what understands its protocol; empty: bugs are in the log and nowhere else."""
+    """The DSN of Sentry or of a compatible service; empty: bugs are only logged."""
 
     cors_origins: str = ""
-    """Web pages that may call the API from a browser: `https://shop.example`, more than one with commas between."""
+    """Origins that may call the API from a browser, such as `https://shop.example`, separated by commas."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1, le=1024**3)
     """A body is held in memory."""
     body_timeout_seconds: float = Field(default=15.0, ge=0.1, le=3600)
@@ -89,61 +89,61 @@ class Settings(BaseSettings):
 
     database_url: str = Field(default="sqlite:///./app.db", repr=False, validate_default=True)
     sqlite_in_production: bool = False
-    """Whether it is meant that production has SQLite: one file, on one machine."""
+    """Confirms that production uses SQLite on purpose: one file, on one machine."""
     read_database_url: str | None = Field(default=None, repr=False)
     """A replica that queries read from; None: `database_url`."""
     database_pooler: bool = False
-    """Whether a pooler, such as PgBouncer, stands before PostgreSQL, at one of the two addresses or both."""
+    """Whether a pooler, such as PgBouncer, is in front of PostgreSQL, at one of the two addresses or both."""
     database_pool_size: int = Field(default=10, ge=1, le=1000)
-    """Connections at most, for writing and for reading each; SQLite has one writer."""
+    """Maximum number of connections, for writing and for reading each; SQLite has one writer."""
     database_pool_timeout_seconds: float = Field(default=10.0, ge=0.01, le=3600)
     """How long an operation waits for a connection."""
     database_lock_timeout_seconds: float = Field(default=10.0, ge=0.01, le=3600)
     database_statement_timeout_seconds: float = Field(default=30.0, ge=0.01, le=DAY_SECONDS)
-    """PostgreSQL only, like the next one: SQLite has no such thing."""
+    """PostgreSQL only, like the next one: SQLite has no equivalent."""
     database_idle_transaction_timeout_seconds: float = Field(default=60.0, ge=0.01, le=DAY_SECONDS)
 
     idempotency_key_seconds: int = Field(default=DAY_SECONDS, ge=1, le=10 * 365 * DAY_SECONDS)
-    """How long a request that is sent again under the same key gets the answer of the first time."""
+    """How long a request that is repeated under the same key gets the first response."""
     sweep_interval_seconds: float = Field(default=3600.0, ge=1, le=30 * DAY_SECONDS)
-    """How often expired keys and logins are deleted, more or less."""
+    """About how often expired keys and logins are deleted."""
 
     cache_url: str = Field(default="memory://", repr=False)
     cache_max_entries: int = Field(default=10_000, ge=1, le=10_000_000)
-    """In the memory of this process; a cache in Redis has its own limit, and this one in front of it."""
+    """In the memory of this process; with a cache in Redis, it limits the cache in front of it."""
     cache_prefix: str = Field(default_factory=_service_name, min_length=1)
-    """What the names of all keys in Redis begin with: the same for all processes of this service, and for no other."""
+    """The prefix of all keys in Redis: the same for all processes of this service, and for no other service."""
 
     relay_in_service: bool = True
-    """False: this process only writes events to the log; workers (`app worker`) run handlers, send and receive."""
+    """False: this process only writes events to the log; workers (`app worker`) run reactions, publish and consume."""
     relay_poll_seconds: float = Field(default=1.0, ge=0.01, le=300)
-    """How often a relay looks for events without being woken by a commit."""
+    """How often a relay polls for events that no commit has announced."""
     event_max_attempts: int = Field(default=10, ge=1, le=1000)
-    """After so many failures at a handler an event waits for an operator: `app outbox`."""
+    """After so many failed attempts by a handler, an event is dead until an operator decides: `app outbox`."""
     event_max_steps: int = Field(default=100, ge=1, le=1_000_000)
-    """How many events may follow from each other, reaction by reaction, before that counts as a circle."""
+    """Maximum length of a chain of events, reaction by reaction, before it is treated as an infinite loop."""
     event_retry_seconds: float = Field(default=1.0, ge=0.01, le=300)
-    """How long a failed event waits; twice as long after each further failure, up to 5 minutes."""
+    """Delay before the first retry of an event; it doubles with each further failure, up to 5 minutes."""
 
     broker_url: str = Field(default="", repr=False)
-    """Where services tell each other of public events; empty: events stay in this service."""
+    """The broker through which services exchange public events; empty: events stay in this service."""
     broker_topic: str = Field(default="events", pattern=NAME_AT_A_BROKER)
-    """What the stream or exchange is called: the same for all services that talk to each other."""
+    """The name of the stream or exchange: the same for all services that exchange events."""
     broker_group: str = Field(default_factory=_service_name, pattern=NAME_AT_A_BROKER)
-    """Who shares the messages: the same for all processes of this service, and for no other service."""
+    """The consumer group: the same for all processes of this service, and for no other service."""
 
     access_token_seconds: int = Field(default=15 * 60, ge=1, le=DAY_SECONDS)
     refresh_token_seconds: int = Field(default=30 * DAY_SECONDS, ge=1, le=366 * DAY_SECONDS)
     refresh_token_grace_seconds: float = Field(default=10.0, ge=0, le=60)
-    """How long a refresh token that was used gives its successor again, as long as that is unused; 0: not at all."""
+    """How long a used refresh token still gives its successor, while that is unused; 0: not at all."""
     login_attempts: int = Field(default=10, ge=1, le=1000)
-    """Failed logins of one account before it has to wait, within `login_window_seconds`."""
+    """Failed logins of an account within `login_window_seconds` before further ones are refused."""
     login_window_seconds: int = Field(default=300, ge=1, le=DAY_SECONDS)
 
     password_time_cost: int = Field(default=3, ge=1, le=20)
     password_memory_kib: int = Field(default=65_536, ge=8, le=1024 * 1024)
     password_hashes_at_once: int = Field(default=2, ge=1, le=64)
-    """Each takes `password_memory_kib` of memory while it is made."""
+    """Each takes `password_memory_kib` of memory while it is computed."""
 
     @field_validator("service_name")
     @classmethod
@@ -180,7 +180,7 @@ class Settings(BaseSettings):
 
     @property
     def allowed_origins(self) -> list[str]:
-        """Those of `cors_origins`."""
+        """The origins listed in `cors_origins`."""
         return listed(self.cors_origins)
 
     @model_validator(mode="after")
@@ -217,10 +217,10 @@ class Settings(BaseSettings):
             )
 
     def key_for(self, purpose: str) -> bytes:
-        """A key of its own for each purpose, so that what is made for one is worth nothing for another.
+        """Derive a key for a purpose, so that a signature made for one purpose is not valid for another.
 
         Raises:
-            SettingsError: there is no SECRET_KEY.
+            SettingsError: if there is no SECRET_KEY.
         """
         secret = self.secret_key.get_secret_value().encode()
         if not secret:
@@ -235,10 +235,10 @@ _MISSING_SECRET = (
 
 
 def load_settings() -> Settings:
-    """The settings of this process. The first start in development writes its own SECRET_KEY to `.env`.
+    """Load the settings of this process. The first start in development writes its own SECRET_KEY to `.env`.
 
     Raises:
-        SettingsError: one of them is missing or wrong.
+        SettingsError: if a setting is missing or wrong.
     """
     settings = checked_settings()
     if settings.secret_key.get_secret_value():
@@ -248,19 +248,19 @@ def load_settings() -> Settings:
 
 
 def checked_settings(**values: Any) -> Settings:
-    """Settings, with these values in place of what the environment says.
+    """Load the settings, with these values in place of the environment's.
 
     Raises:
-        SettingsError: one of them is missing or wrong.
+        SettingsError: if a setting is missing or wrong.
     """
     return checked(Settings, **values)
 
 
 def checked(kind: type[S], **values: Any) -> S:
-    """Settings of this kind: a feature may have its own.
+    """Load settings of this class: a feature may have its own.
 
     Raises:
-        SettingsError: one of them is missing or wrong.
+        SettingsError: if a setting is missing or wrong.
     """
     for name, meant in misspelt_in_file(kind):
         raise SettingsError(f"{name} in .env is no setting: do you mean {meant}?")
@@ -271,12 +271,12 @@ def checked(kind: type[S], **values: Any) -> S:
 
 
 def _causes(error: ValidationError) -> list[Any]:
-    """What is wrong, without what only follows from it."""
+    """The errors of settings, without errors that only follow from them."""
     return [wrong for wrong in error.errors() if wrong["type"] != "default_factory_not_called"]
 
 
 def _sentence(wrong: Any) -> str:
-    """What is wrong with one setting. pydantic's own words never contain the value."""
+    """The error of one setting as a sentence. pydantic's own messages never contain the value."""
     said = str(wrong["msg"]).removeprefix("Value error, ")
     if not wrong["loc"]:
         return said

@@ -1,4 +1,4 @@
-"""Finds what is there by walking a package: present means active. What cannot work is told at once, all of it."""
+"""Discovers handlers, behaviours and events by importing a package, and reports everything in it that cannot work."""
 
 import importlib
 import sys
@@ -32,7 +32,7 @@ MESSAGES = (ICommand, IQuery, DomainEvent)
 
 @dataclass
 class Discovered:
-    """What was found in a package, in the order of its modules' names, and what is wrong with it."""
+    """The contents of a package, ordered by the names of its modules, and the problems found."""
 
     modules: list[ModuleType] = field(default_factory=list)
     handlers: list[type] = field(default_factory=list)
@@ -42,15 +42,15 @@ class Discovered:
 
 
 def discover(package: str, on_error: Literal["raise", "report"] = "raise") -> Discovered:
-    """Import every module of a package and collect the handlers, behaviours and events in it.
+    """Import every module of a package, and collect the handlers, behaviours and events in it.
 
     Args:
-        package: the dotted name; that of a single module will do too.
-        on_error: "raise" refuses a package with anything wrong in it. "report" goes on past what is broken and
-            lists it in `problems`.
+        package: its dotted name, or that of a single module.
+        on_error: "raise" refuses a package with any problem in it. "report" continues after a problem and lists it
+            in `problems`.
 
     Raises:
-        DiscoveryError: it lists every culprit with its cure.
+        DiscoveryError: if there are problems; it lists every one with its cure.
     """
     found = Discovered()
     root = _imported(package, found.problems)
@@ -66,14 +66,14 @@ def discover(package: str, on_error: Literal["raise", "report"] = "raise") -> Di
 
 
 def require_found(packages: Collection[str], root: str) -> None:
-    """Make sure that whatever handlers, behaviours and events are imported are where they are found.
+    """Make sure that imported handlers, behaviours and events are in packages where they are discovered.
 
     Args:
-        packages: where handlers and events are found.
-        root: the package of the service; its `core` is not looked at.
+        packages: the packages that are searched for handlers and events.
+        root: the package of the service; its `core` is not checked.
 
     Raises:
-        DiscoveryError: one is in a module where nobody looks; it would never be told of anything.
+        DiscoveryError: if one is in another module; it would never be registered.
     """
     places = (*(f"{package}." for package in (*packages, f"{root}.core")), *packages)
     declared = [cls for cls in declared_handlers if any(one.auto_register for one in declarations_of(cls))]
@@ -91,7 +91,7 @@ def require_found(packages: Collection[str], root: str) -> None:
 
 
 def _is_in_its_module(cls: type) -> bool:
-    """Whether its module still has it: one that `dataclass` replaced is known to its base for a while."""
+    """Whether its module still contains it: its base knows a class that `dataclass` has replaced for a while."""
     return getattr(sys.modules.get(cls.__module__), cls.__name__, None) is cls
 
 
@@ -107,7 +107,7 @@ def _refuse(package: str, problems: list[str]) -> None:
 
 
 def _walk(package: ModuleType, problems: list[str]) -> Iterator[ModuleType]:
-    """All modules below a package, nested ones too, with or without an `__init__.py`."""
+    """All modules below a package, including nested ones, with or without an `__init__.py`."""
     children = _children(package)
     for name, times in Counter(name for name, _ in children).items():
         if times > 1:
@@ -143,7 +143,7 @@ def _imported(name: str, problems: list[str]) -> ModuleType | None:
 
 
 def _line(error: BaseException) -> str:
-    """Where the import broke, as far as it is our code and not the import system's."""
+    """Where the import failed, as far as it is application code and not the import system."""
     trace, where = error.__traceback__, ""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
@@ -154,7 +154,7 @@ def _line(error: BaseException) -> str:
 
 
 def _collect(module: ModuleType, found: Discovered) -> None:
-    """What is declared in this very module; what it only imports is found where it is from."""
+    """Collect the classes that this module declares; classes that it imports are collected in their own module."""
     for cls in _classes_of(module):
         found.problems += _halves(cls)
         registrable = any(declaration.auto_register for declaration in declarations_of(cls))
@@ -179,7 +179,7 @@ def _classes_of(module: ModuleType) -> list[type]:
 
 
 def _halves(cls: type) -> Iterator[str]:
-    """What a class says by half, and would therefore not be."""
+    """Incomplete declarations, which would have no effect."""
     if issubclass(cls, HANDLERS) and not declarations_of(cls) and not _is_base(cls):
         base = next(base for base in HANDLERS if issubclass(cls, base))
         kind = base.__name__.removeprefix("Base").removesuffix("Handler")
@@ -200,7 +200,7 @@ def _fields_of(cls: type) -> list[str]:
 
 
 def _is_base(cls: type) -> bool:
-    """Whether others are derived from this class, or are meant to be."""
+    """Whether this class has subclasses, or is meant to have them."""
     return (
         ABC in cls.__bases__
         or bool(cls.__subclasses__())
@@ -209,7 +209,7 @@ def _is_base(cls: type) -> bool:
 
 
 def _incomplete(cls: Any) -> str | None:
-    """Why a handler or behaviour cannot be built, as far as it can be told without the container."""
+    """Why a handler or behaviour cannot be built, as far as that is known without the container."""
     if isabstract(cls):
         return f"{_name(cls)} is abstract: implement {', '.join(sorted(cls.__abstractmethods__))}."
     try:
@@ -223,7 +223,7 @@ def _incomplete(cls: Any) -> str | None:
 
 
 def _check_answering(found: Discovered) -> None:
-    """Each command and query has one handler."""
+    """Check that each command and query has one handler."""
     answering: dict[type, list[type]] = {}
     for module in found.modules:
         for cls in _classes_of(module):

@@ -1,17 +1,17 @@
-"""How much there is to guess in a secret that somebody made up, or that a machine drew."""
+"""Estimates the entropy of a secret, whether a person or a machine made it."""
 
 import math
 import re
 
 ENOUGH_BITS = 76.0
-"""32 digits drawn at random are taken for about 95, 32 hexadecimal ones for 105, 32 random bytes in base64 for 200."""
+"""Estimates for random secrets: about 95 for 32 digits, 105 for 32 hexadecimal digits, 200 for 32 bytes in base64."""
 
 PIECE_BITS = 8.0
-"""What a piece is worth that was there before or that everybody knows: which one it is, and how long."""
+"""The value of a piece that is repeated or commonly known: which piece it is, and how long."""
 SHORTEST_PIECE = 3
 LONGEST_LOOKED_AT = 1000
 WORD_BITS = 9.0
-"""What a word of a sentence is worth, whatever its length."""
+"""The value of a word in a sentence, whatever its length."""
 
 WORD = "(?:[A-Z]?[a-z]{1,15}|[A-Z]{2,15}|[0-9]{1,4})"
 SENTENCE = re.compile(rf"{WORD}(?:[ _.,'-]+{WORD}){{2,}}[.!?]*")
@@ -26,7 +26,7 @@ KNOWN += KNOWN[::-1]
 
 
 def estimated_bits(secret: str) -> float:
-    """About how many bits there are to guess for who knows repetitions, sequences, keyboards and common words."""
+    """Estimate the bits that an attacker has to guess who tries repetitions, sequences, keyboards and common words."""
     secret = secret[:LONGEST_LOOKED_AT]
     text = secret.lower()
     bits = min(
@@ -40,7 +40,7 @@ def estimated_bits(secret: str) -> float:
 
 
 def _bits_of(text: str) -> float:
-    """Read from left to right: each character is new, or begins a piece that was read before or is known."""
+    """Read from left to right: each character is new, or begins a piece that occurred before or is commonly known."""
     of_character = math.log2(len(set(text))) if text else 0.0
     bits, place = 0.0, 0
     while place < len(text):
@@ -51,7 +51,7 @@ def _bits_of(text: str) -> float:
 
 
 def _length_of_piece(text: str, place: int) -> int:
-    """How long the longest piece is that begins here; 0: there is none."""
+    """The length of the longest piece that begins here; 0: there is none."""
     length = SHORTEST_PIECE - 1
     while place + length < len(text):
         piece = text[place : place + length + 1]

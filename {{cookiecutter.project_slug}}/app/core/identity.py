@@ -1,4 +1,4 @@
-"""Who this service is: the name and the version of the distribution that it is installed as."""
+"""The identity of this service: the name and version of the distribution that it is installed as."""
 
 import json
 import re
@@ -10,11 +10,11 @@ from urllib.parse import unquote, urlsplit
 
 APP = Path(__file__).resolve().parents[1]
 ENTRY_POINT = "app.cli:app"
-"""What only the distribution of a service brings: several are told apart by where they are."""
+"""Only the distribution of a service declares this entry point; their locations tell several services apart."""
 
 
 class Identity(NamedTuple):
-    """Empty texts: the code runs as it lies there, and was not installed."""
+    """Empty texts mean that the code runs from its folder, and was not installed."""
 
     name: str = ""
     version: str = ""
@@ -22,7 +22,7 @@ class Identity(NamedTuple):
 
 @lru_cache(maxsize=1)
 def installed_as() -> Identity:
-    """The distribution that this code is of, with its name as package registries compare them: `orders-service`."""
+    """The distribution that contains this code, its name normalized as in package registries: `orders-service`."""
     for entry_point in entry_points(group="console_scripts", value=ENTRY_POINT):
         distribution = entry_point.dist
         if distribution is not None and _is_of(distribution, APP):
@@ -31,7 +31,7 @@ def installed_as() -> Identity:
 
 
 def _is_of(distribution: Distribution, package: Path) -> bool:
-    """Whether this package is of that distribution: installed with it, or the folder that it was installed from."""
+    """Whether the distribution contains this package: installed with it, or the folder it was installed from."""
     if Path(str(distribution.locate_file("app"))).resolve() == package:
         return True
     installed_from = json.loads(distribution.read_text("direct_url.json") or "{}").get("url", "")

@@ -1,6 +1,6 @@
 """Logs: readable lines in development, JSON in production, and never a secret.
 
-Everything goes to standard error through one handler, what uvicorn, Alembic and other libraries log too.
+All logs go to standard error through one handler, including those of uvicorn, Alembic and other libraries.
 """
 
 import logging
@@ -17,11 +17,11 @@ SECRET_NAME = re.compile(r"passw|secret|token|authorization|cookie|api_?key|cred
 SECRET_TEXT = re.compile(
     r"(?P<url>\w://[^\s:/@]*:)[^\s/@]+(?=@)"  # the password in the address of a server
     r"|(?P<bearer>\bbearer\s+)[^\s\"',]+"
-    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*",  # a token of ours, wherever it stands
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*",  # a token of this service, anywhere in the text
     re.IGNORECASE,
 )
 HINTS = ("://", "bearer", "eyj")
-"""One of these is in every text that `SECRET_TEXT` finds, and to look for them takes a tenth of the time."""
+"""Every text that `SECRET_TEXT` matches contains one of these, and searching for them takes a tenth of the time."""
 HIDDEN = "***"
 DEEPEST = 4
 CHATTY = (
@@ -38,12 +38,12 @@ UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 
 
 def hide_secrets(_: Any, __: str, event: EventDict) -> EventDict:
-    """Blank what has the name or the look of a secret."""
+    """Blank values that have the name or the form of a secret."""
     return {key: HIDDEN if _is_secret(key, value) else _without_secrets(value) for key, value in event.items()}
 
 
 def _is_secret(key: object, value: object) -> bool:
-    # A number or a flag called `token_count` or `has_password` gives nothing away.
+    # A number or a flag named `token_count` or `has_password` reveals nothing.
     return isinstance(key, str) and not isinstance(value, bool | int | float) and _names_secret(key)
 
 
@@ -68,11 +68,11 @@ def _blank(found: re.Match[str]) -> str:
 
 
 current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
-"""The id of the request that is being answered. To bind it by `structlog.contextvars` would take ten times as long."""
+"""The id of the current request. Binding it with `structlog.contextvars` would take ten times as long."""
 
 
 def name_request(_: Any, __: str, event: EventDict) -> EventDict:
-    """Say on each line for which request it was written."""
+    """Add the id of the current request to each line."""
     request_id = current_request.get()
     return event if request_id is None else {"request_id": request_id, **event}
 
@@ -99,7 +99,7 @@ OF_LIBRARIES: list[Processor] = [
 
 
 class ServiceHandler(logging.Handler):
-    """The one handler of the process. It asks for standard error each time, because tests and tools replace that."""
+    """The one handler of the process. It looks up standard error for each line, because tests and tools replace it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
@@ -113,9 +113,9 @@ def configure_logging(*, json: bool = False, level: str = "INFO", traces: bool =
     """Send every log of the process to standard error, for people or as JSON; may be called again.
 
     Args:
-        json: whether programs read it.
-        level: what is less important than this is left out; the audit trail never is.
-        traces: whether there are spans, for each line to name the one it was written in.
+        json: whether to write JSON for programs.
+        level: the lowest level that is logged; the audit trail is logged at every level.
+        traces: whether there are spans, whose ids are added to each line.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
@@ -135,7 +135,7 @@ def _handler(json: bool, traces: bool) -> ServiceHandler:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _naming_trace(traces),
-                # As text, so that the look of a secret is found there too; the values of variables never are.
+                # As text, so that secrets are found in it too; it never contains the values of variables.
                 structlog.processors.format_exc_info,
                 hide_secrets,
                 _renderer(json),
@@ -146,7 +146,7 @@ def _handler(json: bool, traces: bool) -> ServiceHandler:
 
 
 def _naming_trace(traces: bool) -> Processor:
-    """Says which trace and span a line is about: those of its `traceparent`, else the current ones."""
+    """Adds the ids of trace and span to a line: those of its `traceparent`, else the current ones."""
 
     def name_trace(_: Any, __: str, event: EventDict) -> EventDict:
         named = str(event.pop("traceparent", None)).split("-")
@@ -158,7 +158,7 @@ def _naming_trace(traces: bool) -> Processor:
 
 
 def _current_ids() -> dict[str, str]:
-    from opentelemetry.trace import get_current_span  # by who has it already
+    from opentelemetry.trace import get_current_span  # loaded already where there are spans
 
     context = get_current_span().get_span_context()
     if not context.is_valid:

@@ -1,4 +1,4 @@
-"""Names that are almost those of settings: what is set by them is not in force, and nobody would say so."""
+"""Finds misspelt names of settings, which would otherwise be ignored without a message."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -9,18 +9,18 @@ from dotenv import dotenv_values
 from pydantic_settings import BaseSettings
 
 SIMILAR = 0.87
-"""How much a name must be like that of a setting, from 0 to 1, to be taken for a slip: DATABSE_URL is 0.96."""
+"""How similar a name must be to a setting's to count as a misspelling, from 0 to 1: DATABSE_URL has 0.96."""
 
 
 def misspelt_in_file(kind: type[BaseSettings]) -> Iterator[tuple[str, str]]:
-    """Names in the `.env` of these settings that are none, and the settings that are probably meant."""
+    """Unknown names in the `.env` of these settings, each with the setting that is probably meant."""
     file = kind.model_config.get("env_file")
     if isinstance(file, Path) and file.is_file():
         yield from _misspelt(kind, dotenv_values(file))
 
 
 def misspelt_variables() -> list[tuple[str, str]]:
-    """The same in the environment. It is not this service's own, as `.env` is: these can be told, and not refused."""
+    """The same in the environment. Other programs share it, unlike `.env`, so these are reported, not refused."""
     return sorted({found for kind in _kinds(BaseSettings) for found in _misspelt(kind, os.environ)})
 
 

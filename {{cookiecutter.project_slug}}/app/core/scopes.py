@@ -1,4 +1,4 @@
-"""How long the container keeps what it builds, and the scopes of operations as the bus uses them."""
+"""Lifetimes of objects in the container, and scopes of operations for the bus."""
 
 from types import TracebackType
 from typing import TypeVar
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Lifetime(BaseScope):
-    """How long something lives. dishka's own scopes have two more between these, and each costs every operation."""
+    """Scopes of the container. dishka's own scopes have two more between these, and each slows down every operation."""
 
     SERVICE = new_scope("SERVICE")
     """From the start of the service to its end."""
@@ -21,8 +21,8 @@ class Lifetime(BaseScope):
 class OperationScopes:
     """Opens a scope for each attempt of an operation.
 
-    It is the container itself, but for one thing: what goes wrong while a scope is closed is raised as it is, and
-    not wrapped, so that the operation fails with the sentence that says what went wrong.
+    It behaves like the container with one exception: an error while a scope is closed is raised as it is, not wrapped,
+    so that the operation fails with the message of that error.
     """
 
     def __init__(self, container: AsyncContainer) -> None:
@@ -33,7 +33,7 @@ class OperationScopes:
         return await self._container.get(dependency_type)
 
     def __call__(self) -> "OperationScope":
-        """A new scope."""
+        """Open a new scope."""
         return OperationScope(self._container())
 
 

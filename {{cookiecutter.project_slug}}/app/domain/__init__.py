@@ -1,1 +1,1 @@
-"""What the service is about: aggregates, their events and rules, and the ports they need. No framework."""
+"""The domain: aggregates, their events and rules, and the ports they need. No framework."""

@@ -1,4 +1,4 @@
-"""The customer of an order: whoever gives a name, a phone number and an address; an account is not needed."""
+"""The customer of an order: a name, a phone number and an address; an account is not needed."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ FEWEST_DIGITS, MOST_DIGITS = 7, 15
 
 @dataclass(frozen=True)
 class Customer:
-    """Who ordered, and where to; `user_id` is that of the account, if there is one."""
+    """The customer and the address of an order; `user_id` is that of the account, if there is one."""
 
     name: str
     phone: str
@@ -20,7 +20,7 @@ class Customer:
     user_id: UUID | None = None
 
     def problems(self) -> dict[str, str]:
-        """Field -> what is wrong with it."""
+        """Field -> its problem."""
         return only_problems(
             {
                 "customer_name": line_problem(self.name, longest=200),
@@ -31,12 +31,12 @@ class Customer:
 
 
 def phone_digits(phone: str) -> str:
-    """The digits of a phone number: two ways of writing one number have the same."""
+    """The digits of a phone number, which do not depend on how it is written."""
     return "".join(letter for letter in phone if letter in "0123456789")
 
 
 def phone_problem(phone: str) -> str | None:
-    """What is wrong with a phone number, if anything."""
+    """The problem with a phone number; None if there is none."""
     problem = line_problem(phone, longest=40)
     if problem is not None:
         return problem
@@ -48,6 +48,6 @@ def phone_problem(phone: str) -> str | None:
 
 
 def address_problem(address: str) -> str | None:
-    """What is wrong with an address, if anything; it may have several lines."""
+    """The problem with an address; None if there is none. It may have several lines."""
     problem = text_problem(address, longest=500, shortest=1)
     return problem if problem is not None or address.strip() else "must not be empty"

@@ -14,7 +14,7 @@ class KitchenOverloadedError(ServiceUnavailableError):
 
 @dataclass(frozen=True)
 class Hours:
-    """From when to when the kitchen is open, on its own clock; it may close after midnight."""
+    """The opening hours of the kitchen, in its own time zone; it may close after midnight."""
 
     opens: time
     closes: time
@@ -30,22 +30,22 @@ class Hours:
 
 @dataclass(frozen=True)
 class Kitchen:
-    """What the kitchen allows; None: no limit."""
+    """The limits of the kitchen; None: no limit."""
 
     hours: Hours | None = None
     capacity: int | None = None
     """How many orders may be pending or cooking at once."""
 
     def require_room(self, orders: int, first_ready: datetime | None, now: datetime) -> None:
-        """Make sure that the kitchen can take one more order.
+        """Make sure that the kitchen has room for one more order.
 
         Args:
-            orders: how many it has.
+            orders: the number of orders it has.
             first_ready: when the first of them will be ready.
-            now: the time.
+            now: the current time.
 
         Raises:
-            KitchenOverloadedError: it cannot; it says how long to wait.
+            KitchenOverloadedError: if it has none; it says how long to wait.
         """
         if self.capacity is None or orders < self.capacity:
             return

@@ -1,4 +1,4 @@
-"""The menu: what there is, in which sizes, and what it costs."""
+"""The menu: items, their sizes and their prices."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from app.domain.order_events import MenuUpdated, OrderedPizza
 from app.domain.text import line_problem, only_problems, text_problem
 
 SIZES: Mapping[str, Decimal] = {"small": Decimal("0.8"), "medium": Decimal("1.0"), "large": Decimal("1.3")}
-"""Size -> how many times the base price."""
+"""Size -> factor of the base price."""
 
 CATEGORIES = ("pizza", "appetizers", "drinks")
 MOST_MINUTES = 24 * 60
 LONGEST_ID = 50
 LARGEST_PRICE = Decimal("10000.00")
-"""So that whatever can be ordered at once costs no more than can be paid at once."""
+"""So that the largest order costs no more than the largest payment."""
 
 
 @dataclass(frozen=True)
 class PizzaWish:
-    """One line of an order as the customer says it."""
+    """One line of an order as the customer requested it."""
 
     pizza_id: str
     size: str
@@ -32,7 +32,7 @@ class PizzaWish:
 
 @dataclass(frozen=True)
 class Changes:
-    """What is to be different about something on the menu; None: stays as it is."""
+    """Changes of an item on the menu; None leaves a field as it is."""
 
     name: str | None = None
     description: str | None = None
@@ -45,7 +45,7 @@ class Changes:
     is_available: bool | None = None
 
     def problems(self) -> dict[str, str]:
-        """Field -> what is wrong with it; nothing at all to change is wrong too."""
+        """Field -> its problem; it is also wrong to change nothing."""
         if all(value is None for value in vars(self).values()):
             return {"name": "give something to change"}
         rules: Mapping[str, Callable[[Any], str | None]] = {
@@ -64,22 +64,22 @@ class Changes:
 
 
 def minutes_problem(minutes: int) -> str | None:
-    """What is wrong with a time that something takes, if anything."""
+    """The problem with a duration in minutes; None if there is none."""
     return None if 1 <= minutes <= MOST_MINUTES else f"must be 1 to {MOST_MINUTES}"
 
 
 def repeated(names: Sequence[str]) -> str | None:
-    """What is wrong with names of which each should be there once, if anything."""
+    """The problem with names that must be unique; None if there is none."""
     return None if len(set(names)) == len(names) else "must not be repeated"
 
 
 def price_of(base_price: Decimal, size: str, toppings: Sequence[Decimal]) -> Decimal:
-    """What one pizza costs: the base price times the size's factor, and the toppings."""
+    """The price of one pizza: the base price times the size's factor, and the toppings."""
     return rounded(base_price * SIZES[size] + sum(toppings, Decimal(0)))
 
 
 class MenuItem(AggregateRoot):
-    """Something on the menu. `id` is a word, such as `margherita`, and `toppings` says which may be put on it."""
+    """An item on the menu. `id` is a word, such as `margherita`; `toppings` are those that may be put on it."""
 
     id: str
     name: str
@@ -96,7 +96,7 @@ class MenuItem(AggregateRoot):
         """A line of an order, with its price.
 
         Raises:
-            BadRequestError: it is not to be had at all, in this size, or with these toppings.
+            BadRequestError: if it is not available at all, in this size, or with these toppings.
         """
         if not self.is_available:
             raise BadRequestError(f"{self.name} is not available now.", details={"pizza_id": "is not available"})
@@ -117,7 +117,7 @@ class MenuItem(AggregateRoot):
         )
 
     def update(self, changes: Changes) -> tuple[str, ...]:
-        """Change what is given; the names of what is different now."""
+        """Apply the given changes, and return the names of the fields that changed."""
         changed: list[str] = []
         for name, value in vars(changes).items():
             stored: Any = list(value) if isinstance(value, tuple) else value

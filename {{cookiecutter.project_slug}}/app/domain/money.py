@@ -12,7 +12,7 @@ def rounded(amount: Decimal) -> Decimal:
 
 
 def amount_problem(amount: Decimal, largest: Decimal = LARGEST_AMOUNT) -> str | None:
-    """What is wrong with an amount of money, if anything."""
+    """The problem with an amount of money; None if there is none."""
     if not amount.is_finite() or not CENT <= amount <= largest:
         return f"must be {CENT} to {largest}"
     return None if amount == rounded(amount) else "must have at most 2 decimals"

@@ -1,4 +1,4 @@
-"""The order: from the wish to the last pizza out of the oven."""
+"""The order, from its placement to the last pizza out of the oven."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,7 +25,7 @@ from app.domain.payments import WrongAmountError
 
 
 class Order(AggregateRoot):
-    """What a customer ordered, and how far it is. Only a pending order can be changed or cancelled."""
+    """An order and its progress. Only a pending order can be changed or cancelled."""
 
     id: UUID
     customer_name: str
@@ -69,7 +69,7 @@ class Order(AggregateRoot):
         payment_method: PaymentMethod = "cash",
         card_token: str | None = None,
     ) -> "Order":
-        """A new order. Pizzas are made one after the other, which tells when it will be ready."""
+        """Place a new order. Pizzas are made one after the other, which gives the estimated time."""
         order = cls(id, customer, pizzas, placed_at)
         order.payment_method, order.card_token = payment_method, card_token
         order._raise(
@@ -89,8 +89,8 @@ class Order(AggregateRoot):
         """Make sure that this amount can be paid for the order.
 
         Raises:
-            WrongAmountError: it is not what the order costs.
-            ConflictError: the order is paid, or was cancelled.
+            WrongAmountError: if it is not what the order costs.
+            ConflictError: if the order is paid or cancelled.
         """
         if amount != self.total:
             raise WrongAmountError(f"The order costs {self.total}.", details={"amount": "is not the order's total"})
@@ -98,21 +98,26 @@ class Order(AggregateRoot):
             raise ConflictError(f"This order is {'cancelled' if self.status == 'cancelled' else 'paid'} already.")
 
     def pay(self, payment_id: str, now: datetime) -> None:
-        """Note that the customer was charged."""
+        """Record that the customer was charged."""
         self.payment_status, self.payment_id = "paid", payment_id
         self._raise(PaymentProcessed, payment_id=payment_id, amount=self.total, paid_at=now)
 
     def decline(self, reason: str, now: datetime) -> None:
-        """Note that the customer could not be charged; that is noted once."""
+        """Record that the customer could not be charged; a repetition changes nothing."""
         if self.payment_status != "declined":
             self.payment_status = "declined"
             self._raise(PaymentDeclined, amount=self.total, reason=reason, declined_at=now)
 
     def start_cooking(self, kitchen_staff_id: str, minutes: int, now: datetime) -> None:
-        """Begin to make it; it will take so many minutes.
+        """Start to cook the order.
+
+        Args:
+            kitchen_staff_id: the cook.
+            minutes: the estimated cooking time.
+            now: the current time.
 
         Raises:
-            ConflictError: the order is not pending.
+            ConflictError: if the order is not pending.
         """
         self._require("pending")
         self.status = "cooking"
@@ -126,11 +131,11 @@ class Order(AggregateRoot):
         )
 
     def mark_ready(self, index: int, actual_minutes: int | None, now: datetime) -> None:
-        """Note that a pizza, counted from 0, is ready; the last one completes the order.
+        """Record that a pizza is ready, by its index from 0; the last one completes the order.
 
         Raises:
-            BadRequestError: the order has no such pizza.
-            ConflictError: the order is not being made, or the pizza is ready already.
+            BadRequestError: if the order has no such pizza.
+            ConflictError: if the order is not being cooked, or the pizza is ready already.
         """
         if not 0 <= index < len(self.lines):
             raise BadRequestError(
@@ -154,20 +159,20 @@ class Order(AggregateRoot):
             self._raise(OrderCompleted, **self._summary, completed_at=now)
 
     def cancel(self, reason: str, now: datetime) -> None:
-        """Do not make it.
+        """Cancel the order.
 
         Raises:
-            ConflictError: the order is not pending.
+            ConflictError: if the order is not pending.
         """
         self._require("pending")
         self.status = "cancelled"
         self._raise(OrderCancelled, **self._summary, reason=reason, payment_id=self.payment_id, cancelled_at=now)
 
     def send_to(self, address: str) -> None:
-        """Bring it somewhere else; to the same address changes nothing.
+        """Change the address of the order; the same address changes nothing.
 
         Raises:
-            ConflictError: the order is not pending.
+            ConflictError: if the order is not pending.
         """
         self._require("pending")
         if address != self.customer_address:

@@ -1,4 +1,4 @@
-"""What happens to orders. An event says all that its readers need, so that none of them has to ask back."""
+"""Events of orders and the menu. An event contains all that its handlers need, so that none has to look it up."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from app.core.cqrs import DomainEvent
 
 @dataclass(frozen=True)
 class OrderedPizza:
-    """One line of an order, with its price as it was then."""
+    """One line of an order, with its price at that time."""
 
     pizza_id: str
     name: str
@@ -23,7 +23,7 @@ class OrderedPizza:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderEvent(DomainEvent):
-    """Something happened to an order; `customer_user_id` is None where the customer has no account."""
+    """Base of events of an order; `customer_user_id` is None where the customer has no account."""
 
     order_id: UUID
     customer_user_id: UUID | None
@@ -31,7 +31,7 @@ class OrderEvent(DomainEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class OrderPlaced(OrderEvent):
-    """Somebody ordered."""
+    """An order was placed."""
 
     customer_name: str
     customer_phone: str
@@ -45,7 +45,7 @@ class OrderPlaced(OrderEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class OrderAddressUpdated(OrderEvent):
-    """The order goes somewhere else."""
+    """The address of the order was changed."""
 
     customer_address: str
 
@@ -70,7 +70,7 @@ class PaymentDeclined(OrderEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class CookingStarted(OrderEvent):
-    """The kitchen works on the order."""
+    """The kitchen has started to cook the order."""
 
     kitchen_staff_id: str
     estimated_cooking_time_minutes: int
@@ -101,7 +101,7 @@ class OrderCompleted(OrderEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class OrderCancelled(OrderEvent):
-    """The order is not made; `payment_id` is that of the payment, if the order was paid."""
+    """The order was cancelled; `payment_id` is that of the payment, if the order was paid."""
 
     customer_phone: str
     total: Decimal
@@ -113,7 +113,7 @@ class OrderCancelled(OrderEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class MenuUpdated(DomainEvent):
-    """Something on the menu changed."""
+    """An item on the menu was changed."""
 
     pizza_id: str
     changed: tuple[str, ...]

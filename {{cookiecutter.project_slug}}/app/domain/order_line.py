@@ -1,4 +1,4 @@
-"""What an order is made of, and the words for how far it is."""
+"""The lines of an order, and the names of its states."""
 
 from dataclasses import dataclass
 from decimal import Decimal

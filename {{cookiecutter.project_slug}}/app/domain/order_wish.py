@@ -1,4 +1,4 @@
-"""Rules for what a customer asks for, as far as they need no menu."""
+"""Rules for a requested order, as far as they need no menu."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ LONGEST_TOKEN = 200
 
 
 def wish_problems(pizzas: Sequence[PizzaWish], payment_method: str, card_token: str | None) -> dict[str, str]:
-    """Field -> what is wrong with it; that of a pizza is called `pizza_items.0.size`."""
+    """Field -> its problem; a field of a pizza is called `pizza_items.0.size`."""
     problems = only_problems(
         {
             "pizza_items": None if 1 <= len(pizzas) <= MOST_PIZZAS else f"must be 1 to {MOST_PIZZAS}",
@@ -29,12 +29,12 @@ def wish_problems(pizzas: Sequence[PizzaWish], payment_method: str, card_token: 
 
 
 def card_token_problem(card_token: str | None) -> str | None:
-    """What is wrong with a card token, if there is one."""
+    """The problem with a card token; None if it is valid or absent."""
     return None if card_token is None else line_problem(card_token, LONGEST_TOKEN)
 
 
 def pizza_problems(pizza: PizzaWish) -> dict[str, str]:
-    """Field -> what is wrong with it."""
+    """Field -> its problem."""
     instructions = pizza.special_instructions
     return only_problems(
         {

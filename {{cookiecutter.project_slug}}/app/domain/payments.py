@@ -1,4 +1,4 @@
-"""What orders need of a payment provider."""
+"""The port to a payment provider."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +13,7 @@ class PaymentDeclinedError(BadRequestError):
 
 
 class WrongAmountError(BadRequestError):
-    """This is not what the order costs."""
+    """The amount is not what the order costs."""
 
 
 class PaymentsUnreachableError(TransientError):
@@ -22,9 +22,9 @@ class PaymentsUnreachableError(TransientError):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is to be charged. However often a charge is asked for under one `key`, the card is charged once.
+    """A charge to make. The card is charged once for each `key`, however often the charge is requested.
 
-    `card_token` is the provider's word for a card, never a card number; None: the card that the customer keeps there.
+    `card_token` is the provider's token of a card, never a card number; None: the card that is stored at the provider.
     """
 
     key: str
@@ -33,7 +33,7 @@ class Charge:
 
 
 def charge_key(order_id: UUID) -> str:
-    """The key that an order is charged under."""
+    """The idempotency key under which an order is charged."""
     return f"order:{order_id}"
 
 
@@ -41,24 +41,24 @@ class Payments(Protocol):
     """A payment provider."""
 
     async def charge(self, charge: Charge) -> str:
-        """Charge a card; the provider's id of the payment.
+        """Charge a card, and return the provider's id of the payment.
 
-        What was charged under the key before answers, whatever card is named now: the answer may have been lost.
+        If the key was charged before, that payment is returned, whatever the card: its response may have been lost.
 
         Raises:
-            PaymentDeclinedError: the provider refuses the card, or what was charged under the key was given back.
-            ConnectionError: the provider cannot be reached.
-            TimeoutError: the provider does not answer in time, and may have charged the card.
+            PaymentDeclinedError: if the provider refuses the card, or the charge under the key was refunded.
+            ConnectionError: if the provider cannot be reached.
+            TimeoutError: if the provider does not answer in time; it may have charged the card.
         """
         ...
 
     async def refund(self, key: str) -> None:
-        """Give back what was charged under a key, if anything was, and charge nothing under it any more.
+        """Refund the charge under a key, if there is one, and refuse later charges under it.
 
-        By key, because who got no answer to a charge does not know the payment's id, and the card may be charged. A
-        charge that was on its way meanwhile, and comes later, is declined.
+        It takes the key, because a caller without a response to a charge does not know the payment's id, and the card
+        may be charged. A charge that arrives after the refund is declined.
 
         Raises:
-            ConnectionError: the provider cannot be reached.
-            TimeoutError: the provider does not answer in time.
+            ConnectionError: if the provider cannot be reached.
+            TimeoutError: if the provider does not answer in time.
         """

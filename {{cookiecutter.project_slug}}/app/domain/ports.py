@@ -1,4 +1,4 @@
-"""What the domain needs from outside. Each port is a plain noun; adapters say what they are made of."""
+"""The ports that the domain needs. A port is a plain noun; the name of an adapter adds its technology."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,20 +7,20 @@ from uuid import UUID
 
 
 class PasswordHasher(Protocol):
-    """Keeps passwords in a form that tells nothing."""
+    """Hashes passwords, and verifies them."""
 
     async def hash(self, password: str) -> str:
-        """The form to store."""
+        """The hash of a password, to be stored."""
         ...
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Whether this is the password of that hash. For no hash it takes as long, and it is not."""
+        """Whether the password matches the hash. None never matches, but takes as long."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What an access token says."""
+    """The content of an access token."""
 
     user_id: UUID
     session_id: UUID
@@ -28,40 +28,40 @@ class AccessToken:
 
 
 class AccessTokens(Protocol):
-    """Short-lived tokens that say who is calling."""
+    """Short-lived tokens that identify the caller."""
 
     lifetime_seconds: int
 
     def issue(self, user_id: UUID, session_id: UUID) -> str:
-        """A token for a user in a session."""
+        """Issue a token for a user in a session."""
         ...
 
     def read(self, token: str) -> AccessToken:
-        """What a token says.
+        """Verify a token, and return its content.
 
         Raises:
-            AuthenticationError: it is not one of ours, or has expired.
+            AuthenticationError: if it is not a token of this service, or has expired.
         """
         ...
 
 
 class Throttle(Protocol):
-    """Slows down who tries too often."""
+    """Limits the rate of tries."""
 
     async def count(self, what: str) -> None:
         """Count one more try.
 
         Raises:
-            RateLimitedError: it is one too many; `details["retry_after"]` tells how many seconds to wait.
+            RateLimitedError: if it is one too many; `details["retry_after"]` is the number of seconds to wait.
         """
 
     async def forgive(self, what: str) -> None:
-        """Forget the tries so far."""
+        """Forget the tries of this key so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A message to a user. The same `id` is sent once, however often it is asked for."""
+    """A message to a user. The same `id` is sent once, however often that is requested."""
 
     id: UUID
     user_id: UUID
@@ -71,7 +71,7 @@ class Notification:
 
 
 class Notifications(Protocol):
-    """Tells users something."""
+    """Sends notifications to users."""
 
     async def send(self, notification: Notification) -> None:
-        """Send it, as part of what is being done: it is sent when that is committed."""
+        """Send it as part of the current transaction: it is sent when that is committed."""

@@ -1,4 +1,4 @@
-"""How somebody becomes a user."""
+"""The registration of users."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ from app.domain.user import User, email_problem, full_name_problem, password_pro
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """What is needed to register somebody."""
+    """The data of a user to register."""
 
     email: str
     username: str
@@ -19,7 +19,7 @@ class NewUser:
     full_name: str
 
     def problems(self) -> dict[str, str]:
-        """Field -> what is wrong with it."""
+        """Field -> its problem."""
         return only_problems(
             {
                 "email": email_problem(self.email),
@@ -30,7 +30,7 @@ class NewUser:
         )
 
     async def register(self, hasher: PasswordHasher, now: datetime) -> User:
-        """The user that this becomes; it is not stored yet."""
+        """Create the user, with a hashed password; it is not stored yet."""
         return User(
             id=uuid4(),
             email=self.email,

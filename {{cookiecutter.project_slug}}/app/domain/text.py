@@ -5,14 +5,14 @@ import unicodedata
 from collections.abc import Mapping
 
 BREAKING = frozenset({"Cc", "Zl", "Zp"})
-"""Unicode's categories of control characters, and of what ends a line or a paragraph."""
+"""Unicode's categories of control characters, line separators and paragraph separators."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def text_problem(value: str, longest: int, shortest: int = 0) -> str | None:
-    """What is wrong with a text, if anything; lengths are in characters.
+    """The problem with a text; None if there is none. Lengths are in characters.
 
-    PostgreSQL takes no NUL and nothing takes a lone surrogate.
+    PostgreSQL accepts no NUL, and a lone surrogate cannot be encoded.
     """
     if "\x00" in value:
         return "must not contain NUL characters"
@@ -26,7 +26,7 @@ def text_problem(value: str, longest: int, shortest: int = 0) -> str | None:
 
 
 def line_problem(value: str, longest: int, shortest: int = 1) -> str | None:
-    """What is wrong with a text of one line, such as a name."""
+    """The problem with a text of one line, such as a name; None if there is none."""
     problem = text_problem(value, longest, shortest)
     if problem is not None:
         return problem
@@ -38,10 +38,10 @@ def line_problem(value: str, longest: int, shortest: int = 1) -> str | None:
 
 
 def folded(value: str) -> str:
-    """The form in which two texts are the same although one is written in capitals."""
+    """The form for comparison without regard to case."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).casefold())
 
 
 def only_problems(found: Mapping[str, str | None]) -> dict[str, str]:
-    """Of what was found about each field, that which is a problem."""
+    """The fields with a problem."""
     return {name: problem for name, problem in found.items() if problem is not None}

@@ -1,4 +1,4 @@
-"""The user: who may log in, under which names, and in which roles."""
+"""The user: login, names and roles."""
 
 import re
 from datetime import datetime
@@ -19,7 +19,7 @@ from app.domain.user_events import (
 
 ADMIN = "admin"
 MEMBER = "member"
-"""The role of everybody who registers."""
+"""The role of every user who registers."""
 
 LONGEST_EMAIL_BYTES = 254
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
@@ -27,7 +27,7 @@ USERNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def email_problem(email: str) -> str | None:
-    """What is wrong with an e-mail address, if anything."""
+    """The problem with an e-mail address; None if there is none."""
     problem = line_problem(email, LONGEST_EMAIL_BYTES)
     if problem is not None:
         return problem
@@ -37,7 +37,7 @@ def email_problem(email: str) -> str | None:
 
 
 def username_problem(username: str) -> str | None:
-    """What is wrong with a username, if anything; it never looks like an e-mail address."""
+    """The problem with a username; None if there is none. It never looks like an e-mail address."""
     problem = line_problem(username, longest=50, shortest=3)
     if problem is not None:
         return problem
@@ -47,22 +47,22 @@ def username_problem(username: str) -> str | None:
 
 
 def full_name_problem(full_name: str) -> str | None:
-    """What is wrong with a full name, if anything."""
+    """The problem with a full name; None if there is none."""
     return line_problem(full_name, longest=200)
 
 
 def password_problem(password: str) -> str | None:
-    """What is wrong with a new password, if anything."""
+    """The problem with a new password; None if there is none."""
     return text_problem(password, longest=128, shortest=8)
 
 
 def role_problem(role: str) -> str | None:
-    """What is wrong with the name of a role, if anything."""
+    """The problem with the name of a role; None if there is none."""
     return line_problem(role, longest=50)
 
 
 class User(AggregateRoot):
-    """Somebody who may log in. E-mail addresses and usernames are compared without regard to case."""
+    """A user who may log in. E-mail addresses and usernames are compared without regard to case."""
 
     id: UUID
     email: str
@@ -90,7 +90,7 @@ class User(AggregateRoot):
         self.raise_event(UserCreated(user_id=id, email=email, username=username, full_name=full_name))
 
     def update(self, *, email: str | None = None, full_name: str | None = None) -> tuple[str, ...]:
-        """Change what is given; the names of what is different now."""
+        """Apply the given changes, and return the names of the fields that changed."""
         changed: list[str] = []
         if email is not None and email != self.email:
             self._rename(email)
@@ -103,15 +103,15 @@ class User(AggregateRoot):
         return tuple(changed)
 
     def change_password(self, password_hash: str) -> None:
-        """Take another password, as its hash."""
+        """Set another password, given as its hash."""
         self.password_hash = password_hash
         self.raise_event(PasswordChanged(user_id=self.id))
 
     def deactivate(self) -> None:
-        """Keep the user from logging in.
+        """Prevent the user from logging in.
 
         Raises:
-            BusinessRuleViolationError: the user is not active.
+            BusinessRuleViolationError: if the user is not active.
         """
         if not self.is_active:
             raise BusinessRuleViolationError("This user is not active already.")
@@ -119,10 +119,10 @@ class User(AggregateRoot):
         self.raise_event(UserDeactivated(user_id=self.id))
 
     def reactivate(self) -> None:
-        """Let the user log in again.
+        """Allow the user to log in again.
 
         Raises:
-            BusinessRuleViolationError: the user is active.
+            BusinessRuleViolationError: if the user is active.
         """
         if self.is_active:
             raise BusinessRuleViolationError("This user is active already.")
@@ -130,7 +130,7 @@ class User(AggregateRoot):
         self.raise_event(UserActivated(user_id=self.id))
 
     def assign_role(self, role: str) -> None:
-        """Give the user a role; one that the user has already stays as it is."""
+        """Give the user a role; a role that the user already has changes nothing."""
         if role not in self.roles:
             self.roles.add(role)
             self.raise_event(RoleAssigned(user_id=self.id, role=role))
@@ -139,7 +139,7 @@ class User(AggregateRoot):
         """Take a role from the user.
 
         Raises:
-            BusinessRuleViolationError: the user does not have it.
+            BusinessRuleViolationError: if the user does not have it.
         """
         if role not in self.roles:
             raise BusinessRuleViolationError("This user does not have this role.", details={"role": "is not assigned"})
@@ -147,7 +147,7 @@ class User(AggregateRoot):
         self.raise_event(RoleRevoked(user_id=self.id, role=role))
 
     def delete(self) -> None:
-        """Say that the user is gone; the repository removes the rest."""
+        """Raise the event of the deletion; the repository removes the rows."""
         self.raise_event(UserDeleted(user_id=self.id))
 
     def _rename(self, email: str) -> None:

@@ -1,4 +1,4 @@
-"""What happens to users."""
+"""Events of users."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,14 +8,14 @@ from app.core.cqrs import DomainEvent
 
 @dataclass(frozen=True, kw_only=True)
 class UserEvent(DomainEvent):
-    """Something happened to a user."""
+    """Base of events of a user."""
 
     user_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserCreated(UserEvent):
-    """Somebody registered, or was registered."""
+    """A user registered, or was registered."""
 
     email: str
     username: str
@@ -41,23 +41,23 @@ class UserDeactivated(UserEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class UserDeleted(UserEvent):
-    """The user is gone."""
+    """The user was deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordChanged(UserEvent):
-    """The user has another password."""
+    """The user's password was changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoleAssigned(UserEvent):
-    """The user has one more role."""
+    """The user was given a role."""
 
     role: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoleRevoked(UserEvent):
-    """The user has one role less."""
+    """A role was taken from the user."""
 
     role: str

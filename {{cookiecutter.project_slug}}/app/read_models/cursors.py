@@ -1,7 +1,7 @@
-"""Cursors: where a reader is in a long list, as text that only this service can make.
+"""Cursors: signed positions in a long list, as text that only this service can make.
 
-Pages are counted from the beginning, which takes longer with every page, and shows some rows twice when new ones come
-in before them. A cursor names the last row that was read.
+Offset pagination counts from the beginning, which takes longer with every page, and repeats rows when new ones are
+inserted before them. A cursor names the last row that was read.
 """
 
 import hmac
@@ -16,21 +16,21 @@ SEAL_BYTES = 16
 
 
 def write_cursor(secret: bytes, of: Sequence[str | None], position: Sequence[str]) -> str:
-    """A cursor.
+    """Make a cursor.
 
     Args:
-        secret: what it is sealed with.
-        of: the list and its filters; with others the cursor is worth nothing.
+        secret: the key of its signature.
+        of: the list and its filters; for others the cursor is not valid.
         position: the sort keys of the last row that was read.
     """
     return _sealed(secret, of, json.dumps(position).encode())
 
 
 def read_cursor(secret: bytes, of: Sequence[str | None], cursor: str) -> list[str]:
-    """The position of a cursor.
+    """Verify a cursor, and return its position.
 
     Raises:
-        QueryValidationError: this service did not make it, or not for this list.
+        QueryValidationError: if this service did not make it, or not for this list.
     """
     try:
         said = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[SEAL_BYTES:]

@@ -1,4 +1,4 @@
-"""What a customer has ordered over the years."""
+"""The order history of customers."""
 
 from collections import defaultdict
 from decimal import Decimal
@@ -23,7 +23,7 @@ MOST_FAVOURITES = 3
 
 
 class FavouritePizzaView(View):
-    """A pizza, and how many of it a customer ordered."""
+    """A pizza, and how often a customer ordered it."""
 
     pizza_id: str
     name: str
@@ -31,7 +31,7 @@ class FavouritePizzaView(View):
 
 
 class OrderHistoryView(View):
-    """A page of a customer's orders, the newest first, and what all of them come to without those cancelled."""
+    """A page of a customer's orders, the newest first, with totals of all orders that are not cancelled."""
 
     orders: tuple[OrderSummaryView, ...]
     total_orders: int
@@ -41,7 +41,7 @@ class OrderHistoryView(View):
 
 
 def shares_in_history(row: Row) -> Shares:
-    """What an order adds to its customer's history; nothing where the customer has no account."""
+    """The share of an order in its customer's history; empty if the customer has no account."""
     user_id, counted = row["customer_user_id"], counts(row)
     if user_id is None:
         return {}
@@ -63,7 +63,7 @@ PROJECTION = Projection(
 
 
 async def spent_by(session: AsyncSession, user_id: UUID) -> tuple[int, Decimal]:
-    """How many orders a customer made, and what they cost."""
+    """The number of a customer's orders, and their sum."""
     known = select(customer_history.c.total_orders, customer_history.c.total_spent)
     row = (await session.execute(known.where(customer_history.c.customer_user_id == user_id))).first()
     return (0, Decimal("0.00")) if row is None else (row.total_orders, row.total_spent)

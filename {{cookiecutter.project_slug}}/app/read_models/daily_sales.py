@@ -1,4 +1,4 @@
-"""What was sold on a day."""
+"""The sales of each day."""
 
 from collections import defaultdict
 from datetime import date
@@ -25,7 +25,7 @@ class SoldPizzaView(View):
 
 
 class DailySalesView(View):
-    """What was ordered on a day of the shop. Only `cancelled_orders` says anything of those cancelled."""
+    """The sales of a day of the shop. Only `cancelled_orders` includes cancelled orders."""
 
     date: date
     total_orders: int
@@ -34,11 +34,11 @@ class DailySalesView(View):
     total_pizzas: int
     total_revenue: Decimal
     pizzas: tuple[SoldPizzaView, ...] | None
-    """The same by pizza, the most sold first; None where no details are asked for."""
+    """The same by pizza, the most sold first; None if no details are requested."""
 
 
 def shares_in_sales(row: Row) -> Shares:
-    """What an order adds to the sales of its day."""
+    """The share of an order in the sales of its day."""
     counted, day = counts(row), row["day"]
     pizzas: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(lambda: {"quantity": 0, "revenue": Decimal(0)})
     for pizza_id, _, price in pizzas_of(row):

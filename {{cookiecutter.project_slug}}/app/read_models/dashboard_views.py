@@ -1,4 +1,4 @@
-"""What a user sees first, and how a feature puts something of its own there."""
+"""The dashboard of a user, and the queries by which other features extend it."""
 
 from abc import ABC
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ R_co = TypeVar("R_co", covariant=True, default=Any)
 
 @dataclass(frozen=True)
 class DashboardPart(IQuery[R_co], ABC, Generic[R_co]):
-    """Base of queries that are a part of every dashboard, by being there; `part` names them in the view."""
+    """Base of queries that are part of every dashboard once they have a handler; `part` is their name in the view."""
 
     part: ClassVar[str]
 
@@ -25,11 +25,11 @@ class DashboardPart(IQuery[R_co], ABC, Generic[R_co]):
 
 
 class UserDashboardView(View):
-    """A user, what is new, and what the caller may see of the rest."""
+    """A user with unread notifications, and the other parts that the caller may see."""
 
     user: UserView
     unread_notifications: list[NotificationView]
     stats: UserStatsView | None
     """None for callers who may not see them."""
     parts: dict[str, JsonValue]
-    """What other features put there: their name -> their answer."""
+    """Parts of other features: name -> answer."""

@@ -1,4 +1,4 @@
-"""What the kitchen has to make, first in, first out."""
+"""The queue of the kitchen, first in, first out."""
 
 from datetime import datetime
 from uuid import UUID
@@ -37,7 +37,7 @@ class QueuedOrderView(View):
 
 
 def fold_queue(row: Row, event: OrderEvent) -> Row:
-    """An order in the kitchen as it is after an event."""
+    """The row of an order after an event."""
     match event:
         case OrderPlaced():
             wishes = [pizza.special_instructions for pizza in event.pizzas]
@@ -75,6 +75,6 @@ SELECT_QUEUE = (
 
 
 async def queued_orders(session: AsyncSession, status: str | None, limit: int) -> list[QueuedOrderView]:
-    """The orders in the kitchen, or those of them with a status; the first so many."""
+    """The first orders in the queue, up to a limit; with a status, only those."""
     wanted = SELECT_QUEUE if status is None else SELECT_QUEUE.where(kitchen_queue.c.status == status)
     return [QueuedOrderView(**row) for row in (await session.execute(wanted.limit(limit))).mappings()]

@@ -1,4 +1,4 @@
-"""What readers see of the menu."""
+"""Views of the menu."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from app.read_models.user_views import View
 
 
 class ToppingView(View):
-    """What may be put on a pizza."""
+    """A topping for a pizza."""
 
     id: str
     name: str
@@ -18,7 +18,7 @@ class ToppingView(View):
 
 
 class MenuItemView(View):
-    """Something on the menu; the price of another size is the base price times 0.8 for small and 1.3 for large."""
+    """An item on the menu; the price of another size is the base price times 0.8 for small and 1.3 for large."""
 
     id: str
     name: str

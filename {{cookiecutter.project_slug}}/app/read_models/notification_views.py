@@ -1,4 +1,4 @@
-"""What users see of their notifications."""
+"""Views of notifications."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Orders one by one: all that customers and staff ask about one."""
+"""The details of single orders, for customers and staff."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from app.persistence.projections import Projection, Row
 
 
 def fold_details(row: Row, event: OrderEvent) -> Row:
-    """The order as it is after an event."""
+    """The row of an order after an event."""
     match event:
         case OrderPlaced():
             return _placed(event)
@@ -62,7 +62,7 @@ def _placed(event: OrderPlaced) -> Row:
 
 
 def _pizza(index: int, pizza: OrderedPizza) -> dict[str, Any]:
-    """A pizza as JSON has it."""
+    """A pizza as JSON values."""
     return {
         "index": index,
         **vars(pizza),

@@ -1,4 +1,4 @@
-"""What an order contributes to totals: for history, popular pizzas and sales alike, in a table of each one's own.
+"""The shares of orders in totals: the same for history, popular pizzas and sales, each with a table of its own.
 
 An order counts from the moment it is placed, on that day of the shop, until it is cancelled.
 """
@@ -12,7 +12,7 @@ from app.read_models.shop_days import shop_day
 
 
 def fold_shares(row: Row, event: OrderEvent) -> Row:
-    """What totals need to know of an order after an event."""
+    """The data of an order that totals need, after an event."""
     match event:
         case OrderPlaced():
             return {
@@ -33,11 +33,11 @@ def fold_shares(row: Row, event: OrderEvent) -> Row:
 
 
 def counts(row: Row) -> int:
-    """1, or 0 for an order that was cancelled: by that its amounts are multiplied."""
+    """1, or 0 for a cancelled order: its amounts are multiplied by this."""
     return int(row["status"] != "cancelled")
 
 
 def pizzas_of(row: Row) -> Iterator[tuple[str, str, Decimal]]:
-    """Of each pizza of an order its id, its size, and what it cost."""
+    """The id, the size and the price of each pizza of an order."""
     for pizza_id, size, price in row["pizzas"]:
         yield pizza_id, size, Decimal(price)

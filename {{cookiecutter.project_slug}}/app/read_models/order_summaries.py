@@ -1,4 +1,4 @@
-"""Orders in lists: one line for each."""
+"""Summaries of orders for lists: one row for each order."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ class OrderSummaryView(View):
 
 
 def fold_summary(row: Row, event: OrderEvent) -> Row:
-    """The line as it is after an event."""
+    """The row of an order after an event."""
     match event:
         case OrderPlaced():
             return {
@@ -62,7 +62,7 @@ NEWEST_FIRST = (order_summaries.c.order_time.desc(), order_summaries.c.order_id.
 
 
 def filter_problems(customer_phone: str | None, status: str | None) -> dict[str, str]:
-    """Field -> what is wrong with it."""
+    """Field -> its problem."""
     return only_problems(
         {
             "customer_phone": None if customer_phone is None else phone_problem(customer_phone.strip(" ")),
@@ -74,7 +74,7 @@ def filter_problems(customer_phone: str | None, status: str | None) -> dict[str,
 def filtered(
     wanted: Select[*tuple[Any, ...]], customer_phone: str | None, status: str | None
 ) -> Select[*tuple[Any, ...]]:
-    """Of a selection of summaries, those of a phone number, however it is written, and with a status."""
+    """Restrict a selection of summaries to a phone number, however it is written, and to a status."""
     if customer_phone is not None:
         wanted = wanted.where(order_summaries.c.phone_digits == phone_digits(customer_phone))
     if status is not None:
@@ -83,12 +83,12 @@ def filtered(
 
 
 def position_of(order: OrderSummaryView) -> tuple[str, str]:
-    """Where an order stands in the list, for a cursor."""
+    """The sort keys of an order, for a cursor."""
     return order.order_time.isoformat(), str(order.order_id)
 
 
 def older_than(position: Sequence[str]) -> ColumnElement[bool]:
-    """What comes behind a position in the list."""
+    """A condition for the orders after a position in the list."""
     time, order_id = order_summaries.c.order_time, order_summaries.c.order_id
     at = literal(datetime.fromisoformat(position[0]), time.type), literal(UUID(position[1]), order_id.type)
     return tuple_(time, order_id) < tuple_(*at)

@@ -1,4 +1,4 @@
-"""What whoever holds an order's id sees of it."""
+"""Views of an order, for everybody who has its id."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from app.read_models.user_views import View
 
 
 class OrderedPizzaView(View):
-    """A pizza of an order; `index` is what the kitchen calls it by."""
+    """A pizza of an order; `index` identifies it in the kitchen."""
 
     index: int
     pizza_id: str
@@ -27,7 +27,7 @@ class OrderedPizzaView(View):
 
 
 class OrderStatusView(View):
-    """How far an order is."""
+    """The progress of an order."""
 
     order_id: UUID
     status: str
@@ -39,7 +39,7 @@ class OrderStatusView(View):
 
 
 class OrderView(OrderStatusView):
-    """Everything about an order, but for the card."""
+    """Everything about an order except the card."""
 
     customer_phone: str
     customer_address: str
@@ -48,7 +48,7 @@ class OrderView(OrderStatusView):
 
 
 class TimelineEntryView(View):
-    """Something that happened to an order, and what there is to say about it."""
+    """An event of an order, and its details."""
 
     event: str
     occurred_at: datetime
@@ -56,7 +56,7 @@ class TimelineEntryView(View):
 
 
 class RecentOrderView(View):
-    """An order, for a list."""
+    """An order in a list of recent orders."""
 
     order_id: UUID
     status: str
@@ -65,10 +65,10 @@ class RecentOrderView(View):
 
 
 async def read_order(session: AsyncSession, order_id: UUID) -> OrderView:
-    """An order.
+    """Read an order.
 
     Raises:
-        ResourceNotFoundError: there is no such order.
+        ResourceNotFoundError: if there is no such order.
     """
     found = await session.execute(_columns(order_details, OrderView).where(order_details.c.order_id == order_id))
     row = found.mappings().one_or_none()

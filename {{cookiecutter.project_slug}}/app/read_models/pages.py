@@ -7,7 +7,7 @@ LARGEST_PAGE_SIZE = 100
 
 
 def page_problems(page: int, page_size: int) -> dict[str, str]:
-    """Field -> what is wrong with it."""
+    """Field -> its problem."""
     problems: dict[str, str] = {}
     if not 1 <= page <= LARGEST_PAGE:
         problems["page"] = "must be at least 1" if page < 1 else f"must be at most {LARGEST_PAGE}"
@@ -22,7 +22,7 @@ def first_index(page: int, page_size: int) -> int:
 
 
 def page_info(page: int, page_size: int, total_count: int) -> Pagination:
-    """Where a page stands in a list of so many."""
+    """The position of a page in a list of so many rows."""
     total_pages = -(-total_count // page_size)
     return Pagination(
         page=page,

@@ -30,11 +30,11 @@ class PopularPizzaView(View):
     quantity: int
     revenue: Decimal
     sizes: tuple[SoldSizeView, ...] | None
-    """The same by size; None where no details are asked for."""
+    """The same by size; None if no details are requested."""
 
 
 def shares_in_popularity(row: Row) -> Shares:
-    """What an order adds to how popular its pizzas are."""
+    """The share of an order in the counts of its pizzas."""
     counted = counts(row)
     pizzas: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(lambda: {"quantity": 0, "revenue": Decimal(0)})
     for pizza_id, size, price in pizzas_of(row):
@@ -50,7 +50,7 @@ PROJECTION = Projection(
 
 
 async def most_popular(session: AsyncSession, limit: int, *, with_sizes: bool) -> list[PopularPizzaView]:
-    """The pizzas that are ordered most, so many of them. There are few sizes to add up, and no orders."""
+    """The most ordered pizzas, up to a limit. The query sums the few sizes of each pizza, not orders."""
     sold = popular_pizzas.c
     quantity = func.sum(sold.quantity).label("quantity")
     revenue = func.sum(sold.revenue, type_=sold.revenue.type).label("revenue")

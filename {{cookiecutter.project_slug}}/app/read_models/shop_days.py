@@ -1,4 +1,4 @@
-"""The days of the shop: an order at 22:00 in New York is of that evening, although in UTC it is the next day."""
+"""Days in the shop's time zone: an order at 22:00 in New York is of that day, though in UTC it is the next day."""
 
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
@@ -17,12 +17,12 @@ LOOKED_AT = 1_000
 
 
 class ShopSettings(BaseSettings):
-    """Where the shop is. Immutable."""
+    """The time zone of the shop. Immutable."""
 
     model_config = Settings.model_config
 
     shop_time_zone: str = Field(default="UTC", validation_alias=AliasChoices("shop_time_zone", "kitchen_time_zone"))
-    """Whose clock the kitchen's hours, the days of sales and of reports are told by, such as America/New_York."""
+    """The time zone of the kitchen's hours, and of the days of sales and reports, such as America/New_York."""
 
     @field_validator("shop_time_zone")
     @classmethod
@@ -35,7 +35,7 @@ class ShopSettings(BaseSettings):
 
     @property
     def shop_zone(self) -> tzinfo:
-        """The zone of that name."""
+        """The time zone of that name."""
         return _zone(self.shop_time_zone)
 
 
@@ -45,24 +45,24 @@ def _zone(name: str) -> tzinfo:
 
 @lru_cache(maxsize=1)
 def shop_zone() -> tzinfo:
-    """The shop's zone, for all of this process: a projection is a function of events, which has nobody to ask.
+    """The shop's time zone, the same for the whole process: a projection is a pure function of events.
 
     Raises:
-        SettingsError: there is no such zone.
+        SettingsError: if there is no such zone.
     """
     return checked(ShopSettings).shop_zone
 
 
 def shop_day(moment: datetime) -> date:
-    """On which day of the shop something happened; it has 23 or 25 hours when the clocks are changed."""
+    """The day of the shop at this moment; a day has 23 or 25 hours when the clocks change."""
     return moment.astimezone(shop_zone()).date()
 
 
 async def require_same_days(database: Database) -> None:
-    """Make sure that sales are kept by the days of this zone: those of before the setting was changed are not.
+    """Check, by the newest 1,000 orders, that stored sales use this time zone, and not that of an earlier setting.
 
     Raises:
-        ConfigurationError: they are not.
+        ConfigurationError: if they do not.
     """
     kept = (
         select(order_summaries.c.order_time, daily_sales_orders.c.day)

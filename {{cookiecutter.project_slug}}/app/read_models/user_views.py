@@ -1,4 +1,4 @@
-"""What readers see of users."""
+"""Views of users."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class View(BaseModel):
-    """Base of what is read; immutable."""
+    """Base of views; immutable."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class UserView(View):
-    """A user, without anything secret."""
+    """A user without secrets."""
 
     id: UUID
     email: str

@@ -1,1 +1,1 @@
-"""Endpoints. Every module here with a `router` is served; nobody lists them."""
+"""Endpoints. Every module here with a `router` is discovered and served; there is no list of them."""

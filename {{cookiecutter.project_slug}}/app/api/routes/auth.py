@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/auth", tags=["auth"])
 
 
 class LoginForm(BaseModel):
-    """The password form of OAuth2; what else it may hold means nothing here."""
+    """The password form of OAuth2; its other fields are ignored."""
 
     username: Text
     """The e-mail address or the username."""
@@ -27,7 +27,7 @@ class LoginForm(BaseModel):
 
 
 class RefreshToken(Body):
-    """The token that a login or the last refresh gave."""
+    """The refresh token of a login or of the last refresh."""
 
     refresh_token: Text
 

@@ -1,4 +1,4 @@
-"""Whether the process is alive, and whether it can do its work: for load balancers and orchestrators."""
+"""Liveness and readiness checks, for load balancers and orchestrators."""
 
 import asyncio
 
@@ -18,20 +18,20 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 
 class Health(BaseModel):
-    """How the service is."""
+    """The state of the service."""
 
     status: str
 
 
 @router.get("/live")
 async def live() -> Health:
-    """The process runs; it is not asked about anything it depends on."""
+    """The process runs; its dependencies are not checked."""
     return Health(status="alive")
 
 
 @router.get("/ready")
 async def ready(service: Service) -> Health:
-    """The service can do its work: the database answers, and has had every migration."""
+    """The service can do its work: the database answers, and every migration is applied."""
     await _check(await service.container.get(Database), await service.container.get(Revisions))
     return Health(status="ready")
 

@@ -1,4 +1,4 @@
-"""The kitchen. What an endpoint does stands at its handler, and the API shows it."""
+"""Endpoints of the kitchen. The docstring of a handler is the description of its endpoint in the API."""
 
 from inspect import getdoc
 from typing import Annotated

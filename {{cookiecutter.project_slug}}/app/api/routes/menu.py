@@ -1,4 +1,4 @@
-"""The menu: reading, changing. What an endpoint does stands at its handler, and the API shows it."""
+"""Endpoints of the menu. The docstring of a handler is the description of its endpoint in the API."""
 
 from inspect import getdoc
 from typing import Annotated
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/menu", tags=["menu"])
 
 
 class MenuChanges(Body):
-    """What is to be different; what is left out stays as it is."""
+    """The fields to change; fields that are left out stay as they are."""
 
     name: Text | None = None
     description: Text | None = None

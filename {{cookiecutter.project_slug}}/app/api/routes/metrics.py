@@ -1,4 +1,4 @@
-"""What the service counts and measures, for Prometheus."""
+"""Metrics for Prometheus."""
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -13,6 +13,6 @@ router = APIRouter(tags=["health"])
 
 @router.get("/metrics", response_class=Response)
 async def metrics(service: Service) -> Response:
-    """All metrics of this process, and how many events wait; without these where the database does not answer."""
+    """All metrics of this process, and the number of undelivered events unless the database does not answer."""
     waiting = await waiting_events(await service.container.get(Database))
     return Response(generate_latest() + waiting, media_type=CONTENT_TYPE_LATEST)

@@ -1,6 +1,6 @@
-"""Orders in lists. What an endpoint does stands at its handler, and the API shows it.
+"""Endpoints for lists of orders. The docstring of a handler is the description of its endpoint in the API.
 
-These paths are found before those of single orders, which would take `history` for an id: modules go by name.
+Modules are registered by name, so these paths match before those of one order, which would take `history` for an id.
 """
 
 from decimal import Decimal
@@ -25,7 +25,7 @@ Filter = Annotated[Text | None, Query()]
 
 
 class PageOfHistory(PageOf[OrderSummaryView]):
-    """A page of a customer's orders, and what all of them come to, without those cancelled."""
+    """A page of a customer's orders, with totals of all orders that are not cancelled."""
 
     total_orders: int
     total_spent: Decimal

@@ -1,4 +1,4 @@
-"""Orders: placing, reading, cooking, paying. What an endpoint does stands at its handler, and the API shows it."""
+"""Endpoints of orders. The docstring of a handler is the description of its endpoint in the API."""
 
 from inspect import getdoc
 from typing import Annotated
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api/orders", tags=["orders"])
 
 
 class PizzaItem(Body):
-    """One pizza, as it is wanted."""
+    """One pizza of an order to place."""
 
     pizza_id: Text
     size: Text = "medium"
@@ -38,7 +38,7 @@ class PizzaItem(Body):
 
 
 class OrderToPlace(Body):
-    """What is ordered, by whom, and where it goes."""
+    """An order to place: the customer, the address, the pizzas and the payment."""
 
     customer_name: Text
     customer_phone: Text
@@ -49,33 +49,33 @@ class OrderToPlace(Body):
 
 
 class CookingStart(Body):
-    """Who cooks, and how long it will take."""
+    """The cook, and the estimated cooking time."""
 
     kitchen_staff_id: Text
     estimated_cooking_time_minutes: int
 
 
 class ReadyPizza(Body):
-    """How long it really took."""
+    """The actual cooking time."""
 
     actual_cooking_time_minutes: int | None = None
 
 
 class Payment(Body):
-    """What is paid, and with which card if not the one given with the order."""
+    """A payment; without a card token, the card given with the order is charged."""
 
     amount: Amount
     card_token: Text | None = None
 
 
 class Cancellation(Body):
-    """Why the order is cancelled."""
+    """The reason for a cancellation."""
 
     reason: Text = "cancelled by the customer"
 
 
 class NewAddress(Body):
-    """Where the order goes."""
+    """The new address of an order."""
 
     customer_address: Text
 

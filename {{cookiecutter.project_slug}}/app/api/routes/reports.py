@@ -1,4 +1,4 @@
-"""Reports. What an endpoint does stands at its handler, and the API shows it."""
+"""Endpoints of reports. The docstring of a handler is the description of its endpoint in the API."""
 
 import datetime
 from inspect import getdoc

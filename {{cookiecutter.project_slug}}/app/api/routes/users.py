@@ -1,4 +1,4 @@
-"""Users: registering, reading, changing. What an endpoint does stands at its handler, and the API shows it."""
+"""Endpoints of users. The docstring of a handler is the description of its endpoint in the API."""
 
 from inspect import getdoc
 from typing import Annotated
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api/users", tags=["users"])
 
 
 class UserToRegister(Body):
-    """Who registers."""
+    """A user to register."""
 
     email: Text
     username: Text
@@ -41,20 +41,20 @@ class UserToRegister(Body):
 
 
 class UsersToRegister(Body):
-    """Who is registered, all at once."""
+    """The users to register, all or none."""
 
     users: Annotated[list[UserToRegister], Field(min_length=1, max_length=MOST_USERS)]
 
 
 class UserChanges(Body):
-    """What is to be different."""
+    """The fields to change."""
 
     email: Text | None = None
     full_name: Text | None = None
 
 
 class PasswordChange(Body):
-    """The password, and what it is to be."""
+    """The current password, and the new one."""
 
     current_password: Text
     new_password: Text

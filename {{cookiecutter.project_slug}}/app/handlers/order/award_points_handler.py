@@ -1,4 +1,4 @@
-"""Thank customers who come back."""
+"""Award loyalty points."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 

@@ -11,7 +11,7 @@ from app.persistence.repositories.order_repository import OrderRepository
 
 @dataclass(frozen=True)
 class CancelOrderCommand(OrderCommand[OrderProgress]):
-    """Cancel an order, and say why; with `unless_paid` not one that is paid by now."""
+    """Cancel an order for a reason; with `unless_paid`, an order that is paid by then is refused."""
 
     reason: str = "cancelled by the customer"
     unless_paid: bool = False
@@ -27,9 +27,9 @@ class CancelOrderCommand(OrderCommand[OrderProgress]):
 @authorize(permissions=["order:cancel"])
 @invalidates("order:{order_id}")
 class CancelOrderHandler(BaseCommandHandler[CancelOrderCommand, OrderProgress]):
-    """Cancel an order, which must be pending: 409. Customers cancel their own, `order:manage` cancels everybody's.
+    """Cancel a pending order; one that is not pending: 409. Customers cancel their own, `order:manage` cancels any.
 
-    What was paid is given back.
+    A payment is refunded.
     """
 
     orders: OrderRepository

@@ -1,4 +1,4 @@
-"""Keep count of orders."""
+"""Count orders."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +12,7 @@ from app.persistence.order_tables import placed_orders
 @transactional()
 @retry_on_failure(max_attempts=3, delay_seconds=0.1)
 class CountOrderHandler(BaseEventHandler[OrderPlaced]):
-    """Count an order for the statistics, once, without saying whose it was."""
+    """Count an order for the statistics, once, without its customer."""
 
     session: AsyncSession
 

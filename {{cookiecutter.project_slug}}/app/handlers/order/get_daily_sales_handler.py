@@ -1,4 +1,4 @@
-"""Report what was sold on a day."""
+"""Report the sales of a day."""
 
 import datetime
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.read_models.shop_days import shop_day
 
 @dataclass(frozen=True)
 class GetDailySalesQuery(IQuery[DailySalesView]):
-    """Report what was sold on a day of the shop, with `include_details` by pizza too; None: today."""
+    """Report the sales of a day of the shop (None: today); with `include_details`, also by pizza."""
 
     date: datetime.date | None = None
     include_details: bool = False
@@ -22,7 +22,7 @@ class GetDailySalesQuery(IQuery[DailySalesView]):
 @query_handler(GetDailySalesQuery)
 @authorize(permissions=["report:read"])
 class GetDailySalesHandler(BaseQueryHandler[GetDailySalesQuery, DailySalesView]):
-    """Report what was sold on a day. The sums are kept a moment behind the orders; those cancelled are out of them."""
+    """Report the sales of a day. The sums are updated a moment after the orders, and leave out cancelled orders."""
 
     session: AsyncSession
     clock: Clock

@@ -1,4 +1,4 @@
-"""Read what the kitchen has to make."""
+"""Read the kitchen's queue."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ MOST_SHOWN = 200
 
 @dataclass(frozen=True)
 class GetKitchenQueueQuery(IQuery[list[QueuedOrderView]]):
-    """Read what the kitchen has to make: all, or what is `pending` or `cooking`."""
+    """Read the orders in the kitchen: all, or only those that are `pending` or `cooking`."""
 
     status: str | None = None
 
@@ -28,7 +28,7 @@ class GetKitchenQueueQuery(IQuery[list[QueuedOrderView]]):
 class GetKitchenQueueHandler(BaseQueryHandler[GetKitchenQueueQuery, list[QueuedOrderView]]):
     """Read the orders that wait or are being made, first in, first out; the first 200.
 
-    Never from a cache: a cook sees at once what another has begun.
+    Never cached, so that a cook sees at once which orders another cook has begun.
     """
 
     session: AsyncSession

@@ -27,7 +27,7 @@ class GetMenuQuery(IQuery[list[MenuItemView]]):
 @query_handler(GetMenuQuery)
 @cached_query(ttl_seconds=30 * 60, tags=["menu"], scope="public")
 class GetMenuHandler(BaseQueryHandler[GetMenuQuery, list[MenuItemView]]):
-    """Read the menu, by category and name; what is not available only where asked for."""
+    """Read the menu, by category and name; unavailable items only on request."""
 
     session: AsyncSession
 

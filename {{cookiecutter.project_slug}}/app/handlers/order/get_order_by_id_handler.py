@@ -18,7 +18,7 @@ class GetOrderByIdQuery(IQuery[OrderView]):
 
 @query_handler(GetOrderByIdQuery)
 class GetOrderByIdHandler(BaseQueryHandler[GetOrderByIdQuery, OrderView]):
-    """Read one order. Whoever holds its id may: it is random, and only the customer was told."""
+    """Read one order. Everybody who has its id may: it is random, and only the customer received it."""
 
     session: AsyncSession
 

@@ -1,4 +1,4 @@
-"""Read what a customer has ordered."""
+"""Read a customer's order history."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -16,7 +16,7 @@ from app.read_models.pages import first_index, page_info, page_problems
 
 @dataclass(frozen=True)
 class GetOrderHistoryQuery(IQuery[OrderHistoryView]):
-    """Read what a customer with an account has ordered, a page of it, and what all of it comes to."""
+    """Read a page of the orders of a customer with an account, and the totals of all of them."""
 
     user_id: UUID
     page: int = 1
@@ -32,7 +32,7 @@ class GetOrderHistoryQuery(IQuery[OrderHistoryView]):
 class GetOrderHistoryHandler(BaseQueryHandler[GetOrderHistoryQuery, OrderHistoryView]):
     """Read the caller's orders, the newest first, page by page, with their number, their sum and the favourites.
 
-    Number, sum and favourites are kept as orders are placed, and not added up here; cancelled orders are not in them.
+    Number, sum and favourites are updated as orders are placed, not computed here; they leave out cancelled orders.
     """
 
     session: AsyncSession

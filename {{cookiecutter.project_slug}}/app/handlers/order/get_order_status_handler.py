@@ -1,4 +1,4 @@
-"""Read how far an order is."""
+"""Read the progress of an order."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,7 +11,7 @@ from app.read_models.order_views import OrderStatusView, read_order
 
 @dataclass(frozen=True)
 class GetOrderStatusQuery(IQuery[OrderStatusView]):
-    """Read how far an order is."""
+    """Read the progress of an order."""
 
     order_id: UUID
 
@@ -19,7 +19,7 @@ class GetOrderStatusQuery(IQuery[OrderStatusView]):
 @query_handler(GetOrderStatusQuery)
 @cached_query(ttl_seconds=60, tags=["order:{order_id}"], scope="public")
 class GetOrderStatusHandler(BaseQueryHandler[GetOrderStatusQuery, OrderStatusView]):
-    """Read how far an order is. Whoever holds its id may; the answer is kept for a minute, or until it changes."""
+    """Read the progress of an order; everybody who has its id may. It is cached for a minute, or until it changes."""
 
     session: AsyncSession
 

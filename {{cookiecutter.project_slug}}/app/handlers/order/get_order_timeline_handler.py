@@ -1,4 +1,4 @@
-"""Read what happened to an order."""
+"""Read the events of an order."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,19 +12,19 @@ from app.persistence.repositories.order_repository import no_such_order
 from app.read_models.order_views import TimelineEntryView
 
 NOT_TOLD = {"order_id", "customer_user_id", "kitchen_staff_id"}
-"""What is the same in every entry, or nobody's business."""
+"""Fields that are the same in every entry, or not meant for customers."""
 
 
 @dataclass(frozen=True)
 class GetOrderTimelineQuery(IQuery[list[TimelineEntryView]]):
-    """Read what happened to an order."""
+    """Read the events of an order."""
 
     order_id: UUID
 
 
 @query_handler(GetOrderTimelineQuery)
 class GetOrderTimelineHandler(BaseQueryHandler[GetOrderTimelineQuery, list[TimelineEntryView]]):
-    """Read what happened to an order, from the beginning, out of the event log. Whoever holds its id may."""
+    """Read the events of an order from the event log, from the beginning. Everybody who has its id may."""
 
     session: AsyncSession
 

@@ -13,7 +13,7 @@ from app.read_models.pages import first_index, page_info, page_problems
 
 @dataclass(frozen=True)
 class GetOrdersQuery(IQuery[list[OrderSummaryView]]):
-    """List the orders that all given filters fit, the newest first."""
+    """List the orders that match all given filters, the newest first."""
 
     customer_phone: str | None = None
     status: str | None = None

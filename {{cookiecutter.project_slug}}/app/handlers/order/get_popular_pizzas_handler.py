@@ -12,20 +12,20 @@ from app.read_models.popular_pizzas import PopularPizzaView, most_popular
 
 @dataclass(frozen=True)
 class GetPopularPizzasQuery(IQuery[list[PopularPizzaView]]):
-    """Report which pizzas are ordered most, with `include_details` by size too."""
+    """Report which pizzas are ordered most; with `include_details`, also by size."""
 
     limit: int = 10
     include_details: bool = False
 
     def validate(self) -> dict[str, str]:
-        """The rule for how many."""
+        """The rule for the limit."""
         return {} if 1 <= self.limit <= LARGEST_PAGE_SIZE else {"limit": f"must be 1 to {LARGEST_PAGE_SIZE}"}
 
 
 @query_handler(GetPopularPizzasQuery)
 @authorize(permissions=["report:read"])
 class GetPopularPizzasHandler(BaseQueryHandler[GetPopularPizzasQuery, list[PopularPizzaView]]):
-    """Report which pizzas are ordered most. The counts are kept a moment behind the orders; those cancelled are out."""
+    """Report which pizzas are ordered most. Counts are updated a moment after orders, and leave out cancelled ones."""
 
     session: AsyncSession
 

@@ -1,4 +1,4 @@
-"""Take orders only while the kitchen is open."""
+"""Accept orders only while the kitchen is open."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ class KeepKitchenHours(PipelineBehavior[PlaceOrderCommand]):
     clock: Clock
 
     async def handle(self, message: PlaceOrderCommand, next_handler: NextHandler) -> OperationResult[Any]:
-        """Go on if the kitchen is open.
+        """Continue if the kitchen is open.
 
         Raises:
-            BusinessRuleViolationError: it is closed.
+            BusinessRuleViolationError: if it is closed.
         """
         hours = self.kitchen.hours
         if hours is not None and not hours.include(self.clock.now()):

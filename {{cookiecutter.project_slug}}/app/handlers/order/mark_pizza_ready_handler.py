@@ -1,4 +1,4 @@
-"""Note that a pizza is ready."""
+"""Record that a pizza is ready."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from app.persistence.repositories.order_repository import OrderRepository
 
 @dataclass(frozen=True)
 class MarkPizzaReadyCommand(OrderCommand[OrderProgress]):
-    """Note that one pizza of an order, counted from 0, is ready, and how many minutes it took."""
+    """Record that a pizza of an order is ready, by its index from 0, and how many minutes it took."""
 
     pizza_index: int
     actual_cooking_time_minutes: int | None = None
 
     def validate(self) -> dict[str, str]:
-        """The rule for how long it took."""
+        """The rule for the cooking time."""
         minutes = self.actual_cooking_time_minutes
         problem = None if minutes is None else minutes_problem(minutes)
         return {} if problem is None else {"actual_cooking_time_minutes": problem}
@@ -27,7 +27,7 @@ class MarkPizzaReadyCommand(OrderCommand[OrderProgress]):
 @authorize(permissions=["order:cook"])
 @invalidates("order:{order_id}")
 class MarkPizzaReadyHandler(BaseCommandHandler[MarkPizzaReadyCommand, OrderProgress]):
-    """Note that a pizza of an order is ready, counted from 0; the last one completes the order.
+    """Record that a pizza of an order is ready, by its index from 0; the last one completes the order.
 
     An order that has no such pizza: 400. One that is not being cooked, or a pizza that is ready already: 409.
     """

@@ -1,4 +1,4 @@
-"""Tell the kitchen about an order."""
+"""Notify the kitchen of an order."""
 
 from uuid import uuid5
 
@@ -17,7 +17,7 @@ STAFF = "staff"
 @transactional()
 @retry_on_failure(max_attempts=3, delay_seconds=0.1)
 class NotifyKitchenHandler(BaseEventHandler[OrderPlaced]):
-    """Tell every active user with the role `staff` what there is to cook, once."""
+    """Notify every active user with the role `staff` of the pizzas to cook, once."""
 
     session: AsyncSession
     notifications: Notifications

@@ -1,4 +1,4 @@
-"""What commands about one order have in common."""
+"""The base of commands about one order."""
 
 from abc import ABC
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class OrderCommand(ICommand[R_co], ABC, Generic[R_co]):
 
 @dataclass(frozen=True)
 class OrderProgress:
-    """How far an order is after a command."""
+    """The progress of an order after a command."""
 
     order_id: UUID
     status: str
@@ -35,5 +35,5 @@ class OrderProgress:
 
 
 def progress_of(order: Order) -> OrderProgress:
-    """How far an order is."""
+    """The progress of an order."""
     return OrderProgress(order.id, order.status, order.estimated_ready_at)

@@ -31,7 +31,7 @@ from app.persistence.repositories.order_repository import OrderRepository
 
 @dataclass(frozen=True)
 class PlacedOrder:
-    """What a customer is told about a new order."""
+    """The result of placing an order."""
 
     order_id: UUID
     total_amount: Decimal
@@ -40,7 +40,7 @@ class PlacedOrder:
 
 @dataclass(frozen=True)
 class PlaceOrderCommand(ICommand[PlacedOrder]):
-    """Order pizzas; the answer is the order's id, what it costs, and when it will be ready."""
+    """Order pizzas; the result is the order's id, its total, and when it will be ready."""
 
     customer_name: str
     customer_phone: str
@@ -58,13 +58,13 @@ class PlaceOrderCommand(ICommand[PlacedOrder]):
 
     @property
     def customer(self) -> Customer:
-        """Who orders: the caller's account too, if there is one."""
+        """The customer, with the caller's account if there is one."""
         user_id = self.customer_user_id
         return Customer(self.customer_name, self.customer_phone, self.customer_address, user_id)
 
     @property
     def customer_user_id(self) -> UUID | None:
-        """The account of the caller, if it is somebody with one."""
+        """The account of the caller; None for an anonymous caller and for the service itself."""
         return None if self.metadata.user_id in (None, SYSTEM) else UUID(self.metadata.user_id)
 
 
@@ -74,10 +74,10 @@ class PlaceOrderCommand(ICommand[PlacedOrder]):
 @retry_on_failure(max_attempts=3, delay_seconds=0.1)
 @invalidates("user:{customer_user_id}")
 class PlaceOrderHandler(BaseCommandHandler[PlaceOrderCommand, PlacedOrder]):
-    """Order pizzas. Nobody needs an account to order.
+    """Order pizzas. An account is not needed.
 
-    What is not on the menu, not available, or not made that way is refused: 400. So are orders while the kitchen is
-    closed, 422, or has its hands full: 503, which says when to try again.
+    A pizza that is not on the menu, not available, or not made that way is refused: 400. Orders are also refused while
+    the kitchen is closed, 422, or at its capacity: 503, which says when to try again.
     """
 
     orders: OrderRepository
@@ -88,7 +88,7 @@ class PlaceOrderHandler(BaseCommandHandler[PlaceOrderCommand, PlacedOrder]):
     async def _handle(self, command: PlaceOrderCommand) -> OperationResult[PlacedOrder]:
         await self._require_room()
         order = Order.place(
-            id=uuid4(),  # random, because whoever knows it may read the order
+            id=uuid4(),  # random, because everybody who has it may read the order
             customer=command.customer,
             pizzas=await self._ordered(command.pizza_items),
             placed_at=self.clock.now(),

@@ -1,7 +1,7 @@
-"""See an order through its payment: what is placed is charged, and what is declined is cancelled.
+"""The payment workflow of an order: a placed order is charged, and cancelled if the payment is declined.
 
-Each step reacts to an event and sends a command, as the service itself and not as the customer. A step that is taken
-again finds its work done.
+Each step reacts to an event and sends a command, as the service itself and not as the customer. A repeated step finds
+its work done.
 """
 
 from app.core.cqrs import BaseEventHandler, ConflictError, event_handler, retry_on_failure
@@ -25,7 +25,7 @@ class ChargePlacedOrderHandler(BaseEventHandler[OrderPlaced]):
         try:
             await self.bus.execute_command(payment)
         except PaymentDeclinedError:
-            return  # which raised PaymentDeclined: the next step
+            return  # the command has raised PaymentDeclined, which starts the next step
         except ConflictError:
             self.logger.info("nothing_to_charge", order_id=str(event.order_id))  # paid or cancelled in the meantime
 
@@ -33,9 +33,9 @@ class ChargePlacedOrderHandler(BaseEventHandler[OrderPlaced]):
 @event_handler(PaymentDeclined)
 @retry_on_failure(max_attempts=3, delay_seconds=0.2)
 class CancelDeclinedOrderHandler(BaseEventHandler[PaymentDeclined]):
-    """Cancel an order that nobody pays for, unless it is cooking already: then the staff decides.
+    """Cancel an order whose payment was declined, unless it is cooking already: then the staff decides.
 
-    Nor one that was paid with another card before this came.
+    An order that was paid with another card in the meantime is not cancelled either.
     """
 
     async def _handle(self, event: PaymentDeclined) -> None:

@@ -36,7 +36,7 @@ from app.persistence.repositories.order_repository import OrderRepository
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was paid."""
+    """The receipt of a payment."""
 
     order_id: UUID
     payment_id: str
@@ -56,7 +56,7 @@ class ProcessPaymentCommand(OrderCommand[Receipt]):
 
 
 @command_handler(ProcessPaymentCommand)
-@transactional(  # a refusal of the card is kept
+@transactional(  # the refusal of a card is committed
     rollback_on=[AuthorizationError, ConflictError, ResourceNotFoundError, WrongAmountError]
 )
 @authorize(permissions=["order:pay"])
@@ -66,8 +66,8 @@ class ProcessPaymentCommand(OrderCommand[Receipt]):
 class ProcessPaymentHandler(BaseCommandHandler[ProcessPaymentCommand, Receipt]):
     """Charge the customer for an order. The amount must be its total, and the card must not be declined: 400.
 
-    Customers pay their own, `order:manage` takes payment for everybody's. An order is charged once, whatever is lost on
-    the way; the payment provider is asked three times before the answer is 503. One that is paid or cancelled: 409.
+    Customers pay for their own, `order:manage` for any. An order is charged once, even if responses are lost; the
+    payment provider is tried three times before the answer is 503. An order that is paid or cancelled: 409.
     """
 
     orders: OrderRepository
@@ -76,7 +76,7 @@ class ProcessPaymentHandler(BaseCommandHandler[ProcessPaymentCommand, Receipt]):
     clock: Clock
 
     async def _handle(self, command: ProcessPaymentCommand) -> Receipt:
-        # The order stays locked while the provider is asked, so that nobody cancels what is being paid.
+        # The order stays locked during the call of the provider, so that it cannot be cancelled while it is being paid.
         order = await self.orders.locked(command.order_id)
         await self.owners.require(order, self.metadata.user_id)
         order.require_unpaid(command.amount)

@@ -1,4 +1,4 @@
-"""Keep each customer's totals."""
+"""Project each customer's totals."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,9 +10,9 @@ from app.read_models.customer_history import PROJECTION
 
 @event_handler(OrderEvent, in_transaction=True)
 class ProjectCustomerHistoryHandler(BaseEventHandler[OrderEvent]):
-    """Keep each customer's totals. In the transaction: they stand beside the order that the customer just placed.
+    """Project each customer's totals, in the transaction: they are shown beside the order that was just placed.
 
-    Nobody waits for that, because nobody shares these totals with anybody else.
+    Transactions do not wait for each other here, because each of these rows belongs to one customer.
     """
 
     session: AsyncSession

@@ -1,4 +1,4 @@
-"""Keep the sales of each day."""
+"""Project the sales of each day."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +13,7 @@ from app.read_models.daily_sales import PROJECTION
 @transactional()
 @retry_on_failure(max_attempts=3, delay_seconds=0.1)
 class ProjectDailySalesHandler(BaseEventHandler[OrderEvent]):
-    """Keep the sales of each day. After the commit: all orders of a day share a row, and would wait for each other."""
+    """Project the sales of each day, after the commit: orders of a day share a row, and would wait for each other."""
 
     session: AsyncSession
     types: EventTypes

@@ -1,4 +1,4 @@
-"""Keep the kitchen's queue."""
+"""Project the kitchen's queue."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,7 +10,7 @@ from app.read_models.kitchen_queue import PROJECTION
 
 @event_handler(OrderEvent, in_transaction=True)
 class ProjectKitchenQueueHandler(BaseEventHandler[OrderEvent]):
-    """Keep the kitchen's queue. In the transaction: two cooks must not see an order waiting that one has begun."""
+    """Project the kitchen's queue, in the transaction: a cook must not see an order waiting that another has begun."""
 
     session: AsyncSession
 

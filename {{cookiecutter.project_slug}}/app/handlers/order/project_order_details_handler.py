@@ -1,4 +1,4 @@
-"""Keep what is read of one order."""
+"""Project the details of orders."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,7 +10,7 @@ from app.read_models.order_details import PROJECTION
 
 @event_handler(OrderEvent, in_transaction=True)
 class ProjectOrderDetailsHandler(BaseEventHandler[OrderEvent]):
-    """Keep what is read of one order. In the transaction: the answer to a command links to it."""
+    """Project the details of an order, in the transaction: the response to a command links to them."""
 
     session: AsyncSession
 

@@ -1,4 +1,4 @@
-"""Keep the lists of orders."""
+"""Project the lists of orders."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,7 +10,7 @@ from app.read_models.order_summaries import PROJECTION
 
 @event_handler(OrderEvent, in_transaction=True)
 class ProjectOrderSummaryHandler(BaseEventHandler[OrderEvent]):
-    """Keep the lists of orders. In the transaction: who places or changes an order looks for it in the list at once."""
+    """Project the lists of orders, in the transaction: users look for an order in the list right after a change."""
 
     session: AsyncSession
 

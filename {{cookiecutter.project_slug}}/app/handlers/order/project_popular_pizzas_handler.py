@@ -1,4 +1,4 @@
-"""Keep count of what is ordered."""
+"""Project the counts of ordered pizzas."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +13,7 @@ from app.read_models.popular_pizzas import PROJECTION
 @transactional()
 @retry_on_failure(max_attempts=3, delay_seconds=0.1)
 class ProjectPopularPizzasHandler(BaseEventHandler[OrderEvent]):
-    """Keep count of what is ordered. After the commit: all orders share these rows, and would wait for each other."""
+    """Project the counts of ordered pizzas, after the commit: orders share these rows, and would block each other."""
 
     session: AsyncSession
     types: EventTypes

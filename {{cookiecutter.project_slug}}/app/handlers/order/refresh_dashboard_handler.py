@@ -1,4 +1,4 @@
-"""Let a customer's dashboard show what happened to an order."""
+"""Refresh a customer's dashboard after an event of an order."""
 
 from app.core.cqrs import BaseEventHandler, Cache, event_handler
 from app.domain.order_events import OrderEvent
@@ -6,7 +6,7 @@ from app.domain.order_events import OrderEvent
 
 @event_handler(OrderEvent)
 class RefreshDashboardHandler(BaseEventHandler[OrderEvent]):
-    """Drop the stored dashboard of the customer, whoever changed the order."""
+    """Invalidate the cached dashboard of the customer, no matter which user changed the order."""
 
     cache: Cache
 

@@ -1,4 +1,4 @@
-"""Give back what was paid for a cancelled order."""
+"""Refund the payment of a cancelled order."""
 
 from app.core.cqrs import BaseEventHandler, event_handler, retry_on_failure
 from app.domain.order_events import OrderCancelled
@@ -8,7 +8,7 @@ from app.domain.payments import Payments, PaymentsUnreachableError, charge_key
 @event_handler(OrderCancelled)
 @retry_on_failure(max_attempts=3, delay_seconds=0.2)
 class RefundOrderHandler(BaseEventHandler[OrderCancelled]):
-    """Give back what was paid, once, also where the payment provider charged and did not say so in time."""
+    """Refund the payment, once, including a charge whose response from the payment provider came too late."""
 
     payments: Payments
 

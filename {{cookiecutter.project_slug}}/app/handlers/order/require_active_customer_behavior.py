@@ -1,4 +1,4 @@
-"""Take orders from accounts that are active, and from those who have none."""
+"""Accept orders from active accounts, and from customers without an account."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from app.handlers.order.place_order_handler import PlaceOrderCommand
 
 
 class RequireActiveCustomer(PipelineBehavior[PlaceOrderCommand]):
-    """Refuse a customer whose account was closed after the access token was given; to order needs no permission."""
+    """Refuse a customer whose account was closed after the access token was issued; ordering needs no permission."""
 
     access: AccessPolicy
 
     async def handle(self, message: PlaceOrderCommand, next_handler: NextHandler) -> OperationResult[Any]:
-        """Go on for who is active, or unknown.
+        """Continue for an active account, and for an anonymous customer.
 
         Raises:
-            AuthenticationError: the account does not exist or is not active.
+            AuthenticationError: if the account does not exist or is not active.
         """
         user_id = message.metadata.user_id
         if user_id is not None and await self.access.grants_of(user_id) is None:

@@ -1,4 +1,4 @@
-"""List orders, stretch by stretch."""
+"""List orders by cursor."""
 
 from dataclasses import dataclass
 
@@ -22,16 +22,16 @@ from app.read_models.user_views import View
 
 
 class OrderStretchView(View):
-    """A stretch of a list of orders."""
+    """A part of a list of orders, read by cursor."""
 
     items: tuple[OrderSummaryView, ...]
     next_cursor: str | None
-    """Where the next stretch begins; None at the end."""
+    """The cursor of the next part; None at the end."""
 
 
 @dataclass(frozen=True)
 class ScrollOrdersQuery(IQuery[OrderStretchView]):
-    """List the orders that all given filters fit, the newest first, from a cursor on; None: from the first on."""
+    """List the orders that match all given filters, the newest first, from a cursor; None: from the first."""
 
     customer_phone: str | None = None
     status: str | None = None
@@ -39,7 +39,7 @@ class ScrollOrdersQuery(IQuery[OrderStretchView]):
     limit: int = 100
 
     def validate(self) -> dict[str, str]:
-        """The rules for filters, and how long the stretch and the cursor may be."""
+        """The rules for the filters, the limit and the cursor."""
         problems = filter_problems(self.customer_phone, self.status)
         if not 1 <= self.limit <= LARGEST_PAGE_SIZE:
             problems["limit"] = f"must be 1 to {LARGEST_PAGE_SIZE}"
@@ -53,8 +53,8 @@ class ScrollOrdersQuery(IQuery[OrderStretchView]):
 class ScrollOrdersHandler(BaseQueryHandler[ScrollOrdersQuery, OrderStretchView]):
     """List orders, the newest first, filtered by phone number, however it is written, and by status.
 
-    For long lists: nothing is counted, the last stretch takes no longer than the first, and no order is shown twice
-    or left out because others are placed meanwhile. A cursor is good only with the filters it was given for.
+    For long lists: nothing is counted, the last part takes no longer than the first, and no order is repeated or left
+    out because others are placed meanwhile. A cursor is valid only with the filters it was issued for.
     """
 
     session: AsyncSession

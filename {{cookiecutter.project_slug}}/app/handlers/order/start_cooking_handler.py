@@ -11,13 +11,13 @@ from app.persistence.repositories.order_repository import OrderRepository
 
 @dataclass(frozen=True)
 class StartCookingCommand(OrderCommand[OrderProgress]):
-    """Start to cook an order, which will take so many minutes."""
+    """Start to cook an order, with the estimated cooking time."""
 
     kitchen_staff_id: str
     estimated_cooking_time_minutes: int
 
     def validate(self) -> dict[str, str]:
-        """The rules for who cooks and how long it takes."""
+        """The rules for the cook and the cooking time."""
         return only_problems(
             {
                 "kitchen_staff_id": line_problem(self.kitchen_staff_id, longest=100),
@@ -31,7 +31,7 @@ class StartCookingCommand(OrderCommand[OrderProgress]):
 @authorize(permissions=["order:cook"])
 @invalidates("order:{order_id}")
 class StartCookingHandler(BaseCommandHandler[StartCookingCommand, OrderProgress]):
-    """Start to cook an order, which must be pending: 409. Of two cooks who start at once, one does."""
+    """Start to cook a pending order; one that is not pending: 409. If two cooks start at once, one succeeds."""
 
     orders: OrderRepository
     clock: Clock

@@ -1,4 +1,4 @@
-"""Compare how long pizzas take with how long they should."""
+"""Record planned and actual preparation times."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +12,7 @@ from app.persistence.order_tables import preparation_times
 @transactional()
 @retry_on_failure(max_attempts=3, delay_seconds=0.1)
 class TrackPreparationTimeHandler(BaseEventHandler[PizzaReady]):
-    """Keep how long a pizza really took, where the kitchen said it."""
+    """Record how long a pizza took, if the kitchen reported it."""
 
     session: AsyncSession
 

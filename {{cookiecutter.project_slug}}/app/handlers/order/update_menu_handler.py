@@ -18,7 +18,7 @@ from app.persistence.repositories.menu_repository import MenuRepository
 
 @dataclass(frozen=True)
 class MenuUpdate:
-    """What is different on the menu now."""
+    """The changes that were made to the menu."""
 
     pizza_id: str
     changed: tuple[str, ...]
@@ -26,13 +26,13 @@ class MenuUpdate:
 
 @dataclass(frozen=True)
 class UpdateMenuCommand(ICommand[MenuUpdate]):
-    """Change what is given about something on the menu."""
+    """Change the given fields of an item on the menu."""
 
     pizza_id: str
     changes: Changes = field(default_factory=Changes)
 
     def validate(self) -> dict[str, str]:
-        """The rules for what is given, which must be something."""
+        """The rules for the given fields, of which there must be one."""
         problem = line_problem(self.pizza_id, LONGEST_ID)
         return self.changes.problems() | ({} if problem is None else {"pizza_id": problem})
 
@@ -46,7 +46,7 @@ class UpdateMenuCommand(ICommand[MenuUpdate]):
 @authorize(permissions=["menu:update"])
 @invalidates("menu")
 class UpdateMenuHandler(BaseCommandHandler[UpdateMenuCommand, MenuUpdate]):
-    """Change something on the menu: what is given, and nothing else. Orders keep the prices they were placed at."""
+    """Change the given fields of an item on the menu. Orders keep the prices they were placed at."""
 
     menu: MenuRepository
 

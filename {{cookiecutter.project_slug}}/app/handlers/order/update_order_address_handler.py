@@ -1,4 +1,4 @@
-"""Bring an order somewhere else."""
+"""Change the address of an order."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from app.persistence.repositories.order_repository import OrderRepository
 
 @dataclass(frozen=True)
 class UpdateOrderAddressCommand(OrderCommand[OrderProgress]):
-    """Bring an order to another address."""
+    """Change the address of an order."""
 
     customer_address: str
 
@@ -26,9 +26,9 @@ class UpdateOrderAddressCommand(OrderCommand[OrderProgress]):
 @authorize(permissions=["order:update"])
 @invalidates("order:{order_id}")
 class UpdateOrderAddressHandler(BaseCommandHandler[UpdateOrderAddressCommand, OrderProgress]):
-    """Bring an order to another address, while it is pending: 409 afterwards.
+    """Change the address of an order while it is pending: 409 afterwards.
 
-    Customers redirect their own, `order:manage` redirects everybody's.
+    Customers change their own orders, `order:manage` changes any.
     """
 
     orders: OrderRepository

@@ -25,7 +25,7 @@ class AssignRoleCommand(UserRoleCommand):
 @authorize(permissions=["role:assign"])
 @invalidates("user:{user_id}", "users", "access:{user_id}")
 class AssignRoleHandler(BaseCommandHandler[AssignRoleCommand, None]):
-    """Give a user a role; one that the user has already stays. It is in force at once."""
+    """Give a user a role, which takes effect at once. A role that the user already has changes nothing."""
 
     users: UserRepository
 

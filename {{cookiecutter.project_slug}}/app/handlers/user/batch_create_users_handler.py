@@ -31,7 +31,7 @@ class BatchCreateUsersCommand(ICommand[list[UUID]]):
     users: tuple[NewUser, ...]
 
     def validate(self) -> dict[str, str]:
-        """The rules for each user, as `users.3.email`, and that none is there twice."""
+        """The rules for each user, as `users.3.email`, and that no e-mail address or username is repeated."""
         if not 1 <= len(self.users) <= MOST_USERS:
             return {"users": f"must be 1 to {MOST_USERS}"}
         problems: dict[str, str] = {}
@@ -52,7 +52,7 @@ class BatchCreateUsersCommand(ICommand[list[UUID]]):
 @authorize(permissions=["user:create"])
 @invalidates("users")
 class BatchCreateUsersHandler(BaseCommandHandler[BatchCreateUsersCommand, list[UUID]]):
-    """Register many users: all of them, or none. What is taken is refused: 409 names the field."""
+    """Register many users: all of them, or none. A name or address that is taken is refused: 409 names the field."""
 
     users: UserRepository
     hasher: PasswordHasher
@@ -60,7 +60,7 @@ class BatchCreateUsersHandler(BaseCommandHandler[BatchCreateUsersCommand, list[U
 
     async def _handle(self, command: BatchCreateUsersCommand) -> OperationResult[list[UUID]]:
         now = self.clock.now()
-        # All hashes are made before the first statement, with which the transaction begins where no key was claimed.
+        # All hashes are computed before the first statement, which begins the transaction unless a key was claimed.
         users = await asyncio.gather(*(new.register(self.hasher, now) for new in command.users))
         for first in range(0, len(users), CHUNK):
             await self.users.add(*users[first : first + CHUNK])

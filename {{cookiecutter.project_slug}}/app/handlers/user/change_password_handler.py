@@ -23,7 +23,7 @@ from app.persistence.repositories.user_repository import UserRepository, no_such
 
 @dataclass(frozen=True)
 class ChangePasswordCommand(UserCommand[None]):
-    """Change one's own password; `session_id` names the session that goes on, all others end."""
+    """Change one's own password; the session `session_id` continues, all others end."""
 
     current_password: str = field(repr=False)
     new_password: str = field(repr=False)
@@ -45,7 +45,7 @@ class ChangePasswordCommand(UserCommand[None]):
 class ChangePasswordHandler(BaseCommandHandler[ChangePasswordCommand, None]):
     """Change one's own password. It needs the current one, and ends all other sessions.
 
-    Nobody changes somebody else's, administrators neither. Who guesses too often waits: 429.
+    Nobody can change the password of another user, not even an administrator. Too many wrong guesses: 429.
     """
 
     credentials: Credentials
@@ -66,7 +66,7 @@ class ChangePasswordHandler(BaseCommandHandler[ChangePasswordCommand, None]):
         return self.no_content()
 
     async def _checked(self, command: ChangePasswordCommand) -> str:
-        """The hash of the current password, which the caller knows."""
+        """Verify the current password, and return its hash."""
         tries = f"password:{command.user_id}"
         await self.throttle.count(tries)
         credential = await self.credentials.of_user(command.user_id)

@@ -1,4 +1,4 @@
-"""Keep count of registrations."""
+"""Count registrations."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +12,7 @@ from app.persistence.tables import registrations
 @transactional()
 @retry_on_failure(max_attempts=3, delay_seconds=0.1)
 class CountRegistrationHandler(BaseEventHandler[UserCreated]):
-    """Count a registration, once, without saying whose it was."""
+    """Count a registration, once, without its user."""
 
     session: AsyncSession
 

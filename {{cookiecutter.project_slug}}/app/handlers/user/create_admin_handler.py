@@ -1,4 +1,4 @@
-"""Make an administrator."""
+"""Create an administrator."""
 
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
@@ -20,7 +20,7 @@ from app.persistence.repositories.user_repository import UserRepository
 
 @dataclass(frozen=True)
 class CreateAdminCommand(ICommand[UUID]):
-    """Make an administrator. Only the command line and the first start send this: no route does."""
+    """Create an administrator. Only the command line and the first start send this command: no route does."""
 
     email: str
     password: str = field(repr=False)
@@ -32,7 +32,7 @@ class CreateAdminCommand(ICommand[UUID]):
 
     @property
     def new_user(self) -> NewUser:
-        """The administrator to be."""
+        """The administrator to create."""
         return NewUser(self.email, self.username, self.password, "Administrator")
 
 
@@ -40,7 +40,7 @@ class CreateAdminCommand(ICommand[UUID]):
 @transactional()
 @invalidates("users")
 class CreateAdminHandler(BaseCommandHandler[CreateAdminCommand, UUID]):
-    """Make an administrator."""
+    """Create an administrator."""
 
     users: UserRepository
     hasher: PasswordHasher

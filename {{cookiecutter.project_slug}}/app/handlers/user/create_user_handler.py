@@ -34,7 +34,7 @@ class CreateUserCommand(ICommand[UUID]):
 
     @property
     def new_user(self) -> NewUser:
-        """Who is to be registered."""
+        """The user to register."""
         return NewUser(self.email, self.username, self.password, self.full_name)
 
 

@@ -1,4 +1,4 @@
-"""Keep a user from logging in."""
+"""Prevent a user from logging in."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from app.persistence.repositories.user_repository import UserRepository
 
 @dataclass(frozen=True)
 class DeactivateUserCommand(UserCommand[None]):
-    """Keep a user from logging in."""
+    """Prevent a user from logging in."""
 
 
 @command_handler(DeactivateUserCommand)
@@ -18,7 +18,7 @@ class DeactivateUserCommand(UserCommand[None]):
 @authorize(permissions=["user:deactivate"])
 @invalidates("user:{user_id}", "users", "access:{user_id}")
 class DeactivateUserHandler(BaseCommandHandler[DeactivateUserCommand, None]):
-    """Keep a user from logging in, and end the sessions there are. A user who is not active already: 422."""
+    """Prevent a user from logging in, and end all sessions of the user. A user who is not active already: 422."""
 
     users: UserRepository
     sessions: LoginSessions

@@ -16,7 +16,7 @@ from app.read_models.user_views import SELECT_USERS, UserView, views
 
 @dataclass(frozen=True)
 class FindUsersQuery(IQuery[list[UserView]]):
-    """List the users that all given filters fit, the newest first."""
+    """List the users that match all given filters, the newest first."""
 
     email_contains: str | None = None
     role: str | None = None

@@ -37,7 +37,7 @@ class GetUserDashboardQuery(IQuery[UserDashboardView]):
 class GetUserDashboardHandler(BaseQueryHandler[GetUserDashboardQuery, UserDashboardView]):
     """Read a user with unread notifications, statistics where the caller may see them, and parts of other features.
 
-    All are read at once, each on a connection of its own.
+    All are read concurrently, each on a connection of its own.
     """
 
     async def _handle(self, query: GetUserDashboardQuery) -> UserDashboardView:
@@ -56,7 +56,7 @@ class GetUserDashboardHandler(BaseQueryHandler[GetUserDashboardQuery, UserDashbo
 
 
 async def _read_parts(bus: CQRSBus, user_id: UUID) -> dict[str, JsonValue]:
-    """What other features add: every part that has a handler on this bus, and that the caller may see."""
+    """The parts of other features: every part that has a handler on this bus, and that the caller may see."""
     queries = bus.get_registered_handlers()["queries"]
     parts = [query(user_id) for query in queries if issubclass(query, DashboardPart)]
     answers = await asyncio.gather(*map(bus.execute_query, parts))

@@ -23,7 +23,7 @@ class GetUserQuery(IQuery[UserView]):
 @authorize(permissions=["user:read:own"], resource_id_field="user_id")
 @cached_query(ttl_seconds=300, tags=["user:{user_id}"])
 class GetUserHandler(BaseQueryHandler[GetUserQuery, UserView]):
-    """Read one user. Members read themselves, `user:read` reads everybody; inactive users only where asked for."""
+    """Read one user. Members read themselves, `user:read` reads everybody; inactive users only on request."""
 
     session: AsyncSession
 

@@ -26,7 +26,7 @@ class LoginCommand(ICommand[TokensView]):
     password: str = field(repr=False)
 
     def validate(self) -> dict[str, str]:
-        """Only what could never be a login."""
+        """Refuse only values that can never be a login."""
         return only_problems(
             {
                 "login": text_problem(self.login, LONGEST_EMAIL_BYTES, shortest=1),
@@ -41,7 +41,7 @@ class LoginCommand(ICommand[TokensView]):
 class LoginHandler(BaseCommandHandler[LoginCommand, TokensView]):
     """Log in, by e-mail address or username, and get an access token and a refresh token.
 
-    A wrong password and an unknown user get the same answer after the same time. Who tries too often waits: 429.
+    A wrong password and an unknown user get the same answer after the same time. Too many tries: 429.
     """
 
     credentials: Credentials
@@ -53,7 +53,7 @@ class LoginHandler(BaseCommandHandler[LoginCommand, TokensView]):
     async def _handle(self, command: LoginCommand) -> TokensView:
         credential = await self.credentials.of_login(command.login)
         tries = f"login:{folded(command.login) if credential is None else credential.user_id}"
-        # Counted before the password is checked: guesses made all at once are counted too.
+        # Counted before the password is checked, so that concurrent guesses are counted too.
         await self.throttle.count(tries)
         stored = None if credential is None else credential.password_hash
         matches = await self.hasher.verify(command.password, stored)

@@ -14,7 +14,7 @@ class LogoutCommand(ICommand[None]):
     refresh_token: str = field(repr=False)
 
     def validate(self) -> dict[str, str]:
-        """Only what could never be a token."""
+        """Refuse only values that can never be a token."""
         problem = text_problem(self.refresh_token, LONGEST_TOKEN, shortest=1)
         return {} if problem is None else {"refresh_token": problem}
 
@@ -22,7 +22,7 @@ class LogoutCommand(ICommand[None]):
 @command_handler(LogoutCommand)
 @transactional()
 class LogoutHandler(BaseCommandHandler[LogoutCommand, None]):
-    """End the session of a refresh token; who holds the token may. To log out twice is no error."""
+    """End the session of a refresh token; the token alone permits it. To log out twice is not an error."""
 
     sessions: LoginSessions
 

@@ -1,4 +1,4 @@
-"""Let a user log in again."""
+"""Allow a user to log in again."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from app.persistence.repositories.user_repository import UserRepository
 
 @dataclass(frozen=True)
 class ReactivateUserCommand(UserCommand[None]):
-    """Let a user log in again."""
+    """Allow a user to log in again."""
 
 
 @command_handler(ReactivateUserCommand)
@@ -17,7 +17,7 @@ class ReactivateUserCommand(UserCommand[None]):
 @authorize(permissions=["user:deactivate"])
 @invalidates("user:{user_id}", "users", "access:{user_id}")
 class ReactivateUserHandler(BaseCommandHandler[ReactivateUserCommand, None]):
-    """Let a user log in again. A user who is active already: 422."""
+    """Allow a user to log in again. A user who is active already: 422."""
 
     users: UserRepository
 

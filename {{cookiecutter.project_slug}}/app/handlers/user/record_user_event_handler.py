@@ -1,4 +1,4 @@
-"""Keep the audit log of users."""
+"""Record events of users in the audit log."""
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,7 +10,7 @@ from app.persistence.tables import audit_log
 
 @event_handler(UserEvent, in_transaction=True)
 class RecordUserEventHandler(BaseEventHandler[UserEvent]):
-    """Write down what happened to a user, and who did it. In the same transaction: nothing happens unrecorded."""
+    """Record an event of a user, and its caller. In the same transaction, so that no change goes unrecorded."""
 
     session: AsyncSession
 

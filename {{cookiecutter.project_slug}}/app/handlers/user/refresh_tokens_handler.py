@@ -1,4 +1,4 @@
-"""Get the next pair of tokens."""
+"""Exchange a refresh token for the next pair of tokens."""
 
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ class RefreshTokensCommand(ICommand[TokensView]):
     refresh_token: str = field(repr=False)
 
     def validate(self) -> dict[str, str]:
-        """Only what could never be a token."""
+        """Refuse only values that can never be a token."""
         problem = text_problem(self.refresh_token, LONGEST_TOKEN, shortest=1)
         return {} if problem is None else {"refresh_token": problem}
 
@@ -24,10 +24,10 @@ class RefreshTokensCommand(ICommand[TokensView]):
 @command_handler(RefreshTokensCommand)
 @transactional(rollback_on=())
 class RefreshTokensHandler(BaseCommandHandler[RefreshTokensCommand, TokensView]):
-    """Exchange a refresh token for the next pair. Each is good for one use.
+    """Exchange a refresh token for the next pair. Each is valid for one use.
 
-    One that is used again was stolen from somebody: its session ends, for the thief and for the user. That is
-    stored although the answer is an error, hence `rollback_on=()`.
+    A token that is used again after its grace period is treated as stolen: its session ends, for the thief and for the
+    user. That is committed although the answer is an error, hence `rollback_on=()`.
     """
 
     sessions: LoginSessions

@@ -17,7 +17,7 @@ class RevokeRoleCommand(UserRoleCommand):
 @authorize(permissions=["role:assign"])
 @invalidates("user:{user_id}", "users", "access:{user_id}")
 class RevokeRoleHandler(BaseCommandHandler[RevokeRoleCommand, None]):
-    """Take a role from a user. It is gone at once; one that the user does not have: 422."""
+    """Take a role from a user, which takes effect at once. A role that the user does not have: 422."""
 
     users: UserRepository
 

@@ -1,4 +1,4 @@
-"""Let a new service have an administrator."""
+"""Create the first administrator of a new service."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ EMAIL = "admin@example.com"
 
 @dataclass(frozen=True)
 class SeededAdministrator:
-    """How to log in as the new administrator; the password is stored nowhere."""
+    """The credentials of the new administrator; the password itself is not stored."""
 
     email: str
     password: str = field(repr=False)
@@ -20,13 +20,13 @@ class SeededAdministrator:
 
 @dataclass(frozen=True)
 class SeedAdministratorCommand(ICommand[SeededAdministrator | None]):
-    """Make an administrator with a random password, if there is none."""
+    """Create an administrator with a random password, if there is none."""
 
 
 @command_handler(SeedAdministratorCommand)
 @transactional()
 class SeedAdministratorHandler(BaseCommandHandler[SeedAdministratorCommand, SeededAdministrator | None]):
-    """Make an administrator with a random password, if there is none; for the first start in development."""
+    """Create an administrator with a random password, if there is none; for the first start in development."""
 
     users: UserRepository
 

@@ -12,7 +12,7 @@ from app.persistence.repositories.user_repository import UserRepository
 @transactional()
 @retry_on_failure(max_attempts=3, delay_seconds=0.1)
 class SendWelcomeHandler(BaseEventHandler[UserCreated]):
-    """Welcome a new user, once, unless the user is gone by now."""
+    """Welcome a new user, once, unless the user was deleted in the meantime."""
 
     users: UserRepository
     notifications: Notifications

@@ -14,7 +14,7 @@ from app.persistence.repositories.user_repository import UserRepository
 
 @dataclass(frozen=True)
 class UpdatedUser:
-    """A user after a change; a class of its own, so that what readers see may change without this."""
+    """A user after a change; not the view that readers get, so that the view can change independently."""
 
     id: UUID
     email: str
@@ -27,13 +27,13 @@ class UpdatedUser:
 
 @dataclass(frozen=True)
 class UpdateUserCommand(UserCommand[UpdatedUser]):
-    """Change what is given; the answer is the user as it is then."""
+    """Change the given fields; the result is the changed user."""
 
     email: str | None = None
     full_name: str | None = None
 
     def validate(self) -> dict[str, str]:
-        """The rules for what is given, which must be something."""
+        """The rules for the given fields, of which there must be one."""
         if self.email is None and self.full_name is None:
             return {"email": "give an email or a full_name"}
         return only_problems(
@@ -52,7 +52,7 @@ class UpdateUserCommand(UserCommand[UpdatedUser]):
 class UpdateUserHandler(BaseCommandHandler[UpdateUserCommand, UpdatedUser]):
     """Change the e-mail address or the full name. Members change themselves, `user:update` changes everybody.
 
-    An e-mail address that somebody else has is refused: 409.
+    An e-mail address that another user has is refused: 409.
     """
 
     users: UserRepository
@@ -68,6 +68,6 @@ class UpdateUserHandler(BaseCommandHandler[UpdateUserCommand, UpdatedUser]):
 
 
 def updated(user: User) -> UpdatedUser:
-    """A user, as far as the caller is to know."""
+    """The fields of a user that the caller may see."""
     known = {field.name: getattr(user, field.name) for field in fields(UpdatedUser)}
     return UpdatedUser(**{**known, "roles": tuple(sorted(user.roles))})

@@ -1,4 +1,4 @@
-"""What commands about one user have in common."""
+"""The base of commands about one user."""
 
 from abc import ABC
 from dataclasses import dataclass
