@@ -15,7 +15,7 @@ def of_outbox(name: str, old: str, new: str) -> Mutation:
     return outside(f"outbox/{name}", OUTBOX, old, new, OF_OUTBOX)
 
 
-def statement(name: str, old: str, new: str) -> Mutation:
+def of_statement(name: str, old: str, new: str) -> Mutation:
     """A mutation of a statement of the outbox."""
     return outside(f"outbox/{name}", STATEMENTS, old, new, OF_OUTBOX)
 
