@@ -32,7 +32,7 @@ def _gauges(found: list[Backlog]) -> bytes:
 
     waiting = gauge("outbox_waiting_events", f"Events that wait to be delivered, counted up to {COUNTED_AT_MOST}.")
     oldest = gauge("outbox_oldest_waiting_seconds", "How long ago the oldest of them happened.")
-    dead = gauge("outbox_dead_events", "Those of them that are not tried any more, see `app outbox`.")
+    dead = gauge("outbox_dead_events", "Dead events: those of them that are not retried, see `app outbox`.")
     for backlog in found:
         waiting.labels(backlog.handler).set(backlog.waiting)
         oldest.labels(backlog.handler).set(backlog.oldest_seconds)

@@ -7,12 +7,12 @@ import typer
 
 from app.cli.terminal import CommandError, printable, show_json
 
-events_commands = typer.Typer(no_args_is_help=True, help="What the event log says.")
+events_commands = typer.Typer(no_args_is_help=True, help="The event log.")
 
 
 @events_commands.callback()
 def events() -> None:
-    """What the event log says."""
+    """The event log."""
 
 
 @events_commands.command()

@@ -33,7 +33,7 @@ def status(as_json: AsJson = False) -> None:
 
 @outbox_commands.command("list")
 def list_failed(
-    dead: Annotated[bool, typer.Option("--dead", help="Only those that are not tried any more.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="Only dead events, which are not retried.")] = False,
     handler: Handler = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     as_json: AsJson = False,
@@ -60,7 +60,7 @@ def list_failed(
 @outbox_commands.command()
 def replay(
     ids: Ids = None,
-    every: Annotated[bool, typer.Option("--all", help="All that are dead, or failed and wait for a while.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All dead events, and failed ones that wait for their next attempt.")] = False,
     handler: Handler = None,
 ) -> None:
     """Retry events now, with as many attempts as new ones, after the cause of their failure was removed."""
@@ -75,7 +75,7 @@ def replay(
 @outbox_commands.command()
 def purge(
     ids: Ids = None,
-    every: Annotated[bool, typer.Option("--all", help="All that are dead.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All dead events.")] = False,
     handler: Handler = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

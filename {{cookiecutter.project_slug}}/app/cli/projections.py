@@ -9,7 +9,7 @@ import typer
 from app.cli.terminal import CommandError, show_json, show_table
 from app.persistence.projections import Projection
 
-projections_commands = typer.Typer(no_args_is_help=True, help="The read models, and how they are made anew.")
+projections_commands = typer.Typer(no_args_is_help=True, help="The read models, and rebuilding them.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 READ_MODELS = "app.read_models"
@@ -61,7 +61,7 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
 
     began = time.monotonic()
     count = with_database(run)
-    typer.echo(f"{name} was made anew of {count} events in {time.monotonic() - began:.1f} s.")
+    typer.echo(f"{name} was rebuilt from {count} events in {time.monotonic() - began:.1f} s.")
 
 
 def projections() -> dict[str, Projection]:

@@ -24,7 +24,7 @@ Rows = dict[Table, Sequence[Row[Any]]]
 
 BEGUN_SECONDS = 120.0
 DIES_SECONDS = 10.0
-MADE = re.compile(r"made anew of (\d+) events in ([\d.]+) s")
+MADE = re.compile(r"rebuilt from (\d+) events in ([\d.]+) s")
 
 
 async def events_a_second(stage: Stage, database: Database, projection: Projection) -> float:

@@ -59,7 +59,7 @@ def test_a_read_model_is_listed_and_made_anew(run: Run, database: Any) -> None:
     made = run("projections", "rebuild", "votes")
 
     assert made.exit_code == 0, made.output
-    assert made.stdout.startswith("votes was made anew of 2 events in ")
+    assert made.stdout.startswith("votes was rebuilt from 2 events in ")
     assert made.stderr == "", "A bar is for terminals."
     assert run("projections", "status").stdout.splitlines()[1].split() == ["votes", "1", "0"]
     assert database(votes.counted) == ([("ada", 2, "Left", 7)], [("Left", 7)])
