@@ -60,7 +60,9 @@ def list_failed(
 @outbox_commands.command()
 def replay(
     ids: Ids = None,
-    every: Annotated[bool, typer.Option("--all", help="All dead events, and failed ones that wait for their next attempt.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All dead events, and failed ones that wait for their next attempt.")
+    ] = False,
     handler: Handler = None,
 ) -> None:
     """Retry events now, with as many attempts as new ones, after the cause of their failure was removed."""

@@ -58,7 +58,7 @@ class EventDelivery:
             bus.delivery = relay
             await self._warn_of_missing_handlers(outbox)
             if broker is None:
-                self._warn_of_missing_broker(bus)
+                self._tell_of_missing_broker(bus)
             await stack.enter_async_context(listening(self.database, relay.wake))
             await stack.enter_async_context(relay.running())
             if broker is not None:
@@ -115,10 +115,10 @@ class EventDelivery:
                 "the events up: app outbox purge --handler NAME.",
             )
 
-    def _warn_of_missing_broker(self, bus: CQRSBus) -> None:
+    def _tell_of_missing_broker(self, bus: CQRSBus) -> None:
         unheard = {one.event_source for one in self.types.foreign if bus.reactions_to(one)}
         if unheard:
-            logger.warning(
+            logger.info(
                 "events_of_others_are_not_heard",
                 services=sorted(map(str, unheard)),
                 what_to_do="Set BROKER_URL to the broker of these services: without one nobody brings their events.",

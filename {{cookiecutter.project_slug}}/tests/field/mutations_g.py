@@ -17,7 +17,7 @@ MUTATIONS = [
     outside(
         "a service without a broker hears of nobody",
         "composition/delivery.py",
-        "                self._warn_of_missing_broker(bus)\n",
+        "                self._tell_of_missing_broker(bus)\n",
         "                pass\n",
         "composition/test_delivery.py",
     ),

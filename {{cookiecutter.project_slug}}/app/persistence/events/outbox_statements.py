@@ -48,7 +48,9 @@ Stream = tuple[str, str, str | None, str | None]
 
 
 @asynccontextmanager
-async def writing(database: Database, begin: Select[Any] = NO_LOCK) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+async def writing(
+    database: Database, begin: Select[*tuple[Any, ...]] = NO_LOCK
+) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
     """A transaction on `reactions`, and its time by the clock that all processes share: the server's on PostgreSQL.
 
     On SQLite `begin` is ignored: its one write lock already excludes all other writers.
