@@ -137,8 +137,8 @@ MUTATIONS: list[Mutation] = [
     outside(
         "publish_event opens a unit",
         "core/cqrs/bus.py",
-        "if self.ports.units is not None:\n            (await",
-        "if False:\n            (await",
+        "if self.ports.units is not None:\n                (await",
+        "if False:\n                (await",
         DONE,
     ),
 ]

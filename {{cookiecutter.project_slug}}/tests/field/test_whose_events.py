@@ -127,8 +127,9 @@ async def test_an_event_of_another_service_cannot_be_made_to_happen() -> None:
         with pytest.raises(ConfigurationError, match=refusal):
             raising(Heard())
     assert (thing.version, thing.take_events(), story.version, story.applied) == (0, [], 0, [])
-    with pytest.raises(ConfigurationError, match=refusal):
-        await bus.publish_event(Heard())
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match=refusal):
+            await bus.publish_event(Heard())
     bus.register(RetellHandler)
     result = await bus.execute_command(Retell())
     assert result.status is OperationStatus.FAILED

@@ -121,16 +121,16 @@ class CQRSBus(Registering):
             ExceptionGroup: with the exceptions of all handlers that failed, after all handlers have run.
             ConfigurationError: if it is an event of another service.
         """
-        require_own(event)
         outer = _get_current()
         if outer is not None and self._joins_log(event, outer):
-            return
-        if self.ports.units is not None:
-            (await self._pipelines.publishing()(PublishEvent(event))).unwrap()
             return
         try:
             reactions = self._published[type(event)]
         except KeyError:
+            require_own(event)
+            if self.ports.units is not None:
+                (await self._pipelines.publishing()(PublishEvent(event))).unwrap()
+                return
             reactions = self._pipelines.compile_published(type(event))
         failures = None
         try:
@@ -157,6 +157,7 @@ class CQRSBus(Registering):
         work = work_of(outer)
         if work is None or work.unit is None:
             return False
+        require_own(event)
         work.published.append(RaisedEvent(event))
         return True
 
