@@ -19,7 +19,7 @@ DRAIN_SECONDS = 5.0
 GIVE_BACK_SECONDS = 5.0
 AHEAD_SECONDS = 0.25
 """A handler has as many events prefetched as it processes in this time, and outcomes are stored within it."""
-MOST_AHEAD = 100
+MOST_AHEAD = 500
 
 logger = structlog.get_logger(__name__)
 
