@@ -45,7 +45,7 @@ def test_every_field_is_on_some_line(visitor: Visitor) -> None:
 def test_every_metric_is_there(visitor: Visitor) -> None:
     visitor.post("/mishaps/Divide")
     metrics = visitor.service.client.get("/metrics").text
-    named = [re.findall(r"`(\w+)(?:\{(.*?)\})?`", cell)[0] for cell, _ in rows("be warned by") if "_" in cell]
+    named = [re.findall(r"`(\w+)(?:\{(.*?)\})?`", cell)[0] for cell, _ in rows("alert on") if "_" in cell]
     assert len(named) >= 4
     for name, labels in named:
         assert re.search(rf"^{name}\{{.*{labels}", metrics, re.MULTILINE), name
