@@ -19,7 +19,8 @@ DRAIN_SECONDS = 5.0
 GIVE_BACK_SECONDS = 5.0
 AHEAD_SECONDS = 0.25
 """A handler has as many events prefetched as it processes in this time, and outcomes are stored within it."""
-MOST_AHEAD = 500
+MOST_AHEAD_PER_PLACE = 25
+"""What a relay has prefetched waits behind it, so few reactions do, and more publications, which are fast."""
 
 logger = structlog.get_logger(__name__)
 
@@ -174,7 +175,7 @@ class Relay:
             self._counted_at = now
         return {
             handler: self._places(handler)
-            + min(MOST_AHEAD, max(self._done[handler], self._pace.get(handler, 0)))
+            + min(MOST_AHEAD_PER_PLACE * self._places(handler), max(self._done[handler], self._pace.get(handler, 0)))
             - self._busy[handler]
             - len(self._ahead[handler])
             for handler in self._outbox.names
