@@ -50,10 +50,9 @@ def read(path: Path) -> Source:
     """Count the lines of a file."""
     text = path.read_text()
     tree = ast.parse(text)
-    functions = [(one.end_lineno or 0) - one.lineno + 1 for one in ast.walk(tree) if isinstance(one, Function)]
-    names = [one.name for one in ast.walk(tree) if isinstance(one, Function)]
-    lines = len(text.splitlines())
-    return Source(path, lines, len(_code(text) - _passed_over(tree)), tuple(zip(functions, names, strict=True)))
+    functions = [one for one in ast.walk(tree) if isinstance(one, Function)]
+    lengths = tuple(((one.end_lineno or 0) - one.lineno + 1, one.name) for one in functions)
+    return Source(path, len(text.splitlines()), len(_code(text) - _passed_over(tree)), lengths)
 
 
 def _code(text: str) -> set[int]:
@@ -118,12 +117,17 @@ def _levels(below: dict[str, set[str]]) -> int:
     return max(heights.values(), default=0)
 
 
+@cache
+def sources_in(folder: Path) -> list[Source]:
+    """The files of a folder and those below it."""
+    return [read(file) for file in sorted(folder.rglob("*.py"))]
+
+
 def parts(service: Path) -> Iterator[tuple[str, list[Source]]]:
     """The parts of a service: the whole, its packages, and the folders of its tests."""
 
-    @cache
     def sources(folder: str) -> list[Source]:
-        return [read(file) for file in sorted((service / folder).rglob("*.py"))]
+        return sources_in(service / folder)
 
     def rooms(folder: str) -> list[str]:
         return sorted(one.name for one in (service / folder).iterdir() if one.is_dir() and any(one.rglob("*.py")))
@@ -157,7 +161,7 @@ def _sum(sources: Iterable[Source], count: Callable[[Source], int]) -> int:
 
 def too_long(service: Path) -> Iterator[str]:
     """The files and functions of `app` that are longer than they should be."""
-    sources = [read(file) for file in sorted((service / "app").rglob("*.py"))]
+    sources = sources_in(service / "app")
     files = [(one.lines, str(one.path.relative_to(service))) for one in sources if one.lines > LONG_FILE]
     functions = [
         (lines, f"{source.path.relative_to(service)}: {name}")

@@ -1,5 +1,6 @@
 """`make house` counts what it says it counts, and a service has no circles."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,11 @@ def test_the_packages_of_a_service_make_no_circle() -> None:
     assert "app/composition" in [line[0] for line in lines if line]
     circles = {line[0]: line[4:] for line in lines if len(line) > 4 and line[0] in PACKAGES}
     assert circles == {package: ["none"] for package in PACKAGES}
+
+
+def test_it_is_told_of_the_folder_that_is_given(tmp_path: Path) -> None:
+    for package in ("app", "app/core", "app/core/cqrs", "app/core/cqrs/testing", "tests"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("ONE = 1\n")
+    printed = run("make", "house", f"ARGS={tmp_path}", cwd=ROOT).stdout
+    assert re.search(r"^app +4 +4 +4 ", printed, re.MULTILINE), printed

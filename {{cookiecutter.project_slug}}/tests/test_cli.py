@@ -1,10 +1,12 @@
 """The command line, as commands and as a process that serves."""
 
+import gc
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import httpx2
 import pytest
@@ -176,3 +178,24 @@ def test_a_service_that_cannot_start_says_why_and_exits_with_1(tmp_path: Path) -
     assert server.ended() == 1
     assert "run `app db upgrade`" in server.log.read_text()
     assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("arguments", [("run", "--port", "0"), ("worker",)])
+def test_a_process_that_stays_collects_garbage_rarely(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    before = gc.get_threshold()
+    seen: list[tuple[int, int, int]] = []
+
+    def work(*_: object, sockets: Sequence[socket.socket] = ()) -> None:
+        seen.append(gc.get_threshold())
+        for listener in sockets:
+            listener.close()
+
+    monkeypatch.setattr("app.worker.work", AsyncMock(side_effect=work))
+    monkeypatch.setattr("uvicorn.Server.run", work)
+    try:
+        result = run(*arguments)
+    finally:
+        gc.set_threshold(*before)
+    assert (result.exit_code, seen) == (0, [(20_000, 10, 50)]), result.output

@@ -216,7 +216,7 @@ class Relay:
             raise
         except Exception as error:
             self._note(Outcome(claimed, error))
-            _say_failed(claimed, error)
+            logger.error("event_failed", **claimed.failure(), exc_info=error)
         else:
             self._note(Outcome(claimed))
             self._done[claimed.handler] += 1
@@ -246,16 +246,3 @@ class Relay:
     def _note_end_of_outage(self, what: str) -> None:
         if self._outages.pop(what, 0):
             logger.info("relay_delivers_again", to=what)
-
-
-def _say_failed(claimed: Claimed, error: Exception) -> None:
-    logger.error(
-        "event_failed",
-        handler=claimed.handler,
-        event_type=claimed.event.event_type,
-        event_id=str(claimed.event.id),
-        attempts=claimed.attempts + 1,
-        operation_id=claimed.event.metadata.get("operation_id"),
-        traceparent=claimed.event.metadata.get("traceparent"),
-        exc_info=error,
-    )

@@ -101,7 +101,7 @@ async def _close(
         tell_of("closing_failed", one, message, plan.ports.reports)
 
 
-def handling(plan: Plan, proceed: Step) -> Step:
+def handling(plan: Plan) -> Step:
     """Call the handler and its hooks.
 
     For commands and queries, an instance with neither hooks nor policies is called directly.

@@ -66,26 +66,20 @@ ORDER: tuple[Callable[[Plan, Step], Step], ...] = (
     idempotency,
     receiving,
     invalidation,
-    handling,
 )
-"""The steps, outermost first, inside the error boundary. A step with nothing to do returns the rest unchanged, so an
-undeclared policy costs nothing. docs/decisions explains the position of each step."""
+"""The steps around `handling`, outermost first, inside the error boundary. A step with nothing to do returns the rest
+unchanged, so an undeclared policy costs nothing. docs/decisions explains the position of each step."""
 
 
 def compile_steps(plan: Plan) -> tuple[Step, list[str]]:
     """Compile the pipeline of a plan. Returns it with the names of its steps, outermost first."""
-    step: Step = _nothing
-    names: list[str] = []
+    step, names = _with_own_code(handling(plan)), [handling.__name__]
     for wrap in reversed(ORDER):
         wrapped = wrap(plan, step)
         if wrapped is not step:
             names.insert(0, wrap.__name__)
             step = _with_own_code(wrapped)
     return step, names
-
-
-async def _nothing(message: Any) -> Any:
-    """The placeholder inside the handler step, which never calls it."""
 
 
 def compile_dispatch(plan: Plan) -> Callable[[Any], Coroutine[Any, Any, Any]]:

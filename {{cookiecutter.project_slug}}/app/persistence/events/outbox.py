@@ -79,6 +79,17 @@ class Claimed:
         """The stream whose head this event is."""
         return self.handler, self.source, self.event.aggregate_type, self.event.aggregate_id
 
+    def failure(self) -> dict[str, Any]:
+        """What a line of the log says about a failed attempt, which counts already."""
+        return {
+            "handler": self.handler,
+            "event_type": self.event.event_type,
+            "event_id": str(self.event.id),
+            "attempts": self.attempts + 1,
+            "operation_id": self.event.metadata.get("operation_id"),
+            "traceparent": self.event.metadata.get("traceparent"),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -286,16 +297,7 @@ class Outbox:
             claimed, error = outcome.claimed, outcome.error
             if error is None or not self._is_dead(claimed, error):
                 continue
-            logger.error(
-                "event_dead",
-                handler=claimed.handler,
-                event_type=claimed.event.event_type,
-                event_id=str(claimed.event.id),
-                attempts=claimed.attempts + 1,
-                operation_id=claimed.event.metadata.get("operation_id"),
-                traceparent=claimed.event.metadata.get("traceparent"),
-                error_type=type(error).__name__,
-            )
+            logger.error("event_dead", **claimed.failure(), error_type=type(error).__name__)
             if self._reports is not None:
                 self._reports.report(error, claimed.event.event_type, claimed.event.operation())
 

@@ -183,7 +183,7 @@ def test_the_order_stands_in_one_list() -> None:
             "authorisation",
             "caching",
         ),
-        *("retry", "attempt", "transaction", "idempotency", "receiving", "invalidation", "handling"),
+        *("retry", "attempt", "transaction", "idempotency", "receiving", "invalidation"),
     ]
 
 
