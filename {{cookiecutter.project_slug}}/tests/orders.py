@@ -68,6 +68,12 @@ async def staff(people: People) -> Person:
     return member
 
 
+@pytest.fixture
+async def cook(people: People) -> Person:
+    """Somebody who works in the kitchen."""
+    return await staff(people)
+
+
 async def cooking(by: Person | CQRSBus, cook: Person, **fields: Any) -> UUID:
     """The id of a new order that is being cooked."""
     order_id = await placed(by, **fields)

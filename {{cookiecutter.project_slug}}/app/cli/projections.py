@@ -65,20 +65,10 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
 
 
 def projections() -> dict[str, Projection]:
-    """Name -> projection, of all projections in the read models.
+    """Name -> projection, of all projections in the read models."""
+    from app.persistence.projections.projection import projections_in
 
-    Raises:
-        CommandError: if two have the same name.
-    """
-    from app.core.discovery import discover
-
-    found: dict[str, Projection] = {}
-    for module in discover(READ_MODELS).modules:
-        for one in vars(module).values():
-            if isinstance(one, Projection) and found.setdefault(one.name, one) is not one:
-                tables = f"{found[one.name].table.name} and {one.table.name}"
-                raise CommandError(f"Two projections are called {one.name}, of {tables}: give one another name.")
-    return found
+    return projections_in(READ_MODELS)
 
 
 def progress_bar(label: str, length: int, file: TextIO) -> Any:

@@ -29,12 +29,15 @@ from app.core.scopes import Lifetime, OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
 from app.persistence.engine.database import Database
 from app.persistence.engine.mapping import map_aggregates
+from app.persistence.projections.live import handler_of
+from app.persistence.projections.projection import projections_in
 from app.persistence.schema.migrate import require_migrated
 from app.persistence.schema.revisions import Revisions
 from app.persistence.sweeping import Sweeper
 
 HANDLERS = "app.handlers"
 DOMAIN = "app.domain"
+READ_MODELS = "app.read_models"
 logger = structlog.get_logger(__name__)
 
 
@@ -68,7 +71,7 @@ async def running_service(
     Raises:
         ConfigurationError: if something is missing or invalid; the message says what, and how to correct it.
     """
-    found = [discover(package) for package in (DOMAIN, *handlers)]
+    found = [*(discover(package) for package in (DOMAIN, *handlers)), found_projections()]
     require_found((DOMAIN, HANDLERS, *handlers), "app")
     check_events(event for discovered in found for event in discovered.events)
     check_aggregates(aggregates_in(found))
@@ -136,6 +139,11 @@ def make_container(
         return make_async_container(*found_providers(), wiring, scopes=Lifetime, context=context)
     except NoFactoryError as error:
         raise ConfigurationError(missing_dependency(error)) from error
+
+
+def found_projections() -> Discovered:
+    """The handlers of the projections in `app.read_models`."""
+    return Discovered(handlers=[handler_of(projection) for projection in projections_in(READ_MODELS).values()])
 
 
 def types_in(found: Iterable[Discovered], service: str = "") -> EventTypes:

@@ -40,6 +40,11 @@ class Discovered:
     events: list[type[DomainEvent]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def classes(self) -> list[type]:
+        """The classes that the modules declare; those that they import belong to other modules."""
+        return [cls for module in self.modules for cls in _classes_of(module)]
+
 
 def discover(package: str, on_error: Literal["raise", "report"] = "raise") -> Discovered:
     """Import every module of a package, and collect the handlers, behaviours and events in it.

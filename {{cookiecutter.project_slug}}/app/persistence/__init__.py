@@ -3,7 +3,7 @@
 tables, mappings/, repositories/   the tables, the mapping of aggregates to them, and loading aggregates by id
 unit_of_work, idempotency          a transaction with its events, and idempotency keys
 access, credentials                permissions of users, and their password hashes
-provider, ..._provider             registers all of this with the container
+provider                           registers all of this with the container
 sweeping                           deletes expired rows
 engine/                            connections, sessions, errors, optimistic locking
 schema/                            migrations, and the record of those applied to a database

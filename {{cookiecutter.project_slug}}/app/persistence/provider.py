@@ -8,21 +8,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, UnitsOfWork
+from app.core.discovery import discover
 from app.core.scopes import Lifetime
+from app.persistence import repositories
 from app.persistence.access import DatabaseAccess, OpenLogins
 from app.persistence.credentials import Credentials
 from app.persistence.engine.database import Database
 from app.persistence.engine.sessions import ReadSession
 from app.persistence.events.event_sourcing import EventStreams
-from app.persistence.repositories.login_sessions import LoginSessions
-from app.persistence.repositories.user_repository import UserRepository
 from app.persistence.schema.revisions import Revisions, read_revisions
 from app.persistence.sweeping import Sweeper
 from app.persistence.unit_of_work import SqlUnitsOfWork, current_unit, finished
 
 
+class RepositoryProvider(Provider):
+    """The classes in `repositories`, each anew for each attempt of an operation. Present means active."""
+
+    def __init__(self) -> None:
+        super().__init__(scope=Lifetime.OPERATION)
+        for repository in discover(repositories.__name__).classes:
+            self.provide(repository)
+
+
 class PersistenceProvider(Provider):
-    """The database, one for the service, and a session and repositories for each attempt of an operation."""
+    """The database, one for the service, and a session for each attempt of an operation."""
 
     access = provide(DatabaseAccess, scope=Lifetime.SERVICE, provides=AccessPolicy)
     open_logins = provide(OpenLogins, scope=Lifetime.SERVICE)
@@ -30,8 +39,6 @@ class PersistenceProvider(Provider):
     credentials = provide(Credentials, scope=Lifetime.SERVICE)
     sweeper = provide(Sweeper, scope=Lifetime.SERVICE)
 
-    users = provide(UserRepository, scope=Lifetime.OPERATION)
-    login_sessions = provide(LoginSessions, scope=Lifetime.OPERATION)
     streams = provide(EventStreams, scope=Lifetime.OPERATION)
 
     @provide(scope=Lifetime.SERVICE)

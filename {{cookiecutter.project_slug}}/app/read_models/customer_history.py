@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.order_events import OrderEvent
 from app.persistence.mappings.order_read_tables import (
     customer_history,
     customer_history_orders,
@@ -55,11 +56,14 @@ def shares_in_history(row: Row) -> Shares:
 PROJECTION = Projection(
     "customer_history",
     "Order",
+    OrderEvent,
     customer_history_orders,
     fold_shares,
     shares_in_history,
     (customer_history, customer_history_pizzas),
+    in_transaction=True,
 )
+"""In the transaction: the totals are shown beside the order that was just placed. No row is shared by customers."""
 
 
 async def spent_by(session: AsyncSession, user_id: UUID) -> tuple[int, Decimal]:

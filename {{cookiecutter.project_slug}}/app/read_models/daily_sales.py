@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.order_events import OrderEvent
 from app.persistence.mappings.order_read_tables import daily_sales, daily_sales_orders, daily_sales_pizzas
 from app.persistence.order_tables import menu_items
 from app.persistence.projections import Projection, Row, Shares
@@ -56,8 +57,15 @@ def shares_in_sales(row: Row) -> Shares:
 
 
 PROJECTION = Projection(
-    "daily_sales", "Order", daily_sales_orders, fold_shares, shares_in_sales, (daily_sales, daily_sales_pizzas)
+    "daily_sales",
+    "Order",
+    OrderEvent,
+    daily_sales_orders,
+    fold_shares,
+    shares_in_sales,
+    (daily_sales, daily_sales_pizzas),
 )
+"""After the commit: orders of a day share a row, and would wait for each other."""
 
 
 async def sales_of(session: AsyncSession, day: date, *, with_pizzas: bool) -> DailySalesView:

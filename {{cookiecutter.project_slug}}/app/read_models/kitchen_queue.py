@@ -65,7 +65,8 @@ def fold_queue(row: Row, event: OrderEvent) -> Row:
             return row
 
 
-PROJECTION = Projection("kitchen_queue", "Order", kitchen_queue, fold_queue)
+PROJECTION = Projection("kitchen_queue", "Order", OrderEvent, kitchen_queue, fold_queue, in_transaction=True)
+"""In the transaction: a cook must not see an order waiting that another has begun."""
 
 SELECT_QUEUE = (
     select(*(kitchen_queue.c[name] for name in QueuedOrderView.model_fields))

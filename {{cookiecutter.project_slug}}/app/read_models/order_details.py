@@ -42,7 +42,8 @@ def fold_details(row: Row, event: OrderEvent) -> Row:
             return row
 
 
-PROJECTION = Projection("order_details", "Order", order_details, fold_details)
+PROJECTION = Projection("order_details", "Order", OrderEvent, order_details, fold_details, in_transaction=True)
+"""In the transaction: the response to a command links to them."""
 
 
 def _placed(event: OrderPlaced) -> Row:

@@ -55,7 +55,8 @@ def fold_summary(row: Row, event: OrderEvent) -> Row:
             return row
 
 
-PROJECTION = Projection("order_summaries", "Order", order_summaries, fold_summary)
+PROJECTION = Projection("order_summaries", "Order", OrderEvent, order_summaries, fold_summary, in_transaction=True)
+"""In the transaction: users look for an order in the list right after a change."""
 
 SELECT_SUMMARIES = select(*(order_summaries.c[name] for name in OrderSummaryView.model_fields))
 NEWEST_FIRST = (order_summaries.c.order_time.desc(), order_summaries.c.order_id.desc())

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.order_events import OrderEvent
 from app.persistence.mappings.order_read_tables import popular_pizzas, popular_pizzas_orders
 from app.persistence.order_tables import menu_items
 from app.persistence.projections import Projection, Row, Shares
@@ -45,8 +46,9 @@ def shares_in_popularity(row: Row) -> Shares:
 
 
 PROJECTION = Projection(
-    "popular_pizzas", "Order", popular_pizzas_orders, fold_shares, shares_in_popularity, (popular_pizzas,)
+    "popular_pizzas", "Order", OrderEvent, popular_pizzas_orders, fold_shares, shares_in_popularity, (popular_pizzas,)
 )
+"""After the commit: orders share these rows, and would wait for each other."""
 
 
 async def most_popular(session: AsyncSession, limit: int, *, with_sizes: bool) -> list[PopularPizzaView]:

@@ -91,9 +91,7 @@ def test_two_of_one_name_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) 
     for command in (["list"], ["rebuild", "votes"]):
         refused = run("projections", *command)
         assert refused.exit_code == 1
-        assert refused.stderr == (
-            "Two projections are called votes, of candidates and parties: give one another name.\n"
-        )
+        assert refused.stderr == "Two projections are called votes, of candidates and parties: rename one of them.\n"
     monkeypatch.setattr(votes, "AGAIN", votes.VOTES)
     assert run("projections", "list").exit_code == 0, "It is the same one, imported twice."
 

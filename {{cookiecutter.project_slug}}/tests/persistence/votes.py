@@ -1,5 +1,6 @@
 """A read model of its own, for tests of projections: candidates, the votes for each, and how many each party has."""
 
+from abc import ABC
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +27,19 @@ candidates = Table(
 parties = Table("parties", metadata, Column("party", Text, primary_key=True), Column("votes", Integer, nullable=False))
 
 
+class CandidateEvent(DomainEvent, ABC):
+    """Something happened to a candidate."""
+
+
 @dataclass(frozen=True)
-class Stood(DomainEvent):
+class Stood(CandidateEvent):
     """Somebody stands for a party."""
 
     party: str
 
 
 @dataclass(frozen=True)
-class Voted(DomainEvent):
+class Voted(CandidateEvent):
     """Votes were counted, or counted again."""
 
     votes: int
@@ -57,7 +62,7 @@ def shares_of(row: State) -> Shares:
     return {(parties, row["party"]): {"votes": row["votes"]}}
 
 
-VOTES = Projection("votes", "Thing", candidates, fold_votes, shares_of, (parties,))
+VOTES = Projection("votes", "Thing", CandidateEvent, candidates, fold_votes, shares_of, (parties,))
 
 
 def stood(candidate: str, party: str = "Left") -> StoredEvent:

@@ -40,8 +40,6 @@ ENDS = (*["pending"] * 3, "cooking", "completed", "cancelled", "declined")
 USE_CASES = (
     *("place_order", "start_cooking", "mark_pizza_ready", "cancel_order", "process_payment", "process_order_workflow"),
     *("update_menu", "get_menu", "get_order_status", "get_order_history", "get_popular_pizzas", "get_daily_sales"),
-    *("project_customer_history", "project_daily_sales", "project_kitchen_queue"),
-    *("project_order_details", "project_order_summary", "project_popular_pizzas"),
 )
 HANDLERS = ("app.handlers.user", *(f"app.handlers.order.{name}_handler" for name in USE_CASES))
 """Without messages to customers and the like, which take as long as all the rest and keep no sums."""

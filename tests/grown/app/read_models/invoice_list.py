@@ -32,7 +32,8 @@ def fold_invoice(row: Row, event: InvoiceEvent) -> Row:
     return row
 
 
-PROJECTION = Projection("invoice_list", "Invoice", invoice_list, fold_invoice)
+PROJECTION = Projection("invoice_list", "Invoice", InvoiceEvent, invoice_list, fold_invoice, in_transaction=True)
+"""In the transaction: whoever raises an invoice looks at once."""
 
 
 async def invoices_of(session: AsyncSession, customer_id: UUID) -> list[InvoiceView]:

@@ -40,7 +40,10 @@ def shares_in_month(row: Row) -> Shares:
     return {(revenue_per_month, row["month"]): {"raised": raised, "paid": paid}}
 
 
-PROJECTION = Projection("revenue", "Invoice", invoice_months, fold_month, shares_in_month, (revenue_per_month,))
+PROJECTION = Projection(
+    "revenue", "Invoice", InvoiceEvent, invoice_months, fold_month, shares_in_month, (revenue_per_month,)
+)
+"""After the commit: all invoices of a month share a row."""
 
 
 async def revenue_by_month(session: AsyncSession) -> list[RevenueView]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app.core.cqrs import BaseCommandHandler, Clock, authorize, command_handler, invalidates, transactional
 from app.domain.text import line_problem
 from app.handlers.order.order_command import OrderCommand, OrderProgress, progress_of
-from app.persistence.order_owners import OrderOwners
+from app.persistence.repositories.order_owners import OrderOwners
 from app.persistence.repositories.order_repository import OrderRepository
 
 

@@ -30,7 +30,7 @@ from app.domain.payments import (
 )
 from app.domain.text import only_problems
 from app.handlers.order.order_command import OrderCommand
-from app.persistence.order_owners import OrderOwners
+from app.persistence.repositories.order_owners import OrderOwners
 from app.persistence.repositories.order_repository import OrderRepository
 
 

@@ -24,8 +24,9 @@ from app.core.cqrs import ConflictError, RaisedEvent
 from app.core.cqrs.event_types import EventTypes
 from app.persistence.engine.advisory_lock import alone
 from app.persistence.engine.database import Database
+from app.persistence.projections.folding import fold_all
 from app.persistence.projections.lag import Place, behind, in_order, missing
-from app.persistence.projections.projection import Projection, fold_all
+from app.persistence.projections.projection import Projection
 
 BATCH = 2_000
 PREFIX = "rebuild_of_"

@@ -4,7 +4,7 @@ import pytest
 
 from app.persistence.engine.database import Database
 from app.persistence.events.stored_event import StoredEvent
-from app.persistence.projections import project, project_committed
+from app.persistence.projections.live import fold_committed, fold_raised
 from tests.events import store
 from tests.persistence.votes import TYPES, VOTES, counted, raised, stood, voted
 
@@ -15,7 +15,7 @@ async def fold(database: Database, *events: StoredEvent) -> None:
     """Do what live handlers do."""
     for event in events:
         async with database.writing() as session, session.begin():
-            await project(session, VOTES, raised(event))
+            await fold_raised(session, VOTES, raised(event), TYPES)
 
 
 async def test_events_become_rows_and_totals(database: Database) -> None:
@@ -57,7 +57,7 @@ async def test_many_at_once_lose_nothing(database: Database) -> None:
 async def late(database: Database, event: StoredEvent) -> None:
     """Do what handlers do after the commit."""
     async with database.writing() as session, session.begin():
-        await project_committed(session, VOTES, raised(event), TYPES)
+        await fold_committed(session, VOTES, raised(event), TYPES)
 
 
 async def test_after_the_commit_events_may_come_in_any_order(database: Database) -> None:

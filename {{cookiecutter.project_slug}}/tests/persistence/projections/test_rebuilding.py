@@ -13,12 +13,13 @@ from app.core.cqrs import ConflictError
 from app.core.cqrs.event_types import UnreadableEventError
 from app.persistence.engine.database import Database
 from app.persistence.events.stored_event import StoredEvent
-from app.persistence.projections import project, rebuilding
+from app.persistence.projections import rebuilding
 from app.persistence.projections.lag import State, events_of, state_of
+from app.persistence.projections.live import fold_raised
 from app.persistence.tables import event_log
 from tests.databases import until_held_up
 from tests.events import event_of, store
-from tests.persistence.votes import VOTES, counted, raised, rebuilt, stood, voted
+from tests.persistence.votes import TYPES, VOTES, counted, raised, rebuilt, stood, voted
 
 pytestmark = pytest.mark.usefixtures("election")
 
@@ -42,7 +43,7 @@ async def live(database: Database, *events: StoredEvent) -> None:
     for event in events:
         async with database.writing() as session, session.begin():
             await session.execute(event_log.insert(), [event.row()])
-            await project(session, VOTES, raised(event))
+            await fold_raised(session, VOTES, raised(event), TYPES)
 
 
 def life_of(candidate: str, votes: int = 3) -> list[StoredEvent]:
@@ -164,7 +165,7 @@ async def test_what_is_not_committed_yet_is_waited_for(settings: Settings, datab
     async with database.writing() as session, session.begin():
         for event in late:
             await session.execute(event_log.insert(), [event.row()])
-            await project(session, VOTES, raised(event))
+            await fold_raised(session, VOTES, raised(event), TYPES)
         rebuilding_now = asyncio.create_task(rebuilt(database))
         await until_held_up(settings)
         assert not rebuilding_now.done()
@@ -177,7 +178,7 @@ async def test_an_event_that_the_rebuild_had_is_passed_over_when_it_is_delivered
     await store(database, *events)
     await rebuilt(database)
     async with database.writing() as session, session.begin():
-        await project(session, VOTES, raised(events[2]))
+        await fold_raised(session, VOTES, raised(events[2]), TYPES)
     assert await counted(database) == ([("ada", 4, "Left", 3)], [("Left", 3)])
 
 

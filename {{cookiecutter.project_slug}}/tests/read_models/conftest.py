@@ -1,0 +1,1 @@
+from tests.orders import cook as cook
