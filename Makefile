@@ -7,6 +7,8 @@ BUILD := build
 WORKERS := auto
 GOALS := check
 WHAT := dispatch
+WHICH := proofs
+COVERING := tests/core/cqrs ../proofs/core ../proofs/persistence/test_versions.py ../proofs/persistence/test_whole_or_nothing.py
 SERVICE := {{cookiecutter.project_slug}}
 # The service's own words, run where the template keeps it; its caches stay out of what is baked.
 CACHE := $(CURDIR)/.cache
@@ -19,7 +21,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo new test check service template bench house format pins clean
+.PHONY: help demo new test check service proofs coverage mutation template bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery # the kinds of bench
 
 help: ## List these words
@@ -35,20 +37,37 @@ new: .venv/bake ## Answer the questions and bake your own service into INTO=..
 # Tests wait for servers half of the time, so there are more of them at once than cores.
 ON_SERVERS := $(if $(REQUIRE_SERVICES),-m integration)
 REPORT := --junitxml='$(CACHE)/report.xml'
+# A proof imports the service as `app`, the service's tests as `tests`, and its own helpers from `proofs/`.
+PROVE = cd '$(SERVICE)' && env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'COVERAGE_FILE=$(CACHE)/coverage' \
+	'HYPOTHESIS_STORAGE_DIRECTORY=$(CACHE)/hypothesis' 'PYTHONPATH=$(CURDIR)/proofs' ../.venv/bin/python
+PYTEST := -m pytest -c pyproject.toml --rootdir=.. -p no:cacheprovider
 
 test: check ## Everything: these checks, the service's own, then what is baked
 	@$(MAKE) --no-print-directory service GOALS='lint types imports'
 	@$(MAKE) --no-print-directory service GOALS=test ARGS="$(ON_SERVERS) $(REPORT)" \
 		$(if $(REQUIRE_SERVICES),WORKERS=5)
+	@$(MAKE) --no-print-directory proofs ARGS="--junitxml='$(CACHE)/proofs.xml'" $(if $(REQUIRE_SERVICES),WORKERS=5)
+	@$(MAKE) --no-print-directory coverage
 	@$(MAKE) --no-print-directory template
 
 check: .venv/tools ## Lint and types of the template's own Python
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+	@cd proofs && env 'MYPY_CACHE_DIR=$(CACHE)/mypy-proofs' ../.venv/bin/mypy && ../.venv/bin/pyright --pythonpath ../.venv/bin/python
 
 service: .venv/tools ## The service's `make check`, run in place
 	@$(IN_PLACE) $(GOALS)
+
+proofs: .venv/tools ## What a service's owner need not run: the template's own tests of the service, in place; WHICH=proofs/core
+	@$(PROVE) $(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS) '../$(WHICH)'
+
+coverage: .venv/tools ## How much of the bus its tests and proofs reach
+	@$(PROVE) $(PYTEST) -n $(WORKERS) --dist worksteal --cov --cov-config=pyproject.toml --cov-report= $(COVERING)
+	@$(PROVE) -m coverage report --include='app/core/cqrs/*' --fail-under=98
+
+mutation: .venv/tools ## Break each policy on purpose: a test must notice; ONLY=words of its name
+	@$(PROVE) -m mutations.mutation '$(ONLY)'
 
 template: .venv/tools ## Bake every choice, refuse every bad answer, run what was baked
 	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow' $(ARGS)

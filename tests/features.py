@@ -62,7 +62,8 @@ def _missing(row: Row, service: Path) -> Iterator[str]:
             yield f"there is no app/{file}"
     for test in row.tests:
         file, _, name = test.partition("::")
-        if name not in _tests_of(service / "tests" / file):
+        folder = service.parent if file.startswith("proofs/") else service / "tests"
+        if name not in _tests_of(folder / file):
             yield f"there is no test {test}"
     for page in row.pages:
         file, _, anchor = page.partition("#")

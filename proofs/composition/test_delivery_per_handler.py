@@ -30,10 +30,10 @@ from app.persistence.engine.database import Database
 from app.persistence.events.outbox import Outcome
 from app.persistence.events.waiting_events import failed_events, purge, replay
 from app.persistence.tables import event_log, inbox, reactions
+from support.reacting import Journal, Priced, PricedElsewhere, reaction, services, tell
 from tests.composition.test_delivery import MemoryBroker, broker_of_all
 from tests.core.cqrs.support import within_patience
 from tests.events import claim, event_of, outbox_of
-from tests.field.reacting import Journal, Priced, PricedElsewhere, reaction, services, tell
 from tests.rows import rows_of
 
 FACTORIES: dict[str, tuple[bool, ...]] = {

@@ -11,8 +11,8 @@ from app.core.config import Settings
 from app.core.cqrs import CQRSBus
 from app.persistence.engine.database import Database
 from app.persistence.tables import role_permissions
+from support import doors
 from tests.composition import test_doors
-from tests.field import doors
 from tests.lifespan import service_with
 
 WITH_DOORS = (HANDLERS, doors.__name__)

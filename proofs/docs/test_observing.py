@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings
+from support.places import SERVICE
 from tests.telemetry.conftest import Visitor
-from tests.telemetry.processes import ROOT
 
-PAGE = (ROOT / "docs" / "observing.md").read_text(encoding="utf-8")
+PAGE = (SERVICE / "docs" / "observing.md").read_text(encoding="utf-8")
 LEVELS = {"error": "error|exception", "warning": "warning", "warning, info": "log", "info": "info"}
 
 
@@ -20,7 +20,7 @@ def rows(title: str) -> list[list[str]]:
 
 
 def sources() -> str:
-    return "\n".join(path.read_text(encoding="utf-8") for path in Path(ROOT, "app").rglob("*.py"))
+    return "\n".join(path.read_text(encoding="utf-8") for path in Path(SERVICE, "app").rglob("*.py"))
 
 
 def test_every_line_is_logged_somewhere_at_that_level() -> None:

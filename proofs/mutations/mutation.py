@@ -1,8 +1,8 @@
 """Does a test notice when a parameter is taken and ignored? `make mutation` asks for each of them.
 
 Each mutation takes the effect of one parameter, or of one fact about the pipeline, out of a copy of the service.
-A mutation that no test notices, or whose text is not in the source any more, makes this fail. Those of the guards that
-`tests/field/` is about stand there, in `mutations_*.py`.
+A mutation that no test notices, or whose text is not in the source any more, makes this fail. More of them stand in
+`mutations_*.py`.
 """
 
 import os
@@ -16,14 +16,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-SERVICE = Path(__file__).parents[1]
+from support.places import SERVICE
+
+PROOFS = Path(__file__).parents[1]
 AT_A_TIME = 2
 LONGEST_SECONDS = 120
 """Of the tests of one mutation: a test that would wait for ever has noticed it."""
 
 
 class Mutation(NamedTuple):
-    """In `file`, `old` becomes `new`; `tests` have to notice. All paths are those below `core/cqrs`."""
+    """In `file`, `old` becomes `new`; `tests` have to notice. All paths are below `core/cqrs`, or are of `proofs`."""
 
     name: str
     file: str
@@ -39,7 +41,7 @@ def policy(name: str, file: str, old: str, new: str, tests: str | None = None) -
 
 def outside(name: str, file: str, old: str, new: str, tests: str) -> Mutation:
     """A mutation outside of the bus; its paths are those below `app` and `tests`."""
-    return Mutation(name, f"../../{file}", old, new, f"../../{tests}")
+    return Mutation(name, f"../../{file}", old, new, tests if tests.startswith("proofs/") else f"../../{tests}")
 
 
 MUTATIONS = [
@@ -718,8 +720,8 @@ MUTATIONS = [
 
 
 def every_mutation() -> list[Mutation]:
-    """The mutations above, and those of the modules in `tests/field/`."""
-    modules = [import_module(f"tests.field.{file.stem}") for file in sorted(SERVICE.glob("tests/field/mutations_*.py"))]
+    """The mutations above, and those of the modules beside this one."""
+    modules = [import_module(f"mutations.{file.stem}") for file in sorted(PROOFS.glob("mutations/mutations_*.py"))]
     return [*MUTATIONS, *(mutation for module in modules for mutation in module.MUTATIONS)]
 
 
@@ -736,11 +738,14 @@ def tried(mutation: Mutation) -> Outcome:
         copy = copied(Path(folder))
         mutate(copy, mutation)
         pytest = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
+        of_proofs = mutation.tests.startswith("proofs/")
+        tests = f"../{mutation.tests}" if of_proofs else f"tests/core/cqrs/{mutation.tests}"
+        path = os.pathsep.join([str(copy), str(copy.parent / "proofs")])
         try:
             process = subprocess.run(
-                [*pytest, f"tests/core/cqrs/{mutation.tests}"],
+                [*pytest, "-c", "pyproject.toml", "--rootdir=..", tests],
                 cwd=copy,
-                env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+                env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
                 capture_output=True,
                 text=True,
                 timeout=LONGEST_SECONDS,
@@ -754,11 +759,13 @@ def tried(mutation: Mutation) -> Outcome:
 
 
 def copied(folder: Path) -> Path:
-    """A copy of what the tests need."""
+    """A copy of the service, as much as the tests need, and of the proofs beside it."""
+    copy = folder / "service"
     for part in ("app", "migrations", "tests"):
-        shutil.copytree(SERVICE / part, folder / part)
-    shutil.copy2(SERVICE / "pyproject.toml", folder)
-    return folder
+        shutil.copytree(SERVICE / part, copy / part)
+    shutil.copy2(SERVICE / "pyproject.toml", copy)
+    shutil.copytree(PROOFS, folder / "proofs")
+    return copy
 
 
 def mutate(copy: Path, mutation: Mutation) -> None:

@@ -1,9 +1,14 @@
 """The guards of transactions, tasks, versions and groups of errors, each taken out."""
 
-from tests.mutation import Mutation, outside
+from mutations.mutation import Mutation, outside
 
-WHOLE, TASKS, VERSIONS = "field/test_whole_or_nothing.py", "field/test_tasks.py", "field/test_versions.py"
-GROUPS, DONE = "field/test_groups.py", "field/test_done_work.py"
+WHOLE, TASKS, VERSIONS = (
+    "proofs/persistence/test_whole_or_nothing.py",
+    "proofs/core/cqrs/test_tasks.py",
+    "proofs/persistence/test_versions.py",
+)
+GROUPS = "proofs/core/cqrs/test_groups.py"
+DONE = "proofs/core/cqrs/test_done_work.py"
 
 MUTATIONS: list[Mutation] = [
     outside(

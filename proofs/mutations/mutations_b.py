@@ -1,6 +1,6 @@
 """The guards of delivery for each handler by itself, each taken out."""
 
-from tests.mutation import Mutation, outside
+from mutations.mutation import Mutation, outside
 
 OUTBOX, RELAY, DELIVERY = "persistence/events/outbox.py", "composition/relay.py", "composition/delivery.py"
 STATEMENTS = "persistence/events/outbox_statements.py"

@@ -1,11 +1,13 @@
 """Mutations of what refuses a half of a declaration."""
 
-from tests.mutation import Mutation, outside
+from mutations.mutation import Mutation, outside
 
-TARGETS, DECORATORS = "core/cqrs/targets.py", "field/test_decorators.py"
-FORBIDDEN = "field/test_forbidden.py"
-ANSWERS, REFUSALS = "core/cqrs/answers.py", "field/test_refusals_by_name.py"
-AWAITED = "field/test_awaited.py"
+TARGETS = "core/cqrs/targets.py"
+DECORATORS = "proofs/core/cqrs/test_decorators.py"
+FORBIDDEN = "proofs/core/cqrs/test_forbidden.py"
+ANSWERS = "core/cqrs/answers.py"
+REFUSALS = "proofs/core/cqrs/test_refusals_by_name.py"
+AWAITED = "proofs/core/cqrs/test_awaited.py"
 
 
 def bare(decorator: str, file: str, call: str) -> Mutation:
@@ -26,7 +28,7 @@ MUTATIONS = [
         "core/cqrs/registering.py",
         "if self._is_complete and (policy := plan.policy(Invalidates)) is not None:",
         "if False and (policy := plan.policy(Invalidates)) is not None:",
-        "field/test_tags.py",
+        "proofs/core/cqrs/test_tags.py",
     ),
     outside("a policy on what is no handler", TARGETS, "if not is_handler(target)", "if False", DECORATORS),
     outside("a policy on an instance", TARGETS, "isinstance(target, type) and hasattr", "hasattr", DECORATORS),
@@ -95,7 +97,11 @@ MUTATIONS = [
         REFUSALS,
     ),
     outside(
-        "the value of before", "core/cqrs/status.py", 'value == "unauthorized"', "False", "field/test_forbidden.py"
+        "the value of before",
+        "core/cqrs/status.py",
+        'value == "unauthorized"',
+        "False",
+        "proofs/core/cqrs/test_forbidden.py",
     ),
     *(
         outside(
@@ -115,7 +121,11 @@ MUTATIONS = [
     ),
 ]
 
-DOORS, TAGS, BEHAVIORS = "field/test_doors.py", "field/test_tags.py", "field/test_behaviors.py"
+DOORS, TAGS, BEHAVIORS = (
+    "proofs/composition/test_doors.py",
+    "proofs/core/cqrs/test_tags.py",
+    "proofs/core/cqrs/test_behaviors.py",
+)
 MUTATIONS += [
     outside(
         "the start tells who is open",
@@ -177,11 +187,11 @@ MUTATIONS += [
         "core/cqrs/plan.py",
         "said[1] if declared is Any and len(said) == 2 else declared",
         "declared",
-        "field/test_answers_of_handlers.py",
+        "proofs/core/cqrs/test_answers_of_handlers.py",
     ),
 ]
 
-LEFT_OUT, CAUSES = "field/test_left_out.py", "field/test_true_causes.py"
+LEFT_OUT, CAUSES = "proofs/core/test_left_out.py", "proofs/core/cqrs/test_true_causes.py"
 DISCOVERY, ROUTING, REGISTRATIONS = "core/discovery.py", "api/routing.py", "core/cqrs/registrations.py"
 MUTATIONS += [
     outside("a behaviour of an event", REGISTRATIONS, "or issubclass(one, DomainEvent):", "or False:", BEHAVIORS),

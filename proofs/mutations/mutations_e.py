@@ -1,8 +1,12 @@
 """Guards of what stands at the edge: bodies, the protocol, WebSockets, logs."""
 
-from tests.mutation import Mutation, outside
+from mutations.mutation import Mutation, outside
 
-BODIES, FORBIDDEN, SOCKETS = "field/test_bodies.py", "field/test_what_http_forbids.py", "field/test_sockets.py"
+BODIES, FORBIDDEN, SOCKETS = (
+    "proofs/api/test_bodies.py",
+    "proofs/api/test_what_http_forbids.py",
+    "proofs/api/test_sockets.py",
+)
 
 
 def storable(name: str, old: str, new: str) -> Mutation:
@@ -56,6 +60,6 @@ MUTATIONS = [
         "adapters/broker_nats.py",
         "stream_pull_subscriber.TimeoutError = TimeoutError",
         "stream_pull_subscriber.FirstTimeoutError = TimeoutError",
-        "field/test_quiet_workers.py",
+        "proofs/adapters/test_quiet_workers.py",
     ),
 ]

@@ -1,8 +1,8 @@
 """Guards of the shop's days."""
 
-from tests.mutation import outside
+from mutations.mutation import outside
 
-DAYS = "field/test_shop_days.py"
+DAYS = "read_models/test_shop_days.py"
 
 MUTATIONS = [
     outside(

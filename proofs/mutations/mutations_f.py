@@ -1,11 +1,11 @@
 """Mutations of logins, throttles and the bounds of settings."""
 
-from tests.mutation import Mutation, outside
+from mutations.mutation import Mutation, outside
 
-ENDED = "field/test_ended_logins.py"
-LOST = "field/test_lost_answers.py"
-TRIES = "field/test_throttles.py"
-BOUNDS = "field/test_bounds_of_settings.py"
+ENDED = "handlers/user/test_ended_logins.py"
+LOST = "handlers/user/test_lost_answers.py"
+TRIES = "proofs/adapters/test_throttles.py"
+BOUNDS = "proofs/core/test_bounds_of_settings.py"
 
 MUTATIONS: list[Mutation] = [
     outside(

@@ -1,10 +1,10 @@
 """Mutations of what says whose events are whose, and what leaves."""
 
-from tests.mutation import outside
+from mutations.mutation import outside
 
-CODEC = "field/test_cloud_events.py"
-IDENTITY = "field/test_identity.py"
-WHOSE = "field/test_whose_events.py"
+CODEC = "proofs/composition/test_cloud_events.py"
+IDENTITY = "proofs/core/test_identity.py"
+WHOSE = "proofs/core/cqrs/test_whose_events.py"
 
 MUTATIONS = [
     outside(

@@ -1,11 +1,11 @@
 """What is stored is what was told, and names on record."""
 
-from tests.mutation import Mutation, outside
+from mutations.mutation import Mutation, outside
 
 
 def storage(name: str, file: str, old: str, new: str) -> Mutation:
     """A mutation of what is looked at before anything is stored."""
-    return outside(f"storage: {name}", f"core/cqrs/{file}.py", old, new, "field/test_storage.py")
+    return outside(f"storage: {name}", f"core/cqrs/{file}.py", old, new, "proofs/core/cqrs/test_storage.py")
 
 
 MUTATIONS = [
@@ -37,19 +37,19 @@ MUTATIONS = [
         "composition/container.py",
         "check_events(event for discovered in found for event in discovered.events)",
         "check_events(())",
-        "field/test_storage_start.py",
+        "proofs/core/cqrs/test_storage_start.py",
     ),
 ]
 
 
 def names(name: str, file: str, old: str, new: str) -> Mutation:
     """A mutation of what goes by a name."""
-    return outside(f"names: {name}", file, old, new, "field/test_names.py")
+    return outside(f"names: {name}", file, old, new, "proofs/core/cqrs/test_names.py")
 
 
 def circles(name: str, file: str, old: str, new: str) -> Mutation:
     """A mutation of what runs once, and not for ever."""
-    return outside(f"circles: {name}", file, old, new, "field/test_circles.py")
+    return outside(f"circles: {name}", file, old, new, "proofs/core/cqrs/test_circles.py")
 
 
 MUTATIONS += [

@@ -1,4 +1,4 @@
-from tests.mutation import every_mutation, misplaced
+from mutations.mutation import every_mutation, misplaced
 
 
 def test_every_mutation_still_has_something_to_change() -> None:

@@ -30,7 +30,7 @@ from app.persistence.engine.sessions import hold
 from app.persistence.mappings.user_mapping import RoleOfUser
 from app.persistence.tables import users
 from app.persistence.unit_of_work import SqlUnitOfWork
-from tests.field.given import Do, DoPart, Noted
+from support.given import Do, DoPart, Noted
 from tests.rows import events_of, rows_of
 from tests.users import People
 

@@ -22,16 +22,10 @@ from app.core.cqrs import (
 from app.core.cqrs.ids import uuid7
 from app.domain.user import User
 from app.persistence.tables import inbox, registrations, users
-from tests.field import given
-from tests.field.given import Do, DoKeeping, DoPart, DoPlainly, DoRepeatedly, Look, Noted
+from support import given
+from support.given import Do, DoKeeping, DoPart, DoPlainly, DoRepeatedly, Look, Noted, write
 from tests.rows import events_of, rows_of
 from tests.users import People
-
-
-async def write(handler: Any) -> None:
-    """Store a row."""
-    row = {"event_id": uuid7(), "registered_at": datetime.now(UTC)}
-    await handler.session.execute(insert(registrations).values(row))
 
 
 async def collide(handler: Any) -> None:

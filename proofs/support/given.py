@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import (
@@ -20,9 +22,17 @@ from app.core.cqrs import (
     retry_on_failure,
     transactional,
 )
+from app.core.cqrs.ids import uuid7
+from app.persistence.tables import registrations
 
 Body = Callable[[Any], Awaitable[Any]]
 """Takes the handler, which has `session` and `bus`."""
+
+
+async def write(handler: Any) -> None:
+    """Store a row."""
+    row = {"event_id": uuid7(), "registered_at": datetime.now(UTC)}
+    await handler.session.execute(insert(registrations).values(row))
 
 
 async def nothing(_: Any) -> None:

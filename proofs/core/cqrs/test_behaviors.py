@@ -21,7 +21,7 @@ from app.core.cqrs import (
     query_handler,
 )
 from app.core.cqrs.testing import MemoryBus
-from tests.field import idle_behavior
+from support import idle_behavior
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,11 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.testing import MemoryUnitsOfWork, SimpleScope
 from app.persistence.tables import event_log, registrations
+from support import given
+from support.given import Do, DoPlainly, Look, Noted, write
+from support.reports import Reports
 from tests.core.cqrs.support import Ask, handler_of, raising
 from tests.core.cqrs.support import Do as Order
-from tests.field import given
-from tests.field.given import Do, DoPlainly, Look, Noted
-from tests.field.test_tasks import Reports
-from tests.field.test_whole_or_nothing import write
 from tests.rows import events_of, rows_of
 
 

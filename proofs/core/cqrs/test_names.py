@@ -166,7 +166,7 @@ def test_two_aggregates_of_one_name_are_refused(base: type[Any]) -> None:
 @pytest.fixture
 def modules(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Two modules with an aggregate each, both called User: one is the service's own name."""
-    module = ModuleType("tests.field.with_an_aggregate")
+    module = ModuleType("support.with_an_aggregate")
     module.__dict__["User"] = type("User", (EventSourcedAggregate,), {"__module__": module.__name__, "apply": len})
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return [module.__name__]

@@ -22,7 +22,7 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.testing import MemoryBus
 from app.handlers.user.get_user_handler import GetUserQuery
-from tests.field import renaming
+from support import renaming
 from tests.lifespan import service_with
 from tests.users import People
 

@@ -43,8 +43,8 @@ from app.core.cqrs.wire import AnswerCodec
 from app.persistence.engine.database import Database
 from app.persistence.events.stored_event import StoredEvent, columns_of, row_of
 from app.persistence.tables import event_log
+from support.storable_kinds import KINDS, REFUSED, ByCard, Method, event_of, likeness
 from tests.core.cqrs.support import handler_of, sent_by
-from tests.field.storable_kinds import KINDS, REFUSED, ByCard, Method, event_of, likeness
 
 ACCEPTED = [kind for kind in KINDS if kind not in REFUSED]
 A_FEW = settings(

@@ -13,7 +13,7 @@ from tests.databases import settings_for
 
 
 async def test_a_service_with_such_an_event_does_not_start(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("tests.field.with_an_event")
+    module = ModuleType("support.with_an_event")
 
     @dataclass(frozen=True, kw_only=True)
     class Vague(DomainEvent):

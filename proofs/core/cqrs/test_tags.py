@@ -26,7 +26,7 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.tags import declared_tags
 from app.core.cqrs.testing import MemoryBus
-from tests.field import stale
+from support import stale
 
 
 @dataclass(frozen=True)

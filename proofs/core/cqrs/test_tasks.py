@@ -23,10 +23,10 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.testing import MemoryBus
 from app.persistence.tables import event_log, registrations
+from support.given import Do, DoPart, DoPlainly, Look, Noted, write
+from support.reports import Reports
 from tests.core.cqrs.support import Do as Order
 from tests.core.cqrs.support import DoMore, handler_of, sent_by, within_patience
-from tests.field.given import Do, DoPart, DoPlainly, Look, Noted
-from tests.field.test_whole_or_nothing import write
 from tests.rows import rows_of
 
 
@@ -230,16 +230,6 @@ async def test_a_bus_that_ends_waits_for_it_and_lets_it_send(service: RunningSer
     await within_patience(closing)
     assert len(await rows_of(service, registrations)) == 1
     assert len(await rows_of(service, event_log)) == 1
-
-
-class Reports:
-    """Hears of errors."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[type[BaseException], str]] = []
-
-    def report(self, error: BaseException, name: str, metadata: Any) -> None:
-        self.heard.append((type(error), name))
 
 
 @pytest.mark.parametrize("raised", [ConflictError("No."), ZeroDivisionError()])

@@ -13,7 +13,8 @@ from pathlib import Path
 import mypy.api
 import pytest
 
-SERVICE = Path(__file__).parents[2]
+from support.places import SERVICE
+
 USES = (Path(__file__).parent / "uses.py.txt").read_text()
 
 Said = tuple[dict[int, str], set[int]]

@@ -23,12 +23,12 @@ from app.persistence.events.listen_notify import listening
 from app.persistence.schema import migrate
 from app.persistence.schema.revisions import read_revisions
 from app.persistence.tables import roles
+from support import given
+from support.given import Do, DoRepeatedly, Look, Noted
+from support.lines import Scripts
+from support.pooling import client_of, needs_pgbouncer, pooled
 from tests.core.cqrs.support import within_patience
 from tests.databases import PostgresDatabases, ask_server, settings_for
-from tests.field import given
-from tests.field.given import Do, DoRepeatedly, Look, Noted
-from tests.field.lines import Scripts
-from tests.field.pooling import client_of, needs_pgbouncer, pooled
 from tests.lifespan import service_with
 from tests.persistence import votes
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.integration
 TIMEOUTS = "statement_timeout,lock_timeout,idle_in_transaction_session_timeout"
 KEEPALIVES = "tcp_keepalives_idle,tcp_keepalives_interval,tcp_keepalives_count"
 IGNORED = f"{TIMEOUTS},{KEEPALIVES},default_transaction_read_only"
-HANDLERS = ("app.handlers", "tests.field.given")
+HANDLERS = ("app.handlers", "support.given")
 MODES = ["session", "transaction"]
 
 

@@ -8,8 +8,8 @@ import pytest
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
 from app.persistence.schema import migrate, revisions
+from support.lines import Line, Scripts, ask, ran, start
 from tests.databases import settings_for
-from tests.field.lines import Line, Scripts, ask, ran, start
 
 Code = dict[str, str | tuple[str, ...] | None]
 HISTORIES = 20

@@ -10,8 +10,8 @@ from app.cli import app as commands
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
 from app.persistence.schema import migrate, revisions
+from support.lines import Line, Scripts, ask, ran, refused, start
 from tests.databases import settings_for
-from tests.field.lines import Line, Scripts, ask, ran, refused, start
 from tests.server import environment_for
 
 SHOP: Line = {"0001": None, "0002": "0001", "0003": "0002", "0004": "0003"}

@@ -15,9 +15,9 @@ from app.persistence.engine.database import Database
 from app.persistence.events.waiting_events import failed_events
 from app.persistence.schema import migrate
 from app.persistence.tables import UtcDateTime, inbox, reactions
+from support.reacting import Journal, PricedElsewhere, reaction, services
 from tests.core.cqrs.support import within_patience
 from tests.databases import settings_for
-from tests.field.reacting import Journal, PricedElsewhere, reaction, services
 from tests.rows import rows_of
 
 DOCUMENT = JSON().with_variant(JSONB(), "postgresql")

@@ -3,11 +3,11 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.places import SERVICE
+
 FAILING = """
 from dataclasses import dataclass
 
@@ -62,10 +62,10 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What pytest says of each test above."""
     file = tmp_path_factory.mktemp("failing") / "test_failing.py"
     file.write_text(FAILING)
-    options = ("-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"))
+    options = ("-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-c", str(SERVICE / "pyproject.toml"))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "--rootdir", str(ROOT), str(file)],
-        cwd=ROOT,
+        [sys.executable, "-m", "pytest", *options, "--rootdir", str(SERVICE), str(file)],
+        cwd=SERVICE,
         capture_output=True,
         text=True,
         check=False,
