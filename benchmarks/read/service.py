@@ -6,7 +6,7 @@ from app.api.routes import health, menu, orders
 from app.core.config import Settings, load_settings
 from app.main import create_app
 from benchmarks.http import serving
-from benchmarks.read import by_hand
+from benchmarks.read import by_hand, same_bytes
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -22,4 +22,4 @@ def _put_first(router: APIRouter, added: APIRouter) -> None:
 
 if __name__ == "__main__":
     settings = load_settings()
-    serving.serve_on_free_port(make_app(settings), settings)
+    serving.serve_on_free_port(same_bytes.beside(make_app(settings)), settings)

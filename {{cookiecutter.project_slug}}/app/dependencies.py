@@ -185,9 +185,16 @@ def takes_keys(dependency: object) -> bool:
 class PageOfList:
     """The requested page of a list."""
 
-    page: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Counted from 1.")] = 1
-    page_size: Annotated[int, Query(ge=1, le=LARGEST_PAGE_SIZE)] = 20
+    page: int
+    page_size: int
 
 
-Page = Annotated[PageOfList, Depends()]
+async def _page(
+    page: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Counted from 1.")] = 1,
+    page_size: Annotated[int, Query(ge=1, le=LARGEST_PAGE_SIZE)] = 20,
+) -> PageOfList:
+    return PageOfList(page, page_size)
+
+
+Page = Annotated[PageOfList, Depends(_page)]
 """The requested page of a list: `page` and `page_size`."""

@@ -1,7 +1,6 @@
 """Adds the routes of routers to the app."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
 from inspect import signature
 from types import ModuleType
 from typing import Any
@@ -11,11 +10,10 @@ from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from pydantic import ValidationError
-from starlette.routing import Match
-from starlette.types import Scope
 
 from app.api.models import Body
 from app.api.problems import CLIENT_AND_SERVER_PROBLEMS
+from app.api.quick_route import QuickRoute
 from app.api.storable import made_problems, require
 from app.dependencies import LONGEST_KEY, takes_keys
 
@@ -30,29 +28,6 @@ IDEMPOTENCY_KEY: Mapping[str, Any] = {
     "schema": {"type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": LONGEST_KEY},
 }
 """The header of commands, for the documentation."""
-
-
-ELSEWHERE: tuple[Match, Scope] = (Match.NONE, {})
-"""The answer of a route that does not match. A constant: an enum lookup takes as long as comparing the path."""
-
-
-class QuickRoute(APIRoute):
-    """A route that compares the literal part of its path first, and uses its regular expression only if it must."""
-
-    @cached_property
-    def beginning(self) -> str:
-        """The literal beginning of the path, before its first parameter."""
-        return self.path.partition("{")[0]
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether a request is for this route; called once a request for every route before the right one."""
-        if not scope.get("root_path"):
-            path = scope["path"]
-            if not path.startswith(self.beginning):
-                return ELSEWHERE
-            if path == self.path == self.beginning and scope.get("method") in (self.methods or ()):
-                return Match.FULL, {"endpoint": self.endpoint, "path_params": {}, "route": self}
-        return super().matches(scope)
 
 
 class StorableField(ModelField):
