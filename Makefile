@@ -67,7 +67,7 @@ coverage: .venv/tools ## How much of the bus its tests and proofs reach
 	@$(PROVE) -m coverage report --include='app/core/cqrs/*' --fail-under=98
 
 mutation: .venv/tools ## Break each policy on purpose: a test must notice; ONLY=words of its name
-	@$(PROVE) -m mutations.mutation '$(ONLY)'
+	@$(PROVE) -m mutations '$(ONLY)'
 
 template: .venv/tools ## Bake every choice, refuse every bad answer, run what was baked
 	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow' $(ARGS)

@@ -1,0 +1,84 @@
+"""Does a test notice when a parameter is taken and ignored? `make mutation` asks for each mutation.
+
+A mutation takes the effect of one parameter, or of one fact about the service, out of a copy of it. One that no test
+notices, or whose place is not found, makes this fail.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from mutations.breaking import Mutation, break_it
+from mutations.every import MUTATIONS, misplaced
+from support.places import SERVICE
+
+PROOFS = Path(__file__).parents[1]
+AT_A_TIME = 2
+LONGEST_SECONDS = 120
+"""Of the tests of one mutation: a test that would wait for ever has noticed it."""
+
+
+class Outcome(NamedTuple):
+    """What the tests said to a mutation."""
+
+    mutation: Mutation
+    caught_by: str | None
+
+
+def tried(mutation: Mutation) -> Outcome:
+    """Run the tests on a mutated copy of the service; the name of the first that fails, if one does."""
+    with tempfile.TemporaryDirectory() as folder:
+        service, proofs = copied(Path(folder))
+        break_it(mutation, SERVICE, service)
+        options = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-c", "pyproject.toml", "--rootdir=.."]
+        tests = f"../{mutation.tests}" if mutation.tests.startswith("proofs/") else mutation.tests
+        paths = os.pathsep.join(map(str, (service, proofs)))
+        try:
+            process = subprocess.run(
+                [sys.executable, "-m", "pytest", *options, tests],
+                cwd=service,
+                env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+                capture_output=True,
+                text=True,
+                timeout=LONGEST_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return Outcome(mutation, f"no end within {LONGEST_SECONDS} s")
+    failed = [line for line in process.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if process.returncode not in (0, 1):
+        sys.exit(f"{mutation.name}: the tests did not run.\n{process.stdout}{process.stderr}")
+    return Outcome(mutation, failed[0].split(" - ")[0].rsplit("::", 1)[-1] if failed else None)
+
+
+def copied(folder: Path) -> tuple[Path, Path]:
+    """A copy of the service, as much as the tests need, and one of the proofs."""
+    service, proofs = folder / "service", folder / "proofs"
+    for part in ("app", "migrations", "tests"):
+        shutil.copytree(SERVICE / part, service / part)
+    shutil.copy2(SERVICE / "pyproject.toml", service)
+    shutil.copytree(PROOFS, proofs)
+    return service, proofs
+
+
+def main(wanted: str = "") -> int:
+    """Try all mutations, or those whose name has `wanted` in it, and print what caught each."""
+    chosen = [mutation for mutation in MUTATIONS if wanted in mutation.name]
+    if wrong := misplaced(chosen, SERVICE):
+        sys.exit("\n".join(wrong))
+    width = max(len(mutation.name) for mutation in chosen)
+    survivors = 0
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        for outcome in pool.map(tried, chosen):
+            survivors += outcome.caught_by is None
+            print(f"{outcome.mutation.name:{width}}  {outcome.caught_by or 'NOBODY NOTICED'}", flush=True)  # noqa: T201
+    print(f"{len(chosen)} mutations, {survivors} that nobody noticed.")  # noqa: T201
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""Mutations of what puts the service together, and of delivery."""
+
+MUTATIONS = {
+    "tests/composition/test_relay.py": [
+        ("an outage is nobody's attempt", "Relay._handle", "BrokerDownError", "ZeroDivisionError"),
+        ("relay/a lease is renewed", "Relay._turn", "await self._outbox.renew()", "pass"),
+        ("relay/leases are given back", "Relay._end", "await self._outbox.give_back()", "pass"),
+        (
+            "relay/what became of events outlives an outage of the database",
+            "Relay._turn",
+            "self._outcomes = outcomes + self._outcomes",
+            "",
+        ),
+        ("relay/what is new is looked for after an outage of the database", "Relay._run", "self._looks_at = 0.0", ""),
+        (
+            "relay/what is done is stored although others take long",
+            "Relay._note",
+            "asyncio.get_running_loop().call_later(AHEAD_SECONDS, self._woken.set)",
+            "pass",
+        ),
+        (
+            "relay/a handler has places",
+            "Relay._fill",
+            "ahead and self._busy[handler] < self._places(handler) and (not self._stopping)",
+            "ahead and (not self._stopping)",
+        ),
+        ("relay/places are a handler's own", "Relay._free", "self._busy[handler]", "self._busy.total()"),
+        (
+            "relay/an outage is that of one handler",
+            "Relay._handle",
+            "claimed.handler in self._away_until",
+            "self._away_until",
+        ),
+        (
+            "relay/an outage is no attempt",
+            "Relay._handle",
+            ("self._note(Outcome(claimed, is_given_back=True))\nself._note_outage(claimed.handler, error)"),
+            ("self._note(Outcome(claimed, error))\nself._note_outage(claimed.handler, error)"),
+        ),
+    ],
+    "tests/composition/test_delivery.py": [
+        ("RELAY_IN_SERVICE", "EventDelivery.in_service", "self.settings.relay_in_service", "True"),
+        ("RELAY_POLL_SECONDS", "EventDelivery._relay", "self.settings.relay_poll_seconds", "60.0"),
+        (
+            "delivery/what comes back is passed over",
+            "_named",
+            "types.find(name.removeprefix(f'{source}.'), source)",
+            "types.find(name.removeprefix(f'{source}.'), None)",
+        ),
+        (
+            "delivery/handlers that are gone are told",
+            "EventDelivery.in_worker",
+            "await self._warn_of_missing_handlers(outbox)",
+            "pass",
+        ),
+        (
+            "delivery/handlers that are here are not told",
+            "EventDelivery._warn_of_missing_handlers",
+            "if missing:",
+            "if 1:",
+        ),
+        (
+            "a service without a broker hears of nobody",
+            "EventDelivery.in_worker",
+            "self._tell_of_missing_broker(bus)",
+            "pass",
+        ),
+    ],
+    "proofs/composition/test_doors.py": [
+        (
+            "the start tells who is open",
+            "running_service",
+            "await tell_doors(bus, await container.get(Database))",
+            "pass",
+        ),
+        (
+            "a permission of no role",
+            "permissions_of_nobody",
+            "not _is_held(one, policy['resource_id_field'], held)",
+            "False and (not _is_held(one, policy['resource_id_field'], held))",
+        ),
+        (
+            "a permission for one's own needs a field",
+            "_is_held",
+            "resource_id_field is not None and anybodys + OWN in held",
+            "anybodys + OWN in held",
+        ),
+    ],
+    "proofs/core/cqrs/test_tags.py": [
+        ("a bus is complete", "make_bus", "bus.complete((await container.get(EventTypes)).classes.values())", "pass"),
+    ],
+    "proofs/core/test_left_out.py": [
+        ("what lies elsewhere", "running_service", "require_found((DOMAIN, HANDLERS, *handlers), 'app')", "pass"),
+    ],
+    "proofs/core/cqrs/test_true_causes.py": [
+        (
+            "an operation's dependency",
+            "missing_dependency",
+            "any((factory.scope is Lifetime.OPERATION for factory in error.suggest_other_scopes))",
+            "False and any((factory.scope is Lifetime.OPERATION for factory in error.suggest_other_scopes))",
+        ),
+    ],
+    "proofs/core/test_bounds_of_settings.py": [
+        ("settings: a slip in the environment is told", "running_service", "misspelt_variables()", "()"),
+    ],
+    "proofs/composition/test_cloud_events.py": [
+        ("encode(causationdepth)", "encode", "event.metadata.get('depth') or None", "None"),
+        (
+            "events/whoever asked is told to others",
+            "encode",
+            "said.items()",
+            "(said | {'userid': event.metadata.get('user_id')}).items()",
+        ),
+        ("encode(previous)", "encode", "_padded(previous)", "None"),
+        ("encode(service)", "wire_type", "f'{service}.{event_type}'", "f'app.{event_type}'"),
+        ("events/one sender's ids are another's", "_event_id", "made.int", "sent.int"),
+        ("events/several classes take one message", "decode", "1", "9"),
+        ("events/a version before which it comes itself", "_received", "previous >= version", "previous > version"),
+        ("events/text that no index takes", "_text", "text.encode()", "text"),
+        (
+            "events/a number that is none in JSON",
+            "_check_storable",
+            "json.dumps(values, allow_nan=False)",
+            "json.dumps(values)",
+        ),
+        ("events/NUL from outside", "_check_storable", "has_nul(values)", "False"),
+    ],
+    "proofs/core/cqrs/test_storage_start.py": [
+        (
+            "storage: the start",
+            "running_service",
+            "(event for discovered in found for event in discovered.events)",
+            "()",
+        ),
+    ],
+    "proofs/core/cqrs/test_names.py": [
+        ("names: start", "running_service", "check_aggregates(aggregates_in(found))", "aggregates_in(found)"),
+    ],
+}

@@ -1,0 +1,484 @@
+"""Mutations of persistence."""
+
+MUTATIONS = {
+    "tests/persistence/events/test_outbox.py": [
+        (
+            "what waits behind a failure is not delivered before it",
+            "Outbox._streams_that_wait",
+            "select(r.handler, r.source, r.aggregate_type, r.aggregate_id).where(of_these)",
+            ("select(r.handler, r.source, r.aggregate_type, r.aggregate_id).where(of_these, r.last_error.is_(None))"),
+        ),
+        ("only the first event of an aggregate is claimed", "Outbox._hand_out", "now if is_first else None", "now"),
+        (
+            "EVENT_MAX_ATTEMPTS",
+            "Outbox._is_dead",
+            "claimed.attempts + 1 >= self._max_attempts and (not _may_pass(error))",
+            "not _may_pass(error)",
+        ),
+        ("EVENT_RETRY_SECONDS", "Outbox._wait", "self._retry_seconds", "1.0"),
+        (
+            "an event of another service that failed keeps those behind it",
+            "Outbox._streams_that_wait",
+            "event['aggregate_id'] is not None",
+            "event['aggregate_id'] is not None and event['source'] == OWN",
+        ),
+        (
+            "outbox/what is done lets the next one go",
+            "Outbox._store",
+            "await promote(connection, {claimed.stream for claimed in done}, now)",
+            "pass",
+        ),
+        (
+            "outbox/only the first of a stream is let go",
+            "_promotion",
+            "and_(of_stream(r), r.due_at.is_(None), ~r.dead, r.version == lowest)",
+            "and_(of_stream(r), r.due_at.is_(None), ~r.dead)",
+        ),
+        (
+            "outbox/what is dead is not due",
+            "Outbox._failure",
+            "None if dead else now + timedelta(seconds=self._wait(attempts))",
+            "now + timedelta(seconds=self._wait(attempts))",
+        ),
+        (
+            "outbox/an event of ours that comes later is waited for",
+            "new_of_our_own",
+            "or_(earlier.id > event.id, earlier.event_type.not_in(known))",
+            "or_(earlier.event_type.not_in(known))",
+        ),
+        (
+            "outbox/what another release knows is waited for",
+            "new_of_our_own",
+            "earlier.event_type.not_in(known)",
+            "literal(False)",
+        ),
+        (
+            "outbox/what comes before at another service is waited for",
+            "new_of_others",
+            "or_(event.previous.is_(None), came, waited)",
+            "literal(True)",
+        ),
+        (
+            "outbox/what was not handed out did not come",
+            "new_of_others",
+            "before.version == event.previous, before.published_at.is_not(None)",
+            "before.version == event.previous",
+        ),
+        (
+            "outbox/what never comes is not waited for",
+            "new_of_others",
+            "or_(event.previous.is_(None), came, waited)",
+            "or_(event.previous.is_(None), came)",
+        ),
+        ("outbox/it is waited for a while", "Outbox._hand_out", "now - timedelta(seconds=GRACE_SECONDS)", "now"),
+        ("outbox/aggregates of two services are two", "_promotion.of_stream", "row.source", "bindparam('of')"),
+        (
+            "outbox/others do not store what became of it",
+            "_IS_MINE",
+            "reactions.c.claimed_by == bindparam('me')",
+            "or_(reactions.c.claimed_by == bindparam('me'), literal(True))",
+        ),
+        ("outbox/a lease is renewed", "Outbox.renew", "until", "reactions.c.due_at"),
+        (
+            "outbox/a lease is given back",
+            "Outbox.give_back",
+            "mine.values(due_at=now, claimed_by=None)",
+            "mine.values(due_at=reactions.c.due_at)",
+        ),
+        ("outbox/no handler gets more than it may have", "due.due_for", "bindparam(f'free_{number}')", "100"),
+        (
+            "outbox/the oldest comes first",
+            "due.due_for",
+            "due.order_by(r.due_at, r.event_id)",
+            "due.order_by(r.event_id.desc())",
+        ),
+        (
+            "outbox/what may pass does not die",
+            "Outbox._is_dead",
+            "claimed.attempts + 1 >= self._max_attempts and (not _may_pass(error))",
+            "claimed.attempts + 1 >= self._max_attempts",
+        ),
+        ("outbox/who died is told", "Outbox.turn", "self._tell_dead(outcomes)", "pass"),
+        (
+            "outbox/a handler that is here is not gone",
+            "Outbox.without_handlers",
+            "select(r.handler, func.count()).where(r.handler.not_in(self.names))",
+            "select(r.handler, func.count())",
+        ),
+    ],
+    "tests/composition/test_consumer.py": [
+        ("what nobody can read is dead at once", "keep_unreadable", "True", "False"),
+        (
+            "delivery/what comes twice is kept once",
+            "keep",
+            "if_new(received_events, connection.dialect.name)",
+            "received_events.insert()",
+        ),
+        (
+            "delivery/what nobody reads is kept once",
+            "keep_unreadable",
+            "if_new(received_events, dialect)",
+            "received_events.insert()",
+        ),
+        (
+            "delivery/what nobody reads waits once",
+            "keep_unreadable",
+            "if_new(reactions, dialect)",
+            "reactions.insert()",
+        ),
+    ],
+    "tests/persistence/test_nested_reading.py": [
+        (
+            "a query inside a transaction adds no row",
+            "UnitSession.flush",
+            "self._is_spoiled or (self._queries and _is_changed(self))",
+            "self._queries and _is_changed(self)",
+        ),
+        (
+            "a query inside a transaction sends no statement",
+            "_refuse_change",
+            "statement.is_insert or statement.is_update or statement.is_delete",
+            "statement.is_insert or statement.is_delete",
+        ),
+        (
+            "a query inside a transaction raises no event",
+            "UnitSession.answering",
+            "_is_changed(self) or self._raised() != raised",
+            "_is_changed(self)",
+        ),
+    ],
+    "tests/persistence/test_unit_of_work.py": [
+        ("a savepoint takes its events along", "UnitSession.undo_savepoint", "0", "1"),
+    ],
+    "proofs/persistence/test_whole_or_nothing.py": [
+        ("a failed statement is noted", "UnitSession.watch", "told_of_failures[connection] = self.fail", "pass"),
+        ("a savepoint heals", "UnitSession.undo_savepoint", "before.failure", "self.failure"),
+        ("a session that is over refuses", "OperationSession.refuse_if_over", "self.is_over", "False"),
+        ("a handler does not commit", "UnitSession.commit", "self.is_of_unit", "False"),
+    ],
+    "proofs/persistence/test_versions.py": [
+        ("a change needs an event", "_commit", "session.changes.require_events()", "pass"),
+        ("a stream goes on", "UnitSession.look_at_changes", "continue_streams(self, aggregates)", "pass"),
+        (
+            "events are numbered before reactions inside see them",
+            "SqlUnitOfWork.collect_events",
+            "with_events and session.may_continue_streams",
+            "False",
+        ),
+        (
+            "an id is looked for that was made before",
+            "is_made_since",
+            "int(moment * 1000) <= made_at <= int(time() * 1000)",
+            "made_at <= int(time() * 1000)",
+        ),
+        (
+            "an id is looked for that a clock ahead made",
+            "is_made_since",
+            "int(moment * 1000) <= made_at <= int(time() * 1000)",
+            "int(moment * 1000) <= made_at",
+        ),
+        (
+            "an id that came twice in one unit is looked for",
+            "UnitSession.note_new",
+            "stream in self._new_streams or not is_made_since(self._began_at, instance.id)",
+            "not is_made_since(self._began_at, instance.id)",
+        ),
+        (
+            "a stream is known by its name on record",
+            "continue_streams",
+            "aggregate.aggregate_type",
+            "type(aggregate).__name__",
+        ),
+        ("an aggregate is mapped with its version", "require_versions", "not is_counted", "False"),
+    ],
+    "tests/persistence/events/test_waiting_events.py": [
+        ("purge(handler)", "_to_be_purged", "true() if all_of_handler else reactions.c.dead", "reactions.c.dead"),
+        ("replay(handler)", "_chosen", "true() if handler is None else r.handler == handler", "true()"),
+        ("delivery/what was behind is let go", "purge", "await promote(connection, streams, now)", "pass"),
+        (
+            "delivery/what is being tried is left alone",
+            "replay",
+            "and_(_chosen(ids, handler), r.last_error.is_not(None), r.claimed_by.is_(None))",
+            "and_(_chosen(ids, handler), r.last_error.is_not(None))",
+        ),
+    ],
+    "proofs/persistence/engine/test_pooler.py": [
+        (
+            "a pooler that leaves settings out is not noticed",
+            "require_migrated",
+            "await database.require_settings()",
+            "pass",
+        ),
+        (
+            "a database is migrated through a pooler that nobody told of",
+            "_connected",
+            "await postgresql.require_no_pooler(settings, engine)",
+            "pass",
+        ),
+        (
+            "a pooler that refuses settings is an outage",
+            "classify",
+            "state == '08P01' and 'startup parameter' in str(error)",
+            "False",
+        ),
+        (
+            "a pooler whose role has the right settings is not noticed",
+            "require_no_pooler",
+            "await connection.scalar(text('SELECT pg_backend_pid()')) != driver.get_server_pid()",
+            "False",
+        ),
+        (
+            "a pooler that tears transactions apart is an outage",
+            "classify",
+            "state.startswith('08') and STATEMENT_MODE in str(error)",
+            "False",
+        ),
+        (
+            "what can never be is an outage if the connection is closed",
+            "translate_errors.in_our_words",
+            "not isinstance(known, ConfigurationError)",
+            "True",
+        ),
+        (
+            "no time-outs behind a pooler",
+            "connect_args",
+            "(f'SET LOCAL {name} TO {values[name]}' for name in values)",
+            (
+                "(f'SET LOCAL {name} TO {values[name]}' for name in values if name not in limits or name == "
+                "'transaction_read_only')"
+            ),
+        ),
+        ("a query behind a pooler may write", "reading_engine", "limits | {'transaction_read_only': 'on'}", "limits"),
+        (
+            "what has no transaction is executed behind a pooler",
+            "require_transactions.require_transaction",
+            "getattr(connection.connection.dbapi_connection, 'autocommit', False)",
+            "False",
+        ),
+        (
+            "what others left on a connection: read-only",
+            "EVERY_TRANSACTION",
+            "'transaction_read_only'",
+            "'search_path'",
+        ),
+        (
+            "what others left on a connection: another schema",
+            "EVERY_TRANSACTION",
+            "'search_path'",
+            "'statement_timeout'",
+        ),
+        (
+            "what others left on a connection: time-outs of migrations",
+            "EVERY_TRANSACTION",
+            "'lock_timeout'",
+            "'idle_in_transaction_session_timeout'",
+        ),
+        (
+            "what others left on a connection: another level",
+            "_engine",
+            "options['isolation_level'] = 'READ COMMITTED'",
+            "pass",
+        ),
+        (
+            "statements are left on connections that others get",
+            "connect_args",
+            "'statement_cache_size'",
+            "'prepared_statement_cache_size'",
+        ),
+        (
+            "a table that was changed is read as it was before, behind a pooler",
+            "connect_args",
+            "'prepared_statement_cache_size'",
+            "'statement_cache_size'",
+        ),
+        (
+            "a lock is left on a connection that others get",
+            "alone",
+            "func.pg_try_advisory_xact_lock",
+            "func.pg_try_advisory_lock",
+        ),
+        (
+            "who is alone for long is not alone any more",
+            "alone",
+            "await connection.execute(text('SET LOCAL idle_in_transaction_session_timeout = 0'))",
+            "pass",
+        ),
+        (
+            "one listens on a connection that others get",
+            "listening",
+            "database.is_sqlite or database.is_pooled",
+            "database.is_sqlite",
+        ),
+        (
+            "nobody is told that nobody listens",
+            "listening",
+            (
+                "logger.info('listening_left_out', reason='DATABASE_POOLER is set: this looks every "
+                "RELAY_POLL_SECONDS.')"
+            ),
+            (
+                "str and dict(event='listening_left_out', reason='DATABASE_POOLER is set: this looks every "
+                "RELAY_POLL_SECONDS.')"
+            ),
+        ),
+        (
+            "one moment is not asked for behind a pooler",
+            "at_one_moment",
+            "reading.has_snapshot",
+            "reading.has_transaction",
+        ),
+    ],
+    "proofs/persistence/schema/test_migrations.py::test_what_was_put_in_before_applied_ones_is_applied": [
+        (
+            "a start passes over missing migrations",
+            "require_complete",
+            "(missing := record.missing(revisions))",
+            "False and (missing := record.missing(revisions))",
+        ),
+    ],
+    "proofs/persistence/schema/test_migrations.py::test_what_was_committed_by_half_is_not_run_again_by_itself": [
+        ("a migration that was begun is run again", "Applied.require_clear", "if self.begun:", "if False:"),
+        (
+            "what is begun is not on record before it is run",
+            "_apply_missing",
+            "applied.note(context.connection, revisions, begun=[one])",
+            "pass",
+        ),
+    ],
+    "proofs/persistence/schema/test_migrations.py::test_what_something_else_did_is_noticed": [
+        (
+            "what something else migrated is not noticed",
+            "Applied.require_clear",
+            "self.exists and self.versions != self.heads",
+            "False",
+        ),
+    ],
+    "proofs/persistence/schema/test_migrations.py::test_a_database_from_before_the_record_gets_what_the_template_put_in": [  # noqa: E501
+        (
+            "a database without a record is taken to have had what was put in later",
+            "begin_record",
+            "{one for one in revisions.up_to(found.versions) if BEFORE_THE_RECORD.match(one)}",
+            "{one for one in revisions.up_to(found.versions)}",
+        ),
+    ],
+    "proofs/persistence/schema/test_migrations.py::test_a_release_that_is_older_than_the_database_starts": [
+        (
+            "a database of unknown migrations is migrated",
+            "_apply_missing",
+            "(strange := record.unknown(revisions))",
+            "False and (strange := record.unknown(revisions))",
+        ),
+    ],
+    "proofs/persistence/schema/test_migrations.py::test_two_of_one_name_are_refused": [
+        (
+            "migrations of one name are taken",
+            "read_revisions",
+            "warnings.filterwarnings('error', 'Revision .* is (not present|present more than once)')",
+            "pass",
+        ),
+    ],
+    "proofs/persistence/schema/test_migrations.py::test_a_database_of_another_service_is_refused": [
+        (
+            "a service starts on the database of another",
+            "require_migrated",
+            "record.require_of(database.service_name)",
+            "pass",
+        ),
+        (
+            "a service migrates the database of another",
+            "_apply_missing",
+            "applied.read(context.connection).require_of(context.connection.info[applied.SERVICE])",
+            "pass",
+        ),
+        (
+            "a service takes the database of another back",
+            "_take_back",
+            "record.require_of(context.connection.info[applied.SERVICE])",
+            "pass",
+        ),
+    ],
+    "tests/handlers/user/test_ended_logins.py": [
+        ("logins: what ends one drops what is known", "LoginSessions._end", "mark_stale(access_tag(user_id))", "pass"),
+        (
+            "logins: a revoked one is over",
+            "OpenLogins._read",
+            "login_sessions.c.id == token.session_id, login_sessions.c.revoked_at.is_(None)",
+            "login_sessions.c.id == token.session_id",
+        ),
+        (
+            "logins: each is its own user's",
+            "OpenLogins._read",
+            "users.c.id == token.user_id, users.c.is_active",
+            "users.c.is_active",
+        ),
+        (
+            "logins: one ends at its moment",
+            "OpenLogins.require",
+            "end is None or end <= self._clock.now()",
+            "end is None",
+        ),
+        (
+            "logins: what is known is kept",
+            "_kept",
+            "await cache.set(key, codec.dump_json(value), SECONDS_KEPT, (tag,), generation)",
+            "pass",
+        ),
+        ("logins: and for so long", "SECONDS_KEPT", "30.0", "90.0"),
+        (
+            "logins: they are read from the primary",
+            "Database.reading_latest",
+            "self.writing_engine if self._has_replica else self.reading_engine",
+            "self.reading_engine",
+        ),
+    ],
+    "tests/handlers/user/test_lost_answers.py": [
+        (
+            "REFRESH_TOKEN_GRACE_SECONDS",
+            "LoginSessions._is_repetition",
+            "self._settings.refresh_token_grace_seconds",
+            "3600",
+        ),
+        (
+            "refresh: a successor that was used is not given again",
+            "LoginSessions._is_repetition",
+            (
+                "select(refresh_tokens.c.digest).where(refresh_tokens.c.digest == _digest(successor), "
+                "refresh_tokens.c.used_at.is_(None))"
+            ),
+            "select(refresh_tokens.c.digest).where(refresh_tokens.c.digest == _digest(successor))",
+        ),
+        (
+            "refresh: the successor needs the key",
+            "LoginSessions._successor",
+            "self._settings.key_for('refresh tokens')",
+            "b'refresh tokens'",
+        ),
+    ],
+    "proofs/core/test_identity.py": [
+        ("identity/connections of every service", "_engine", "f'{settings.service_name}{name}'", "f'app{name}'"),
+        (
+            "identity/connections for each purpose",
+            "_engine",
+            "f'{settings.service_name}{name}'",
+            "settings.service_name",
+        ),
+    ],
+    "proofs/core/cqrs/test_names.py": [
+        (
+            "names: in time",
+            "_claiming",
+            "exists().where(idempotency_keys.c.digest == bindparam('former'), _IS_GOOD)",
+            "exists().where(idempotency_keys.c.digest == bindparam('former'))",
+        ),
+        (
+            "names: found",
+            "_FIND",
+            "select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_EITHER, _IS_GOOD)",
+            "select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_KEY)",
+        ),
+        ("names: stream", "EventStreams.load", "kind.aggregate_type", "kind.__name__"),
+    ],
+    "proofs/core/cqrs/test_circles.py": [
+        ("circles: stored", "StoredEvent.operation", "known.get('depth', 0) + 1", "known.get('depth', 0)"),
+    ],
+}

@@ -1,0 +1,348 @@
+"""Mutations of the bus."""
+
+MUTATIONS = {
+    "tests/core/cqrs/test_registry.py": [
+        ("command_handler(auto_register)", "command_handler", "auto_register", "True"),
+        ("query_handler(auto_register)", "query_handler", "auto_register", "True"),
+        (
+            "a class is declared for two commands",
+            "declare",
+            "not other.kind is declaration.kind is Kind.EVENT",
+            "False",
+        ),
+    ],
+    "tests/core/cqrs/policies/test_deadline.py": [
+        ("command_handler(timeout_seconds)", "command_handler", "timeout_seconds", "30.0"),
+        ("query_handler(timeout_seconds)", "query_handler", "timeout_seconds", "15.0"),
+    ],
+    "tests/core/cqrs/policies/test_cached_query.py": [
+        ("query_handler(cache_enabled)", "query_handler", "cache_enabled", "True"),
+        (
+            "cached_query, what is sent as it is kept",
+            "AnswerCodec.keep",
+            "b'=' if data == _sent(result.data) else b'-'",
+            "b'='",
+        ),
+    ],
+    "tests/core/cqrs/test_events.py": [
+        (
+            "event_handler(in_transaction)",
+            "event_handler",
+            (
+                "Declaration(Kind.EVENT, event, timeout_seconds=timeout_seconds, in_transaction=in_transaction, "
+                "name=name)"
+            ),
+            "Declaration(Kind.EVENT, event, timeout_seconds=timeout_seconds, name=name)",
+        ),
+        ("events are delivered after the commit only", "commit", "work.stored = records", ""),
+        ("event_handler(timeout_seconds)", "event_handler", "timeout_seconds", "30.0"),
+    ],
+    "tests/core/cqrs/test_wire.py": [
+        ("cached_query, the seal", "AnswerCodec.kept", "seal[:-1] != self._seal(stored)", "not seal"),
+    ],
+    "tests/core/cqrs/test_bus.py": [
+        ("CQRSBus(allow_handler_override)", "CQRSBus.__init__", "allow_handler_override", "False"),
+        ("CQRSBus(scope)", "CQRSBus.__init__", "scope", "None"),
+        ("CQRSBus(unit_of_work)", "CQRSBus.__init__", "unit_of_work", "None"),
+        ("CQRSBus(cache)", "CQRSBus.__init__", "cache", "None"),
+        ("CQRSBus(access)", "CQRSBus.__init__", "access", "None"),
+        ("CQRSBus(clock)", "CQRSBus.__init__", "clock", "None"),
+        ("CQRSBus(tracer)", "CQRSBus.__init__", "tracer", "None"),
+    ],
+    "tests/core/cqrs/test_stackings.py": [
+        ("order: validation before authorisation", "ORDER", "validation, authorisation", "authorisation, validation"),
+        (
+            "order: authentication before validation",
+            "ORDER",
+            "authentication, validation",
+            "validation, authentication",
+        ),
+        ("order: authorisation before the cache", "ORDER", "authorisation, caching", "caching, authorisation"),
+        (
+            "order: a transaction for each attempt",
+            "ORDER",
+            "retry, attempt, transaction",
+            "attempt, transaction, retry",
+        ),
+    ],
+    "tests/core/cqrs/test_dispatch.py": [
+        ("inside a handler a failure is raised", "compile_dispatch.dispatch", "outer._is_running_here()", "False"),
+        (
+            "a task that a handler starts is outermost again",
+            "compile_dispatch.dispatch",
+            "outer._is_running_here()",
+            "True",
+        ),
+        (
+            "two tasks in one unit of work are refused",
+            "Work.join",
+            "self._task is not None and self._task is not current_task()",
+            "False",
+        ),
+    ],
+    "tests/core/cqrs/test_handlers.py": [
+        ("a failed result rolls back", "_raise_failure", "raise returned_error(result)", "return"),
+    ],
+    "tests/core/cqrs/policies/test_invalidates.py": [
+        (
+            "stale entries are dropped after the commit only",
+            "following.follow",
+            "work.may_have_committed and (work.stored or work.stale_tags)",
+            "work.stored or work.stale_tags",
+        ),
+        ("what follows the commit has no deadline", "ORDER", "following, deadline", "deadline, following"),
+    ],
+    "tests/core/cqrs/test_errors.py": [
+        (
+            "a bug is told to nobody",
+            "failure",
+            "f'Something went wrong on our side. Please tell us the operation id: {operation_id}.'",
+            "f'{error} Something went wrong on our side. Please tell us the operation id: {operation_id}.'",
+        ),
+    ],
+    "tests/core/cqrs/test_event_types.py": [
+        (
+            "events of an older shape are brought to today's",
+            "EventTypes.read",
+            "version < event_class.event_version",
+            "False",
+        ),
+    ],
+    "proofs/persistence/test_whole_or_nothing.py": [
+        ("a nested command that failed dooms", "_doom", "work.unit.doom(error)", "pass"),
+    ],
+    "proofs/core/cqrs/test_tasks.py": [
+        (
+            "a task is refused",
+            "refuse_in_task",
+            "work is not None and work.unit is not None and (work.committed is None)",
+            "work is not None and False",
+        ),
+        ("a refused task dooms", "refuse_in_task", "work.unit.doom(error)", "pass"),
+        (
+            "the background may send while the bus ends",
+            "_only_inside.refuse_new",
+            "running() is not None or is_in_background()",
+            "running() is not None",
+        ),
+    ],
+    "proofs/core/cqrs/test_groups.py": [
+        ("of several errors the most severe counts", "_of_group", "min(errors, key=_severity)", "errors[0]"),
+        ("a foreign cancellation is a bug", "as_one", "task is not None and (not task.cancelling())", "False"),
+    ],
+    "proofs/core/cqrs/test_done_work.py": [
+        (
+            "a failing close changes no answer",
+            "_close",
+            "tell_of('closing_failed', one, message, plan.ports.reports)",
+            "raise",
+        ),
+        ("publish_event opens a unit", "CQRSBus.publish_event", "self.ports.units is not None", "False"),
+    ],
+    "tests/composition/test_delivery.py": [
+        (
+            "event_handler(name)",
+            "event_handler",
+            (
+                "Declaration(Kind.EVENT, event, timeout_seconds=timeout_seconds, in_transaction=in_transaction, "
+                "name=name)"
+            ),
+            "Declaration(Kind.EVENT, event, timeout_seconds=timeout_seconds, in_transaction=in_transaction)",
+        ),
+        ("delivery/two handlers of one class have two names", "Handlers.add", "self._twins_of(registered)", "0"),
+    ],
+    "tests/core/cqrs/test_registrations.py": [
+        ("delivery/two handlers have two names", "Handlers.add", "self._check_name(registered)", "pass"),
+    ],
+    "proofs/core/cqrs/test_tags.py": [
+        ("a tag of a handler that is registered late", "Registering._register", "self._is_complete", "False"),
+        (
+            "a tag that nobody reads",
+            "Registering._unread_tags",
+            "not self._known_tags().has_shape(tag)",
+            "not self._known_tags().has_shape(tag) and False",
+        ),
+        ("tags have shapes", "KnownTags.has_shape", "'[^:]*'", "'.*'"),
+        ("tags go both ways", "KnownTags.has_shape", "((known, template), (template, known))", "((known, template),)"),
+        ("declare_tags", "declare_tags", "declared_tags.update(tags)", "pass"),
+        ("mark_stale asks for readers", "Registering.require_readers", "self._is_complete", "False"),
+        ("a bus of a few handlers is not asked", "Registering.require_readers", "self._is_complete", "True"),
+        ("a later reader counts", "Registering._register", "self._tags = None", ""),
+    ],
+    "proofs/core/cqrs/test_decorators.py": [
+        ("a policy on what is no handler", "require_handler", "not is_handler(target)", "False"),
+        (
+            "a policy on an instance",
+            "is_handler",
+            "isinstance(target, type) and hasattr(target, 'declared')",
+            "hasattr(target, 'declared')",
+        ),
+        (
+            "a declaration asks what it is on",
+            "_declared",
+            "require_handler(f'{declaration.kind.value}_handler', handler)",
+            "pass",
+        ),
+        (
+            "@command_handler without parentheses",
+            "command_handler",
+            "require_arguments('command_handler', '@command_handler(CreateUserCommand)', command)",
+            "pass",
+        ),
+        (
+            "@query_handler without parentheses",
+            "query_handler",
+            "require_arguments('query_handler', '@query_handler(GetUserQuery)', query)",
+            "pass",
+        ),
+        (
+            "@event_handler without parentheses",
+            "event_handler",
+            "require_arguments('event_handler', '@event_handler(UserCreated)', event)",
+            "pass",
+        ),
+    ],
+    "proofs/core/cqrs/test_refusals_by_name.py": [
+        ("a refusal raises", "Answers._refuse", "raise returned_error(result)", "return result"),
+        ("a refusal is of its message", "Answers._refuse", "result._message = current_message()", "pass"),
+        ("a refusal is of its class", "BaseCommandHandler", "answers_with = CommandResult", ""),
+        (
+            "a refusal is rolled back",
+            "returned_error",
+            "error.returned, error.must_roll_back = (result, True)",
+            "error.returned = result",
+        ),
+    ],
+    "proofs/core/cqrs/test_forbidden.py": [
+        ("the value of before", "OperationStatus._missing_", "value == 'unauthorized'", "False"),
+    ],
+    "proofs/core/cqrs/test_awaited.py": [
+        ("CQRSBus execute_command has to be awaited", "CQRSBus.execute_command", "@coroutine_function", ""),
+        ("CQRSBus execute_query has to be awaited", "CQRSBus.execute_query", "@coroutine_function", ""),
+        ("CQRSBus execute has to be awaited", "CQRSBus.execute", "@coroutine_function", ""),
+    ],
+    "proofs/composition/test_doors.py": [
+        ("describe() tells who is open", "Registering.describe", "plan.policy(Authorize) is None", "False"),
+    ],
+    "proofs/core/cqrs/test_answers_of_handlers.py": [
+        (
+            "the answer's type of the handler",
+            "Plan.answer_type",
+            "said[1] if declared is Any and len(said) == 2 else declared",
+            "declared",
+        ),
+    ],
+    "proofs/core/cqrs/test_behaviors.py": [
+        ("a behaviour of an event", "Middlewares.add", "issubclass(one, DomainEvent)", "False"),
+        (
+            "a behaviour of what nobody handles",
+            "Registering.complete",
+            "problems += self._middlewares.idle(self._handlers.answering)",
+            "pass",
+        ),
+    ],
+    "proofs/core/cqrs/test_true_causes.py": [
+        ("a generic message", "require_message", "origin is not None", "False"),
+        ("a generic message by hand", "_check_fit", "origin is not None", "False"),
+        ("a generic answer", "_check_answer", "isinstance(declared, TypeVar)", "False"),
+        ("a decorator of another kind", "require_message", "not issubclass(message, kinds[decorator])", "False"),
+        ("a base of another kind", "_check_base", "answers_with not in (None, RESULTS_OF.get(kind))", "False"),
+        ("a hook of another kind", "_check_base", "kind is not of_kind", "False"),
+        ("a hook that is not awaited", "_check_base", "not iscoroutinefunction(own)", "False"),
+    ],
+    "proofs/composition/test_cloud_events.py": [
+        (
+            "events/the source of a message does not matter",
+            "EventTypes.find",
+            "self._classes.get((source and normal_source(source), event_type))",
+            "next((found for (_, name), found in self._classes.items() if name == event_type), None)",
+        ),
+        (
+            "events/names of services are compared letter by letter",
+            "normal_source",
+            "re.sub('[-_.]+', '-', source).lower() if LOOKS_LIKE_A_NAME.fullmatch(source) else source",
+            "source",
+        ),
+    ],
+    "proofs/core/cqrs/test_whose_events.py": [
+        (
+            "events/what derives from a public event is public",
+            "DomainEvent.__init_subclass__",
+            "'public' not in cls.__dict__ and cls.public",
+            "False",
+        ),
+        (
+            "events/another's event is told to others",
+            "DomainEvent.__init_subclass__",
+            "cls.public or not cls.event_source.strip()",
+            "not cls.event_source.strip()",
+        ),
+        (
+            "events/nobody's JSON",
+            "DomainEvent.__init_subclass__",
+            "cls.event_source is None and 'from_foreign' in cls.__dict__",
+            "False",
+        ),
+        ("events/another's event happens here", "require_own", "event.event_source is not None", "False"),
+        (
+            "events/a reaction in another's transaction",
+            "_check_fit",
+            "declaration.in_transaction and getattr(message, 'event_source', None) is not None",
+            "False",
+        ),
+    ],
+    "proofs/core/test_identity.py": [
+        ("identity/its own events as another's", "EventTypes.__init__", "source == service", "False"),
+    ],
+    "proofs/core/cqrs/test_storage.py": [
+        ("storage: bases", "_Walk._visit_class", "is_base and (derived := _subclasses(cls, known))", "(derived := [])"),
+        ("storage: unions", "_Walk._visit_union", "_alike(one, other)", "False"),
+        ("storage: excluded", "_Walk._visit_field", "field.get('serialization_exclude')", "False"),
+        ("storage: InitVar", "_Walk._visit_field", "field.get('init_only')", "False"),
+        ("storage: keys", "_Walk._visit_keys", "len(forms) != 1 or forms[0].kind not in KEYS", "False"),
+        (
+            "storage: enums",
+            "_Walk._visit_enum",
+            "adapter.validate_python(adapter.dump_python(member, mode='json')) is member",
+            "adapter.validate_python(adapter.dump_python(member, mode='json')) is member or True",
+        ),
+        ("storage: secrets", "losses", "list(dict.fromkeys(never + walk.found))", "walk.found"),
+        ("storage: int or float", "_alike", "kinds == {'int', 'float'}", "False"),
+        ("storage: other type", "difference", "None if _stands_for(told, kept, kind) else where", "None"),
+        ("storage: plain values", "difference", "None if _equal(told, kept) else where", "None"),
+        ("storage: the hour twice", "_same_moment", "told.astimezone(UTC) == kept.astimezone(UTC)", "told == kept"),
+        (
+            "storage: length",
+            "_stands_for",
+            "isinstance(told, kind) and told.__class__ is not bool",
+            "told.__class__ is not bool",
+        ),
+        ("storage: infinity", "payload_of", "from_json(written, allow_inf_nan=False)", "from_json(written)"),
+        ("storage: NUL", "payload_of", "changed is None and b'\\\\u0000' in written", "False"),
+        ("storage: zone", "payload_of", "changed is None and event.occurred_at.tzinfo is None", "False"),
+        ("storage: event", "payload_of", "difference(event, kept)", "None"),
+        ("storage: answer", "AnswerCodec.write", "difference(result.data, self._read(data))", "None"),
+        (
+            "storage: large numbers",
+            "payload_of",
+            "_as_kept(payload) if LARGE_NUMBER.search(written) else payload",
+            "payload",
+        ),
+    ],
+    "proofs/core/cqrs/test_names.py": [
+        ("names: aggregate", "AggregateRoot.raise_event", "self.aggregate_type", "type(self).__name__"),
+        ("names: fields", "name_on_record", "'ClassVar' not in str(declared)", "False"),
+        ("names: messages", "check_messages", "other is not plan.message_type", "False"),
+    ],
+    "proofs/core/cqrs/test_circles.py": [
+        ("circles: steps", "_check_depth", "most", "10 ** 3"),
+        ("circles: commands", "OperationMetadata.caused", "self.depth", "0"),
+        ("circles: memory", "MemoryDelivery._work", "record.following()", "record"),
+        (
+            "circles: nearest",
+            "Handlers.reactions_to",
+            "lineage.index(one.declaration.message_type) < lineage.index(known.declaration.message_type)",
+            "False",
+        ),
+    ],
+}
