@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 # Question and answer -> the files and folders that only this answer needs. With any other answer they are deleted.
@@ -76,6 +77,67 @@ MANIFEST: dict[tuple[str, str], tuple[str, ...]] = {
     ("sample", "none"): (),
 }
 
+# What a team runs and need not change, its tests, and the exact versions that both are tested with. In a service the
+# tests run when one of these files is changed, see `tests/support/engine.py`.
+ENGINE = (
+    "app/adapters/*broker*.py",
+    "app/adapters/by_scheme.py",
+    "app/adapters/cache_*.py",
+    "app/adapters/carrier.py",
+    "app/adapters/clock_system.py",
+    "app/adapters/consumption.py",
+    "app/adapters/error_reports_http.py",
+    "app/adapters/event_headers.py",
+    "app/adapters/faststream_events.py",
+    "app/adapters/in_turn.py",
+    "app/adapters/password_argon2.py",
+    "app/adapters/redis_*.py",
+    "app/adapters/shared_connection.py",
+    "app/adapters/telemetry.py",
+    "app/adapters/throttle_*.py",
+    "app/adapters/tokens_jwt.py",
+    "app/adapters/traces_http.py",
+    "app/api/*.py",
+    "app/cli/database.py",
+    "app/cli/events.py",
+    "app/cli/opened.py",
+    "app/cli/outbox.py",
+    "app/cli/projections.py",
+    "app/cli/service.py",
+    "app/cli/terminal.py",
+    "app/composition/*.py",
+    "app/core/**/*.py",
+    "app/persistence/engine/*.py",
+    "app/persistence/events/*.py",
+    "app/persistence/projections/*.py",
+    "app/persistence/schema/*.py",
+    "app/persistence/access.py",
+    "app/persistence/idempotency.py",
+    "app/persistence/sweeping.py",
+    "app/persistence/unit_of_work.py",
+    "app/main.py",
+    "app/worker.py",
+    "constraints.txt",
+    "tests/adapters/test_*.py",
+    "tests/api/test_*.py",
+    "tests/cli/test_*.py",
+    "tests/composition/test_*.py",
+    "tests/core/**/test_*.py",
+    "tests/persistence/**/test_*.py",
+    "tests/telemetry/test_*.py",
+    "tests/test_cli.py",
+    "tests/test_fixtures.py",
+    "tests/test_surroundings.py",
+)
+# Tests that stand among those of the engine, and try what a team writes.
+OWNED = (
+    "tests/adapters/test_notifications_table.py",
+    "tests/adapters/test_order_settings.py",
+    "tests/adapters/test_payment_memory.py",
+    "tests/composition/test_doors.py",
+    "tests/persistence/test_tables.py",
+)
+
 
 def unwanted(answers: dict[str, str]) -> list[Path]:
     """The files of answers that were not given."""
@@ -93,6 +155,15 @@ def delete(path: Path) -> None:
     for folder in path.parents[:-1]:
         if folder.exists() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def manifest() -> str:
+    """The digests of the engine's files, each on a line with its path, as `sha256sum` writes them."""
+    files = {path.as_posix(): path for pattern in ENGINE for path in Path().glob(pattern)}
+    kept = {
+        name: path.read_bytes().replace(b"\r\n", b"\n") for name, path in sorted(files.items()) if name not in OWNED
+    }
+    return "".join(f"{sha256(text).hexdigest()}  {name}\n" for name, text in kept.items())
 
 
 def git(*words: str) -> bool:
@@ -116,6 +187,7 @@ def main() -> None:
     answers = json.loads(r"""{{ cookiecutter | tojson }}""")
     for path in unwanted(answers):
         delete(path)
+    Path("tests/engine.sha256").write_text(manifest(), encoding="utf-8", newline="\n")
     start_repository()
     print(f"""
 {answers["project_name"]} is ready. Next:

@@ -20,6 +20,8 @@ from tests.lifespan import service_with
 from tests.surroundings import do_without, without_settings
 from tests.users import People
 
+pytest_plugins = ["tests.support.engine"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:
