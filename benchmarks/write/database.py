@@ -8,7 +8,8 @@ from sqlalchemy import func, insert, select
 from app.core.config import Settings
 from app.domain.user import MEMBER, User
 from app.persistence.engine.database import Database
-from app.persistence.tables import event_log, idempotency_keys, login_sessions, role_permissions
+from app.persistence.event_tables import event_log
+from app.persistence.tables import idempotency_keys, login_sessions, role_permissions
 from benchmarks.write.service.parcels import metadata, parcels
 from benchmarks.write.service.through_bus import PERMISSION
 

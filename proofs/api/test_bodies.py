@@ -21,8 +21,8 @@ from app.api.errors import answer_errors
 from app.api.models import Amount, Body, Text
 from app.api.routing import add_routes
 from app.core.cqrs import CQRSError
+from app.persistence.column_types import Json, Money, UtcDateTime
 from app.persistence.engine.database import Database
-from app.persistence.tables import Json, Money, UtcDateTime
 
 ID = "6f0c1f4e-7c43-4d6e-9d0b-4a4d0d7a4b7a"
 router = APIRouter()

@@ -27,9 +27,9 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.policies import deadline
 from app.persistence.engine.database import Database
-from app.persistence.events.outbox import Outcome
+from app.persistence.event_tables import event_log, inbox, reactions
+from app.persistence.events.reaction import Outcome
 from app.persistence.events.waiting_events import failed_events, purge, replay
-from app.persistence.tables import event_log, inbox, reactions
 from support.reacting import Journal, Priced, PricedElsewhere, reaction, services, tell
 from tests.composition.test_delivery import MemoryBroker, broker_of_all
 from tests.core.cqrs.support import within_patience

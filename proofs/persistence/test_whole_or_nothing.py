@@ -21,7 +21,8 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.ids import uuid7
 from app.domain.user import User
-from app.persistence.tables import inbox, registrations, users
+from app.persistence.event_tables import inbox
+from app.persistence.tables import registrations, users
 from support import given
 from support.given import Do, DoKeeping, DoPart, DoPlainly, DoRepeatedly, Look, Noted, write
 from tests.rows import events_of, rows_of

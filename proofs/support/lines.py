@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
 from app.persistence.engine.database import Database
-from app.persistence.schema import migrate, revisions
+from app.persistence.schema import applied, revisions
 
 ROOT = 'op.create_table("ran", sa.Column("name", sa.Text()))\n    '
 RUN = "op.execute(\"INSERT INTO ran VALUES ('{name}')\")"
@@ -96,7 +96,7 @@ def start(settings: Settings) -> None:
     async def started() -> None:
         database = Database(settings)
         try:
-            await migrate.require_migrated(database, revisions.read_revisions())
+            await applied.require_migrated(database, revisions.read_revisions())
         finally:
             await database.close()
 

@@ -23,8 +23,8 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.registry import declared_handlers
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import event_log
 from app.persistence.events.stored_event import row_of
-from app.persistence.tables import event_log
 from tests.core.cqrs.support import PATIENCE
 from tests.lifespan import no_more
 

@@ -5,9 +5,10 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import TypeDecorator
 
+from app.persistence.column_types import Json
 from app.persistence.projections.rebuilding import PREFIX
 from app.persistence.schema.applied import RECORD
-from app.persistence.tables import Json, metadata
+from app.persistence.tables import metadata
 
 
 def plain_types(kind: str, item: Any, _: Any) -> str | Literal[False]:

@@ -12,10 +12,11 @@ from app.composition.relay import Relay
 from app.core.broker import BrokerDownError
 from app.core.cqrs.ids import uuid7
 from app.persistence.engine.database import Database
-from app.persistence.events.outbox import Claimed, Outbox, reason
+from app.persistence.event_tables import event_log, reactions, received_events
+from app.persistence.events.outbox import Outbox
 from app.persistence.events.outbox_statements import OWN
+from app.persistence.events.reaction import Claimed, reason
 from app.persistence.events.stored_event import StoredEvent
-from app.persistence.tables import event_log, reactions, received_events
 
 MOST_ATTEMPTS = 3
 HANDLER = "Handler"

@@ -18,8 +18,8 @@ from app.handlers.order.mark_pizza_ready_handler import MarkPizzaReadyCommand
 from app.handlers.order.place_order_handler import PlaceOrderCommand
 from app.handlers.order.start_cooking_handler import StartCookingCommand
 from app.handlers.user.assign_role_handler import AssignRoleCommand
+from app.persistence.event_tables import event_log, reactions
 from app.persistence.order_tables import orders
-from app.persistence.tables import event_log, reactions
 from tests.rows import rows_of
 from tests.users import People, Person
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row, Table, delete, update
 from app.composition.container import RunningService
 from app.core.cqrs import DomainEvent, EventRecord, OperationMetadata, RaisedEvent
 from app.persistence.engine.database import Database
-from app.persistence.tables import event_log, inbox, reactions
+from app.persistence.event_tables import event_log, inbox, reactions
 
 
 async def hear(service: RunningService, event: DomainEvent) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs.ids import uuid7
-from app.persistence.tables import event_log
+from app.persistence.event_tables import event_log
 from benchmarks.write.service.parcels import LONGEST_RECIPIENT, MOST_GRAMS, Parcel, ParcelAnswer, parcels
 
 router = APIRouter()

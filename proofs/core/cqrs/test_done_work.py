@@ -19,7 +19,8 @@ from app.core.cqrs import (
     transactional,
 )
 from app.core.cqrs.testing import MemoryUnitsOfWork, SimpleScope
-from app.persistence.tables import event_log, registrations
+from app.persistence.event_tables import event_log
+from app.persistence.tables import registrations
 from support import given
 from support.given import Do, DoPlainly, Look, Noted, write
 from support.reports import Reports

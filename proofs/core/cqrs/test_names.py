@@ -28,8 +28,9 @@ from app.core.cqrs.event_types import EventTypes
 from app.core.cqrs.names import check_aggregates
 from app.core.cqrs.testing import FixedClock, MemoryBus, MemoryCache
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import event_log
 from app.persistence.events.event_sourcing import EventStreams
-from app.persistence.tables import event_log, idempotency_keys
+from app.persistence.tables import idempotency_keys
 from tests.core.cqrs.support import handler_of, sent_by
 from tests.databases import settings_for
 

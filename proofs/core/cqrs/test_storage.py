@@ -41,8 +41,8 @@ from app.core.cqrs.storable_types import losses
 from app.core.cqrs.testing import MemoryBus, assert_survives_storage
 from app.core.cqrs.wire import AnswerCodec
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import event_log
 from app.persistence.events.stored_event import StoredEvent, columns_of, row_of
-from app.persistence.tables import event_log
 from support.storable_kinds import KINDS, REFUSED, ByCard, Method, event_of, likeness
 from tests.core.cqrs.support import handler_of, sent_by
 

@@ -22,7 +22,8 @@ from app.core.cqrs import (
     transactional,
 )
 from app.core.cqrs.testing import MemoryBus
-from app.persistence.tables import event_log, registrations
+from app.persistence.event_tables import event_log
+from app.persistence.tables import registrations
 from support.given import Do, DoPart, DoPlainly, Look, Noted, write
 from support.reports import Reports
 from tests.core.cqrs.support import Do as Order

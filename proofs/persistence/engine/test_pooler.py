@@ -15,12 +15,12 @@ from structlog.testing import capture_logs
 from app.composition.container import RunningService, running_service
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError, ServiceUnavailableError, TransientError
-from app.persistence.engine import postgresql
+from app.persistence.engine import postgresql, postgresql_errors
 from app.persistence.engine.advisory_lock import alone
 from app.persistence.engine.database import Database
 from app.persistence.engine.sessions import at_one_moment
 from app.persistence.events.listen_notify import listening
-from app.persistence.schema import migrate
+from app.persistence.schema import applied, migrate
 from app.persistence.schema.revisions import read_revisions
 from app.persistence.tables import roles
 from support import given
@@ -230,7 +230,7 @@ async def test_a_database_is_migrated(empty: str, tmp_path: Path, mode: str) -> 
         settings = settings_for(url, database_pooler=True)
         await asyncio.to_thread(migrate.upgrade, settings)
         async with opened(settings) as database:
-            await migrate.require_migrated(database, read_revisions())
+            await applied.require_migrated(database, read_revisions())
 
 
 @needs_pgbouncer
@@ -382,14 +382,14 @@ async def test_statements_of_one_transaction_must_stay_together(direct: str, tmp
 @pytest.mark.parametrize("pooler", [False, True])
 async def test_a_reading_connection_that_can_write_is_noticed(direct: str, pooler: bool) -> None:
     database, revisions = Database(settings_for(direct, database_pooler=pooler)), read_revisions()
-    await migrate.require_migrated(database, revisions)
+    await applied.require_migrated(database, revisions)
     reading, database.reading_engine = database.reading_engine, database.writing_engine
     with pytest.raises(ConfigurationError, match="read-only mode"):
-        await migrate.require_migrated(database, revisions)
+        await applied.require_migrated(database, revisions)
     database.reading_engine = reading
     await database.close()
 
 
 def test_what_a_pooler_says_is_no_outage() -> None:
     error = asyncpg.ProtocolViolationError("unsupported startup parameter: statement_timeout")
-    assert isinstance(postgresql.classify(error), ConfigurationError)
+    assert isinstance(postgresql_errors.classify(error), ConfigurationError)

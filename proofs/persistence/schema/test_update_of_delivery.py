@@ -11,10 +11,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.core.config import Settings
 from app.core.cqrs.ids import uuid7
+from app.persistence.column_types import UtcDateTime
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import inbox, reactions
 from app.persistence.events.waiting_events import failed_events
 from app.persistence.schema import migrate
-from app.persistence.tables import UtcDateTime, inbox, reactions
 from support.reacting import Journal, PricedElsewhere, reaction, services
 from tests.core.cqrs.support import within_patience
 from tests.databases import settings_for

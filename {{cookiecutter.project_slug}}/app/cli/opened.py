@@ -20,7 +20,7 @@ def with_database(use: Callable[[Database], Awaitable[R]]) -> R:
 
 
 async def _opened(use: Callable[[Database], Awaitable[R]]) -> R:
-    from app.persistence.schema.migrate import require_migrated
+    from app.persistence.schema.applied import require_migrated
     from app.persistence.schema.revisions import read_revisions
 
     database = Database(quiet_settings().model_copy(update={"read_database_url": None}))

@@ -31,7 +31,7 @@ from app.persistence.engine.database import Database
 from app.persistence.engine.mapping import map_aggregates
 from app.persistence.projections.live import handler_of
 from app.persistence.projections.projection import projections_in
-from app.persistence.schema.migrate import require_migrated
+from app.persistence.schema.applied import require_migrated
 from app.persistence.schema.revisions import Revisions
 from app.persistence.sweeping import Sweeper
 

@@ -17,8 +17,9 @@ from app.core.cqrs import CQRSBus
 from app.core.cqrs.event_types import EventTypes
 from app.persistence.engine.database import Database
 from app.persistence.events.listen_notify import Bell, listening
-from app.persistence.events.outbox import Claimed, Outbox
+from app.persistence.events.outbox import Outbox
 from app.persistence.events.outbox_statements import OWN
+from app.persistence.events.reaction import Claimed
 
 REACTIONS_AT_ONCE = 4
 """How many events one handler may process concurrently in one process."""

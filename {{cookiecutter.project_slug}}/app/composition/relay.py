@@ -12,7 +12,8 @@ import structlog
 
 from app.core.broker import BrokerDownError
 from app.core.cqrs import EventRecord
-from app.persistence.events.outbox import LEASE_SECONDS, Claimed, Outbox, Outcome, reason
+from app.persistence.events.outbox import LEASE_SECONDS, Outbox
+from app.persistence.events.reaction import Claimed, Outcome, reason
 
 LONGEST_OUTAGE_WAIT_SECONDS = 2.0
 DRAIN_SECONDS = 5.0

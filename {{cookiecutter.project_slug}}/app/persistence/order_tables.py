@@ -11,7 +11,8 @@ from sqlalchemy import (
     Uuid,
 )
 
-from app.persistence.tables import Json, Money, UtcDateTime, metadata
+from app.persistence.column_types import Json, Money, UtcDateTime
+from app.persistence.tables import metadata
 
 menu_items = Table(
     "menu_items",

@@ -14,11 +14,11 @@ from app.persistence import repositories
 from app.persistence.access import DatabaseAccess, OpenLogins
 from app.persistence.credentials import Credentials
 from app.persistence.engine.database import Database
-from app.persistence.engine.sessions import ReadSession
+from app.persistence.engine.sessions import ReadSession, close
 from app.persistence.events.event_sourcing import EventStreams
 from app.persistence.schema.revisions import Revisions, read_revisions
 from app.persistence.sweeping import Sweeper
-from app.persistence.unit_of_work import SqlUnitsOfWork, current_unit, finished
+from app.persistence.unit_of_work import SqlUnitsOfWork, current_unit
 
 
 class RepositoryProvider(Provider):
@@ -68,7 +68,4 @@ class PersistenceProvider(Provider):
                 reading.refuse_changes()
         finally:
             reading.is_over = True
-            if reading.has_transaction:
-                await finished(session.close())
-            else:  # no transaction has to be ended, so there is nothing to wait for
-                reading.close()
+            await close(session, has_connection=reading.has_transaction)

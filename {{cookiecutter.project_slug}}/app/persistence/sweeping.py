@@ -13,7 +13,8 @@ from sqlalchemy import Column, ColumnElement, Delete, Table, delete, exists, sel
 from app.core.config import Settings
 from app.core.cqrs import Clock, CQRSError
 from app.persistence.engine.database import Database
-from app.persistence.tables import event_log, idempotency_keys, inbox, login_sessions, reactions, received_events
+from app.persistence.event_tables import event_log, inbox, reactions, received_events
+from app.persistence.tables import idempotency_keys, login_sessions
 
 BATCH = 500
 """Rows deleted by one transaction; other writers do not wait long for so few."""

@@ -1,28 +1,24 @@
 """The unit of work: one session, one transaction, and the events of its aggregates."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from itertools import accumulate
 from operator import itemgetter
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from app.core.config import Settings
 from app.core.cqrs import Claim, Clock, EventRecord, RaisedEvent, ServiceUnavailableError
 from app.core.cqrs.work import current_work
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError, final
-from app.persistence.engine.sessions import UnitSession
-from app.persistence.engine.upsert import if_new
+from app.persistence.engine.sessions import close
+from app.persistence.engine.unit_session import UnitSession
 from app.persistence.events.event_log import append
+from app.persistence.events.inbox import has_received, receive
 from app.persistence.idempotency import IdempotencyKeys
-from app.persistence.tables import inbox
 
 
 class SqlUnitOfWork:
@@ -93,11 +89,7 @@ class SqlUnitOfWork:
         await append(self.session, events)
 
     async def claim(self, claim: Claim) -> bytes | None:
-        """Claim an idempotency key. Returns the answer stored under it if it was claimed before, else None.
-
-        Raises:
-            CommandValidationError: if the key was used for another message.
-        """
+        """Claim an idempotency key; see `IdempotencyKeys.claim`."""
         return await self._keys.claim(self.session, claim)
 
     async def keep_answer(self, claim: Claim, answer: bytes) -> None:
@@ -106,8 +98,7 @@ class SqlUnitOfWork:
 
     async def receive(self, event_id: UUID, handler: str) -> bool:
         """Record in the inbox that a handler processed an event. Returns False if it was recorded before."""
-        note = {"event_id": event_id, "handler": handler, "received_at": datetime.now(UTC)}
-        return await self.session.run_sync(_note, note)
+        return await self.session.run_sync(receive, event_id, handler)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
@@ -132,20 +123,15 @@ class SqlUnitOfWork:
         if self._session is not None:
             await self._session.run_sync(lambda session: _commit(cast(UnitSession, session)))
 
-    async def rollback(self) -> None:
-        """Undo everything."""
-        await self.close()
-
     async def close(self) -> None:
         """Return the connection, even while the caller is being cancelled; undo uncommitted changes."""
         session, self._session, self._is_closed = self._session, None, True
         if session is None:
             return
         cast(UnitSession, session.sync_session).is_over = True
-        if session.in_transaction():
-            await finished(session.close())
-        else:  # the connection is already returned, so there is nothing to wait for
-            session.sync_session.close()
+        await close(session, has_connection=session.in_transaction())
+
+    rollback = close
 
 
 class SqlUnitsOfWork:
@@ -170,9 +156,7 @@ class SqlUnitsOfWork:
 
     async def has_received(self, event_id: UUID, handler: str) -> bool:
         """Whether the inbox has a record that this handler processed this event."""
-        noted = exists().where(inbox.c.event_id == event_id, inbox.c.handler == handler)
-        async with self._database.relaying_engine.connect() as connection:
-            return bool(await connection.scalar(select(noted)))
+        return await has_received(self._database, event_id, handler)
 
 
 def current_unit() -> SqlUnitOfWork | None:
@@ -180,12 +164,6 @@ def current_unit() -> SqlUnitOfWork | None:
     work = current_work()
     unit = None if work is None else work.unit
     return unit if isinstance(unit, SqlUnitOfWork) else None
-
-
-def _note(session: Session, note: dict[str, Any]) -> bool:
-    """Insert an inbox row. Returns whether it is new. Bypasses the ORM, which would double the time per reaction."""
-    connection = session.connection()
-    return bool(connection.execute(if_new(inbox, connection.dialect.name), note).rowcount)
 
 
 def _commit(session: UnitSession) -> None:
@@ -201,13 +179,3 @@ def _commit(session: UnitSession) -> None:
         raise final(
             ServiceUnavailableError("The database was lost at the last moment: check whether this was done.")
         ) from error
-
-
-async def finished(work: Coroutine[Any, Any, Any]) -> None:
-    """Await work that must be finished; a cancellation is raised after it."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

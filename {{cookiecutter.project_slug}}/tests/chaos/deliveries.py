@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, NullPool, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from app.persistence.tables import event_log, reactions, received_events
+from app.persistence.event_tables import event_log, reactions, received_events
 from tests.chaos.bank import effects
 from tests.chaos.oracle import require, until
 from tests.chaos.stage import Database

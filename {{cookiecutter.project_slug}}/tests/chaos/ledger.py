@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import NullPool, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.persistence.tables import event_log
+from app.persistence.event_tables import event_log
 from tests.chaos.bank import accounts, effects, entries
 from tests.chaos.callers import Answer
 from tests.chaos.deposited import Deposited

@@ -13,8 +13,8 @@ from app.core.cqrs import EventRecord, OperationMetadata
 from app.domain.customer import Customer
 from app.domain.order import Order
 from app.domain.order_events import OrderedPizza
+from app.persistence.event_tables import event_log
 from app.persistence.events.stored_event import row_of
-from app.persistence.tables import event_log
 from tests.chaos.deliveries import looking
 from tests.chaos.stage import Database
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from app.composition.container import running_service
-from app.persistence.tables import reactions
+from app.persistence.event_tables import reactions
 from tests.chaos import bank, batches, complaints, labels
 from tests.chaos.batches import Depositor
 from tests.chaos.commands import operator

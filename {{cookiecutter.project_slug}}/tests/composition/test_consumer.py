@@ -12,10 +12,10 @@ from app.core.broker import EventMessage
 from app.core.cqrs import DomainEvent, TransientError
 from app.core.cqrs.event_types import EventTypes
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import reactions, received_events
 from app.persistence.events import received_events as keeping
 from app.persistence.events.received_events import UNREADABLE
 from app.persistence.events.stored_event import StoredEvent
-from app.persistence.tables import reactions, received_events
 from tests.events import OTHERS, event_of
 
 

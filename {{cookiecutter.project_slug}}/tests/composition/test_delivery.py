@@ -19,8 +19,9 @@ from app.core.config import Settings
 from app.core.cqrs import BaseEventHandler, DomainEvent, EventRecord, OperationMetadata, RaisedEvent, event_handler
 from app.domain.user_events import UserCreated
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import event_log, inbox, reactions, received_events
 from app.persistence.events.stored_event import row_of
-from app.persistence.tables import event_log, inbox, notifications, reactions, received_events
+from app.persistence.tables import notifications
 from tests.core.cqrs.support import within_patience
 from tests.events import event_of, let_wait
 from tests.rows import rows_of

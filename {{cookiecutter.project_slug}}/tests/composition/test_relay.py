@@ -12,9 +12,9 @@ from app.composition.relay import Relay
 from app.core.broker import BrokerDownError
 from app.core.config import Settings
 from app.persistence.engine.database import Database
-from app.persistence.events.outbox import Claimed
+from app.persistence.event_tables import reactions
+from app.persistence.events.reaction import Claimed
 from app.persistence.events.stored_event import StoredEvent
-from app.persistence.tables import reactions
 from tests.core.cqrs.support import PATIENCE, within_patience
 from tests.events import (
     HANDLER,

@@ -13,7 +13,8 @@ from app.core.config import Settings
 from app.core.cqrs import CQRSBus
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.update_user_handler import UpdateUserCommand
-from app.persistence.tables import event_log, roles, users
+from app.persistence.event_tables import event_log
+from app.persistence.tables import roles, users
 from tests.core.cqrs.support import within_patience
 from tests.lifespan import service_with
 from tests.persistence.meddling import WAYS, Meddle, RenameAndAsk, Way

@@ -14,15 +14,9 @@ from app.core.cqrs import TransientError
 from app.core.cqrs.testing import FixedClock
 from app.persistence import sweeping
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import event_log, inbox, received_events
 from app.persistence.sweeping import Sweeper
-from app.persistence.tables import (
-    event_log,
-    idempotency_keys,
-    inbox,
-    login_sessions,
-    received_events,
-    refresh_tokens,
-)
+from app.persistence.tables import idempotency_keys, login_sessions, refresh_tokens
 from tests.core.cqrs.support import within_patience
 from tests.events import event_of, store
 from tests.rows import rows_of

@@ -29,9 +29,9 @@ from app.domain.user import User
 from app.domain.user_events import UserDeactivated, UserUpdated
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
-from app.persistence.engine.sessions import hold
+from app.persistence.engine.sessions import finished, hold
 from app.persistence.tables import registrations, users
-from app.persistence.unit_of_work import SqlUnitOfWork, finished
+from app.persistence.unit_of_work import SqlUnitOfWork
 from tests.core.cqrs.support import Happened, HappenedToo, Thing
 from tests.persistence import commands as send
 from tests.persistence.meddling import somebody

@@ -10,7 +10,6 @@ from app.core.cqrs import ConfigurationError, CQRSError, ServiceUnavailableError
 from app.dependencies import Service
 from app.persistence.engine.database import Database
 from app.persistence.schema import applied
-from app.persistence.schema.migrate import require_complete
 from app.persistence.schema.revisions import Revisions
 
 PATIENCE_SECONDS = 2.0
@@ -40,7 +39,7 @@ async def _check(database: Database, revisions: Revisions) -> None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS), database.reading_engine.connect() as connection:
             record = await connection.run_sync(applied.read)
-        require_complete(record, revisions)
+        record.require_complete(revisions)
     except ConfigurationError as error:
         raise ServiceUnavailableError(error.message) from error
     except (CQRSError, SQLAlchemyError, TimeoutError) as error:

@@ -2,8 +2,10 @@
 
 database                     the engines: one for writing, one for reading only, one for delivering events
 sqlite, postgresql, pooler   how each engine connects; what PgBouncer needs
-errors                       translates database errors into errors of the bus
-sessions, guarding           sessions of units of work and read-only ones; optimistic locking of aggregates
+errors, postgresql_errors    translates database errors into errors of the bus
+sessions                     the base of all sessions, and read-only ones
+unit_session, savepoints     sessions of units of work, and their savepoints
+guarding                     optimistic locking of aggregates
 mapping                      maps aggregates to tables
 upsert                       INSERTs of rows that may already exist
 advisory_lock                mutual exclusion between processes

@@ -6,7 +6,8 @@ from app.core.config import Settings
 from app.core.cqrs import PolicyError
 from app.persistence.engine import postgresql, sqlite
 from app.persistence.engine.mapping import map_aggregates
-from app.persistence.engine.sessions import ReadSession, UnitSession, session_on
+from app.persistence.engine.sessions import ReadSession, session_on
+from app.persistence.engine.unit_session import UnitSession
 
 LEVELS_OF_POSTGRESQL = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 

@@ -14,7 +14,7 @@ from sqlalchemy import Select, bindparam, func, inspect, select, tuple_
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty, Session
 
 from app.core.cqrs import AggregateRoot, ConfigurationError
-from app.persistence.tables import event_log
+from app.persistence.event_tables import event_log
 
 
 def require_versions(mappers: Iterable[Mapper[Any]]) -> None:

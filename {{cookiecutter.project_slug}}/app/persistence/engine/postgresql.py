@@ -7,15 +7,14 @@ another connection, so with `DATABASE_POOLER` they are set in each transaction.
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ExceptionContext, Index, PrimaryKeyConstraint, UniqueConstraint, event, text
+from sqlalchemy import ExceptionContext, event, text
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
-from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, ServiceUnavailableError, TransientError
-from app.persistence.engine.errors import ConnectionPool, lost_connection, read_only, taken, translate_errors, unusable
-from app.persistence.engine.pooler import STATEMENT_MODE, connect_args, pooled, require_transactions, torn
-from app.persistence.tables import metadata
+from app.persistence.engine.errors import ConnectionPool, translate_errors
+from app.persistence.engine.pooler import connect_args, pooled, require_transactions, torn
+from app.persistence.engine.postgresql_errors import NEEDS_TRANSACTION, classify
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 RELAY_CONNECTIONS = 5
@@ -24,14 +23,6 @@ LONGEST_RELAY_PAUSE_SECONDS = 300
 """How long a transaction of the relay may be idle before the server ends it."""
 TRUSTED_SECONDS = 1.0
 """A connection used this recently is assumed to be alive: a ping takes three round trips."""
-
-TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
-"""Serialisation failure, deadlock, lock timeout, too many connections."""
-
-NEEDS_TRANSACTION = "25P01"
-
-LOST = frozenset({"57P01", "57P02", "57P03", "25P03"})
-"""The server is shutting down or starting, or it ended an idle transaction. 08xxx counts as lost, too."""
 
 
 def writing_engine(settings: Settings) -> AsyncEngine:
@@ -142,33 +133,6 @@ def _limits(settings: Settings) -> dict[str, str]:
     return {name: str(round(value * 1000)) for name, value in seconds.items()}
 
 
-def classify(error: BaseException) -> CQRSError | None:
-    """Translate an error of PostgreSQL by its SQLSTATE, which is more precise than the driver's classes."""
-    state = str(getattr(error, "sqlstate", None) or "")
-    if state in TRANSIENT:
-        return TransientError("The service is busy, try again in a moment.")
-    if state == "08P01" and "startup parameter" in str(error):
-        return pooled()
-    if state.startswith("08") and STATEMENT_MODE in str(error):
-        return torn()
-    if state in LOST or state.startswith("08"):
-        return lost_connection()
-    if state == "57014":
-        return ServiceUnavailableError("The database took too long.")
-    if state == "23505":
-        return taken(*_violated(error.__cause__))
-    if state == "23503":
-        return ConflictError("This refers to something that does not exist, or is still referred to.")
-    if state == "3D000" or state.startswith("28"):
-        return unusable()
-    if state == NEEDS_TRANSACTION:
-        return ConfigurationError(
-            "A server-side cursor needs a transaction, which queries do not have. Before the first statement: "
-            "`await at_one_moment(self.session)`, of app.persistence.engine.sessions."
-        )
-    return read_only() if state == "25006" else None
-
-
 async def require_settings(settings: Settings, writing: AsyncEngine, reading: AsyncEngine) -> None:
     """Make sure that transactions have the configured time-outs and read-only mode, and that no unknown pooler exists.
 
@@ -200,12 +164,3 @@ async def require_no_pooler(settings: Settings, engine: AsyncEngine) -> None:
         driver: Any = (await connection.get_raw_connection()).driver_connection
         if await connection.scalar(text("SELECT pg_backend_pid()")) != driver.get_server_pid():
             raise pooled()
-
-
-def _violated(error: Any) -> tuple[str, list[str]]:
-    """The table and columns of the constraint that asyncpg's error names."""
-    table = metadata.tables.get(error.table_name or "")
-    for unique in () if table is None else (*table.constraints, *table.indexes):
-        if isinstance(unique, (PrimaryKeyConstraint, UniqueConstraint, Index)) and unique.name == error.constraint_name:
-            return error.table_name, [column.name for column in unique.columns]
-    return error.table_name or "", []

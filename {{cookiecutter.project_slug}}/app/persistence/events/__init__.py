@@ -2,7 +2,10 @@
 
 event_log, stored_event    the log, and an event as a row of it
 event_sourcing             aggregates that are stored only as their events
-outbox, outbox_statements  which events wait for which handlers, and which process has claimed them
+fan_out                    inserts a reaction for each handler of each new event
+outbox, reaction           which process has claimed which reactions, and the outcome of each
+outbox_statements          SQL statements and locks of the outbox
+inbox                      which handlers have processed which events
 received_events            stores incoming events of other services, each once
 waiting_events             how operators retry or discard failed events, dead letters included: `app outbox`
 outbox_statistics          how many events wait, and for how long

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.core.cqrs import ConcurrencyError, ConflictError, EventRecord
 from app.persistence.engine.errors import final
+from app.persistence.event_tables import event_log
 from app.persistence.events.stored_event import StoredEvent, columns_of, row_of
-from app.persistence.tables import event_log
 
 INSERT = insert(event_log)
 

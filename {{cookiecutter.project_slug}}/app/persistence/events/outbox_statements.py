@@ -3,19 +3,18 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    RowMapping,
     Select,
     and_,
     bindparam,
     delete,
-    exists,
     func,
     literal,
-    or_,
     select,
     tuple_,
     union_all,
@@ -23,11 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.persistence.column_types import UtcDateTime
 from app.persistence.engine.database import Database
-from app.persistence.events.stored_event import columns_of
-from app.persistence.tables import UtcDateTime, event_log, reactions, received_events
+from app.persistence.event_tables import event_log, reactions, received_events
+from app.persistence.events.stored_event import StoredEvent, columns_of
 
-HANDED_OUT_AT_ONCE = 500
 _LOCK_ID = 0x6F757462
 _CLOCK = func.clock_timestamp(type_=UtcDateTime)
 """Read after the lock, which may take long: PostgreSQL evaluates the columns of a SELECT from left to right."""
@@ -102,7 +101,8 @@ def _promotion() -> Any:
 _PROMOTE = _promotion()
 
 
-def due(handlers: Sequence[str]) -> Any:
+@lru_cache(maxsize=100)
+def due(handlers: tuple[str, ...]) -> Any:
     """The due reactions, up to a limit for each handler; rows locked by other transactions are skipped."""
     r = reactions.c
 
@@ -115,74 +115,13 @@ def due(handlers: Sequence[str]) -> Any:
     return union_all(*selects) if selects else select(r.event_id, r.handler).where(literal(False))
 
 
-def lease(due: Any) -> Any:
+@lru_cache(maxsize=100)
+def lease(handlers: tuple[str, ...]) -> Any:
     """Claim the due reactions for a process."""
     r = reactions.c
-    lease = update(reactions).where(tuple_(r.event_id, r.handler).in_(select(due.cte("due"))))
+    lease = update(reactions).where(tuple_(r.event_id, r.handler).in_(select(due(handlers).cte("due"))))
     lease = lease.values(claimed_by=bindparam("by"), due_at=bindparam("until"))
     return lease.returning(r.event_id, r.handler, r.source, r.attempts)
-
-
-def new_of_our_own(handlers: Handlers) -> Select[*tuple[Any, ...]]:
-    """New events of this service, except those behind an earlier version with a higher id or of an unknown type."""
-    known = [name for source, name in handlers if source == OWN]
-    event, earlier = event_log.c, event_log.alias("earlier").c
-    comes_later = exists().where(
-        earlier.published_at.is_(None),
-        earlier.aggregate_type == event.aggregate_type,
-        earlier.aggregate_id == event.aggregate_id,
-        earlier.version < event.version,
-        or_(earlier.id > event.id, earlier.event_type.not_in(known)),
-    )
-    columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, event.event_type)
-    new = select(
-        *columns, literal(OWN).label("source"), literal(True).label("is_next"), literal(None).label("previous")
-    )
-    new = new.where(event.published_at.is_(None), event.event_type.in_(known), ~comes_later)
-    return new.order_by(event.id).limit(HANDED_OUT_AT_ONCE)
-
-
-def new_of_others(handlers: Handlers) -> Select[*tuple[Any, ...]]:
-    """New events of other services. `is_next`: no predecessor is known, or it was handed out, or its time is over."""
-    event, before = received_events.c, received_events.alias("before").c
-    came = exists().where(
-        before.source == event.source,
-        before.aggregate_type == event.aggregate_type,
-        before.aggregate_id == event.aggregate_id,
-        before.version == event.previous,
-        before.published_at.is_not(None),
-    )
-    waited = event.received_at <= bindparam("too_long_ago", type_=UtcDateTime)
-    columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, event.event_type, event.source)
-    new = select(*columns, or_(event.previous.is_(None), came, waited).label("is_next"), event.previous)
-    known = tuple_(event.source, event.event_type).in_(list(handlers))
-    return new.where(event.published_at.is_(None), known).order_by(event.id).limit(HANDED_OUT_AT_ONCE)
-
-
-def in_order(found: Sequence[RowMapping]) -> list[RowMapping]:
-    """The new events that may be handed out now, in order for each aggregate."""
-    ready: list[RowMapping] = []
-    going: set[tuple[Any, ...]] = set()
-    for event in sorted(found, key=lambda one: one["version"] or 0):
-        aggregate = (event["source"], event["aggregate_type"], event["aggregate_id"])
-        if event["is_next"] or (*aggregate, event["previous"]) in going:
-            going.add((*aggregate, event["version"]))
-            ready.append(event)
-    return ready
-
-
-def reaction_row(event: RowMapping, handler: str, due_at: datetime | None) -> dict[str, Any]:
-    copied = {name: event[name] for name in ("source", "aggregate_type", "aggregate_id", "version")}
-    return {
-        "event_id": event["id"],
-        "handler": handler,
-        **copied,
-        "due_at": due_at,
-        "claimed_by": None,
-        "attempts": 0,
-        "last_error": None,
-        "dead": False,
-    }
 
 
 def logged(public: Sequence[str]) -> Select[*tuple[Any, ...]]:
@@ -202,3 +141,20 @@ def _is_wanted(column: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 RECEIVED = select(*columns_of(received_events), received_events.c.previous).where(_is_wanted(received_events.c.id))
+
+
+async def events_of(
+    connection: AsyncConnection, claimed: Iterable[Any], logged: Select[*tuple[Any, ...]]
+) -> dict[UUID, tuple[StoredEvent, int | None]]:
+    """The events of claimed reactions: id -> event, and the version of the aggregate's previous public event."""
+    wanted: dict[bool, list[UUID]] = {True: [], False: []}
+    for event_id, _, source, _ in claimed:
+        wanted[source == OWN].append(event_id)
+    found: dict[UUID, tuple[StoredEvent, int | None]] = {}
+    # An event without a source may also have been received by a release that did not store sources.
+    for statement, ids in ((logged, wanted[True]), (RECEIVED, [*wanted[False], *wanted[True]])):
+        missing = [event_id for event_id in ids if event_id not in found]
+        if missing:
+            for *values, previous in await connection.execute(statement, {"ids": missing}):
+                found[values[0]] = (StoredEvent(*values), previous)
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, Table, exists, func, select, union_all
 
 from app.persistence.engine.database import Database
-from app.persistence.tables import event_log, reactions, received_events
+from app.persistence.event_tables import event_log, reactions, received_events
 
 NEW = "(new)"
 """In place of a handler's name: events that were not handed out yet."""

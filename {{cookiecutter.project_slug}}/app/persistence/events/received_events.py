@@ -6,10 +6,10 @@ from uuid import UUID
 from app.core.cqrs import CQRSError
 from app.persistence.engine.database import Database
 from app.persistence.engine.upsert import if_new
-from app.persistence.events.outbox import reason
+from app.persistence.event_tables import reactions, received_events
 from app.persistence.events.outbox_statements import transaction
+from app.persistence.events.reaction import reason
 from app.persistence.events.stored_event import StoredEvent
-from app.persistence.tables import reactions, received_events
 
 UNREADABLE = "(unreadable)"
 """In place of a handler's name: a message that no handler can process."""

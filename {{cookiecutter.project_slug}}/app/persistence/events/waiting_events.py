@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs import ConflictError
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import event_log, reactions, received_events
 from app.persistence.events.listen_notify import Bell
 from app.persistence.events.outbox_statements import LOCK, promote, writing
-from app.persistence.tables import event_log, reactions, received_events
 
 logger = structlog.get_logger(__name__)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Column, Date, Index, Integer, Table, Text, Uuid, text
 
-from app.persistence.tables import Json, Money, UtcDateTime, metadata
+from app.persistence.column_types import Json, Money, UtcDateTime
+from app.persistence.tables import metadata
 
 
 def _order() -> tuple[Column[Any], ...]:

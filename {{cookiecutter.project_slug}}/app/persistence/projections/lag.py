@@ -19,8 +19,8 @@ from sqlalchemy import (
 )
 
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import event_log
 from app.persistence.projections.projection import Projection
-from app.persistence.tables import event_log
 
 log = event_log.c
 Place = tuple[str, int]

@@ -1,6 +1,9 @@
 """Schema migrations.
 
 revisions   the migrations in the code, as a graph
-applied     the record of the migrations applied to a database
-migrate     `app db`: applies migrations, and refuses inconsistent states
+applied     the migrations applied to a database, and whether the service may start on it
+record      writes the record of them
+steps       applies and reverts migrations one by one
+runner      a connection that holds the lock for migrations
+migrate     the commands of `app db`
 """

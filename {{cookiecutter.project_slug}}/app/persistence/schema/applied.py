@@ -4,31 +4,17 @@ Alembic's own table has only the last. It is still written, for older releases t
 written last, something other than `app db` has migrated the database.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 
 import structlog
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Connection,
-    DateTime,
-    MetaData,
-    String,
-    Table,
-    Text,
-    delete,
-    insert,
-    inspect,
-    select,
-    update,
-)
+from sqlalchemy import Boolean, Column, Connection, DateTime, MetaData, String, Table, Text, inspect, select
 
 from app.core.config import UNNAMED
-from app.core.cqrs import ConfigurationError
-from app.persistence.schema.revisions import BEFORE_THE_RECORD, Revisions
+from app.core.cqrs import ConfigurationError, TransientError
+from app.persistence.engine.database import Database
+from app.persistence.engine.errors import unusable
+from app.persistence.schema.revisions import Revisions
 
 SERVICE = "service"
 """The key in `connection.info` under which a migrating connection has the name of its service."""
@@ -82,7 +68,7 @@ class Applied:
         """
         if self.services and service not in {*self.services, UNNAMED}:
             raise ConfigurationError(
-                f"The database is that of {_listed(self.services)}, and this is {service}: set DATABASE_URL to one of "
+                f"The database is that of {listed(self.services)}, and this is {service}: set DATABASE_URL to one of "
                 f"its own. If it is the same service under a new name, say `app db mark {min(self.heads)} applied`."
             )
 
@@ -100,10 +86,25 @@ class Applied:
             )
         if self.exists and self.versions != self.heads:
             raise ConfigurationError(
-                f"Something else than `app db` has migrated this database: it was at {_listed(self.heads)}, and "
-                f"alembic_version says {_listed(self.versions)}. Say for each migration in question "
+                f"Something else than `app db` has migrated this database: it was at {listed(self.heads)}, and "
+                f"alembic_version says {listed(self.versions)}. Say for each migration in question "
                 "`app db mark REVISION applied`, or `missing`."
             )
+
+    def require_complete(self, revisions: Revisions) -> None:
+        """Make sure that the database has all migrations of the code; it may have more.
+
+        Raises:
+            ConfigurationError: if not, or if the record is ambiguous; the message says what to run.
+        """
+        if not self.exists:
+            state = "has no record of its migrations yet" if self.versions else "has no tables yet"
+            raise ConfigurationError(
+                f"The database {state}, but needs migration {revisions.newest}: run `app db upgrade`."
+            )
+        self.require_clear()
+        if missing := self.missing(revisions):
+            raise ConfigurationError(f"The database lacks the migrations {', '.join(missing)}: run `app db upgrade`.")
 
 
 def read(connection: Connection) -> Applied:
@@ -124,60 +125,25 @@ def read(connection: Connection) -> Applied:
     )
 
 
-def begin_record(connection: Connection, revisions: Revisions) -> set[str]:
-    """Create the record if there is none.
+def listed(revisions: Iterable[str]) -> str:
+    """Their names, as a sentence has them."""
+    return ", ".join(sorted(revisions)) or "none"
 
-    An older database is assumed to have had all migrations up to its last one, except those that the template has
-    inserted there later: they came with the record or after it.
 
-    Returns:
-        The migrations that are assumed to be applied.
+async def require_migrated(database: Database, revisions: Revisions) -> None:
+    """Make sure, when the service starts, that the database is its own, and has all migrations of the code.
 
     Raises:
-        ConfigurationError: if the database is at a migration that the code does not have.
+        ConfigurationError: if not, or if the record is ambiguous; the message says what to do.
     """
-    found = read(connection)
-    if found.exists:
-        return set()
-    if strange := found.versions.difference(revisions.known):
-        raise ConfigurationError(
-            f"The database is at migration {_listed(strange)}, which this code does not have, and has no record of "
-            "those before it: run `app db upgrade` of the code that has it."
-        )
-    schema.create_all(connection)
-    had = {one for one in revisions.up_to(found.versions) if BEFORE_THE_RECORD.match(one)}
-    if had:
-        logger.warning("applied_migrations_assumed", revisions=sorted(had))
-        note(connection, revisions, finished=had)
-    return had
-
-
-def note(
-    connection: Connection,
-    revisions: Revisions,
-    *,
-    begun: Collection[str] = (),
-    finished: Collection[str] = (),
-    missing: Collection[str] = (),
-) -> None:
-    """Record which migrations are begun, finished or missing. Unless some are begun, the heads are updated, too."""
-    connection.execute(delete(RECORD).where(RECORD.c.revision.in_([*begun, *finished, *missing])))
-    moment, service = datetime.now(UTC), connection.info[SERVICE]
-    rows: list[dict[str, Any]] = [{"revision": one, "applied_at": None} for one in begun]
-    rows += [{"revision": one, "applied_at": moment} for one in finished]
-    if rows:
-        connection.execute(insert(RECORD).values(is_head=False, service=service), rows)
-    if not begun:
-        _write_heads(connection, revisions, read(connection))
-
-
-def _write_heads(connection: Connection, revisions: Revisions, now: Applied) -> None:
-    heads = {*revisions.heads_of(now.finished), *now.finished.difference(revisions.known)}
-    connection.execute(update(RECORD).values(is_head=RECORD.c.revision.in_(heads)))
-    connection.execute(delete(VERSION))
-    if heads:
-        connection.execute(insert(VERSION), [{"version_num": one} for one in sorted(heads)])
-
-
-def _listed(revisions: Iterable[str]) -> str:
-    return ", ".join(sorted(revisions)) or "none"
+    try:
+        await database.require_settings()
+        async with database.reading_engine.connect() as connection:
+            record = await connection.run_sync(read)
+    except TransientError as error:
+        raise unusable() from error
+    record.require_of(database.service_name)
+    record.require_complete(revisions)
+    if strange := record.unknown(revisions):
+        # During a rollout, a process of the old release may start on the new schema.
+        logger.warning("database_is_newer", revisions=strange, newest_known=revisions.newest)

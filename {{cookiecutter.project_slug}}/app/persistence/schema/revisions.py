@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
@@ -65,6 +66,13 @@ class Revisions:
                 'join them by a third: `app db revision --merge "what they are"`.'
             )
         return last[0]
+
+    def name_for_now(self) -> str:
+        """A name for the next revision: the current time, or shortly after it, where that is taken."""
+        moment = datetime.now(UTC)
+        while (name := f"{moment:%Y%m%d%H%M%S}") in self._before:
+            moment += timedelta(seconds=1)
+        return name
 
     def up_to(self, revisions: Iterable[str]) -> set[str]:
         """These revisions and all that come before them."""

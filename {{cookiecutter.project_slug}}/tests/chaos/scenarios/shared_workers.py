@@ -7,7 +7,7 @@ from itertools import cycle
 from sqlalchemy import select
 
 from app.composition.container import running_service
-from app.persistence.tables import event_log
+from app.persistence.event_tables import event_log
 from tests.chaos import bank, batches, deposited, listener
 from tests.chaos.batches import Depositor
 from tests.chaos.brokers import Nats, RabbitMq, Redis

@@ -11,8 +11,9 @@ from app.core.cqrs.testing import failing_commits
 from app.domain.menu import Changes, PizzaWish
 from app.handlers.order.update_menu_handler import UpdateMenuCommand
 from app.persistence.access import SYSTEM
+from app.persistence.event_tables import event_log
 from app.persistence.order_tables import order_lines, orders
-from app.persistence.tables import event_log, idempotency_keys
+from app.persistence.tables import idempotency_keys
 from tests.orders import MARGHERITA, PEPPERONI, completed, happened, place_order, placed, staff, stored_order
 from tests.rows import rows_of
 from tests.users import People, Person

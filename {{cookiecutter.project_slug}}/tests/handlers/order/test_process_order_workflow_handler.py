@@ -11,7 +11,7 @@ from app.domain.order_wish import MOST_PIZZAS, MOST_TOPPINGS
 from app.handlers.order.process_order_workflow_handler import CancelDeclinedOrderHandler, ChargePlacedOrderHandler
 from app.handlers.order.process_payment_handler import ProcessPaymentCommand
 from app.handlers.order.update_menu_handler import UpdateMenuCommand
-from app.persistence.tables import event_log
+from app.persistence.event_tables import event_log
 from tests.orders import cooking, done, happened, payments_of, placed, stored_order
 from tests.rows import deliver_again, rows_of
 from tests.users import People, Person

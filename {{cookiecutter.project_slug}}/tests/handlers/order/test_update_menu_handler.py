@@ -7,7 +7,7 @@ from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.domain.menu import Changes
 from app.handlers.order.update_menu_handler import UpdateMenuCommand
-from app.persistence.tables import event_log
+from app.persistence.event_tables import event_log
 from tests.orders import MARGHERITA, place_order, stored_order
 from tests.rows import rows_of
 from tests.users import People, Person

@@ -11,11 +11,12 @@ from app.composition.container import RunningService
 from app.core.config import Settings
 from app.core.cqrs import ConflictError, CQRSBus, CQRSError, OperationStatus, TransientError
 from app.core.cqrs.ids import uuid7
-from app.persistence.engine import postgresql
+from app.persistence.engine import postgresql, postgresql_errors
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
+from app.persistence.event_tables import event_log
 from app.persistence.repositories.user_repository import UserRepository
-from app.persistence.tables import event_log, registrations, user_roles
+from app.persistence.tables import registrations, user_roles
 from tests.core.cqrs.support import within_patience
 from tests.databases import settings_for
 from tests.persistence import commands as send
@@ -210,8 +211,8 @@ async def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
 def test_a_server_that_goes_away_is_lost(state: str) -> None:
     error = RuntimeError()
     error.sqlstate = state  # type: ignore[attr-defined]
-    assert isinstance(postgresql.classify(error), LostConnectionError)
+    assert isinstance(postgresql_errors.classify(error), LostConnectionError)
 
 
 def test_a_driver_that_says_nothing_is_not_classified() -> None:
-    assert postgresql.classify(RuntimeError("no state")) is None
+    assert postgresql_errors.classify(RuntimeError("no state")) is None

@@ -10,7 +10,7 @@ from app.composition.container import RunningService
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.testing import failing_commits
-from app.persistence.tables import event_log
+from app.persistence.event_tables import event_log
 from tests.lifespan import service_with
 from tests.persistence.accounts import AskBalance, Book, OpenAccount
 from tests.rows import rows_of

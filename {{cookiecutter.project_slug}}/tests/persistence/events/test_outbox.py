@@ -15,17 +15,12 @@ from app.core.cqrs.event_types import UnreadableEventError
 from app.core.cqrs.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
-from app.persistence.events import outbox as outbox_module
-from app.persistence.events import outbox_statements
-from app.persistence.events.outbox import (
-    GRACE_SECONDS,
-    LEASE_SECONDS,
-    Claimed,
-    Outbox,
-    Outcome,
-)
+from app.persistence.event_tables import reactions, received_events
+from app.persistence.events import fan_out, reaction
+from app.persistence.events.fan_out import GRACE_SECONDS
+from app.persistence.events.outbox import LEASE_SECONDS, Outbox
 from app.persistence.events.outbox_statements import LOCK, NO_LOCK, SHARED_LOCK, writing
-from app.persistence.tables import reactions, received_events
+from app.persistence.events.reaction import Claimed, Outcome
 from tests.core.cqrs.support import within_patience
 from tests.databases import until_held_up
 from tests.events import (
@@ -115,7 +110,7 @@ async def test_a_handler_gets_as_much_as_it_may_have_the_oldest_first(database: 
 async def test_more_events_than_are_handed_out_at_once_keep_their_order(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_statements, "HANDED_OUT_AT_ONCE", 3)
+    monkeypatch.setattr(fan_out, "HANDED_OUT_AT_ONCE", 3)
     await store(database, *(event_of("a", version) for version in (5, 4, 3, 2, 1)))  # as with clocks that are apart
     outbox = outbox_of(database)
     seen: list[int | None] = []
@@ -290,7 +285,7 @@ async def test_what_is_dead_is_reported(database: Database, attempts: int, is_de
 
 
 async def test_a_reason_is_not_longer_than_somebody_reads() -> None:
-    assert len(outbox_module.reason(ValueError("x" * 10_000))) == outbox_module.LONGEST_REASON
+    assert len(reaction.reason(ValueError("x" * 10_000))) == reaction.LONGEST_REASON
 
 
 async def test_a_reason_that_no_database_takes_is_stored_as_far_as_it_can_be(database: Database) -> None:

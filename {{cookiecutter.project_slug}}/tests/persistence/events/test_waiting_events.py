@@ -13,9 +13,9 @@ from app.core.cqrs import ConflictError
 from app.core.cqrs.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import event_log, received_events
 from app.persistence.events.outbox_statistics import NEW, Backlog, backlogs
 from app.persistence.events.waiting_events import dead_among, failed_events, purge, replay
-from app.persistence.tables import event_log, received_events
 from tests.events import HANDLER, claim, event_of, let_wait, outbox_of, store
 from tests.lifespan import service_with
 from tests.persistence.failing_reactions import telephone

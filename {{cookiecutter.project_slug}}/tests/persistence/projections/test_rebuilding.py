@@ -12,11 +12,11 @@ from app.core.config import Settings
 from app.core.cqrs import ConflictError
 from app.core.cqrs.event_types import UnreadableEventError
 from app.persistence.engine.database import Database
+from app.persistence.event_tables import event_log
 from app.persistence.events.stored_event import StoredEvent
 from app.persistence.projections import rebuilding
 from app.persistence.projections.lag import State, events_of, state_of
 from app.persistence.projections.live import fold_raised
-from app.persistence.tables import event_log
 from tests.databases import until_held_up
 from tests.events import event_of, store
 from tests.persistence.votes import TYPES, VOTES, counted, raised, rebuilt, stood, voted

@@ -12,7 +12,8 @@ import pytest
 from app.composition.container import RunningService, running_service
 from app.core.cqrs import CQRSBus, transactional
 from app.core.cqrs.testing import CrashPoint, MemoryBus, crash_at
-from app.persistence.tables import audit_log, event_log, users
+from app.persistence.event_tables import event_log
+from app.persistence.tables import audit_log, users
 from tests.core.cqrs.support import Do, DoMore, Happened, handler_of, within_patience
 from tests.core.cqrs.testing.crashing import registration
 from tests.databases import SqliteFiles, settings_for

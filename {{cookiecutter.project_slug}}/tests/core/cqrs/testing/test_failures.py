@@ -13,7 +13,8 @@ from app.core.cqrs import (
     transactional,
 )
 from app.core.cqrs.testing import FailingCommits, MemoryBus, MemoryUnitsOfWork, failing_commits, lost_answers
-from app.persistence.tables import audit_log, event_log, registrations, users
+from app.persistence.event_tables import event_log
+from app.persistence.tables import audit_log, registrations, users
 from tests.core.cqrs.support import Do, DoMore, Happened, handler_of
 from tests.rows import events_of, rows_of
 from tests.users import create_user
