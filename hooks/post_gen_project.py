@@ -38,6 +38,7 @@ MANIFEST: dict[tuple[str, str], tuple[str, ...]] = {
         "app/read_models/menu_views.py",
         "app/read_models/order_details.py",
         "app/read_models/order_shares.py",
+        "app/read_models/order_status.py",
         "app/read_models/order_summaries.py",
         "app/read_models/order_views.py",
         "app/read_models/popular_pizzas.py",

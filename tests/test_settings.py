@@ -13,7 +13,7 @@ PRINT_DEFAULTS = """
 import json
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
-from app.composition.container import found_providers
+from app.composition.wiring import found_providers
 found_providers()
 def derived(base):
     return [found for one in base.__subclasses__() for found in (one, *derived(one))]

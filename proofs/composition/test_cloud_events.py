@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from app.composition.cloud_events import LONGEST_BYTES, NoEventError, Received, decode, encode
+from app.composition.cloud_event_attributes import LONGEST_BYTES
+from app.composition.cloud_events import NoEventError, Received, decode, encode
 from app.core.cqrs import ConfigurationError, DomainEvent
 from app.core.cqrs.event_types import EventTypes, UnreadableEventError, UnreadableMessageError
 from app.core.cqrs.ids import uuid7
@@ -216,26 +217,26 @@ def test_what_is_no_event_is_told_from_what_is_broken(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"id": None}, "`id` is no text"),
-        ({"id": 7}, "`id` is no text"),
-        ({"id": ""}, "`id` is no text"),
-        ({"id": "é" * (LONGEST_BYTES // 2 + 1)}, "`id` is no text"),
+        ({"id": None}, "`id` is not a text"),
+        ({"id": 7}, "`id` is not a text"),
+        ({"id": ""}, "`id` is not a text"),
+        ({"id": "é" * (LONGEST_BYTES // 2 + 1)}, "`id` is not a text"),
         ({"id": "a\0b"}, "NUL"),
-        ({"time": None}, "`time` is no text"),
-        ({"time": "yesterday"}, "`time` is no moment"),
-        ({"time": "2026-01-02T12:00:00"}, "`time` is no moment"),
-        ({"time": "0001-01-01T00:00:00+14:00"}, "`time` is no moment"),
-        ({"data": None}, "`data` is no JSON object"),
-        ({"data": [1]}, "`data` is no JSON object"),
+        ({"time": None}, "`time` is not a text"),
+        ({"time": "yesterday"}, "`time` is not a time with its zone"),
+        ({"time": "2026-01-02T12:00:00"}, "`time` is not a time with its zone"),
+        ({"time": "0001-01-01T00:00:00+14:00"}, "`time` is not a time with its zone"),
+        ({"data": None}, "`data` is not a JSON object"),
+        ({"data": [1]}, "`data` is not a JSON object"),
         ({"data": {"ref": "a\0b"}}, "NUL"),
         ({"data": {"ref": {"a\0b": 1}}}, "NUL"),
-        ({"subject": "s" * (LONGEST_BYTES + 1), "sequence": 1}, "`subject` is no text"),
+        ({"subject": "s" * (LONGEST_BYTES + 1), "sequence": 1}, "`subject` is not a text"),
         ({"subject": "a\0b", "sequence": 1}, "NUL"),
-        ({"sequence": "x"}, "`sequence` is no whole number"),
-        ({"sequence": True}, "`sequence` is no whole number"),
-        ({"sequence": 2**31}, "`sequence` is no whole number"),
-        ({"sequence": -1}, "`sequence` is no whole number"),
-        ({"dataversion": 1.5}, "`dataversion` is no whole number"),
+        ({"sequence": "x"}, "`sequence` is not an integer"),
+        ({"sequence": True}, "`sequence` is not an integer"),
+        ({"sequence": 2**31}, "`sequence` is not an integer"),
+        ({"sequence": -1}, "`sequence` is not an integer"),
+        ({"dataversion": 1.5}, "`dataversion` is not an integer"),
         ({"subject": "s", "sequence": 2, "previous": 2}, "`previous` does not come before"),
     ],
 )

@@ -77,9 +77,7 @@ HANDLE = "    async def _handle(self, message) -> None: ...\n"
 )
 def test_a_handler_that_declares_nothing_is_refused(written: Written, content: str, kind: str) -> None:
     (problem,) = written.problems("react.py", content)
-    assert (
-        f"{NAME}.react.ReactHandler is a handler of nothing: declare what it handles with @{kind}_handler(" in problem
-    )
+    assert f"{NAME}.react.ReactHandler handles no message: declare it with @{kind}_handler(" in problem
 
 
 @pytest.mark.parametrize(
@@ -112,7 +110,7 @@ def test_a_base_of_handlers_is_none(written: Written, content: str) -> None:
 )
 def test_fields_of_what_is_no_dataclass_are_none(written: Written, content: str, fields: str) -> None:
     (problem,) = written.problems("ring.py", content)
-    assert f"{NAME}.ring.Ring has {fields}, but is no dataclass, so these are no fields: put @dataclass(" in problem
+    assert f"{NAME}.ring.Ring has {fields}, but is not a dataclass, so these are not fields: put @dataclass(" in problem
 
 
 @pytest.mark.parametrize(
@@ -165,7 +163,7 @@ def test_what_lies_where_nobody_looks_is_refused(written: Written, content: str)
     with pytest.raises(DiscoveryError) as refused:
         require_found([f"{NAME}.handlers"], NAME)
     said = str(refused.value)
-    assert f"{NAME}.features.lost.Lost is where nobody looks for such a class, and would not be used: move its" in said
+    assert f"{NAME}.features.lost.Lost is in a module that is not searched, so it would not be used: move the" in said
     assert "Found" not in said
     require_found([f"{NAME}.handlers", f"{NAME}.features"], NAME)
 
@@ -174,7 +172,7 @@ async def test_the_service_does_not_start_with_it(settings: Settings, monkeypatc
     module = ModuleType("app.features")
     monkeypatch.setitem(sys.modules, "app.features", module)
     exec(START + EVENT.replace("Rang", "Misplaced"), vars(module))
-    with pytest.raises(DiscoveryError, match=r"app\.features\.Misplaced is where nobody looks"):
+    with pytest.raises(DiscoveryError, match=r"app\.features\.Misplaced is in a module that is not searched"):
         async with running_service(settings):
             pass
 

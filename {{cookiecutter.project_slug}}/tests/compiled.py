@@ -14,12 +14,14 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 
 from app import main
-from app.composition import container
+from app.composition import container, wiring
+from app.persistence import provider
+from app.persistence.projections import projection
 
 
 def compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let services share what follows from the code alone: what is found in it, its wiring, its routes and its SQL."""
-    for module in (container, main):
+    for module in (container, wiring, main, projection, provider):
         monkeypatch.setattr(module, "discover", cache(module.discover))
     monkeypatch.setattr(make_factory, "_make_factory_by_class", cache(make_factory._make_factory_by_class))
     monkeypatch.setattr(code_builder, "compile", cache(compile), raising=False)

@@ -5,7 +5,8 @@ import app.adapters.traces_http
 import app.api.protocol
 import app.worker
 import tests.telemetry.service
-from app.composition.container import HANDLERS, found_providers
+from app.composition.container import HANDLERS
+from app.composition.wiring import found_providers
 from app.core.discovery import discover
 from app.main import found_routers
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from pydantic_settings import BaseSettings
 
-from app.composition.container import found_providers
+from app.composition.wiring import found_providers
 
 PORTS = {"nats": 4222, "amqp": 5672, "redis": 6379}
 PATIENCE_SECONDS = 20.0

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.composition.container import make_container
+from app.composition.wiring import make_container
 from app.core.cqrs import (
     BaseCommandHandler,
     BaseEventHandler,
@@ -58,13 +58,13 @@ def test_who_lives_as_long_as_the_service_cannot_have_what_an_operation_has(beha
     with pytest.raises(ConfigurationError) as refused:
         make_container(settings_for("sqlite:///x.db"), [Discovered(behaviors=[behavior])])
     said = str(refused.value)
-    assert f"{behavior.__name__} needs {needed}, which there is anew for each operation" in said
+    assert f"{behavior.__name__} lives as long as the service, but needs {needed}" in said
     assert "nobody provides" not in said
     assert "a query of its own through the bus" in said
 
 
 def test_what_nobody_provides_is_still_told_as_that() -> None:
-    with pytest.raises(ConfigurationError, match="WithNothing needs Unknown, which nobody provides"):
+    with pytest.raises(ConfigurationError, match="WithNothing needs Unknown, which nothing provides"):
         make_container(settings_for("sqlite:///x.db"), [Discovered(behaviors=[WithNothing])])
 
 

@@ -87,7 +87,7 @@ def test_a_database_from_before_the_record_gets_what_the_template_put_in(
     with refused("no record of its migrations yet", "run `app db upgrade`"):
         start(settings)
     scripts.are({**UPDATED, **own_line})
-    with refused("taken to have had 0001, 0002, 0003, 0004", "app db mark"):
+    with refused("assumed to have 0001, 0002, 0003, 0004", "app db mark"):
         migrate.upgrade(settings)  # none of the service's tables is there, so the database is not what it was taken for
     assert ran(settings) == sorted({**UPDATED, **own_line})
     migrate.upgrade(settings)
@@ -157,7 +157,7 @@ def test_alembic_reads_the_scripts(settings: Settings, scripts: Scripts) -> None
 
 def test_two_last_ones_are_joined_by_a_command(settings: Settings, scripts: Scripts) -> None:
     scripts.are({"0001": None, "a": "0001"})
-    with refused("nothing to be joined", "a is the last"):
+    with refused("nothing to merge", "a is the last"):
         migrate.merge_revisions("both")
     scripts.are({"0001": None, "a": "0001", "b": "0001"})
     answer = CliRunner().invoke(commands, ["db", "revision", "--merge", "both"])
@@ -199,7 +199,7 @@ def test_one_that_fails_is_named_and_leaves_nothing(settings: Settings, scripts:
 def test_one_that_cannot_come_late_is_named_with_what_it_should_precede(settings: Settings, scripts: Scripts) -> None:
     upgraded(settings, scripts, SHOP)
     scripts.are(UPDATED, **{"0002_1": BROKEN})
-    with refused("Migration 0002_1 failed", "It comes before 0003, which the database has"):
+    with refused("Migration 0002_1 failed", "It comes before 0003, which is already applied"):
         migrate.upgrade(settings)
     with refused("lacks the migrations 0002_1"):
         start(settings)
@@ -249,7 +249,7 @@ def test_what_was_committed_by_half_is_not_run_again_by_itself(
         migrate.upgrade(settings)
     scripts.are(line)
     for look in (migrate.upgrade, start, migrate.check):
-        with refused("Migration a was begun and has not ended", "app db mark a applied"):
+        with refused("Migration a was begun and did not end", "app db mark a applied"):
             look(settings)
     with refused("was begun"):
         migrate.downgrade(settings, "base")
@@ -295,10 +295,10 @@ def test_a_database_of_another_service_is_refused(empty_database_url: str, scrip
     north, south = (settings_for(empty_database_url, service_name=name) for name in ("north", "south"))
     upgraded(north, scripts, SHOP)
     for look in (start, migrate.upgrade, lambda settings: migrate.downgrade(settings, "base")):
-        with refused("that of north, and this is south", "DATABASE_URL", "app db mark 0004 applied"):
+        with refused("to north, and this is south", "DATABASE_URL", "app db mark 0004 applied"):
             look(south)
     scripts.are(UPDATED)
-    with refused("that of north, and this is south"):
+    with refused("to north, and this is south"):
         migrate.upgrade(south)
     assert ran(north) == sorted(SHOP)
 
@@ -309,7 +309,7 @@ def test_an_operator_is_not_shown_the_events_of_another_service(empty_database_u
     assert CliRunner().invoke(commands, ["outbox", "status"], env=north).exit_code == 0
     refusal = CliRunner().invoke(commands, ["outbox", "status"], env=south)
     assert refusal.exit_code == 1
-    assert "The database is that of north, and this is south" in refusal.stderr
+    assert "The database belongs to north, and this is south" in refusal.stderr
 
 
 def test_a_service_that_was_renamed_takes_its_database_along(empty_database_url: str, scripts: Scripts) -> None:
@@ -317,7 +317,7 @@ def test_a_service_that_was_renamed_takes_its_database_along(empty_database_url:
     upgraded(north, scripts, SHOP)
     migrate.mark(south, "0004", "applied")
     upgraded(south, scripts, UPDATED)
-    with refused("that of south, and this is north"):
+    with refused("to south, and this is north"):
         start(north)
 
 
@@ -328,7 +328,7 @@ def test_a_database_from_before_the_record_is_its_who_begins_it(empty_database_u
     with refused("app db check"):
         migrate.upgrade(south)
     start(south)
-    with refused("that of south"):
+    with refused("to south"):
         start(north)
 
 

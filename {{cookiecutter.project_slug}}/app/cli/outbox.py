@@ -71,7 +71,7 @@ def replay(
 
     meant = chosen(ids, every or (handler is not None and not ids))
     count = with_database(lambda database: waiting_events.replay(database, meant, handler))
-    typer.echo(f"{events(count)} will be tried again now.")
+    typer.echo(f"{events(count)} will be retried now.")
 
 
 @outbox_commands.command()
@@ -92,9 +92,9 @@ def purge(
     meant = chosen(ids, every or (handler is not None and not ids))
     dead = with_database(lambda database: waiting_events.dead_among(database, meant, handler))
     if dead and not yes:
-        typer.confirm(f"Give {events(dead)} up for ever?", abort=True)
+        typer.confirm(f"Discard {events(dead)} for ever?", abort=True)
     count = with_database(lambda database: waiting_events.purge(database, meant, handler))
-    typer.echo(f"{events(count)} given up.")
+    typer.echo(f"{events(count)} discarded.")
 
 
 def chosen(ids: list[UUID] | None, every: bool) -> list[UUID] | None:
@@ -104,7 +104,7 @@ def chosen(ids: list[UUID] | None, every: bool) -> list[UUID] | None:
         CommandError: if neither or both are given.
     """
     if bool(ids) == every:
-        raise CommandError("Say which events: their ids, or --all. `app outbox list` shows them.")
+        raise CommandError("Name the events by their ids, or use --all. `app outbox list` shows them.")
     return ids or None
 
 

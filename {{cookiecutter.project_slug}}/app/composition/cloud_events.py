@@ -3,29 +3,27 @@
 Only the attributes written by `encode` leave the service: not the caller's id, nor the rest of the stored metadata.
 """
 
-import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
 
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
+from app.composition.cloud_event_attributes import (
+    DIGITS,
+    check_storable,
+    event_id,
+    metadata_of,
+    number_of,
+    text_of,
+    time_of,
+)
 from app.core.cqrs import DomainEvent
-from app.core.cqrs.event_types import EventTypes, UnreadableMessageError, has_nul, normal_source
-from app.persistence.events.stored_event import LARGEST_VERSION, StoredEvent
+from app.core.cqrs.event_types import EventTypes, UnreadableMessageError, normal_source
+from app.persistence.events.stored_event import StoredEvent
 
 SPEC_VERSION = "1.0"
-LONGEST_BYTES = 1000
-"""Maximum length of an `id`, a `subject` and other texts. The parts of a `subject` are in database indexes."""
-DIGITS = 10
-"""Width of `sequence` and `previous`, padded with zeros: CloudEvents orders them as texts."""
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-_moment = TypeAdapter(AwareDatetime)
 
 
 class NoEventError(ValueError):
@@ -87,12 +85,12 @@ def decode(body: bytes, types: EventTypes) -> Received | None:
     taken = list(_taken(message, [_named(message, types)] if is_cloud_event else types.foreign))
     if len(taken) > 1:
         names = ", ".join(event_class.__name__ for event_class, _ in taken)
-        raise UnreadableMessageError(f"Several classes take this message for their event: {names}.")
+        raise UnreadableMessageError(f"Several event classes accept this message: {names}.")
     if taken:
         return _received(*taken[0])
     if is_cloud_event:
         return None
-    raise NoEventError("The message is no CloudEvent, and no class takes it.")
+    raise NoEventError("The message is not a CloudEvent, and no event class accepts it.")
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
@@ -101,7 +99,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise NoEventError("The message is not JSON.") from error
     if not isinstance(message, dict):
-        raise NoEventError("The message is no JSON object.")
+        raise NoEventError("The message is not a JSON object.")
     return message
 
 
@@ -130,92 +128,31 @@ def _taken(
 
 
 def _received(event_class: type[DomainEvent], said: dict[str, Any]) -> Received:
-    source, wire_id, data = normal_source(str(event_class.event_source)), _text(said, "id"), said.get("data")
+    source, wire_id, data = normal_source(str(event_class.event_source)), text_of(said, "id"), said.get("data")
     if not isinstance(data, dict):
-        raise UnreadableMessageError("`data` is no JSON object.")
-    version, previous = _number(said, "sequence"), _number(said, "previous")
+        raise UnreadableMessageError("`data` is not a JSON object.")
+    version, previous = number_of(said, "sequence"), number_of(said, "previous")
     if version is None or said.get("subject") is None:
         aggregate_type = aggregate_id = version = previous = None  # an order needs both a subject and a sequence
     else:
-        subject = _text(said, "subject")
+        subject = text_of(said, "subject")
         aggregate_type, aggregate_id = subject.split("/", 1) if "/" in subject else ("", subject)
     if previous is not None and version is not None and previous >= version:
         raise UnreadableMessageError("`previous` does not come before `sequence`.")
     event = StoredEvent(
-        id=_event_id(source, wire_id),
+        id=event_id(source, wire_id),
         aggregate_type=aggregate_type,
         aggregate_id=aggregate_id,
         version=version,
         event_type=event_class.event_type,
-        event_version=_number(said, "dataversion") or 1,
+        event_version=number_of(said, "dataversion") or 1,
         payload=data,
-        metadata=_metadata(said, source, wire_id),
-        occurred_at=_time(said),
+        metadata=metadata_of(said, source, wire_id),
+        occurred_at=time_of(said),
     )
-    _check_storable([event.payload, event.metadata, aggregate_type, aggregate_id])
+    check_storable([event.payload, event.metadata, aggregate_type, aggregate_id])
     return Received(source, previous, event)
-
-
-def _text(said: dict[str, Any], name: str) -> str:
-    text = said.get(name)
-    if not isinstance(text, str) or not text or len(text.encode()) > LONGEST_BYTES:
-        raise UnreadableMessageError(f"`{name}` is no text of 1 to {LONGEST_BYTES} bytes.")
-    return text
-
-
-def _number(said: dict[str, Any], name: str) -> int | None:
-    """A number attribute, which CloudEvents may also write as a text."""
-    number = said.get(name)
-    if number is None:
-        return None
-    if isinstance(number, str) and number.isascii() and number.isdecimal() and len(number) <= DIGITS:
-        number = int(number)
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= LARGEST_VERSION:
-        raise UnreadableMessageError(f"`{name}` is no whole number from 0 to {LARGEST_VERSION}.")
-    return number
 
 
 def _padded(number: int | None) -> str | None:
     return None if number is None else f"{number:0{DIGITS}}"
-
-
-def _time(said: dict[str, Any]) -> datetime:
-    try:
-        return _moment.validate_python(_text(said, "time")).astimezone(UTC)
-    except (ValidationError, OverflowError) as error:
-        raise UnreadableMessageError("`time` is no moment with its zone, as in 2026-01-02T03:04:05Z.") from error
-
-
-def _event_id(source: str, wire_id: str) -> UUID:
-    """A hash of source and id: two senders may use the same id. A UUIDv7 keeps its upper half, and so its order."""
-    made = uuid5(NAMESPACE_URL, f"{source}\n{wire_id}")
-    try:
-        sent = UUID(wire_id)
-    except ValueError:
-        return made
-    return UUID(int=(sent.int >> 64 << 64) | (made.int & (2**64 - 1))) if sent.version == 7 else made
-
-
-def _metadata(said: dict[str, Any], source: str, wire_id: str) -> dict[str, Any]:
-    """Metadata of the sender's operation, as far as the message has it; the wire id serves as the operation id.
-
-    The causation depth is kept, too: it detects infinite loops between two services.
-    """
-    traceparent, correlation_id, depth = (said.get(name) for name in ("traceparent", "correlationid", "causationdepth"))
-    known: dict[str, Any] = {"operation_id": wire_id, "source": source}
-    if isinstance(correlation_id, str) and 0 < len(correlation_id) <= LONGEST_BYTES:
-        known["correlation_id"] = correlation_id
-    if isinstance(traceparent, str) and TRACEPARENT.fullmatch(traceparent):
-        known["traceparent"] = traceparent
-    if isinstance(depth, int) and 0 < depth <= LARGEST_VERSION:
-        known["depth"] = int(depth)
-    return known
-
-
-def _check_storable(values: list[Any]) -> None:
-    if has_nul(values):
-        raise UnreadableMessageError("It holds a NUL character, which no database takes.")
-    try:
-        json.dumps(values, allow_nan=False)
-    except ValueError as error:
-        raise UnreadableMessageError("It holds a number that is too large.") from error

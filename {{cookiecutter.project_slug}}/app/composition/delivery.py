@@ -112,8 +112,8 @@ class EventDelivery:
             logger.warning(
                 "events_wait_for_handlers_that_are_gone",
                 handlers=missing,
-                what_to_do="Bring them back, by @event_handler(..., name=...) if they have other names now, or give "
-                "the events up: app outbox purge --handler NAME.",
+                what_to_do="Restore the handlers, with @event_handler(..., name=...) if they were renamed, or discard "
+                "the events: app outbox purge --handler NAME.",
             )
 
     def _tell_of_missing_broker(self, bus: CQRSBus) -> None:
@@ -122,5 +122,5 @@ class EventDelivery:
             logger.info(
                 "events_of_others_are_not_heard",
                 services=sorted(map(str, unheard)),
-                what_to_do="Set BROKER_URL to the broker of these services: without one nobody brings their events.",
+                what_to_do="Set BROKER_URL to the broker of these services: without one their events do not arrive.",
             )

@@ -85,10 +85,10 @@ class MenuItem(AggregateRoot):
     name: str
     description: str
     category: str
-    base_price: Decimal
-    preparation_minutes: int
     sizes: list[str]
     toppings: list[str]
+    base_price: Decimal
+    preparation_minutes: int
     is_seasonal: bool
     is_available: bool
 

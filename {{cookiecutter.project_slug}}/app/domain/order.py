@@ -8,18 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from app.core.cqrs import AggregateRoot, BadRequestError, ConflictError
+from app.domain import order_events as events
 from app.domain.customer import Customer
-from app.domain.order_events import (
-    CookingStarted,
-    OrderAddressUpdated,
-    OrderCancelled,
-    OrderCompleted,
-    OrderedPizza,
-    OrderPlaced,
-    PaymentDeclined,
-    PaymentProcessed,
-    PizzaReady,
-)
+from app.domain.order_events import OrderedPizza
 from app.domain.order_line import OrderLine, OrderStatus, PaymentMethod, PaymentStatus
 from app.domain.payments import WrongAmountError
 
@@ -73,7 +64,7 @@ class Order(AggregateRoot):
         order = cls(id, customer, pizzas, placed_at)
         order.payment_method, order.card_token = payment_method, card_token
         order._raise(
-            OrderPlaced,
+            events.OrderPlaced,
             customer_name=customer.name,
             customer_phone=customer.phone,
             customer_address=customer.address,
@@ -100,21 +91,16 @@ class Order(AggregateRoot):
     def pay(self, payment_id: str, now: datetime) -> None:
         """Record that the customer was charged."""
         self.payment_status, self.payment_id = "paid", payment_id
-        self._raise(PaymentProcessed, payment_id=payment_id, amount=self.total, paid_at=now)
+        self._raise(events.PaymentProcessed, payment_id=payment_id, amount=self.total, paid_at=now)
 
     def decline(self, reason: str, now: datetime) -> None:
         """Record that the customer could not be charged; a repetition changes nothing."""
         if self.payment_status != "declined":
             self.payment_status = "declined"
-            self._raise(PaymentDeclined, amount=self.total, reason=reason, declined_at=now)
+            self._raise(events.PaymentDeclined, amount=self.total, reason=reason, declined_at=now)
 
     def start_cooking(self, kitchen_staff_id: str, minutes: int, now: datetime) -> None:
-        """Start to cook the order.
-
-        Args:
-            kitchen_staff_id: the cook.
-            minutes: the estimated cooking time.
-            now: the current time.
+        """Start to cook the order; `minutes` is the estimated cooking time.
 
         Raises:
             ConflictError: if the order is not pending.
@@ -123,7 +109,7 @@ class Order(AggregateRoot):
         self.status = "cooking"
         self.estimated_ready_at = now + timedelta(minutes=minutes)
         self._raise(
-            CookingStarted,
+            events.CookingStarted,
             kitchen_staff_id=kitchen_staff_id,
             estimated_cooking_time_minutes=minutes,
             started_at=now,
@@ -137,17 +123,10 @@ class Order(AggregateRoot):
             BadRequestError: if the order has no such pizza.
             ConflictError: if the order is not being cooked, or the pizza is ready already.
         """
-        if not 0 <= index < len(self.lines):
-            raise BadRequestError(
-                f"Its pizzas are numbered 0 to {len(self.lines) - 1}.", details={"index": "is no pizza of it"}
-            )
-        self._require("cooking")
-        line = self.lines[index]
-        if line.is_ready:
-            raise ConflictError("This pizza is ready already.")
+        line = self._line_in_oven(index)
         line.is_ready = True
         self._raise(
-            PizzaReady,
+            events.PizzaReady,
             pizza_index=index,
             pizza_id=line.pizza_id,
             preparation_minutes=line.preparation_minutes,
@@ -156,7 +135,7 @@ class Order(AggregateRoot):
         )
         if all(line.is_ready for line in self.lines):
             self.status = "completed"
-            self._raise(OrderCompleted, **self._summary, completed_at=now)
+            self._raise(events.OrderCompleted, **self._summary, completed_at=now)
 
     def cancel(self, reason: str, now: datetime) -> None:
         """Cancel the order.
@@ -166,7 +145,7 @@ class Order(AggregateRoot):
         """
         self._require("pending")
         self.status = "cancelled"
-        self._raise(OrderCancelled, **self._summary, reason=reason, payment_id=self.payment_id, cancelled_at=now)
+        self._raise(events.OrderCancelled, **self._summary, reason=reason, payment_id=self.payment_id, cancelled_at=now)
 
     def send_to(self, address: str) -> None:
         """Change the address of the order; the same address changes nothing.
@@ -177,7 +156,17 @@ class Order(AggregateRoot):
         self._require("pending")
         if address != self.customer_address:
             self.customer_address = address
-            self._raise(OrderAddressUpdated, customer_address=address)
+            self._raise(events.OrderAddressUpdated, customer_address=address)
+
+    def _line_in_oven(self, index: int) -> OrderLine:
+        if not 0 <= index < len(self.lines):
+            raise BadRequestError(
+                f"Its pizzas are numbered 0 to {len(self.lines) - 1}.", details={"index": "is not a pizza of it"}
+            )
+        self._require("cooking")
+        if self.lines[index].is_ready:
+            raise ConflictError("This pizza is ready already.")
+        return self.lines[index]
 
     @property
     def _summary(self) -> dict[str, Any]:

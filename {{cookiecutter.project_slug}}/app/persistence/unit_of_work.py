@@ -147,11 +147,7 @@ class SqlUnitsOfWork:
         return SqlUnitOfWork(lambda: self._database.writing(isolation_level), self._keys)
 
     def check(self, isolation_level: str) -> None:
-        """Refuse an isolation level that the database lacks.
-
-        Raises:
-            PolicyError: if the database lacks it.
-        """
+        """Refuse an isolation level that the database lacks; see `Database.check_level`."""
         self._database.check_level(isolation_level)
 
     async def has_received(self, event_id: UUID, handler: str) -> bool:

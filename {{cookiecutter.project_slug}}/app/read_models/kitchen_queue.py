@@ -6,16 +6,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.order_events import (
-    CookingStarted,
-    OrderCancelled,
-    OrderCompleted,
-    OrderEvent,
-    OrderPlaced,
-    PizzaReady,
-)
+from app.domain.order_events import CookingStarted, OrderEvent, OrderPlaced, PizzaReady
 from app.persistence.mappings.order_read_tables import IN_THE_KITCHEN, kitchen_queue
 from app.persistence.projections import Projection, Row
+from app.read_models.order_status import with_status
 from app.read_models.user_views import View
 
 STATUSES_IN_THE_KITCHEN = ("pending", "cooking")
@@ -40,33 +34,32 @@ def fold_queue(row: Row, event: OrderEvent) -> Row:
     """The row of an order after an event."""
     match event:
         case OrderPlaced():
-            wishes = [pizza.special_instructions for pizza in event.pizzas]
-            return {
-                "customer_name": event.customer_name,
-                "status": "pending",
-                "order_time": event.placed_at,
-                "started_at": None,
-                "estimated_ready_time": event.estimated_ready_time,
-                "pizza_count": len(event.pizzas),
-                "pizzas_ready": 0,
-                "total_preparation_minutes": sum(pizza.preparation_minutes for pizza in event.pizzas),
-                "special_instructions": [wish for wish in wishes if wish],
-            }
+            return _placed(event)
         case CookingStarted():
-            times = {"started_at": event.started_at, "estimated_ready_time": event.estimated_ready_time}
-            return {**row, "status": "cooking", **times}
+            row = {**row, "started_at": event.started_at, "estimated_ready_time": event.estimated_ready_time}
         case PizzaReady():
             return {**row, "pizzas_ready": row["pizzas_ready"] + 1}
-        case OrderCompleted():
-            return {**row, "status": "completed"}
-        case OrderCancelled():
-            return {**row, "status": "cancelled"}
-        case _:
-            return row
+    return with_status(row, event)
 
 
 PROJECTION = Projection("kitchen_queue", "Order", OrderEvent, kitchen_queue, fold_queue, in_transaction=True)
 """In the transaction: a cook must not see an order waiting that another has begun."""
+
+
+def _placed(event: OrderPlaced) -> Row:
+    wishes = [pizza.special_instructions for pizza in event.pizzas]
+    return {
+        "customer_name": event.customer_name,
+        "status": "pending",
+        "order_time": event.placed_at,
+        "started_at": None,
+        "estimated_ready_time": event.estimated_ready_time,
+        "pizza_count": len(event.pizzas),
+        "pizzas_ready": 0,
+        "total_preparation_minutes": sum(pizza.preparation_minutes for pizza in event.pizzas),
+        "special_instructions": [wish for wish in wishes if wish],
+    }
+
 
 SELECT_QUEUE = (
     select(*(kitchen_queue.c[name] for name in QueuedOrderView.model_fields))

@@ -6,8 +6,6 @@ from typing import Any
 from app.domain.order_events import (
     CookingStarted,
     OrderAddressUpdated,
-    OrderCancelled,
-    OrderCompleted,
     OrderedPizza,
     OrderEvent,
     OrderPlaced,
@@ -17,6 +15,7 @@ from app.domain.order_events import (
 )
 from app.persistence.mappings.order_read_tables import order_details
 from app.persistence.projections import Projection, Row
+from app.read_models.order_status import with_status
 
 
 def fold_details(row: Row, event: OrderEvent) -> Row:
@@ -31,15 +30,10 @@ def fold_details(row: Row, event: OrderEvent) -> Row:
         case PaymentDeclined():
             return {**row, "payment_status": "declined"}
         case CookingStarted():
-            return {**row, "status": "cooking", "estimated_ready_time": event.estimated_ready_time}
+            row = {**row, "estimated_ready_time": event.estimated_ready_time}
         case PizzaReady():
             return {**row, "pizzas": _with_ready(row["pizzas"], event.pizza_index)}
-        case OrderCompleted():
-            return {**row, "status": "completed"}
-        case OrderCancelled():
-            return {**row, "status": "cancelled"}
-        case _:
-            return row
+    return with_status(row, event)
 
 
 PROJECTION = Projection("order_details", "Order", OrderEvent, order_details, fold_details, in_transaction=True)

@@ -6,8 +6,9 @@ An order counts from the moment it is placed, on that day of the shop, until it 
 from collections.abc import Iterator
 from decimal import Decimal
 
-from app.domain.order_events import CookingStarted, OrderCancelled, OrderCompleted, OrderEvent, OrderPlaced
+from app.domain.order_events import OrderEvent, OrderPlaced
 from app.persistence.projections import Row
+from app.read_models.order_status import with_status
 from app.read_models.shop_days import shop_day
 
 
@@ -22,14 +23,8 @@ def fold_shares(row: Row, event: OrderEvent) -> Row:
                 "total": event.total,
                 "pizzas": [[pizza.pizza_id, pizza.size, str(pizza.price)] for pizza in event.pizzas],
             }
-        case CookingStarted():
-            return {**row, "status": "cooking"}
-        case OrderCompleted():
-            return {**row, "status": "completed"}
-        case OrderCancelled():
-            return {**row, "status": "cancelled"}
         case _:
-            return row
+            return with_status(row, event)
 
 
 def counts(row: Row) -> int:

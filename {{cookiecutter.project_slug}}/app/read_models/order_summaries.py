@@ -9,11 +9,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, literal, select, tuple_
 
 from app.domain.customer import phone_digits, phone_problem
-from app.domain.order_events import CookingStarted, OrderCancelled, OrderCompleted, OrderEvent, OrderPlaced
+from app.domain.order_events import CookingStarted, OrderEvent, OrderPlaced
 from app.domain.order_line import STATUSES
 from app.domain.text import only_problems
 from app.persistence.mappings.order_read_tables import order_summaries
 from app.persistence.projections import Projection, Row
+from app.read_models.order_status import with_status
 from app.read_models.user_views import View
 
 
@@ -46,13 +47,8 @@ def fold_summary(row: Row, event: OrderEvent) -> Row:
                 "estimated_ready_time": event.estimated_ready_time,
             }
         case CookingStarted():
-            return {**row, "status": "cooking", "estimated_ready_time": event.estimated_ready_time}
-        case OrderCompleted():
-            return {**row, "status": "completed"}
-        case OrderCancelled():
-            return {**row, "status": "cancelled"}
-        case _:
-            return row
+            row = {**row, "estimated_ready_time": event.estimated_ready_time}
+    return with_status(row, event)
 
 
 PROJECTION = Projection("order_summaries", "Order", OrderEvent, order_summaries, fold_summary, in_transaction=True)

@@ -20,9 +20,9 @@ class OrderedPizzaView(View):
     pizza_id: str
     name: str
     size: str
+    price: Decimal
     toppings: tuple[str, ...]
     special_instructions: str | None
-    price: Decimal
     is_ready: bool
 
 

@@ -58,10 +58,10 @@ def test_what_failed_is_listed_with_its_reason_on_one_line(run: Run, settings: S
 def test_a_replay_says_how_many(run: Run, settings: Settings) -> None:
     first, second = (put(settings, event_of(number, 1), OSError()) for number in "12")
 
-    assert run("outbox", "replay", first.id).stdout == "1 event will be tried again now.\n"
+    assert run("outbox", "replay", first.id).stdout == "1 event will be retried now.\n"
     assert [row["dead"] for row in objects(run("outbox", "list", "--json"))] == [False, True]
-    assert run("outbox", "replay", first.id, second.id).stdout == "2 events will be tried again now.\n"
-    assert run("outbox", "replay", "--all", "--handler", "Other").stdout == "0 events will be tried again now.\n"
+    assert run("outbox", "replay", first.id, second.id).stdout == "2 events will be retried now.\n"
+    assert run("outbox", "replay", "--all", "--handler", "Other").stdout == "0 events will be retried now.\n"
 
 
 def test_events_are_given_up_when_that_is_confirmed(run: Run, settings: Settings) -> None:
@@ -70,11 +70,11 @@ def test_events_are_given_up_when_that_is_confirmed(run: Run, settings: Settings
     one = objects(run("outbox", "list", "--json"))[0]["id"]
 
     refused = run("outbox", "purge", "--all", typed="n\n")
-    assert (refused.exit_code, "Give 3 events up for ever?" in refused.output) == (1, True)
+    assert (refused.exit_code, "Discard 3 events for ever?" in refused.output) == (1, True)
     assert len(objects(run("outbox", "list", "--json"))) == 3
-    assert "1 event given up." in run("outbox", "purge", one, typed="y\n").stdout
-    assert run("outbox", "purge", "--all", "--yes").stdout == "2 events given up.\n"
-    assert run("outbox", "purge", "--all").stdout == "0 events given up.\n"
+    assert "1 event discarded." in run("outbox", "purge", one, typed="y\n").stdout
+    assert run("outbox", "purge", "--all", "--yes").stdout == "2 events discarded.\n"
+    assert run("outbox", "purge", "--all").stdout == "0 events discarded.\n"
 
 
 def test_all_that_waits_for_a_handler_that_is_gone_is_given_up_by_its_name(run: Run, settings: Settings) -> None:
@@ -82,8 +82,8 @@ def test_all_that_waits_for_a_handler_that_is_gone_is_given_up_by_its_name(run: 
     put(settings, event_of("1", 2), handler="Gone")
     put(settings, event_of("2", 1), OSError())
     assert [row["handler"] for row in objects(run("outbox", "list", "--handler", "Gone", "--json"))] == []
-    assert "Give 2 events up for ever?" in run("outbox", "purge", "--handler", "Gone", typed="n\n").output
-    assert run("outbox", "purge", "--handler", "Gone", "--yes").stdout == "2 events given up.\n"
+    assert "Discard 2 events for ever?" in run("outbox", "purge", "--handler", "Gone", typed="n\n").output
+    assert run("outbox", "purge", "--handler", "Gone", "--yes").stdout == "2 events discarded.\n"
     assert [row["handler"] for row in objects(run("outbox", "status", "--json"))] == ["(new)", "Handler"]
 
 
@@ -93,8 +93,8 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(run: Run, settings: Settin
     unknown = uuid7()
 
     for arguments, told in (
-        ((), "Say which events: their ids, or --all."),
-        ((dead.id, "--all"), "Say which events: their ids, or --all."),
+        ((), "Name the events by their ids, or use --all."),
+        ((dead.id, "--all"), "Name the events by their ids, or use --all."),
         ((dead.id, unknown), f"waits with the id {unknown}: see `app outbox list`. Nothing was changed."),
     ):
         refused = run("outbox", command, *arguments, typed="y\n")
@@ -137,5 +137,5 @@ async def test_what_a_running_service_could_not_deliver_is_delivered_after_the_c
 
         replayed = await asyncio.to_thread(run, "outbox", "replay", "--all")
 
-        assert replayed.stdout == "1 event will be tried again now.\n"
+        assert replayed.stdout == "1 event will be retried now.\n"
         await telephone.until_reached_about(member.id, "UserCreated", "UserUpdated")

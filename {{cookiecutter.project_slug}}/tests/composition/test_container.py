@@ -9,7 +9,8 @@ from typing import Protocol
 import pytest
 
 from app import adapters
-from app.composition.container import RunningService, found_providers, make_container, running_service
+from app.composition.container import RunningService, running_service
+from app.composition.wiring import found_providers, make_container
 from app.core.config import Settings
 from app.core.cqrs import (
     BaseQueryHandler,
@@ -53,7 +54,7 @@ class AskHandler(BaseQueryHandler[Ask, str]):
 def test_a_dependency_that_nobody_provides_is_named_with_who_needs_it() -> None:
     with pytest.raises(ConfigurationError) as raised:
         make_container(settings_for("sqlite:///x.db"), [Discovered(handlers=[AskHandler])])
-    assert str(raised.value).startswith("AskHandler needs Crystal, which nobody provides: add it to a Provider in app/")
+    assert str(raised.value).startswith("AskHandler needs Crystal, which nothing provides: add it to a Provider in")
 
 
 async def test_every_handler_of_the_service_is_on_its_bus(service: RunningService) -> None:
@@ -192,7 +193,7 @@ def test_a_provider_is_found_by_the_name_of_its_file(
     (tmp_path / name).write_text(source)
     monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
     if found is None:
-        with pytest.raises(DiscoveryError, match=r"app\.adapters\.other_provider does not import .*Mend it"):
+        with pytest.raises(DiscoveryError, match=r"app\.adapters\.other_provider does not import .*Correct it"):
             found_providers()
     else:
         assert ("Spare" in [type(provider).__name__ for provider in found_providers()]) is found

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from app import adapters
-from app.composition import container
+from app.composition import wiring
 from app.composition.container import running_service
 from app.core.config import Settings
 from app.core.cqrs import Cache, Clock, ConfigurationError, CQRSBus
@@ -50,7 +50,7 @@ class ProviderFile:
 def provider_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProviderFile]:
     """A file that is found by its name."""
     monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
-    monkeypatch.setattr(container, "discover", discover)  # it forgets what it found for other tests
+    monkeypatch.setattr(wiring, "discover", discover)  # it forgets what it found for other tests
     yield ProviderFile(tmp_path / "reception_provider.py")
     sys.modules.pop("app.adapters.reception_provider", None)
 
@@ -91,7 +91,7 @@ async def test_an_application_service_works_through_the_one_bus_of_the_container
 async def test_an_adapter_that_asks_for_the_bus_is_refused(settings: Settings, provider_file: ProviderFile) -> None:
     asking = PROVIDER.replace("bus: CQRSBus, settings: Settings) -> Reception", "bus: CQRSBus) -> Cache")
     provider_file.write(asking.replace("@provide(", "@provide(override=True, "))
-    with pytest.raises(ConfigurationError, match="The bus is made of the adapters, so none of them can have it"):
+    with pytest.raises(ConfigurationError, match="The bus is built from the adapters, so none of them can need it"):
         async with running_service(settings) as service:
             await service.container.get(Cache)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from app.composition import outages, pace
 from app.composition import relay as relay_module
 from app.composition.relay import Relay
 from app.core.broker import BrokerDownError
@@ -104,7 +105,7 @@ async def test_what_failed_is_tried_again_after_a_while_and_in_order(database: D
 async def test_an_outage_is_nobodys_attempt(
     database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_module, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(outages, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
     ids = await store(database, *(event_of(name, 1) for name in "abc"))
     receiver.down = True
     relay = relay_of(outbox_of(database), receiver)
@@ -216,7 +217,7 @@ async def test_a_delivery_that_never_ends_does_not_keep_the_service_from_ending(
 async def test_a_database_that_is_away_is_waited_for(
     database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_module, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(outages, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
     outbox, away = outbox_of(database), True
     turn = outbox.turn
 
@@ -238,7 +239,7 @@ async def test_a_database_that_is_away_is_waited_for(
 async def test_what_is_done_is_told_to_a_database_that_was_away(
     database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_module, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(outages, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
     outbox, failures = outbox_of(database), [OSError("The database is away.")]
     turn = outbox.turn
 
@@ -285,7 +286,7 @@ async def test_what_takes_long_stays_claimed(database: Database, monkeypatch: py
 async def test_what_is_new_is_looked_for_again_when_the_database_was_away(
     database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_module, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(outages, "LONGEST_OUTAGE_WAIT_SECONDS", 0.01)
     outbox, failures = outbox_of(database), [OSError("The database is away.")]
     hand_out = outbox.hand_out
 
@@ -303,7 +304,7 @@ async def test_what_is_new_is_looked_for_again_when_the_database_was_away(
 async def test_what_is_done_is_stored_although_the_next_takes_long(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_module, "AHEAD_SECONDS", 0.01)
+    monkeypatch.setattr(pace, "AHEAD_SECONDS", 0.01)
     monkeypatch.setattr(relay_module, "LEASE_SECONDS", 300.0)
     tried, begun, go_on = list[Claimed](), asyncio.Event(), asyncio.Event()
 

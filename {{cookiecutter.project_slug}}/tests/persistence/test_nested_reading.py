@@ -138,6 +138,6 @@ async def test_a_query_inside_a_transaction_changes_nothing(
         assert (await ada.query(GetUserQuery(ada.id))).unwrap().full_name == "Ada King"
     else:
         tells_own = fails and not bears and not was_refused_at_once
-        reason = "There is nothing" if tells_own else "A query that was asked inside a transaction changed something"
+        reason = "There is nothing" if tells_own else "A query inside a transaction changed something"
         assert reason in str(result.error_message)
         assert [await rows_of(service, table) for table in (event_log, users, roles)] == before

@@ -17,11 +17,11 @@ class UpdatedUser:
     """A user after a change; not the view that readers get, so that the view can change independently."""
 
     id: UUID
-    email: str
     username: str
+    email: str
     full_name: str
-    is_active: bool
     roles: tuple[str, ...]
+    is_active: bool
     created_at: datetime
 
 

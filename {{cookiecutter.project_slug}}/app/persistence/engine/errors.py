@@ -35,7 +35,7 @@ def translate_errors(engine: AsyncEngine, classify: Classify) -> None:
     """Make an engine raise errors of the bus in place of the driver errors that `classify` knows."""
 
     def on_error(context: ExceptionContext) -> BaseException | None:
-        known = in_our_words(context)
+        known = _translated(context, classify)
         tell = None if context.connection is None else told_of_failures.get(context.connection)
         if tell is None:
             return known
@@ -46,24 +46,26 @@ def translate_errors(engine: AsyncEngine, classify: Classify) -> None:
         first = tell(known or context.sqlalchemy_exception or original)
         return first if getattr(original, "sqlstate", None) == ABORTED else known
 
-    def in_our_words(context: ExceptionContext) -> CQRSError | None:
-        original = context.original_exception
-        known = classify(original)
-        lost = context.is_disconnect or isinstance(original, OSError)
-        if lost and isinstance(original, Exception):
-            context.is_disconnect = True
-            if not isinstance(known, ConfigurationError):  # it explains why no connection will ever succeed
-                return lost_connection()
-        return None if known is None else final(known)
-
-    def connect(dialect: Any, record: Any, args: Any, options: Any) -> Any:
-        try:
-            return dialect.connect(*args, **options)
-        except OSError as error:
-            raise lost_connection() from error
-
     event.listen(engine.sync_engine, "handle_error", on_error)
-    event.listen(engine.sync_engine, "do_connect", connect)
+    event.listen(engine.sync_engine, "do_connect", _connect)
+
+
+def _translated(context: ExceptionContext, classify: Classify) -> CQRSError | None:
+    original = context.original_exception
+    known = classify(original)
+    lost = context.is_disconnect or isinstance(original, OSError)
+    if lost and isinstance(original, Exception):
+        context.is_disconnect = True
+        if not isinstance(known, ConfigurationError):  # it explains why no connection will ever succeed
+            return lost_connection()
+    return None if known is None else final(known)
+
+
+def _connect(dialect: Any, record: Any, args: Any, options: Any) -> Any:
+    try:
+        return dialect.connect(*args, **options)
+    except OSError as error:
+        raise lost_connection() from error
 
 
 class ConnectionPool(AsyncAdaptedQueuePool):

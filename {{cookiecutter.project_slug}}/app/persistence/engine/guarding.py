@@ -103,15 +103,9 @@ def _owners(session: Session, part: Any, aggregates: Collection[AggregateRoot]) 
                 yield owner
             continue
         names = [_name(whole, column) for column in whole.primary_key]
-        yield next(
-            (
-                aggregate
-                for aggregate in aggregates
-                if isinstance(aggregate, whole.class_)
-                and tuple(aggregate.__dict__.get(name) for name in names) == identity
-            ),
-            whole.class_,
-        )
+        loaded = [aggregate for aggregate in aggregates if isinstance(aggregate, whole.class_)]
+        owners = (one for one in loaded if tuple(one.__dict__.get(name) for name in names) == identity)
+        yield next(owners, whole.class_)
 
 
 @cache

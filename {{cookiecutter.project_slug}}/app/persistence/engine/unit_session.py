@@ -68,8 +68,8 @@ class UnitSession(SavepointSession):
         """
         if self.is_of_unit and not self.is_over:
             raise ConfigurationError(
-                "A handler called session.commit(): its unit of work commits, when all is done. What is to be stored "
-                "whatever happens later is a command of its own."
+                "A handler called session.commit(): its unit of work commits at the end. What must be stored "
+                "whatever happens later needs a command of its own."
             )
         super().commit()
 
@@ -82,7 +82,7 @@ class UnitSession(SavepointSession):
         if self.failure is not None:
             logger.warning(
                 "commit_refused",
-                reason="An error was passed over, after which nothing can be committed. What may fail is done in "
+                reason="An error was caught and ignored, so nothing can be committed. What may fail belongs in "
                 "`async with savepoint():`, which undoes it.",
                 error_type=type(self.failure).__name__,
                 error=str(self.failure),
@@ -156,9 +156,7 @@ class UnitSession(SavepointSession):
 
 
 def _changed_by_query() -> ConfigurationError:
-    return ConfigurationError(
-        "A query that was asked inside a transaction changed something: queries only read. Let a command do it."
-    )
+    return ConfigurationError("A query inside a transaction changed something, but queries only read: use a command.")
 
 
 def _refuse_change(statement: ORMExecuteState) -> None:

@@ -60,7 +60,7 @@ async def listening(database: Database, wake: Callable[[], None]) -> AsyncIterat
     Behind a pooler there is no LISTEN: it would stay on a connection that the pooler gives to other clients.
     """
     if database.is_pooled:
-        logger.info("listening_left_out", reason="DATABASE_POOLER is set: this looks every RELAY_POLL_SECONDS.")
+        logger.info("listening_left_out", reason="DATABASE_POOLER is set: the relay polls every RELAY_POLL_SECONDS.")
     if database.is_sqlite or database.is_pooled:
         yield
         return

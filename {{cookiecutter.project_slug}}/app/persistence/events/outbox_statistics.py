@@ -48,6 +48,22 @@ def _new(table: Table, at_most: int | None) -> Select[*tuple[Any, ...]]:
 
 
 def _by_handler(at_most: int | None) -> Select[*tuple[Any, ...]]:
+    row = _waiting(at_most).subquery().c
+    return (
+        select(
+            row.handler,
+            func.count().label("waiting"),
+            func.min(row.occurred_at).label("oldest"),
+            func.count().filter(row.last_error.is_not(None)).label("failed"),
+            func.count().filter(row.dead).label("dead"),
+            func.count().filter(row.behind & ~row.dead).label("behind_dead"),
+        )
+        .group_by(row.handler)
+        .order_by(row.handler)
+    )
+
+
+def _waiting(at_most: int | None) -> Select[*tuple[Any, ...]]:
     r, dead = reactions.c, reactions.alias("dead").c
     behind = exists().where(
         dead.handler == r.handler,
@@ -61,16 +77,4 @@ def _by_handler(at_most: int | None) -> Select[*tuple[Any, ...]]:
     both = reactions.outerjoin(event_log, event_log.c.id == r.event_id)
     both = both.outerjoin(received_events, received_events.c.id == r.event_id)
     wanted = select(r.handler, r.last_error, r.dead, happened.label("occurred_at"), behind.label("behind"))
-    row = wanted.select_from(both).order_by(r.event_id).limit(at_most).subquery().c
-    return (
-        select(
-            row.handler,
-            func.count().label("waiting"),
-            func.min(row.occurred_at).label("oldest"),
-            func.count().filter(row.last_error.is_not(None)).label("failed"),
-            func.count().filter(row.dead).label("dead"),
-            func.count().filter(row.behind & ~row.dead).label("behind_dead"),
-        )
-        .group_by(row.handler)
-        .order_by(row.handler)
-    )
+    return wanted.select_from(both).order_by(r.event_id).limit(at_most)

@@ -79,7 +79,7 @@ async def replay(database: Database, ids: Collection[UUID] | None, handler: str 
         failed = and_(_chosen(ids, handler), r.last_error.is_not(None), r.claimed_by.is_(None))
         again = update(reactions).where(failed).values(dead=False, attempts=0, due_at=now)
         found = (await connection.execute(again.returning(r.event_id))).scalars().all()
-        _require_all(ids, found, "No event that failed waits")
+        _require_all(ids, found, "No failed event waits")
     await _wake(database)
     return len(found)
 
@@ -87,8 +87,8 @@ async def replay(database: Database, ids: Collection[UUID] | None, handler: str 
 async def purge(database: Database, ids: Collection[UUID] | None, handler: str | None = None) -> int:
     """Discard dead letters: no handler gets them, and events of the same stream behind them become due.
 
-    Given ids and no handler, events that were never handed out are discarded, too, as when their class no longer
-    exists. Given a handler and no ids, all its events are, which is meant for a removed handler. Events stay stored.
+    With ids alone, events that were never handed out are discarded, too, as when their class no longer exists. With a
+    handler alone, which is meant for a removed one, all its events are. Events stay stored.
 
     Args:
         database: holds the outbox.
@@ -101,11 +101,8 @@ async def purge(database: Database, ids: Collection[UUID] | None, handler: str |
     Raises:
         ConflictError: if an id names no event that this discards; then nothing is changed.
     """
-    r = reactions.c
     async with writing(database, LOCK) as (connection, now):
-        gone = delete(reactions).where(_to_be_purged(ids, handler))
-        columns = (r.event_id, r.handler, r.source, r.aggregate_type, r.aggregate_id, r.last_error)
-        found = (await connection.execute(gone.returning(*columns))).all()
+        found = (await connection.execute(_purging(ids, handler))).all()
         given_up = [row.event_id for row in found] + await _give_up_new(connection, ids, handler)
         _require_all(ids, given_up, "No dead event waits")
         streams = {tuple(row)[1:5] for row in found if row.aggregate_id is not None}
@@ -133,6 +130,12 @@ async def _give_up_new(connection: AsyncConnection, ids: Collection[UUID] | None
     return found
 
 
+def _purging(ids: Collection[UUID] | None, handler: str | None) -> Any:
+    r = reactions.c
+    columns = (r.event_id, r.handler, r.source, r.aggregate_type, r.aggregate_id, r.last_error)
+    return delete(reactions).where(_to_be_purged(ids, handler)).returning(*columns)
+
+
 def _to_be_purged(ids: Collection[UUID] | None, handler: str | None) -> ColumnElement[bool]:
     all_of_handler = ids is None and handler is not None
     return and_(_chosen(ids, handler), true() if all_of_handler else reactions.c.dead)
@@ -140,10 +143,7 @@ def _to_be_purged(ids: Collection[UUID] | None, handler: str | None) -> ColumnEl
 
 def _chosen(ids: Collection[UUID] | None, handler: str | None) -> ColumnElement[bool]:
     r = reactions.c
-    return and_(
-        true() if ids is None else r.event_id.in_(ids),
-        true() if handler is None else r.handler == handler,
-    )
+    return and_(true() if ids is None else r.event_id.in_(ids), true() if handler is None else r.handler == handler)
 
 
 def _require_all(ids: Collection[UUID] | None, found: Collection[UUID], kind: str) -> None:

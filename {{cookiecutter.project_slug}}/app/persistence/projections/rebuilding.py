@@ -53,15 +53,9 @@ async def rebuild(
     """
     async with alone(database, f"{PREFIX}{projection.name}") as mine:
         if not mine:
-            raise ConflictError(f"{projection.name} is being rebuilt already: wait until that is done.")
+            raise ConflictError(f"{projection.name} is already being rebuilt: wait until the rebuild has ended.")
         rebuilding = Rebuilding(database, types, projection, progress)
-        await rebuilding.make_shadows()
-        try:
-            await rebuilding.fold_log()
-            await rebuilding.catch_up()
-            await rebuilding.replace()
-        finally:
-            await rebuilding.drop_shadows()
+        await rebuilding.run()
         return rebuilding.folded
 
 
@@ -78,6 +72,16 @@ class Rebuilding:
         self._shadows = {table: _shadow_of(table, database.is_sqlite) for table in projection.tables}
         self._missing = missing(projection, self._shadows[projection.table], database.is_sqlite)
         self.folded = 0
+
+    async def run(self) -> None:
+        """All steps."""
+        await self.make_shadows()
+        try:
+            await self.fold_log()
+            await self.catch_up()
+            await self.replace()
+        finally:
+            await self.drop_shadows()
 
     async def make_shadows(self) -> None:
         """Create empty shadow tables, after dropping those that a killed rebuild may have left."""

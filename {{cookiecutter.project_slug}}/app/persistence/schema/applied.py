@@ -68,8 +68,8 @@ class Applied:
         """
         if self.services and service not in {*self.services, UNNAMED}:
             raise ConfigurationError(
-                f"The database is that of {listed(self.services)}, and this is {service}: set DATABASE_URL to one of "
-                f"its own. If it is the same service under a new name, say `app db mark {min(self.heads)} applied`."
+                f"The database belongs to {listed(self.services)}, and this is {service}: set DATABASE_URL to one of "
+                f"its own. If it is the same service under a new name, run `app db mark {min(self.heads)} applied`."
             )
 
     def require_clear(self) -> None:
@@ -81,13 +81,13 @@ class Applied:
         if self.begun:
             one = min(self.begun)
             raise ConfigurationError(
-                f"Migration {one} was begun and has not ended: a part of it may be in the database. Finish it by hand "
-                f"and say `app db mark {one} applied`, or undo it and say `app db mark {one} missing`."
+                f"Migration {one} was begun and did not end: a part of it may be in the database. Finish it by hand "
+                f"and run `app db mark {one} applied`, or undo it and run `app db mark {one} missing`."
             )
         if self.exists and self.versions != self.heads:
             raise ConfigurationError(
-                f"Something else than `app db` has migrated this database: it was at {listed(self.heads)}, and "
-                f"alembic_version says {listed(self.versions)}. Say for each migration in question "
+                f"A tool other than `app db` has migrated this database: it was at {listed(self.heads)}, and "
+                f"alembic_version says {listed(self.versions)}. For each migration in question, run "
                 "`app db mark REVISION applied`, or `missing`."
             )
 

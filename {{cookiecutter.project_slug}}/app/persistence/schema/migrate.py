@@ -32,10 +32,10 @@ def upgrade(settings: Settings) -> None:
         check(settings)
     except ConfigurationError as error:
         raise ConfigurationError(
-            "All migrations are applied. This database had no record of them: it was taken to have had "
-            f"{', '.join(sorted(assumed))}. But its tables are not those of the code, as `app db check` says. If one "
-            "of them was never run, say `app db mark REVISION missing`, then `app db upgrade`; if all is as you want "
-            "it, there is no more to do."
+            "All migrations are applied. This database had no record of them: it was assumed to have "
+            f"{', '.join(sorted(assumed))}. But its tables differ from those of the code, as `app db check` says. If "
+            "one of them was never run, run `app db mark REVISION missing`, then `app db upgrade`; if everything is "
+            "as you want it, there is nothing more to do."
         ) from error
 
 
@@ -89,7 +89,7 @@ def merge_revisions(message: str) -> Path:
     revisions = read_revisions()
     last = revisions.heads_of(revisions.known)
     if len(last) < 2:
-        raise ConfigurationError(f"There is nothing to be joined: {', '.join(last) or 'none'} is the last migration.")
+        raise ConfigurationError(f"There is nothing to merge: {', '.join(last) or 'none'} is the last migration.")
     script: Any = command.merge(alembic_config(), last, message=message, rev_id=revisions.name_for_now())
     return Path(script.path)
 

@@ -15,13 +15,10 @@ logger = structlog.get_logger(__name__)
 
 
 def begin_record(connection: Connection, revisions: Revisions) -> set[str]:
-    """Create the record if there is none.
+    """Create the record if there is none. Returns the migrations that are assumed to be applied.
 
     An older database is assumed to have had all migrations up to its last one, except those that the template has
     inserted there later: they came with the record or after it.
-
-    Returns:
-        The migrations that are assumed to be applied.
 
     Raises:
         ConfigurationError: if the database is at a migration that the code does not have.

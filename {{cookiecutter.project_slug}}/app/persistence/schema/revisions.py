@@ -63,7 +63,7 @@ class Revisions:
             raise ConfigurationError(
                 f"There must be one last migration in {SCRIPTS / 'versions'}, but there is: "
                 f"{', '.join(sorted(last)) or 'none'}. Let one of them follow the other, by its `down_revision`, or "
-                'join them by a third: `app db revision --merge "what they are"`.'
+                'merge them: `app db revision --merge "what they are"`.'
             )
         return last[0]
 

@@ -26,10 +26,10 @@ def apply_missing(revisions: Revisions, assumed: set[str], context: Any) -> None
             if strange := found.unknown(revisions):
                 raise ConfigurationError(
                     f"Migration {one} is missing, but the database has {', '.join(strange)}, which this code does not "
-                    "have. Bring both together in one code, or say `app db mark REVISION missing` of what is no more."
+                    "have. Merge both into one code base, or run `app db mark REVISION missing` for each that is gone."
                 )
             later = revisions.after(one, found.finished)
-            with _told(one, f"It comes before {later[-1]}, which the database has had already. " if later else ""):
+            with _told(one, f"It comes before {later[-1]}, which is already applied. " if later else ""):
                 record.note(context.connection, revisions, begun=[one])
                 revisions.modules[one].upgrade()
                 record.note(context.connection, revisions, finished=[one])
@@ -43,7 +43,7 @@ def revert(revisions: Revisions, target: str, context: Any) -> None:
         found.require_clear()
         if strange := found.unknown(revisions):
             raise ConfigurationError(
-                f"The database has {', '.join(strange)}, which this code does not have: take it back with the code "
+                f"The database has {', '.join(strange)}, which this code does not have: revert it with the code "
                 "that has."
             )
         steps = _steps_back(revisions, target, found)
@@ -61,7 +61,7 @@ def _steps_back(revisions: Revisions, target: str, found: applied.Applied) -> li
     if target.startswith("-") and target[1:].isdecimal():
         return had[: int(target[1:])]
     if target not in found.finished:
-        raise ConfigurationError(f"The database has had no migration {target}; it has had {', '.join(reversed(had))}.")
+        raise ConfigurationError(f"The database does not have migration {target}: it has {', '.join(reversed(had))}.")
     return revisions.after(target, found.finished)
 
 
