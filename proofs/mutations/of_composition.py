@@ -2,40 +2,46 @@
 
 MUTATIONS = {
     "tests/composition/test_relay.py": [
-        ("an outage is nobody's attempt", "Relay._handle", "BrokerDownError", "ZeroDivisionError"),
+        ("an outage is nobody's attempt", "Deliveries._handle", "BrokerDownError", "ZeroDivisionError"),
         ("relay/a lease is renewed", "Relay._turn", "await self._outbox.renew()", "pass"),
         ("relay/leases are given back", "Relay._end", "await self._outbox.give_back()", "pass"),
         (
             "relay/what became of events outlives an outage of the database",
-            "Relay._turn",
+            "Deliveries.put_back",
             "self._outcomes = outcomes + self._outcomes",
             "",
         ),
         ("relay/what is new is looked for after an outage of the database", "Relay._run", "self._looks_at = 0.0", ""),
         (
             "relay/what is done is stored although others take long",
-            "Relay._note",
-            "asyncio.get_running_loop().call_later(AHEAD_SECONDS, self._woken.set)",
+            "Deliveries._note",
+            "asyncio.get_running_loop().call_later(pace.AHEAD_SECONDS, self._wake)",
             "pass",
         ),
         (
             "relay/a handler has places",
-            "Relay._fill",
-            "ahead and self._busy[handler] < self._places(handler) and (not self._stopping)",
-            "ahead and (not self._stopping)",
+            "Deliveries._fill",
+            "ahead and self._busy[handler] < self._places(handler) and (not self.stopping)",
+            "ahead and (not self.stopping)",
         ),
-        ("relay/places are a handler's own", "Relay._free", "self._busy[handler]", "self._busy.total()"),
+        ("relay/places are a handler's own", "Deliveries.free", "self._busy[handler]", "self._busy.total()"),
         (
             "relay/an outage is that of one handler",
-            "Relay._handle",
+            "Deliveries._handle",
             "claimed.handler in self._away_until",
             "self._away_until",
         ),
         (
             "relay/an outage is no attempt",
-            "Relay._handle",
-            ("self._note(Outcome(claimed, is_given_back=True))\nself._note_outage(claimed.handler, error)"),
-            ("self._note(Outcome(claimed, error))\nself._note_outage(claimed.handler, error)"),
+            "Deliveries._handle",
+            (
+                "self._note(Outcome(claimed, is_given_back=True))\n"
+                "self._away_until[claimed.handler] = monotonic() + self._outages.note(claimed.handler, error)"
+            ),
+            (
+                "self._note(Outcome(claimed, error))\n"
+                "self._away_until[claimed.handler] = monotonic() + self._outages.note(claimed.handler, error)"
+            ),
         ),
     ],
     "tests/composition/test_delivery.py": [
@@ -90,7 +96,7 @@ MUTATIONS = {
         ("a bus is complete", "make_bus", "bus.complete((await container.get(EventTypes)).classes.values())", "pass"),
     ],
     "proofs/core/test_left_out.py": [
-        ("what lies elsewhere", "running_service", "require_found((DOMAIN, HANDLERS, *handlers), 'app')", "pass"),
+        ("what lies elsewhere", "_found", "require_found((DOMAIN, HANDLERS, *handlers), 'app')", "pass"),
     ],
     "proofs/core/cqrs/test_true_causes.py": [
         (
@@ -101,7 +107,7 @@ MUTATIONS = {
         ),
     ],
     "proofs/core/test_bounds_of_settings.py": [
-        ("settings: a slip in the environment is told", "running_service", "misspelt_variables()", "()"),
+        ("settings: a slip in the environment is told", "_tell_start", "misspelt_variables()", "()"),
     ],
     "proofs/composition/test_cloud_events.py": [
         ("encode(causationdepth)", "encode", "event.metadata.get('depth') or None", "None"),
@@ -113,27 +119,27 @@ MUTATIONS = {
         ),
         ("encode(previous)", "encode", "_padded(previous)", "None"),
         ("encode(service)", "wire_type", "f'{service}.{event_type}'", "f'app.{event_type}'"),
-        ("events/one sender's ids are another's", "_event_id", "made.int", "sent.int"),
+        ("events/one sender's ids are another's", "event_id", "made.int", "sent.int"),
         ("events/several classes take one message", "decode", "1", "9"),
         ("events/a version before which it comes itself", "_received", "previous >= version", "previous > version"),
-        ("events/text that no index takes", "_text", "text.encode()", "text"),
+        ("events/text that no index takes", "text_of", "text.encode()", "text"),
         (
             "events/a number that is none in JSON",
-            "_check_storable",
+            "check_storable",
             "json.dumps(values, allow_nan=False)",
             "json.dumps(values)",
         ),
-        ("events/NUL from outside", "_check_storable", "has_nul(values)", "False"),
+        ("events/NUL from outside", "check_storable", "has_nul(values)", "False"),
     ],
     "proofs/core/cqrs/test_storage_start.py": [
         (
             "storage: the start",
-            "running_service",
+            "_found",
             "(event for discovered in found for event in discovered.events)",
             "()",
         ),
     ],
     "proofs/core/cqrs/test_names.py": [
-        ("names: start", "running_service", "check_aggregates(aggregates_in(found))", "aggregates_in(found)"),
+        ("names: start", "_found", "check_aggregates(aggregates_in(found))", "aggregates_in(found)"),
     ],
 }

@@ -4,21 +4,21 @@ MUTATIONS = {
     "tests/persistence/events/test_outbox.py": [
         (
             "what waits behind a failure is not delivered before it",
-            "Outbox._streams_that_wait",
+            "FanOut._streams_that_wait",
             "select(r.handler, r.source, r.aggregate_type, r.aggregate_id).where(of_these)",
             ("select(r.handler, r.source, r.aggregate_type, r.aggregate_id).where(of_these, r.last_error.is_(None))"),
         ),
-        ("only the first event of an aggregate is claimed", "Outbox._hand_out", "now if is_first else None", "now"),
+        ("only the first event of an aggregate is claimed", "FanOut._hand_out", "now if is_first else None", "now"),
         (
             "EVENT_MAX_ATTEMPTS",
-            "Outbox._is_dead",
-            "claimed.attempts + 1 >= self._max_attempts and (not _may_pass(error))",
+            "Retries.is_dead",
+            "claimed.attempts + 1 >= self.max_attempts and (not _may_pass(error))",
             "not _may_pass(error)",
         ),
-        ("EVENT_RETRY_SECONDS", "Outbox._wait", "self._retry_seconds", "1.0"),
+        ("EVENT_RETRY_SECONDS", "Retries.backoff", "self.seconds", "1.0"),
         (
             "an event of another service that failed keeps those behind it",
-            "Outbox._streams_that_wait",
+            "FanOut._streams_that_wait",
             "event['aggregate_id'] is not None",
             "event['aggregate_id'] is not None and event['source'] == OWN",
         ),
@@ -37,8 +37,8 @@ MUTATIONS = {
         (
             "outbox/what is dead is not due",
             "Outbox._failure",
-            "None if dead else now + timedelta(seconds=self._wait(attempts))",
-            "now + timedelta(seconds=self._wait(attempts))",
+            "None if dead else now + timedelta(seconds=self._retries.backoff(attempts))",
+            "now + timedelta(seconds=self._retries.backoff(attempts))",
         ),
         (
             "outbox/an event of ours that comes later is waited for",
@@ -70,7 +70,7 @@ MUTATIONS = {
             "or_(event.previous.is_(None), came, waited)",
             "or_(event.previous.is_(None), came)",
         ),
-        ("outbox/it is waited for a while", "Outbox._hand_out", "now - timedelta(seconds=GRACE_SECONDS)", "now"),
+        ("outbox/it is waited for a while", "FanOut._hand_out", "now - timedelta(seconds=GRACE_SECONDS)", "now"),
         ("outbox/aggregates of two services are two", "_promotion.of_stream", "row.source", "bindparam('of')"),
         (
             "outbox/others do not store what became of it",
@@ -94,9 +94,9 @@ MUTATIONS = {
         ),
         (
             "outbox/what may pass does not die",
-            "Outbox._is_dead",
-            "claimed.attempts + 1 >= self._max_attempts and (not _may_pass(error))",
-            "claimed.attempts + 1 >= self._max_attempts",
+            "Retries.is_dead",
+            "claimed.attempts + 1 >= self.max_attempts and (not _may_pass(error))",
+            "claimed.attempts + 1 >= self.max_attempts",
         ),
         ("outbox/who died is told", "Outbox.turn", "self._tell_dead(outcomes)", "pass"),
         (
@@ -131,8 +131,8 @@ MUTATIONS = {
         (
             "a query inside a transaction adds no row",
             "UnitSession.flush",
-            "self._is_spoiled or (self._queries and _is_changed(self))",
-            "self._queries and _is_changed(self)",
+            "self._is_spoiled or (self._queries and self.is_changed())",
+            "self._queries and self.is_changed()",
         ),
         (
             "a query inside a transaction sends no statement",
@@ -143,16 +143,16 @@ MUTATIONS = {
         (
             "a query inside a transaction raises no event",
             "UnitSession.answering",
-            "_is_changed(self) or self._raised() != raised",
-            "_is_changed(self)",
+            "self.is_changed() or self._raised() != raised",
+            "self.is_changed()",
         ),
     ],
     "tests/persistence/test_unit_of_work.py": [
-        ("a savepoint takes its events along", "UnitSession.undo_savepoint", "0", "1"),
+        ("a savepoint takes its events along", "SavepointSession.undo_savepoint", "0", "1"),
     ],
     "proofs/persistence/test_whole_or_nothing.py": [
         ("a failed statement is noted", "UnitSession.watch", "told_of_failures[connection] = self.fail", "pass"),
-        ("a savepoint heals", "UnitSession.undo_savepoint", "before.failure", "self.failure"),
+        ("a savepoint heals", "SavepointSession.undo_savepoint", "before.failure", "self.failure"),
         ("a session that is over refuses", "OperationSession.refuse_if_over", "self.is_over", "False"),
         ("a handler does not commit", "UnitSession.commit", "self.is_of_unit", "False"),
     ],
@@ -235,7 +235,7 @@ MUTATIONS = {
         ),
         (
             "what can never be is an outage if the connection is closed",
-            "translate_errors.in_our_words",
+            "_translated",
             "not isinstance(known, ConfigurationError)",
             "True",
         ),
@@ -313,11 +313,11 @@ MUTATIONS = {
             "nobody is told that nobody listens",
             "listening",
             (
-                "logger.info('listening_left_out', reason='DATABASE_POOLER is set: this looks every "
+                "logger.info('listening_left_out', reason='DATABASE_POOLER is set: the relay polls every "
                 "RELAY_POLL_SECONDS.')"
             ),
             (
-                "str and dict(event='listening_left_out', reason='DATABASE_POOLER is set: this looks every "
+                "str and dict(event='listening_left_out', reason='DATABASE_POOLER is set: the relay polls every "
                 "RELAY_POLL_SECONDS.')"
             ),
         ),
@@ -331,17 +331,17 @@ MUTATIONS = {
     "proofs/persistence/schema/test_migrations.py::test_what_was_put_in_before_applied_ones_is_applied": [
         (
             "a start passes over missing migrations",
-            "require_complete",
-            "(missing := record.missing(revisions))",
-            "False and (missing := record.missing(revisions))",
+            "Applied.require_complete",
+            "(missing := self.missing(revisions))",
+            "False and (missing := self.missing(revisions))",
         ),
     ],
     "proofs/persistence/schema/test_migrations.py::test_what_was_committed_by_half_is_not_run_again_by_itself": [
         ("a migration that was begun is run again", "Applied.require_clear", "if self.begun:", "if False:"),
         (
             "what is begun is not on record before it is run",
-            "_apply_missing",
-            "applied.note(context.connection, revisions, begun=[one])",
+            "apply_missing",
+            "record.note(context.connection, revisions, begun=[one])",
             "pass",
         ),
     ],
@@ -364,9 +364,9 @@ MUTATIONS = {
     "proofs/persistence/schema/test_migrations.py::test_a_release_that_is_older_than_the_database_starts": [
         (
             "a database of unknown migrations is migrated",
-            "_apply_missing",
-            "(strange := record.unknown(revisions))",
-            "False and (strange := record.unknown(revisions))",
+            "apply_missing",
+            "(strange := found.unknown(revisions))",
+            "False and (strange := found.unknown(revisions))",
         ),
     ],
     "proofs/persistence/schema/test_migrations.py::test_two_of_one_name_are_refused": [
@@ -386,14 +386,14 @@ MUTATIONS = {
         ),
         (
             "a service migrates the database of another",
-            "_apply_missing",
+            "apply_missing",
             "applied.read(context.connection).require_of(context.connection.info[applied.SERVICE])",
             "pass",
         ),
         (
             "a service takes the database of another back",
-            "_take_back",
-            "record.require_of(context.connection.info[applied.SERVICE])",
+            "revert",
+            "found.require_of(context.connection.info[applied.SERVICE])",
             "pass",
         ),
     ],

@@ -2,9 +2,9 @@
 
 MUTATIONS = {
     "proofs/core/test_left_out.py": [
-        ("a handler that declares nothing", "_halves", "issubclass(cls, HANDLERS)", "False"),
-        ("a base of handlers", "_is_base", "ABC in cls.__bases__", "False"),
-        ("fields of no dataclass", "_halves", "issubclass(cls, MESSAGES)", "False"),
+        ("a handler that declares nothing", "unfinished", "issubclass(cls, HANDLERS)", "False"),
+        ("a base of handlers", "is_base", "ABC in cls.__bases__", "False"),
+        ("fields of no dataclass", "unfinished", "issubclass(cls, MESSAGES)", "False"),
         ("class variables are no fields", "_fields_of", "'ClassVar' not in str(annotation)", "True"),
         ("a hidden module", "_walk", "1", "2"),
     ],
