@@ -327,7 +327,7 @@ async def test_what_is_done_is_stored_although_the_next_takes_long(
     await outbox.hand_out()
     monkeypatch.setattr(outbox, "hand_out", nothing_new)
     relay = Relay(outbox, then_stuck, places=lambda _: 1, poll_seconds=60)
-    monkeypatch.setattr(relay, "_free", lambda: {HANDLER: 4})
+    monkeypatch.setattr(relay._deliveries, "free", lambda handlers: {HANDLER: 4})
     async with relay.running():
         await within_patience(first_is_stored())
         assert len(tried) == 2, "the second takes long, and two more were claimed in advance"
@@ -389,7 +389,7 @@ async def test_an_outage_for_one_handler_is_none_for_others(
 
     await store(database, *(event_of(name, version) for name in "abc" for version in (1, 2)))
     relay = Relay(outbox_of(database, "Away", "Here"), deliver, places=lambda _: 1, poll_seconds=60)
-    monkeypatch.setattr(relay, "_outage_wait", lambda what: 60.0)
+    monkeypatch.setattr(outages.Outages, "note", lambda self, what, error: 60.0)
     async with relay.running():
         await within_patience(receiver.has(6))
         assert len(tried) == 1
