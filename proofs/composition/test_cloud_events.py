@@ -283,7 +283,7 @@ def test_two_classes_that_take_the_same_json_are_named() -> None:
     class Copied(Weighed):
         """Of the same scale."""
 
-    with pytest.raises(UnreadableMessageError, match="Several classes .*: Weighed, Copied"):
+    with pytest.raises(UnreadableMessageError, match="Several event classes .*: Weighed, Copied"):
         decode(b'{"no": 1, "at": "2026-01-02T12:00:00Z", "g": 1}', EventTypes([Weighed, Copied]))
 
 

@@ -179,7 +179,7 @@ def test_two_last_ones_are_joined_by_a_command(settings: Settings, scripts: Scri
 def test_what_a_database_never_had_is_no_place_to_go_back_to(settings: Settings, scripts: Scripts, target: str) -> None:
     upgraded(settings, scripts, {"0001": None, "a": "0001"})
     scripts.are({"0001": None, "b": "0001", "a": "b"})
-    with refused(f"no migration {target}", "0001, a"):
+    with refused(f"does not have migration {target}", "0001, a"):
         migrate.downgrade(settings, target)
 
 
