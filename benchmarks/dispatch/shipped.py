@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from dishka import Provider, make_async_container
 
 from app.core.cqrs import BaseCommandHandler, CQRSBus, ICommand, command_handler
-from app.core.cqrs.middleware.logging import log_outcome
-from app.core.cqrs.middleware.metrics import measure
+from app.core.observability.logging import log_outcome
+from app.core.observability.metrics import measure
 from app.core.logging import configure_logging
 from app.core.scopes import Lifetime, OperationScopes
 from benchmarks.dispatch.case import Case, Counter

@@ -11,8 +11,8 @@ import pytest
 from app.composition.cloud_event_attributes import LONGEST_BYTES
 from app.composition.cloud_events import NoEventError, Received, decode, encode
 from app.core.cqrs import ConfigurationError, DomainEvent
-from app.core.cqrs.event_types import EventTypes, UnreadableEventError, UnreadableMessageError
-from app.core.cqrs.ids import uuid7
+from app.core.event_types import EventTypes, UnreadableEventError, UnreadableMessageError
+from app.core.ids import uuid7
 from app.persistence.events.stored_event import StoredEvent
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

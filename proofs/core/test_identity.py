@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.core import identity
 from app.core.config import SettingsError, checked_settings
 from app.core.cqrs import ConfigurationError, DomainEvent
-from app.core.cqrs.event_types import EventTypes
+from app.core.event_types import EventTypes
 from app.core.identity import APP, Identity
 from app.main import create_app
 from app.persistence.engine import postgresql

@@ -22,7 +22,7 @@ from app.core.cqrs import (
     UnitsOfWork,
     savepoint,
 )
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.domain.user import User
 from app.persistence.engine.database import Database
 from app.persistence.engine.guarding import require_versions

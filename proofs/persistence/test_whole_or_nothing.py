@@ -19,7 +19,7 @@ from app.core.cqrs import (
     ResourceNotFoundError,
     savepoint,
 )
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.domain.user import User
 from app.persistence.event_tables import inbox
 from app.persistence.tables import registrations, users

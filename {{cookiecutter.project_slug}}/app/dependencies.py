@@ -11,6 +11,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from app.composition.container import RunningService
+from app.core.awaited import coroutine_function
 from app.core.cqrs import (
     AuthenticationError,
     BadRequestError,
@@ -21,7 +22,6 @@ from app.core.cqrs import (
     OperationMetadata,
     QueryResult,
 )
-from app.core.cqrs.awaited import coroutine_function
 from app.domain.ports import AccessToken, AccessTokens
 from app.persistence.access import OpenLogins
 from app.read_models.pages import LARGEST_PAGE, LARGEST_PAGE_SIZE

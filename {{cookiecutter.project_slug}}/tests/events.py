@@ -10,7 +10,7 @@ from sqlalchemy import Row, Table, insert, select
 
 from app.composition.relay import Relay
 from app.core.broker import BrokerDownError
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, reactions, received_events
 from app.persistence.events.outbox import Outbox

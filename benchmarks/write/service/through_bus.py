@@ -17,7 +17,7 @@ from app.core.cqrs import (
     idempotent,
     transactional,
 )
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.dependencies import Bus
 from benchmarks.write.service.parcels import LONGEST_RECIPIENT, MOST_GRAMS, Parcel, ParcelAnswer
 

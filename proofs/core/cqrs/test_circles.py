@@ -8,7 +8,7 @@ import pytest
 
 from app.composition.container import RunningService
 from app.core.cqrs import CQRSError, DomainEvent, ICommand, event_handler, transactional
-from app.core.cqrs.aggregate import EventRecord, RaisedEvent
+from app.core.cqrs.events import EventRecord, RaisedEvent
 from app.core.cqrs.handlers import BaseEventHandler
 from app.core.cqrs.metadata import OperationMetadata
 from app.core.cqrs.testing import MemoryBus
@@ -37,7 +37,7 @@ class Begin(ICommand[None]):
 
 async def begin(message: Any) -> None:
     """Publish it."""
-    from app.core.cqrs.dispatch import current_bus
+    from app.core.cqrs.operation import current_bus
 
     await current_bus().publish_event(message.event)
 

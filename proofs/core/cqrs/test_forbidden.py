@@ -15,7 +15,7 @@ from app.core.cqrs import (
     OperationStatus,
 )
 from app.core.cqrs.errors import ERROR_OF_STATUS
-from app.core.cqrs.wire import answer_codec
+from app.core.cqrs.serialization import answer_codec
 
 
 class Enter(ICommand[None]): ...

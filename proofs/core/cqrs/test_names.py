@@ -24,9 +24,9 @@ from app.core.cqrs import (
     idempotent,
     transactional,
 )
-from app.core.cqrs.event_types import EventTypes
-from app.core.cqrs.names import check_aggregates
+from app.core.cqrs.checks import check_aggregates
 from app.core.cqrs.testing import FixedClock, MemoryBus, MemoryCache
+from app.core.event_types import EventTypes
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log
 from app.persistence.events.event_sourcing import EventStreams

@@ -34,12 +34,12 @@ from app.core.cqrs import (
     idempotent,
     transactional,
 )
-from app.core.cqrs.aggregate import EventRecord, RaisedEvent
-from app.core.cqrs.event_types import EventTypes, check_events, payload_of
+from app.core.cqrs.events import EventRecord, RaisedEvent
 from app.core.cqrs.metadata import OperationMetadata
-from app.core.cqrs.storable_types import losses
-from app.core.cqrs.testing import MemoryBus, assert_survives_storage
-from app.core.cqrs.wire import AnswerCodec
+from app.core.cqrs.serialization import AnswerCodec
+from app.core.cqrs.testing import MemoryBus
+from app.core.event_types import EventTypes, assert_survives_storage, check_events, payload_of
+from app.core.storable.types import losses
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log
 from app.persistence.events.stored_event import StoredEvent, columns_of, row_of

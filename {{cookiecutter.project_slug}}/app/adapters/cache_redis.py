@@ -19,7 +19,7 @@ from app.adapters.redis_link import RedisLink
 from app.adapters.redis_turns import RedisTurns
 from app.core.config import Settings
 from app.core.cqrs import Cache, CacheEntry
-from app.core.cqrs.policies.single_flight import SingleFlight
+from app.core.single_flight import SingleFlight
 
 EVERYTHING = "\0everything"
 """The tag that every entry has; invalidating it flushes the cache."""

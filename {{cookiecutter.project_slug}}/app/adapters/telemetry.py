@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from opentelemetry.trace import Tracer
+
 from app.adapters.by_scheme import adapter_module
 from app.core.config import Settings
 from app.core.cqrs import ErrorReports
-from app.core.cqrs.ports import Tracer
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from app.api.errors import tell_bug, unexpected_problem
 from app.api.limits import Exchange, announces_body, refuse_request
 from app.api.problems import problem
 from app.api.sockets import Handshake, refuse_foreign_page
-from app.core.cqrs.ids import random_id
+from app.core.ids import random_id
 from app.core.logging import current_request
 
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")

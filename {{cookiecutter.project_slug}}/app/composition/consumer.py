@@ -7,7 +7,7 @@ import structlog
 
 from app.composition.cloud_events import NoEventError, decode
 from app.core.broker import EventMessage
-from app.core.cqrs.event_types import EventTypes, UnreadableMessageError
+from app.core.event_types import EventTypes, UnreadableMessageError
 from app.persistence.engine.database import Database
 from app.persistence.events import received_events
 

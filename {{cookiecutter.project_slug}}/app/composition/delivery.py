@@ -14,7 +14,7 @@ from app.composition.relay import Relay
 from app.core.broker import Broker, EventMessage
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus
-from app.core.cqrs.event_types import EventTypes
+from app.core.event_types import EventTypes
 from app.persistence.engine.database import Database
 from app.persistence.events.listen_notify import Bell, listening
 from app.persistence.events.outbox import Outbox

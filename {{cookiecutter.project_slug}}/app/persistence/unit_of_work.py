@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.cqrs import Claim, Clock, EventRecord, RaisedEvent, ServiceUnavailableError
-from app.core.cqrs.work import current_work
+from app.core.cqrs.attempt import current_attempt
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError, final
 from app.persistence.engine.sessions import close
@@ -157,8 +157,8 @@ class SqlUnitsOfWork:
 
 def current_unit() -> SqlUnitOfWork | None:
     """The unit of work of the calling task, if any."""
-    work = current_work()
-    unit = None if work is None else work.unit
+    attempt = current_attempt()
+    unit = None if attempt is None else attempt.unit
     return unit if isinstance(unit, SqlUnitOfWork) else None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.composition.container import running_service
 from app.core.config import Settings
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from tests.cli.support import Run, objects, put
 from tests.events import event_of

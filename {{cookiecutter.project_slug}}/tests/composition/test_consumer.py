@@ -10,7 +10,7 @@ from app.composition.cloud_events import encode
 from app.composition.consumer import Consumer
 from app.core.broker import EventMessage
 from app.core.cqrs import DomainEvent, TransientError
-from app.core.cqrs.event_types import EventTypes
+from app.core.event_types import EventTypes
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import reactions, received_events
 from app.persistence.events import received_events as keeping

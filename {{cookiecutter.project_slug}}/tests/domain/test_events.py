@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import ResolutionFailed
 
 from app.composition.container import DOMAIN, HANDLERS
-from app.core.cqrs.testing import assert_survives_storage
 from app.core.discovery import discover
+from app.core.event_types import assert_survives_storage
 
 EVENTS = [event_class for package in (DOMAIN, HANDLERS) for event_class in discover(package).events]
 STORABLE: dict[type, st.SearchStrategy[Any]] = {

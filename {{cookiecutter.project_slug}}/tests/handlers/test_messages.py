@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, get_type_hints
 
-from app.core.cqrs.generics import parts_of
-from app.core.cqrs.plan import Kind
-from app.core.cqrs.registry import declarations_of
+from app.core.cqrs.plan import Kind, declarations_of
 from app.core.discovery import discover
+from app.core.generics import parts_of
 
 
 def own_classes(*annotations: object) -> set[type]:

@@ -21,7 +21,7 @@ from app.core.cqrs import (
     retry_on_failure,
     transactional,
 )
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.domain.user import User
 from app.domain.user_events import UserUpdated
 from app.persistence.repositories.user_repository import UserRepository

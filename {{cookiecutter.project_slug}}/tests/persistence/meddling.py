@@ -19,7 +19,7 @@ from app.core.cqrs import (
     query_handler,
     transactional,
 )
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.domain.user import User
 from app.persistence.events.event_sourcing import EventStreams
 from app.persistence.tables import roles, users

@@ -22,9 +22,9 @@ from app.core.cqrs import (
     retry_on_failure,
     transactional,
 )
-from app.core.cqrs.ids import uuid7
+from app.core.cqrs.serialization import canonical_json
 from app.core.cqrs.testing import FixedClock
-from app.core.cqrs.wire import canonical_json
+from app.core.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.tables import idempotency_keys, registrations
 from app.persistence.unit_of_work import current_unit

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from app.composition.container import RunningService
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log
 from app.persistence.tables import notifications, registrations

@@ -24,7 +24,7 @@ from app.core.cqrs import (
     TransientError,
     UnitsOfWork,
 )
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.domain.user import User
 from app.domain.user_events import UserDeactivated, UserUpdated
 from app.persistence.engine.database import Database

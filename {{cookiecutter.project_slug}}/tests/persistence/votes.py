@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
 from app.core.cqrs import DomainEvent, RaisedEvent
-from app.core.cqrs.event_types import EventTypes
+from app.core.event_types import EventTypes
 from app.persistence.engine.database import Database
 from app.persistence.events.stored_event import StoredEvent
 from app.persistence.projections import Projection, Shares

@@ -12,7 +12,7 @@ from app.adapters.order_settings import OrderSettings
 from app.composition.container import RunningService
 from app.core.config import Settings, checked
 from app.core.cqrs import ConfigurationError
-from app.core.cqrs.event_types import EventTypes
+from app.core.event_types import EventTypes
 from app.handlers.order.get_daily_sales_handler import GetDailySalesQuery
 from app.persistence.engine.database import Database
 from app.persistence.projections.rebuilding import rebuild

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn, TypeVar
 
-from app.core.cqrs.dispatch import current_message
+from app.core.cqrs.errors import OperationStatus
+from app.core.cqrs.operation import current_message
 from app.core.cqrs.results import OperationResult, returned_error
-from app.core.cqrs.status import OperationStatus
 
 T = TypeVar("T")
 

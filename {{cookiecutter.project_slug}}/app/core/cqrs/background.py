@@ -1,15 +1,20 @@
-"""`background(...)`: work that a handler starts and does not wait for."""
+"""Background work of handlers, and reports of failures that no result contains: in it, and while something closes."""
 
 import asyncio
 from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import Any
 
-from app.core.cqrs.closing import tell_of
-from app.core.cqrs.dispatch import Dispatch, current
+import structlog
+
 from app.core.cqrs.errors import ConfigurationError
+from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
 from app.core.cqrs.messages import name_of
+from app.core.cqrs.operation import Operation, current
+from app.core.cqrs.ports import ErrorReports
 from app.core.cqrs.results import OperationResult
+
+logger = structlog.get_logger(__name__)
 
 _tasks: set[asyncio.Task[None]] = set()
 """Strong references to the running tasks: the event loop itself holds only weak ones."""
@@ -30,34 +35,56 @@ def background(work: Coroutine[Any, Any, Any]) -> None:
         ConfigurationError: if no handler is running.
     """
     started_by = current.get()
-    if started_by is None or started_by._lease is None:
+    bus = None if started_by is None else started_by._bus
+    if started_by is None or bus is None:
         work.close()
         raise ConfigurationError(
             "background() is for handlers, while they run; elsewhere, await the operation or keep a task of it."
         )
-    outliving = Dispatch()
-    outliving._lease, outliving._message, outliving._token = started_by._lease, started_by._message, None
+    outliving = Operation()
+    outliving._bus, outliving._message, outliving._token = bus, started_by._message, None
     context = copy_context()
     context.run(current.set, outliving)
     name = f"background of {name_of(started_by._message)}"
     task = asyncio.get_running_loop().create_task(_logged(work, outliving), name=name, context=context)
+    bus.running += 1  # `CQRSBus.aclose` waits for it
+
+    def ended(task: asyncio.Task[None]) -> None:
+        _tasks.discard(task)
+        outliving._bus = None
+        bus.running -= 1
+
     _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    task.add_done_callback(ended)
 
 
-def is_in_background() -> bool:
-    """Whether the caller is background work of a handler, outside of the operations which that work dispatches."""
-    dispatch = current.get()
-    return dispatch is not None and dispatch._token is None and dispatch._lease is not None
-
-
-async def _logged(work: Coroutine[Any, Any, Any], dispatch: Dispatch) -> None:
+async def _logged(work: Coroutine[Any, Any, Any], operation: Operation) -> None:
+    reports = operation._bus.ports.reports
     try:
         answer = await work
         if isinstance(answer, OperationResult) and answer.is_failure:
             raise answer.to_error()
     except Exception as error:
-        reports = dispatch._lease.bus.ports.reports  # type: ignore[union-attr]  # held until the end
-        tell_of("background_failed", error, dispatch._message, reports)
-    finally:
-        dispatch._lease = None  # `CQRSBus.aclose` waits for its release
+        tell_of("background_failed", error, operation._message, reports)
+
+
+async def unhurt(closing: Coroutine[Any, Any, Any], message: Any, reports: ErrorReports | None) -> None:
+    """Await `closing`; a failure is logged and reported, and does not propagate."""
+    try:
+        await closing
+    except (Exception, *STANDING_FOR_OTHERS) as error:
+        tell_of("closing_failed", as_one(error), message, reports)
+
+
+def tell_of(event: str, error: Exception, message: Any, reports: ErrorReports | None) -> None:
+    """Log and report a failure that no result contains."""
+    logger.error(
+        event,
+        message_name=name_of(message),
+        operation_id=message.metadata.operation_id,
+        correlation_id=message.metadata.correlation_id,
+        error_type=type(error).__name__,
+        exc_info=error,
+    )
+    if reports is not None:
+        reports.report(error, name_of(message), message.metadata)

@@ -1,32 +1,44 @@
 """The bus: it runs messages through the pipelines of their handlers."""
 
 import asyncio
-import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-from app.core.cqrs.aggregate import EventRecord, RaisedEvent, require_own
-from app.core.cqrs.awaited import coroutine_function
-from app.core.cqrs.dispatch import Dispatch, Lease, current
-from app.core.cqrs.events import Delivery, MemoryDelivery, commit
-from app.core.cqrs.groups import as_one
+from app.core.awaited import coroutine_function
+from app.core.cqrs.attempt import attempt_of
+from app.core.cqrs.checks import check_message_names
+from app.core.cqrs.delivery import Delivery, MemoryDelivery
+from app.core.cqrs.dispatch import Reaction, compile_dispatch, compile_reaction, refuse_in_query, refuse_in_task
+from app.core.cqrs.errors import CommandHandlerNotFoundError, QueryHandlerNotFoundError, ServiceUnavailableError
+from app.core.cqrs.events import EventRecord, RaisedEvent, require_own
+from app.core.cqrs.exception_groups import as_one
 from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
-from app.core.cqrs.plan import Kind
-from app.core.cqrs.ports import AccessPolicy, Cache, Clock, ErrorReports, Ports, Scope, Tracer, UnitsOfWork
-from app.core.cqrs.publishing import PublishEvent
-from app.core.cqrs.registering import Registering
+from app.core.cqrs.operation import Operation, current, is_in_background, running
+from app.core.cqrs.plan import Kind, Plan, Step
+from app.core.cqrs.ports import AccessPolicy, Cache, Clock, ErrorReports, Ports, Scope, Tracing, UnitsOfWork
+from app.core.cqrs.publishing import PublishEvent, publishing_plan
+from app.core.cqrs.registry import Registry
 from app.core.cqrs.results import CommandResult, OperationResult, QueryResult
-from app.core.cqrs.work import Work, refuse_in_query, refuse_in_task, work_of
 
 R = TypeVar("R")
-Run = Callable[[Any], Coroutine[Any, Any, Any]]
 EVENT_MAX_STEPS = 100
 """Maximum length of a chain of events, each raised by a reaction to the one before; a longer one counts as a loop."""
 _get_current = current.get
 
 
-class CQRSBus(Registering):
+class Reactions(dict[type, dict[str, Reaction]]):
+    """Event type -> the reactions to it, by handler name; compiled at the first look-up."""
+
+    def __init__(self, compile_for: Callable[[type], dict[str, Reaction]]) -> None:
+        self._compile_for = compile_for
+
+    def __missing__(self, event_type: type) -> dict[str, Reaction]:
+        compiled = self[event_type] = self._compile_for(event_type)
+        return compiled
+
+
+class CQRSBus(Registry):
     """Dispatches each command and query to its one handler, and each event to all of its handlers.
 
     It starts without handlers, and holds no state that belongs to a message or to an event loop.
@@ -38,7 +50,7 @@ class CQRSBus(Registering):
         cache: stores the answers of cached queries; None: every look-up is a miss.
         access: looks up the permissions of callers; None: operations that need a permission are refused.
         clock: provides the time of operations; None: the system clock.
-        tracer: an OpenTelemetry tracer, for a span of every command, query and reaction; None: no spans.
+        tracing: puts the pipeline of every command, query and reaction inside a span; None: no spans.
         reports: receives failures that no result contains: while something is closed, and in background work.
             None: they are only logged.
     """
@@ -52,16 +64,22 @@ class CQRSBus(Registering):
         cache: Cache | None = None,
         access: AccessPolicy | None = None,
         clock: Clock | None = None,
-        tracer: Tracer | None = None,
+        tracing: Tracing | None = None,
         reports: ErrorReports | None = None,
     ) -> None:
-        super().__init__(allow_handler_override, Ports(scope, unit_of_work, cache, access, clock, tracer, reports))
-        self.lease: Lease | None = Lease(self)
-        self._lease_held = weakref.ref(self.lease)
-        self._commands, self._queries = self._pipelines.commands, self._pipelines.queries
-        self._published = self._pipelines.published
+        super().__init__(allow_handler_override, Ports(scope, unit_of_work, cache, access, clock, tracing, reports))
+        self.is_closed = False
+        self.running = 0
+        """The number of operations, publications and background tasks that are in progress."""
         self.event_max_steps = EVENT_MAX_STEPS
         self.delivery: Delivery = MemoryDelivery(self.react_all)
+        # Compiled pipelines: each is compiled at its first use, and again after a registration.
+        self._commands: dict[type, Step] = {}
+        self._queries: dict[type, Step] = {}
+        self._published: dict[type, list[Step]] = {}
+        self._publishing: Step | None = None
+        self._inside = Reactions(lambda event_type: self._reactions(event_type, in_transaction=True))
+        self._after = Reactions(lambda event_type: self._reactions(event_type, in_transaction=False))
 
     # Sending messages
 
@@ -78,7 +96,7 @@ class CQRSBus(Registering):
         try:
             run = self._commands[type(command)]
         except KeyError:
-            run = self._pipelines.compile(type(command), Kind.COMMAND)
+            run = self._compile(type(command), Kind.COMMAND)
         return run(command)
 
     @coroutine_function
@@ -94,7 +112,7 @@ class CQRSBus(Registering):
         try:
             run = self._queries[type(query)]
         except KeyError:
-            run = self._pipelines.compile(type(query), Kind.QUERY)
+            run = self._compile(type(query), Kind.QUERY)
         return run(query)
 
     @overload
@@ -129,9 +147,11 @@ class CQRSBus(Registering):
         except KeyError:
             require_own(event)
             if self.ports.units is not None:
-                (await self._pipelines.publishing()(PublishEvent(event))).unwrap()
+                self._publishing = self._publishing or compile_dispatch(publishing_plan(self))
+                (await self._publishing(PublishEvent(event))).unwrap()
                 return
-            reactions = self._pipelines.compile_published(type(event))
+            reactions = self._compile_published(type(event))
+        self.running += 1
         failures = None
         try:
             for react in reactions:
@@ -142,23 +162,24 @@ class CQRSBus(Registering):
                 except asyncio.CancelledError as error:
                     failures = [*(failures or ()), as_one(error)]
         finally:
-            del reactions  # releases the lease: an error that outlives this call would hold it by this frame
+            self.running -= 1
             opened = _get_current()
             if opened is not outer and opened is not None:
                 opened._close()
         if failures is not None:
             raise ExceptionGroup(f"{len(failures)} handlers of {event.event_type} failed.", failures)
 
-    def _joins_log(self, event: DomainEvent, outer: Dispatch) -> bool:
+    def _joins_log(self, event: DomainEvent, outer: Operation) -> bool:
+        """Whether the event became part of the event log of the unit of work that the caller is in."""
         if not outer._is_running_here():
             refuse_in_task(outer, f"published {event.event_type}")
             return False
         refuse_in_query(outer, f"published {event.event_type}")
-        work = work_of(outer)
-        if work is None or work.unit is None:
+        attempt = attempt_of(outer)
+        if attempt is None or attempt.unit is None:
             return False
         require_own(event)
-        work.published.append(RaisedEvent(event))
+        attempt.published.append(RaisedEvent(event))
         return True
 
     # Start and shutdown
@@ -170,24 +191,21 @@ class CQRSBus(Registering):
             PolicyError: if a registered handler, message or behaviour cannot work.
         """
         await self._middlewares.build(self.ports)
-        self._pipelines.compile_all()
+        self.forget()
+        check_message_names(self._answering.values())
+        for message_type, plan in self._answering.items():
+            self._compile(message_type, plan.kind)
 
     def shutdown(self) -> None:
         """Refuse new messages; running operations go on, with the messages that they dispatch."""
-        self._pipelines.close()
+        self.is_closed = True
+        self.forget()
 
     async def aclose(self) -> None:
         """Shut down, then wait for running operations, background work, and the delivery of committed events."""
         self.shutdown()
-        lease, self.lease = self._lease_held(), None
-        if lease is not None:
-            loop, idle = asyncio.get_running_loop(), asyncio.Event()
-            returned = weakref.finalize(lease, loop.call_soon_threadsafe, idle.set)
-            del lease
-            try:
-                await idle.wait()
-            finally:
-                returned.detach()
+        while self.running:  # noqa: ASYNC110  # operations may run in other threads, which cannot set an event here
+            await asyncio.sleep(0.005)
         await self.delivery.finish()
 
     async def settled(self) -> None:
@@ -211,13 +229,13 @@ class CQRSBus(Registering):
 
     # Used by the pipelines
 
-    async def commit(self, work: Work) -> None:
-        """Commit the work of an operation together with the events it raised."""
-        await commit(work, self._pipelines.inside.__getitem__, self.event_max_steps)
+    def reactions_inside(self, event_type: type[DomainEvent]) -> Iterable[Reaction]:
+        """The in-transaction reactions to an event, in the order of their registration."""
+        return self._inside[event_type].values()
 
     def reactions_to(self, event_type: type[DomainEvent]) -> tuple[str, ...]:
         """The names of the after-commit handlers of an event: that of `@event_handler(name=...)`, or the class name."""
-        return tuple(self._pipelines.after[event_type])
+        return tuple(self._after[event_type])
 
     async def react(self, record: EventRecord, handler: str) -> None:
         """Run one after-commit handler for an event.
@@ -229,7 +247,7 @@ class CQRSBus(Registering):
             handler: the name of the handler, one of `reactions_to`.
         """
         try:
-            await self._pipelines.after[type(record.event)][handler](record)
+            await self._after[type(record.event)][handler](record)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -250,3 +268,55 @@ class CQRSBus(Registering):
                 failures.append(error)
         if failures:
             raise ExceptionGroup(f"{len(failures)} handlers of {record.event_type} failed.", failures)
+
+    # Compiling
+
+    def forget(self) -> None:
+        """Discard all compiled pipelines; each is compiled again at its next use."""
+        for compiled in (self._commands, self._queries, self._published, self._inside, self._after):
+            compiled.clear()
+        self._publishing = None
+
+    def _compile(self, message_type: type, kind: Kind) -> Step:
+        plan = self._answering.get(message_type)
+        if plan is None or plan.kind is not kind:
+            raise _not_found(message_type, kind)
+        run = compile_dispatch(self._with_middleware(plan))
+        (self._commands if kind is Kind.COMMAND else self._queries)[message_type] = run
+        return run
+
+    def _compile_published(self, event_type: type) -> list[Step]:
+        """Compile all reactions to an event outside of a unit of work."""
+        if self.is_closed and running() is None and not is_in_background():
+            raise ServiceUnavailableError("The bus takes no more events: it is shut down.")
+        runs = [self.direct(plan) for plan in self.reactions_of(event_type)]
+        if not self.is_closed:
+            self._published[event_type] = runs
+        return runs
+
+    def _reactions(self, event_type: type, in_transaction: bool) -> dict[str, Reaction]:
+        return {
+            # Inbox and outbox know only after-commit handlers; several in-transaction handlers may share a name.
+            f"{plan.name_on_record} {number}" if in_transaction else plan.name_on_record: self.from_log(plan)
+            for number, plan in enumerate(self.reactions_of(event_type))
+            if plan.in_transaction is in_transaction
+        }
+
+    def from_log(self, plan: Plan) -> Reaction:
+        """The reaction of one handler to event records, in their transaction or after its commit."""
+        return compile_reaction(plan)
+
+    def direct(self, plan: Plan) -> Step:
+        """The reaction of one handler to events that are in no log. An instance without policies is called directly."""
+        if not plan.is_class and not plan.policies:
+            return plan.handler._handle  # type: ignore[no-any-return]
+        react = compile_reaction(plan)
+        return lambda event: react(EventRecord(RaisedEvent(event)))
+
+
+def _not_found(message_type: type, kind: Kind) -> CommandHandlerNotFoundError | QueryHandlerNotFoundError:
+    error = CommandHandlerNotFoundError if kind is Kind.COMMAND else QueryHandlerNotFoundError
+    return error(
+        f"Nobody handles {message_type.__name__} as a {kind.value}: declare a handler with "
+        f"@{kind.value}_handler({message_type.__name__}) in a module under app/handlers, or register one on this bus."
+    )

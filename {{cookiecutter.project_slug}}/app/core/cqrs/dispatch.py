@@ -1,92 +1,210 @@
-"""The message that is being handled, found through a context variable."""
+"""The entrances of the pipeline: an outermost dispatch, a nested dispatch, and a reaction to an event."""
 
-from collections.abc import Iterator
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+import structlog
 
-class Lease:
-    """Names the bus of a running dispatch. `CQRSBus.aclose` waits until nothing refers to the bus's own lease."""
+from app.core.cqrs.attempt import attempt_of
+from app.core.cqrs.errors import ConfigurationError, CQRSError, OperationStatus, ServiceUnavailableError
+from app.core.cqrs.events import EventRecord
+from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
+from app.core.cqrs.messages import IQuery, name_of
+from app.core.cqrs.operation import Operation, current, enclosing, is_in_background
+from app.core.cqrs.pipeline import compile_steps, returned_by, with_own_code
+from app.core.cqrs.plan import Kind, Plan, Step
+from app.core.cqrs.policies.transactional import Transactional
+from app.core.cqrs.results import SUCCEEDED, CommandResult, OperationResult, Outcome, QueryResult, as_result
 
-    def __init__(self, bus: Any) -> None:
-        self.bus = bus
+logger = structlog.get_logger(__name__)
+Reaction = Callable[[EventRecord], Coroutine[Any, Any, None]]
 
 
-class Dispatch:
-    """The state of a message in its pipeline; the dispatch of an outermost message becomes its result.
+def compile_dispatch(plan: Plan) -> Step:
+    """Compile the function that the bus runs for each message of the plan's type: a pipeline in an error boundary.
 
-    One object serves as both, and attributes that are not set cost nothing: a second object would cost as much as
-    the whole detection of nested dispatches.
+    An outermost dispatch returns every outcome as a result. A nested dispatch raises its failure, so that the outer
+    transaction cannot commit half of the work. A closed bus only serves running operations and background work.
     """
+    run, _ = compile_steps(plan)
+    run_inside, _ = compile_steps(plan.inside())
+    bus, result_type, expects_result = plan.bus, plan.result_type, bool(plan.middlewares)
+    get_current, set_current, reset_current = current.get, current.set, current.reset
 
-    __slots__ = ("_grants", "_lease", "_message", "_parent", "_token", "_work")
-
-    _grants: Any
-    _lease: Lease | None
-    _message: Any
-    _parent: "Dispatch"
-    _token: "Token[Dispatch | None] | None"
-    _work: Any
-
-    def _is_running_here(self) -> bool:
-        """Whether this dispatch is still open and the caller belongs to the task that opened it.
-
-        A context variable accepts a token only in the context that created it, and every task has a context of
-        its own. This distinguishes tasks without asking the event loop, which would cost more than the dispatch.
-        """
-        if self._token is None:
-            return False
+    async def dispatch(message: Any) -> Any:
+        outer = get_current()
+        if outer is not None and outer._is_running_here():
+            return await dispatch_inside(plan, run_inside, message, outer)
+        if bus.is_closed and not is_in_background():
+            return closed(plan, message)
+        if outer is not None:
+            enter_from_task(plan, message, outer)
+        result = result_type()
+        result._message = message
+        result._bus = bus
+        result._token = set_current(result)
+        bus.running += 1
         try:
-            current.reset(self._token)
-        except ValueError:
-            return False
-        self._token = current.set(self)
-        return True
+            answer = await run(message)
+        except Exception as error:
+            return failure(plan, message, as_one(error))
+        except STANDING_FOR_OTHERS as error:
+            return failure(plan, message, as_one(error))
+        finally:
+            bus.running -= 1
+            reset_current(result._token)
+            result._token = result._bus = None
+        answered = answer.__class__
+        if answered is CommandResult or answered is QueryResult or answered is OperationResult:
+            return answer if answer._message is message else as_result(answer, result_type, message)
+        if expects_result:
+            return failure(plan, message, _no_result(plan, answer))
+        result._data = answer
+        result._outcome = SUCCEEDED
+        return result
 
-    def _open(self, lease: Lease, message: Any) -> None:
-        """Make this the current dispatch."""
-        self._lease, self._message = lease, message
-        self._token = current.set(self)
-
-    def _close(self) -> None:
-        """End this dispatch, and make the one before it current again."""
-        token, self._token, self._lease, self._work = self._token, None, None, None
-        if token is not None:
-            current.reset(token)
-
-
-current: ContextVar[Dispatch | None] = ContextVar("current_dispatch", default=None)
-"""The innermost dispatch; in a task that a handler started, the dispatch of that handler, open or ended."""
-
-_get_current = current.get
+    return with_own_code(dispatch)
 
 
-def parent_of(dispatch: Dispatch) -> Dispatch | None:
-    """The dispatch that this one was started from, if any."""
-    return getattr(dispatch, "_parent", None)
+def enter_from_task(plan: Plan, message: Any, started_by: Operation) -> None:
+    """Admit an outermost dispatch of a task that a handler started, and note that handler's operation as its cause."""
+    if plan.kind is Kind.COMMAND:
+        refuse_in_task(started_by, f"dispatched {plan.message_type.__name__}")
+    message.metadata  # noqa: B018  # it is created while its cause, the operation that started this task, is current
 
 
-def enclosing(dispatch: Dispatch) -> Iterator[Dispatch]:
-    """A dispatch and the dispatches around it, innermost first."""
-    around: Dispatch | None = dispatch
-    while around is not None:
-        yield around
-        around = parent_of(around)
+async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation) -> OperationResult[Any]:
+    """Run a nested dispatch: it joins the attempt of the outer operation, and raises its failure."""
+    if plan.kind is Kind.COMMAND:
+        refuse_in_query(outer, f"dispatched {plan.message_type.__name__}")
+    inner = Operation()
+    inner._parent, inner._attempt = outer, attempt_of(outer)
+    inner._open(plan.bus, message)
+    try:
+        answer = await run(message)
+        if plan.middlewares and not isinstance(answer, OperationResult):
+            raise _no_result(plan, answer)
+        result = as_result(answer, plan.result_type, message)
+        if result.is_failure:
+            raise result.to_error()
+        return result
+    except BaseException as error:
+        one = _doomed_by(plan, outer, error)
+        if one is error:
+            raise
+    finally:
+        inner._close()
+    raise one
 
 
-def running() -> Dispatch | None:
-    """The open dispatch of the calling task, if any."""
-    dispatch = current.get()
-    return dispatch if dispatch is not None and dispatch._is_running_here() else None
+def compile_reaction(plan: Plan) -> Reaction:
+    """Compile the pipeline of one event handler; exceptions of the handler propagate."""
+    run, _ = compile_steps(plan)
+
+    async def react(record: EventRecord) -> None:
+        outer, operation = current.get(), Operation()
+        if outer is not None:
+            operation._parent = outer
+            operation._attempt = attempt_of(outer) if plan.nested else None
+        operation._open(plan.bus, record)
+        try:
+            await run(record)
+        finally:
+            operation._close()
+
+    return react
 
 
-def current_message() -> Any:
-    """The message that the calling task is handling; None if it handles none."""
-    dispatch = running()
-    return None if dispatch is None else dispatch._message
+def refuse_in_query(operation: Operation, what: str) -> None:
+    """Ensure that an operation does not answer a query.
+
+    Raises:
+        ConfigurationError: if it does, because a query must not change anything.
+    """
+    query = operation._message
+    if isinstance(query, IQuery):
+        raise ConfigurationError(
+            f"{type(query).__name__} is a query and {what}: a query changes nothing. Let a command do it after the "
+            "query, or make the query a command."
+        )
 
 
-def current_bus() -> Any:
-    """The bus of the message that is being handled, also in tasks that its handler started; None if there is none."""
-    dispatch = _get_current()
-    return None if dispatch is None or dispatch._lease is None else dispatch._lease.bus
+def refuse_in_task(started_by: Operation, what: str) -> None:
+    """Ensure that a task started by a handler may change something: the handler's operation must have ended.
+
+    Otherwise the changes of the task would be stored even if the operation is rolled back, and a failure of the task
+    would go unnoticed. If a unit of work is open, its commit is prevented.
+
+    Raises:
+        ConfigurationError: if the operation has not ended, and has an uncommitted unit of work or is a query.
+    """
+    for around in enclosing(started_by):
+        if around._token is None:
+            continue
+        refuse_in_query(around, what)
+        attempt = attempt_of(around)
+        if attempt is not None and attempt.unit is not None and attempt.committed is None:
+            error = ConfigurationError(
+                f"A task of its own {what}, while the transaction of the handler that started it is open, which it "
+                "cannot join: await it in the handler itself, without gather(), create_task() or, in Python 3.11, "
+                "wait_for() (asyncio.timeout() makes no task); or start it as an operation of its own that "
+                "outlives this one, with background(...)."
+            )
+            attempt.unit.doom(error)
+            raise error
+
+
+def _doomed_by(plan: Plan, outer: Operation, error: BaseException) -> BaseException:
+    """Prevent the commit of what a failed command did, even if the outer handler catches the failure.
+
+    Returns the error that stands for a group, or the error itself.
+    """
+    cause: Exception
+    try:
+        one: BaseException = (cause := as_one(error))
+    except BaseException as interruption:
+        one = interruption
+        cause = ServiceUnavailableError(f"{plan.message_type.__name__} was interrupted before it was done: try again.")
+    attempt, policy = attempt_of(outer), plan.policy(Transactional)
+    is_kept = policy is not None and policy.commits_despite(cause)
+    if plan.kind is Kind.COMMAND and attempt is not None and attempt.unit is not None and not is_kept:
+        attempt.unit.doom(cause)
+    return one
+
+
+def failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
+    """Convert an error to a result. Details of an unexpected error are logged in full, and not sent to the caller."""
+    operation_id = message.metadata.operation_id
+    if isinstance(error, CQRSError):
+        error.operation_id = operation_id
+        if (returned := returned_by(error, message)) is not None:
+            return returned
+        if error.status is not OperationStatus.FAILED:
+            return plan.result_type.of(None, message, Outcome(error.status, error.details, error.message))
+    logger.error(
+        "operation_failed",
+        message_name=name_of(message),
+        operation_id=operation_id,
+        correlation_id=message.metadata.correlation_id,
+        user_id=message.metadata.user_id,
+        traceparent=message.metadata.traceparent,
+        error_type=type(error).__name__,
+        exc_info=error,
+    )
+    sentence = f"Something went wrong on our side. Please tell us the operation id: {operation_id}."
+    if isinstance(error, ConfigurationError):
+        sentence = error.message
+    return plan.result_type.of(None, message, Outcome(OperationStatus.FAILED, {}, sentence))
+
+
+def closed(plan: Plan, message: Any) -> OperationResult[Any]:
+    """The answer of a bus that is shut down."""
+    sentence = "The service is shutting down: send this again, to another instance or a little later."
+    return plan.result_type.of(None, message, Outcome(OperationStatus.UNAVAILABLE, {}, sentence))
+
+
+def _no_result(plan: Plan, answer: Any) -> ConfigurationError:
+    return ConfigurationError(
+        f"A middleware around {plan.message_type.__name__} returned {answer!r}: "
+        "it has to return what next_handler() gives it, or a result of its own."
+    )

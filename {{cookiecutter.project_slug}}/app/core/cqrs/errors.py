@@ -1,4 +1,6 @@
-"""The hierarchy of errors. Raise the most specific one; the outermost dispatch turns it into a result.
+"""How an operation ends: its status, and the errors by which it fails.
+
+Raise the most specific error; the outermost dispatch turns it into a result.
 
 CQRSError                           FAILED
 ├── BadRequestError                 BAD_REQUEST
@@ -27,9 +29,50 @@ CQRSError                           FAILED
 """
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, ClassVar
 
-from app.core.cqrs.status import OperationStatus
+
+class OperationStatus(Enum):
+    """The status of an operation; only the API maps it to an HTTP status."""
+
+    SUCCESS = "success"
+    CREATED = "created"
+    ACCEPTED = "accepted"
+    NO_CONTENT = "no_content"
+
+    BAD_REQUEST = "bad_request"
+    VALIDATION_ERROR = "validation_error"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    UNAUTHORIZED = FORBIDDEN  # an alias; HTTP uses this name for 401, which is UNAUTHENTICATED here
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    BUSINESS_RULE = "business_rule"
+    RATE_LIMITED = "rate_limited"
+    TIMEOUT = "timeout"
+    UNAVAILABLE = "unavailable"
+    FAILED = "failed"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "OperationStatus | None":
+        return cls.FORBIDDEN if value == "unauthorized" else None  # its former value
+
+    __hash__ = object.__hash__  # members are singletons, often hashed, and Enum's own `__hash__` is slow Python code
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the operation succeeded."""
+        return self in SUCCESSES
+
+
+SUCCESSES = frozenset(
+    {OperationStatus.SUCCESS, OperationStatus.CREATED, OperationStatus.ACCEPTED, OperationStatus.NO_CONTENT}
+)
+
+
+ERROR_OF_STATUS: "dict[OperationStatus, type[CQRSError]]" = {}
+"""Status of a failed result -> the error that it is raised as: the first class of that status."""
 
 
 class CQRSError(Exception):
@@ -52,6 +95,10 @@ class CQRSError(Exception):
         self.returned: object = None
         """The failed result, if the handler returned one instead of raising."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        ERROR_OF_STATUS.setdefault(cls.status, cls)
+
     def to_dict(self) -> dict[str, Any]:
         """The error as plain data, for logs and responses."""
         return {
@@ -61,6 +108,9 @@ class CQRSError(Exception):
             "details": self.details,
             "operation_id": self.operation_id,
         }
+
+
+ERROR_OF_STATUS[CQRSError.status] = CQRSError
 
 
 class BadRequestError(CQRSError):
@@ -173,22 +223,3 @@ class QueryHandlerNotFoundError(HandlerNotFoundError):
 
 class DiscoveryError(ConfigurationError):
     """A package contains modules, handlers or messages that cannot work; the error message lists them."""
-
-
-ERROR_OF_STATUS: Mapping[OperationStatus, type[CQRSError]] = {
-    error.status: error
-    for error in (
-        CQRSError,
-        BadRequestError,
-        ValidationError,
-        AuthenticationError,
-        AuthorizationError,
-        ResourceNotFoundError,
-        ConflictError,
-        BusinessRuleViolationError,
-        RateLimitedError,
-        HandlerTimeoutError,
-        ServiceUnavailableError,
-    )
-}
-"""Status of a failed result -> the error that it is raised as."""

@@ -1,155 +1,146 @@
-"""Runs reactions to events: in-transaction reactions before the commit, all others after it, in the order of events."""
+"""Base classes of aggregates: an aggregate raises events, and the unit of work stores both together."""
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
 
-import structlog
-
-from app.core.cqrs.aggregate import EventRecord
-from app.core.cqrs.dispatch import Dispatch, Lease, current
-from app.core.cqrs.errors import (
-    CircularEventsError,
-    ConfigurationError,
-    CQRSError,
-    ServiceUnavailableError,
-    TransientError,
-)
-from app.core.cqrs.messages import DomainEvent
-from app.core.cqrs.pipeline import compile_steps
-from app.core.cqrs.plan import Plan
-from app.core.cqrs.ports import UnitOfWork
-from app.core.cqrs.work import Work, work_of
-
-MOST_ROUNDS = 100
-"""This many rounds of events, each raised by in-transaction reactions to the one before, count as an endless loop."""
-
-logger = structlog.get_logger(__name__)
-Reaction = Callable[[EventRecord], Coroutine[Any, Any, None]]
+from app.core.cqrs.errors import ConfigurationError
+from app.core.cqrs.messages import DomainEvent, Message, name_on_record
+from app.core.cqrs.metadata import OperationMetadata
 
 
-def compile_reaction(plan: Plan) -> Reaction:
-    """Compile the pipeline of one event handler; exceptions of the handler propagate."""
-    run, _ = compile_steps(plan)
+class RaisedEvent(NamedTuple):
+    """An event and the aggregate that raised it; `version` is the event's number in the aggregate's stream."""
 
-    async def react(record: EventRecord) -> None:
-        outer, dispatch = current.get(), Dispatch()
-        if outer is not None:
-            dispatch._parent = outer
-            dispatch._work = work_of(outer) if plan.nested else None
-        dispatch._open(Lease(plan.bus), record)
-        try:
-            await run(record)
-        finally:
-            dispatch._close()
-
-    return react
+    event: DomainEvent
+    aggregate_type: str | None = None
+    aggregate_id: str | None = None
+    version: int | None = None
 
 
-async def commit(
-    work: Work, reactions_inside: Callable[[type[DomainEvent]], Mapping[str, Reaction]], most_steps: int
-) -> None:
-    """Run the in-transaction reactions, write the events to the event log, and commit the unit of work."""
-    unit = work.unit
-    assert unit is not None, "only work in a transaction is committed"
-    records = await _react_inside(work, unit, reactions_inside, most_steps)
-    if records:
-        await unit.record(records)
-    work.may_have_committed = True
-    try:
-        await unit.commit()
-    except CQRSError as error:  # only a connection lost during the COMMIT leaves its outcome unknown
-        work.may_have_committed = isinstance(error, ServiceUnavailableError) and not isinstance(error, TransientError)
-        raise
-    work.stored = records
+def require_own(event: DomainEvent) -> None:
+    """Refuse an event of another service: this service receives it and must not raise it.
 
-
-async def _react_inside(
-    work: Work,
-    unit: UnitOfWork,
-    reactions_inside: Callable[[type[DomainEvent]], Mapping[str, Reaction]],
-    most_steps: int,
-) -> list[EventRecord]:
-    """Run the in-transaction reactions to every event of the unit, including the events that they raise."""
-    dispatch = current.get()
-    assert dispatch is not None, "only work in a transaction is committed"
-    records: list[EventRecord] = []
-    for _ in range(MOST_ROUNDS):
-        raised = [
-            EventRecord(event, dispatch._message.metadata)
-            for event in (*await unit.collect_events(), *work.take_published())
-        ]
-        if not raised:
-            return records
-        _check_depth(raised[0], most_steps)
-        records += raised
-        for record in raised:
-            for react in reactions_inside(type(record.event)).values():
-                await react(record)
-    raise ConfigurationError(
-        f"In-transaction reactions raised events {MOST_ROUNDS} times over, last {records[-1].event.event_type}: "
-        "they go round in circles. Let one of them react after the commit."
-    )
-
-
-def _check_depth(first: EventRecord, most: int) -> None:
-    """Refuse a chain of more than `most` events, each raised by a reaction in a transaction of its own: a loop."""
-    if first.metadata.depth >= most:
-        raise CircularEventsError(
-            f"{first.event_type} is the end of {most} events, each raised by a reaction to the one before: "
-            "they go round in circles. Let one of the reactions see that there is nothing left to do, or raise "
-            "EVENT_MAX_STEPS."
+    Raises:
+        ConfigurationError: if the event has an `event_source`.
+    """
+    if event.event_source is not None:
+        raise ConfigurationError(
+            f"{type(event).__name__} is an event of {event.event_source}, which this service hears of and cannot make "
+            "happen: raise an event of its own."
         )
 
 
-class Delivery(Protocol):
-    """Triggers after-commit reactions, for which the command does not wait."""
+class EventRecord(Message):
+    """An event as the event log stores it: with the aggregate that raised it and the metadata of its operation.
 
-    def add(self, records: Sequence[EventRecord]) -> None:
-        """Deliver events that were committed just now."""
-
-    async def idle(self) -> None:
-        """Wait until there is nothing left to deliver."""
-
-    async def finish(self) -> None:
-        """Deliver the events that have to be delivered before the bus ends."""
-
-
-class MemoryDelivery:
-    """Runs after-commit reactions in this process, one event after the other; a crash loses undelivered events.
-
-    Its worker task exists only while there are events to deliver, so it is bound to no event loop.
+    `is_stored` marks an event that was read from the log and may be delivered again.
     """
 
-    def __init__(self, deliver: Callable[[EventRecord], Awaitable[None]]) -> None:
-        self._deliver = deliver
-        self._waiting: deque[EventRecord] = deque()
-        self._worker: asyncio.Task[None] | None = None
+    __slots__ = ("is_stored", "raised")
 
-    def add(self, records: Sequence[EventRecord]) -> None:
-        """Append events to the queue, and start the worker if none is running."""
-        self._waiting.extend(records)
-        if self._waiting and (self._worker is None or self._worker.done()):
-            self._worker = asyncio.create_task(self._work(), name="event-delivery")
+    def __init__(
+        self, raised: RaisedEvent, metadata: OperationMetadata | None = None, *, is_stored: bool = False
+    ) -> None:
+        self.raised = raised
+        self.is_stored = is_stored
+        if metadata is not None:
+            self._metadata = metadata
 
-    async def idle(self) -> None:
-        """Wait until all events are delivered."""
-        while self._worker is not None and not self._worker.done():
-            await asyncio.wait([self._worker])
+    def following(self) -> "EventRecord":
+        """A copy for after-commit handlers, with a depth greater by one: messages they send are one step further on."""
+        metadata = replace(self.metadata, depth=self.metadata.depth + 1)
+        return EventRecord(self.raised, metadata, is_stored=self.is_stored)
 
-    finish = idle
+    @property
+    def event(self) -> DomainEvent:
+        """The domain event."""
+        return self.raised.event
 
-    async def _work(self) -> None:
-        current.set(None)  # the worker is not part of the operation that started it
-        while self._waiting:
-            record = self._waiting.popleft()
-            try:
-                await self._deliver(record.following())
-            except Exception as error:
-                logger.error(
-                    "reaction_failed",
-                    event_type=record.event_type,
-                    event_id=record.event.event_id,
-                    exc_info=error,
-                )
+    @property
+    def event_type(self) -> str:
+        """The event's name on the wire."""
+        return self.event.event_type
+
+    def get_aggregate_id(self) -> str | None:
+        """The id of the aggregate that raised the event; None if no aggregate raised it."""
+        return self.raised.aggregate_id
+
+
+class AggregateRoot:
+    """A domain object with an identity, whose state changes only through its own methods.
+
+    A subclass has an `id`. The methods that change its state check the domain rules and raise events.
+    """
+
+    id: Any
+    version: int = 0
+    """The sequence number of its last event; 0 before the first."""
+
+    aggregate_type: ClassVar[str] = "AggregateRoot"
+    """Its name in the event log: the class name, unless the class sets one that outlives the class name."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name_on_record(cls, "aggregate_type")
+
+    def raise_event(self, event: DomainEvent) -> None:
+        """Record an event of this aggregate; it is stored and published with the next commit.
+
+        Raises:
+            ConfigurationError: if it is an event of another service.
+        """
+        require_own(event)
+        self.version = (self.version or 0) + 1
+        raised = RaisedEvent(event, self.aggregate_type, str(self.id), self.version)
+        self.__dict__.setdefault("_raised_events", []).append(raised)
+
+    def continue_stream(self, version: int) -> None:
+        """Renumber the raised events to follow `version`, the last event of a deleted aggregate with the same id."""
+        raised: list[RaisedEvent] = self.__dict__.get("_raised_events", [])
+        raised[:] = [event._replace(version=(event.version or 0) + version) for event in raised]
+        self.version = (self.version or 0) + version
+
+    def count_events(self) -> int:
+        """The number of events raised and not yet taken."""
+        return len(self.__dict__.get("_raised_events", ()))
+
+    def drop_events(self, but: int) -> None:
+        """Discard the events raised and not yet taken, except the first `but` of them."""
+        del self.__dict__.get("_raised_events", [])[but:]
+
+    def take_events(self) -> list[RaisedEvent]:
+        """Remove and return the events raised since the last call."""
+        raised: list[RaisedEvent] = self.__dict__.pop("_raised_events", [])
+        return raised
+
+
+class EventSourcedAggregate(AggregateRoot, ABC):
+    """An aggregate that is stored only as its events: applying them in order yields its state.
+
+    Its methods check the domain rules and raise events; only `apply` changes state.
+    """
+
+    def __init__(self, id: Any) -> None:
+        self.id = id
+
+    @abstractmethod
+    def apply(self, event: DomainEvent) -> None:
+        """Apply an event to the state. The event has already happened, so `apply` must not refuse it."""
+
+    def raise_event(self, event: DomainEvent) -> None:
+        """Apply an event and record it; it is stored and published with the next commit.
+
+        Raises:
+            ConfigurationError: if it is an event of another service.
+        """
+        require_own(event)
+        self.apply(event)
+        super().raise_event(event)
+
+    def replay(self, history: Iterable[RaisedEvent]) -> None:
+        """Rebuild the state from stored events, given in the order in which they were raised."""
+        for raised in history:
+            self.apply(raised.event)
+            self.version = raised.version or self.version

@@ -6,18 +6,18 @@ from typing import Any, ClassVar, Generic, Self
 import structlog
 from typing_extensions import TypeVar
 
-from app.core.cqrs.aggregate import EventRecord
 from app.core.cqrs.answers import Answers
 from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.dispatch import Dispatch, Lease, current, current_bus, current_message
+from app.core.cqrs.decorators import declare
 from app.core.cqrs.errors import ConfigurationError
-from app.core.cqrs.generics import type_arguments
-from app.core.cqrs.injected import Injected
+from app.core.cqrs.events import EventRecord
 from app.core.cqrs.messages import DomainEvent, ICommand, IQuery, Message, name_of
 from app.core.cqrs.metadata import OperationMetadata
-from app.core.cqrs.plan import unset_hook
-from app.core.cqrs.registry import Declaration, declare
+from app.core.cqrs.middleware import Injected
+from app.core.cqrs.operation import Operation, current, current_bus, current_message
+from app.core.cqrs.plan import Declaration, unset_hook
 from app.core.cqrs.results import CommandResult, OperationResult, Pagination, QueryResult
+from app.core.generics import type_arguments
 
 C = TypeVar("C", bound=ICommand[Any], default=Any, contravariant=True)
 Q = TypeVar("Q", bound=IQuery[Any], default=Any, contravariant=True)
@@ -59,7 +59,7 @@ class Handler(Injected):
         """
         message = current_message()
         if message is None:
-            raise ConfigurationError(f"{type(self).__name__}.metadata is there while the handler runs, only then.")
+            raise ConfigurationError(f"{type(self).__name__}.metadata is only available while the handler runs.")
         return message.metadata  # type: ignore[no-any-return]
 
     @property
@@ -69,10 +69,15 @@ class Handler(Injected):
         Raises:
             ConfigurationError: if the handler is not running.
         """
-        try:
-            return _get_current()._lease.bus  # type: ignore[union-attr, no-any-return]
-        except AttributeError:  # no dispatch, or one that is over
-            raise ConfigurationError(f"{type(self).__name__}.bus is there while the handler runs, only then.") from None
+        operation = _get_current()
+        if operation is None or operation._bus is None:
+            raise ConfigurationError(f"{type(self).__name__}.bus is only available while the handler runs.")
+        return operation._bus  # type: ignore[no-any-return]
+
+    @classmethod
+    def handled_types(cls) -> tuple[Any, ...]:
+        """The type arguments that the class gives to its base, such as `C` and `R`; empty if it gives none."""
+        return type_arguments(cls, next(base for base in cls.__mro__ if Handler in base.__bases__))
 
 
 class BaseCommandHandler(Handler, Answers, ABC, Generic[C, R]):
@@ -94,11 +99,6 @@ class BaseCommandHandler(Handler, Answers, ABC, Generic[C, R]):
         bus = CQRSBus()
         bus.register_command_handler(type(command), self)
         return await bus.execute_command(command)
-
-    @classmethod
-    def handled_types(cls) -> tuple[Any, ...]:
-        """The type arguments `C` and `R` of this handler; empty if it declares none."""
-        return type_arguments(cls, BaseCommandHandler)
 
 
 class BaseQueryHandler(Handler, Answers, ABC, Generic[Q, R]):
@@ -130,11 +130,6 @@ class BaseQueryHandler(Handler, Answers, ABC, Generic[Q, R]):
         bus.register_query_handler(type(query), self)
         return await bus.execute_query(query)
 
-    @classmethod
-    def handled_types(cls) -> tuple[Any, ...]:
-        """The type arguments `Q` and `R` of this handler; empty if it declares none."""
-        return type_arguments(cls, BaseQueryHandler)
-
 
 class BaseEventHandler(Handler, ABC, Generic[E]):
     """Reacts to an event `E`. Events may be delivered more than once, so handling must be idempotent."""
@@ -146,11 +141,11 @@ class BaseEventHandler(Handler, ABC, Generic[E]):
     def bus(self) -> CQRSBus:
         """The bus that runs this handler.
 
-        `publish_event` calls an instance without policies directly, because a dispatch would cost more than the call.
-        Such an instance opens its dispatch here, on first use; `publish_event` closes it.
+        `publish_event` calls an instance without policies directly, because an operation would cost more than the
+        call. Such an instance opens its operation here, on first use; `publish_event` closes it.
         """
         if self.registered_on is not None and current_bus() is None:
-            Dispatch()._open(Lease(self.registered_on), Message())
+            Operation()._open(self.registered_on, Message())
         return super().bus
 
     @property
@@ -162,7 +157,7 @@ class BaseEventHandler(Handler, ABC, Generic[E]):
         """
         message = current_message()
         if not isinstance(message, EventRecord):
-            raise ConfigurationError(f"{type(self).__name__}.record is there while the handler runs, only then.")
+            raise ConfigurationError(f"{type(self).__name__}.record is only available while the handler runs.")
         return message
 
     @abstractmethod
@@ -178,8 +173,3 @@ class BaseEventHandler(Handler, ABC, Generic[E]):
         bus = CQRSBus()
         bus.register_event_handler(type(event), self)
         await bus.publish_event(event)
-
-    @classmethod
-    def handled_types(cls) -> tuple[Any, ...]:
-        """The type argument `E` of this handler; empty if it declares none."""
-        return type_arguments(cls, BaseEventHandler)

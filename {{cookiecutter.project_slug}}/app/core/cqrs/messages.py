@@ -9,10 +9,10 @@ from uuid import UUID
 
 from typing_extensions import Format, TypeVar, get_annotations
 
-from app.core.cqrs.dispatch import current, parent_of
-from app.core.cqrs.generics import type_argument
-from app.core.cqrs.ids import uuid7
 from app.core.cqrs.metadata import OperationMetadata
+from app.core.cqrs.operation import current, enclosing, parent_of
+from app.core.generics import type_argument
+from app.core.ids import uuid7
 
 R_co = TypeVar("R_co", covariant=True, default=Any)
 
@@ -51,13 +51,12 @@ class Message:
             return metadata
 
     def _made_metadata(self) -> OperationMetadata:
-        innermost = cause = around = current.get()
-        while around is not None:
-            message, around = around._message, parent_of(around)
-            if message is self:  # the message is already being handled: the dispatch around it is the cause
-                cause = around
+        innermost = cause = current.get()
+        for operation in () if innermost is None else enclosing(innermost):
+            if operation._message is self:  # the message is already being handled: the operation around it is the cause
+                cause = parent_of(operation)
         metadata = OperationMetadata() if cause is None else cause._message.metadata.caused()
-        clock = None if innermost is None or innermost._lease is None else innermost._lease.bus.ports.clock
+        clock = None if innermost is None or innermost._bus is None else innermost._bus.ports.clock
         if clock is not None:
             metadata.timestamp = clock.now()
         return metadata

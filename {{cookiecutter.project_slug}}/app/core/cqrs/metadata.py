@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from app.core.cqrs.ids import random_id
+from app.core.ids import random_id
 
 
 @dataclass(slots=True)

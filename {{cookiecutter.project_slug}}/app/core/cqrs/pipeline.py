@@ -1,133 +1,81 @@
 """The order of the pipeline steps, and their composition into one compiled pipeline per message type."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any
 
-import structlog
-
-from app.core.cqrs.attempt import answering, attempt, handling, returned_by
-from app.core.cqrs.dispatch import Dispatch, Lease, current
-from app.core.cqrs.errors import ConfigurationError, CQRSError, ServiceUnavailableError
-from app.core.cqrs.follow_up import following
-from app.core.cqrs.groups import STANDING_FOR_OTHERS, as_one
-from app.core.cqrs.messages import name_of
-from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.authorize import authentication, authorisation
-from app.core.cqrs.policies.cached_query import caching
+from app.core.cqrs.attempt import after_commit, attempt
+from app.core.cqrs.errors import CQRSError
+from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
+from app.core.cqrs.handling import handling
+from app.core.cqrs.plan import Plan, Step
+from app.core.cqrs.policies.authorize import Authorize, authentication
+from app.core.cqrs.policies.cached_query import CachedQuery
 from app.core.cqrs.policies.deadline import deadline
-from app.core.cqrs.policies.idempotent import idempotency
-from app.core.cqrs.policies.invalidates import invalidation
-from app.core.cqrs.policies.once import receiving
-from app.core.cqrs.policies.retry_on_failure import retry
-from app.core.cqrs.policies.transactional import Transactional, transaction
+from app.core.cqrs.policies.idempotent import Idempotent, deduplication
+from app.core.cqrs.policies.invalidates import Invalidates
+from app.core.cqrs.policies.policy import Policy
+from app.core.cqrs.policies.retry_on_failure import RetryOnFailure
+from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.policies.validate_input import validation
-from app.core.cqrs.results import SUCCEEDED, CommandResult, OperationResult, Outcome, QueryResult, as_result
-from app.core.cqrs.status import OperationStatus
-from app.core.cqrs.work import refuse_in_query, refuse_in_task, work_of
-
-logger = structlog.get_logger(__name__)
+from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, as_result
 
 
 def tracing(plan: Plan, proceed: Step) -> Step:
-    """Wrap the pipeline in a span, if the bus has a tracer."""
-    if plan.ports.tracer is None:
-        return proceed
-    from app.core.cqrs.middleware.tracing import traced
-
-    return traced(plan, proceed, plan.ports.tracer)
+    """Wrap the pipeline in a span, if the bus has tracing."""
+    traced = plan.ports.tracing
+    return proceed if traced is None else traced(plan, proceed)
 
 
 def middleware(plan: Plan, proceed: Step) -> Step:
     """Wrap the rest of the pipeline in the middleware, outermost first; each gets the rest as `next_handler`."""
+    if not plan.middlewares:
+        return proceed
+    proceed = with_own_code(_answering(plan, proceed))
     for wrapper in reversed(plan.middlewares):
-        proceed = _with_own_code(_surrounded(wrapper, proceed))
+        proceed = with_own_code(_surrounded(wrapper, proceed))
     return proceed
 
 
-def _surrounded(wrapper: Any, proceed: Step) -> Step:
-    """Wrap the rest of the pipeline; `next_handler` is a bound method, because that is the cheapest callable."""
-    return lambda message: wrapper(message, MethodType(proceed, message))
-
-
-ORDER: tuple[Callable[[Plan, Step], Step], ...] = (
+ORDER: tuple[Callable[[Plan, Step], Step] | type[Policy], ...] = (
     tracing,
     middleware,
-    answering,
-    following,
+    after_commit,
     deadline,
     authentication,
     validation,
-    authorisation,
-    caching,
-    retry,
+    Authorize,
+    CachedQuery,
+    RetryOnFailure,
     attempt,
-    transaction,
-    idempotency,
-    receiving,
-    invalidation,
+    Transactional,
+    Idempotent,
+    deduplication,
+    Invalidates,
 )
 """The steps around `handling`, outermost first, inside the error boundary. A step with nothing to do returns the rest
-unchanged, so an undeclared policy costs nothing. docs/decisions explains the position of each step."""
+unchanged, so an undeclared policy costs nothing. docs/pipeline.md explains the position of each step."""
 
 
 def compile_steps(plan: Plan) -> tuple[Step, list[str]]:
-    """Compile the pipeline of a plan. Returns it with the names of its steps, outermost first."""
-    step, names = _with_own_code(handling(plan)), [handling.__name__]
-    for wrap in reversed(ORDER):
-        wrapped = wrap(plan, step)
+    """Compile the pipeline of a plan. Returns it with the names of its steps and decorators, outermost first."""
+    step, names = with_own_code(handling(plan)), [handling.__name__]
+    for one in reversed(ORDER):
+        wrapped = _wrapped(one, plan, step)
         if wrapped is not step:
-            names.insert(0, wrap.__name__)
-            step = _with_own_code(wrapped)
+            names.insert(0, one.name() if isinstance(one, type) else one.__name__)
+            step = with_own_code(wrapped)
     return step, names
 
 
-def compile_dispatch(plan: Plan) -> Callable[[Any], Coroutine[Any, Any, Any]]:
-    """Compile the function that the bus runs for each message of the plan's type: a pipeline in an error boundary.
-
-    An outermost dispatch returns every outcome as a result. A nested dispatch raises its failure, so that the outer
-    transaction cannot commit half of the work.
-    """
-    run, _ = compile_steps(plan)
-    run_inside, _ = compile_steps(plan.inside())
-    bus, result_type, expects_result = plan.bus, plan.result_type, bool(plan.middlewares)
-    get_current, set_current, reset_current = current.get, current.set, current.reset
-    is_command, dispatched = plan.kind is Kind.COMMAND, f"dispatched {plan.message_type.__name__}"
-
-    async def dispatch(message: Any) -> Any:
-        outer = get_current()
-        if outer is not None:
-            if outer._is_running_here():
-                return await dispatch_inside(plan, run_inside, message, outer)
-            if is_command:
-                refuse_in_task(outer, dispatched)
-            message.metadata  # noqa: B018  # create it while its cause, the dispatch that started this task, is current
-        result = result_type()
-        result._message = message
-        result._lease = bus.lease
-        result._token = set_current(result)
-        try:
-            answer = await run(message)
-        except Exception as error:
-            return failure(plan, message, as_one(error))
-        except STANDING_FOR_OTHERS as error:
-            return failure(plan, message, as_one(error))
-        finally:
-            reset_current(result._token)
-            result._token = result._lease = None
-        answered = answer.__class__
-        if answered is CommandResult or answered is QueryResult or answered is OperationResult:
-            return answer if answer._message is message else as_result(answer, result_type, message)
-        if expects_result:
-            return failure(plan, message, _no_result(plan, answer))
-        result._data = answer
-        result._outcome = SUCCEEDED
-        return result
-
-    return _with_own_code(dispatch)
+def _wrapped(one: Callable[[Plan, Step], Step] | type[Policy], plan: Plan, proceed: Step) -> Step:
+    if not isinstance(one, type):
+        return one(plan, proceed)
+    policy = plan.policy(one)
+    return proceed if policy is None else policy.step(plan, proceed)
 
 
-def _with_own_code(step: Step) -> Step:
+def with_own_code(step: Step) -> Step:
     """Copy the step with a code object of its own.
 
     CPython's adaptive interpreter specialises a code object for the types that it processes. If all messages shared
@@ -139,79 +87,42 @@ def _with_own_code(step: Step) -> Step:
     return own  # type: ignore[no-any-return]
 
 
-async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Dispatch) -> OperationResult[Any]:
-    """Run a nested dispatch: it joins the work of the outer dispatch, and raises its failure."""
-    if plan.kind is Kind.COMMAND:
-        refuse_in_query(outer, f"dispatched {plan.message_type.__name__}")
-    inner = Dispatch()
-    inner._parent, inner._work = outer, work_of(outer)
-    inner._open(outer._lease or Lease(plan.bus), message)
-    try:
-        answer = await run(message)
-        if plan.middlewares and not isinstance(answer, OperationResult):
-            raise _no_result(plan, answer)
-        result = as_result(answer, plan.result_type, message)
-        if result.is_failure:
-            raise result.to_error()
-        return result
-    except Exception as error:
-        one = as_one(error)
-        _doom(plan, outer, one)
-        if one is error:
-            raise
-    except BaseException as error:
+def _surrounded(wrapper: Any, proceed: Step) -> Step:
+    """Wrap the rest of the pipeline; `next_handler` is a bound method, because that is the cheapest callable."""
+    return lambda message: wrapper(message, MethodType(proceed, message))
+
+
+def _answering(plan: Plan, proceed: Step) -> Step:
+    """Return a result to the middleware around this step, also the failed result that a handler returned."""
+    result_type = plan.result_type
+
+    async def give_result(message: Any) -> Any:
         try:
-            one = as_one(error)
-        except BaseException:
-            _doom(plan, outer, _interrupted(plan))
+            answer = await proceed(message)
+        except CQRSError as error:
+            if (returned := returned_by(error, message)) is not None:
+                return returned
             raise
-        _doom(plan, outer, one)
-    finally:
-        inner._close()
-    raise one
+        except STANDING_FOR_OTHERS as error:
+            one = as_one(error)
+        else:
+            return as_given(answer, message)
+        raise one
+
+    def as_given(answer: Any, message: Any) -> Any:
+        if answer.__class__ in RESULTS:
+            is_ours = answer.__class__ is result_type and answer._message is message
+            return answer if is_ours else as_result(answer, result_type, message)
+        result = result_type()
+        result._data = answer
+        result._message = message
+        result._outcome = SUCCEEDED
+        return result
+
+    return give_result
 
 
-def _doom(plan: Plan, outer: Dispatch, error: Exception) -> None:
-    """Prevent the commit of what a failed command did, even if the outer handler catches the failure."""
-    work = work_of(outer)
-    if plan.kind is not Kind.COMMAND or work is None or work.unit is None:
-        return
-    policy = plan.policy(Transactional)
-    if policy is None or not policy.commits_despite(error):
-        work.unit.doom(error)
-
-
-def _interrupted(plan: Plan) -> ServiceUnavailableError:
-    return ServiceUnavailableError(f"{plan.message_type.__name__} was interrupted before it was done: try again.")
-
-
-def failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
-    """Convert an error to a result. Details of an unexpected error are logged in full, and not sent to the caller."""
-    operation_id = message.metadata.operation_id
-    if isinstance(error, CQRSError):
-        error.operation_id = operation_id
-        if (returned := returned_by(error, message)) is not None:
-            return returned
-        if error.status is not OperationStatus.FAILED:
-            return plan.result_type.of(None, message, Outcome(error.status, error.details, error.message))
-    logger.error(
-        "operation_failed",
-        message_name=name_of(message),
-        operation_id=operation_id,
-        correlation_id=message.metadata.correlation_id,
-        user_id=message.metadata.user_id,
-        traceparent=message.metadata.traceparent,
-        error_type=type(error).__name__,
-        exc_info=error,
-    )
-    sentence = f"Something went wrong on our side. Please tell us the operation id: {operation_id}."
-    if isinstance(error, ConfigurationError):
-        sentence = error.message
-    return plan.result_type.of(None, message, Outcome(OperationStatus.FAILED, {}, sentence))
-
-
-def _no_result(plan: Plan, answer: Any) -> ConfigurationError:
-    return ConfigurationError(
-        f"A middleware around {plan.message_type.__name__} returned {answer!r}: "
-        "it has to return what next_handler() gives it, or a result of its own."
-    )
+def returned_by(error: CQRSError, message: Any) -> OperationResult[Any] | None:
+    """The failed result behind an error, if the handler of this same message returned one."""
+    result = error.returned
+    return result if isinstance(result, OperationResult) and result._message is message else None

@@ -1,13 +1,13 @@
 """The ports of the bus. A port is named by a plain noun, an adapter after its technology."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from app.core.cqrs.aggregate import EventRecord, RaisedEvent
+from app.core.cqrs.events import EventRecord, RaisedEvent
 from app.core.cqrs.metadata import OperationMetadata
 
 T = TypeVar("T")
@@ -201,11 +201,8 @@ class ErrorReports(Protocol):
         """
 
 
-class Tracer(Protocol):
-    """The part of OpenTelemetry's `Tracer` that the bus uses, so that the package remains optional."""
-
-    def start_span(self, name: str, context: Any = ..., kind: Any = ..., attributes: Any = ...) -> Any:
-        """Start a span."""
+Tracing = Callable[[Any, Any], Any]
+"""Takes the plan of a handler and its compiled pipeline; returns the pipeline inside a span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,5 +214,5 @@ class Ports:
     cache: Cache | None = None
     access: AccessPolicy | None = None
     clock: Clock | None = None
-    tracer: Tracer | None = None
+    tracing: Tracing | None = None
     reports: ErrorReports | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.registry import declared_handlers
+from app.core.cqrs.decorators import declared_handlers
 
 _bus: CQRSBus | None = None
 _lent: list[CQRSBus] = []

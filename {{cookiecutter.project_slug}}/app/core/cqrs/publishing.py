@@ -1,14 +1,14 @@
 """Publishes an event outside of a unit of work by opening one, so that all events take the same path."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from app.core.cqrs.aggregate import RaisedEvent
+from app.core.cqrs.attempt import attempt_of
+from app.core.cqrs.events import RaisedEvent
 from app.core.cqrs.messages import DomainEvent, ICommand
-from app.core.cqrs.plan import Kind, Plan
+from app.core.cqrs.operation import here
+from app.core.cqrs.plan import Declaration, Kind, Plan
 from app.core.cqrs.policies.transactional import Transactional
-from app.core.cqrs.ports import Ports
-from app.core.cqrs.work import current_work
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,12 @@ class PublishEventHandler:
     """Adds the event to the unit of work."""
 
     async def _handle(self, command: PublishEvent) -> None:
-        work = current_work()
-        assert work is not None, "it is transactional, on a bus that has units of work"
-        work.published.append(RaisedEvent(command.event))
+        attempt = attempt_of(here())
+        assert attempt is not None, "it is transactional, on a bus that has units of work"
+        attempt.published.append(RaisedEvent(command.event))
 
 
-def publishing_plan(ports: Ports, bus: Any) -> Plan:
+def publishing_plan(bus: Any) -> Plan:
     """The plan for storing such an event."""
-    return Plan(
-        kind=Kind.COMMAND,
-        message_type=PublishEvent,
-        handler=PublishEventHandler(),
-        timeout_seconds=None,
-        policies={Transactional: Transactional(None, None, True)},
-        ports=ports,
-        bus=bus,
-    )
+    plan = Plan.of(Declaration(Kind.COMMAND, PublishEvent), PublishEventHandler(), bus)
+    return replace(plan, policies={Transactional: Transactional()})

@@ -1,192 +1,311 @@
-"""Declarations of handlers. The decorators only mark classes; the composition root registers them."""
+"""Registration and introspection of the handlers and the middleware of one bus."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from app.core.cqrs.errors import PolicyError
-from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
-from app.core.cqrs.metadata import OperationMetadata
-from app.core.cqrs.plan import Kind
-from app.core.cqrs.results import OperationResult
-from app.core.cqrs.targets import require_arguments, require_handler, require_message
+from pydantic_core import to_jsonable_python
 
-C = TypeVar("C", bound=ICommand[Any])
-E = TypeVar("E", bound=DomainEvent)
-E_contra = TypeVar("E_contra", bound=DomainEvent, contravariant=True)
-Q = TypeVar("Q", bound=IQuery[Any])
-C_co = TypeVar("C_co", bound=ICommand[Any], covariant=True)
-Q_co = TypeVar("Q_co", bound=IQuery[Any], covariant=True)
-C_contra = TypeVar("C_contra", bound=ICommand[Any], contravariant=True)
-Q_contra = TypeVar("Q_contra", bound=IQuery[Any], contravariant=True)
-R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-K_co = TypeVar("K_co", covariant=True)
+from app.core.cqrs.checks import check_fit, path_of
+from app.core.cqrs.errors import DuplicateHandlerError, PolicyError
+from app.core.cqrs.middleware import Middlewares
+from app.core.cqrs.pipeline import compile_steps
+from app.core.cqrs.plan import (
+    DEFAULT_COMMAND_TIMEOUT_SECONDS,
+    DEFAULT_QUERY_TIMEOUT_SECONDS,
+    Declaration,
+    Kind,
+    Plan,
+    declarations_of,
+)
+from app.core.cqrs.policies.authorize import Authorize
+from app.core.cqrs.policies.cached_query import CachedQuery
+from app.core.cqrs.policies.invalidates import Invalidates
+from app.core.cqrs.policies.tags import KnownTags
+from app.core.cqrs.ports import Ports
 
-KINDS = {"command_handler": ICommand, "query_handler": IQuery, "event_handler": DomainEvent}
-DEFAULT_COMMAND_TIMEOUT_SECONDS = 30.0
-DEFAULT_QUERY_TIMEOUT_SECONDS = 15.0
-DEFAULT_REACTION_TIMEOUT_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """The data that `command_handler`, `query_handler` and `event_handler` record."""
-
-    kind: Kind
-    message_type: type
-    auto_register: bool = True
-    timeout_seconds: float | None = None
-    cache_enabled: bool = True
-    in_transaction: bool = False
-    name: str | None = None
+P = TypeVar("P")
+TIMEOUTS = {Kind.COMMAND: DEFAULT_COMMAND_TIMEOUT_SECONDS, Kind.QUERY: DEFAULT_QUERY_TIMEOUT_SECONDS, Kind.EVENT: None}
+"""The deadline, in seconds, of handlers that are registered without a decorator."""
 
 
-declared_handlers: list[type] = []
-"""All handler classes that decorators have marked in this process, in the order of their declaration."""
+class Registry:
+    """The handlers and middleware of a bus: one handler for each command and query, any number for each event."""
 
+    def __init__(self, allow_handler_override: bool, ports: Ports) -> None:
+        self.ports = ports
+        self._allow_override = allow_handler_override
+        self._answering: dict[type, Plan] = {}
+        self._reacting: list[Plan] = []
+        self._middlewares = Middlewares()
+        self._is_complete = False
+        self._delivered: tuple[type, ...] | None = None
+        self._tags: KnownTags | None = None
 
-def declarations_of(handler: type) -> tuple[Declaration, ...]:
-    """The declarations on the class itself; a subclass inherits none."""
-    declarations: tuple[Declaration, ...] = handler.__dict__.get("__handles__", ())
-    return declarations
+    def register(self, handler: type) -> None:
+        """Register a handler for the messages that its decorators declare, except those with `auto_register=False`.
 
-
-def declare(handler: type, declaration: Declaration) -> None:
-    """Mark a handler class. A second mark for the same message replaces the first.
-
-    Raises:
-        PolicyError: if the class is marked for another command or query: it handles one. Only events may be several.
-    """
-    others = [one for one in declarations_of(handler) if one.message_type is not declaration.message_type]
-    for other in others:
-        if not (other.kind is declaration.kind is Kind.EVENT):
+        Raises:
+            DuplicateHandlerError: if one of its messages has a handler, and the bus allows no override.
+            PolicyError: if no decorator declared it, or a policy on it cannot work.
+        """
+        declarations = declarations_of(handler)
+        if not declarations:
             raise PolicyError(
-                f"{handler.__name__} is declared as the handler of {other.message_type.__name__} and of "
-                f"{declaration.message_type.__name__}: a class handles one command or query, so write a class for each."
+                f"{handler!r} is not a class that a decorator, such as @command_handler, has declared: declare it, or "
+                "name its message, as register_command_handler() does."
             )
-    handler.__handles__ = (*others, declaration)  # type: ignore[attr-defined]
-    if handler not in declared_handlers:
-        declared_handlers.append(handler)
+        for declaration in declarations:
+            if declaration.auto_register:
+                self._register(declaration.kind, declaration.message_type, handler)
+
+    def register_command_handler(self, command_type: type, handler: Any) -> None:
+        """Register the handler of a command.
+
+        Args:
+            command_type: the class of the command.
+            handler: a class, which is built anew for each attempt, or an instance, which is used as it is.
+
+        Raises:
+            DuplicateHandlerError: if the command has a handler, and the bus allows no override.
+            PolicyError: if the handler does not fit the command, or a policy on it cannot work.
+        """
+        self._register(Kind.COMMAND, command_type, handler)
+
+    def register_command_handlers(self, handlers: Mapping[type, Any]) -> None:
+        """Register several command handlers by command type, as `register_command_handler` does."""
+        for command_type, handler in handlers.items():
+            self.register_command_handler(command_type, handler)
+
+    def register_query_handler(self, query_type: type, handler: Any) -> None:
+        """Register the handler of a query; takes and raises the same as `register_command_handler`."""
+        self._register(Kind.QUERY, query_type, handler)
+
+    def register_query_handlers(self, handlers: Mapping[type, Any]) -> None:
+        """Register several query handlers by query type, as `register_query_handler` does."""
+        for query_type, handler in handlers.items():
+            self.register_query_handler(query_type, handler)
+
+    def register_event_handler(self, event_type: type, handler: Any) -> None:
+        """Register one more handler of an event and its subclasses.
+
+        Args:
+            event_type: the class of the event.
+            handler: a class, which is built anew for each attempt, or an instance, which is used as it is.
+
+        Raises:
+            DuplicateHandlerError: if another handler has the same name in the inbox and the outbox.
+            PolicyError: if the handler does not fit the event, or a policy on it cannot work.
+        """
+        self._register(Kind.EVENT, event_type, handler)
+
+    def register_event_handlers(self, handlers: Mapping[type, Any]) -> None:
+        """Register several event handlers: event type -> handler, or a list or tuple of handlers."""
+        for event_type, given in handlers.items():
+            for handler in given if isinstance(given, (list, tuple)) else (given,):
+                self.register_event_handler(event_type, handler)
+
+    def add_middleware(self, middleware: Any) -> None:
+        """Put a middleware around all commands and queries, inside the middleware added before.
+
+        Args:
+            middleware: an `async def (operation, next_handler)`, or a `PipelineBehavior` as a class or an instance,
+                which only surrounds the messages it is typed for.
+
+        Raises:
+            PolicyError: if it is neither, or a behaviour for something that is neither command nor query.
+        """
+        self._add_middleware((Kind.COMMAND, Kind.QUERY), middleware)
+
+    def add_command_middleware(self, middleware: Any) -> None:
+        """Put a middleware around all commands, as `add_middleware` does."""
+        self._add_middleware((Kind.COMMAND,), middleware)
+
+    def add_query_middleware(self, middleware: Any) -> None:
+        """Put a middleware around all queries, as `add_middleware` does."""
+        self._add_middleware((Kind.QUERY,), middleware)
+
+    def forget(self) -> None:
+        """Discard what was compiled from the registrations: a handler or a middleware has been added."""
+
+    def _add_middleware(self, kinds: tuple[Kind, ...], middleware: Any) -> None:
+        self._middlewares.add(kinds, middleware)
+        self.forget()
+
+    def _register(self, kind: Kind, message_type: type, handler: Any) -> None:
+        plan = Plan.of(_declaration(kind, message_type, handler), handler, self)
+        check_fit(plan)
+        for policy in plan.policies.values():
+            policy.check(plan)
+        problems = list(self._undelivered(plan))
+        if self._is_complete:
+            problems += self._unread_tags(plan)
+        if problems:
+            raise PolicyError("\n".join(problems))
+        if kind is Kind.EVENT:
+            self._add_reaction(plan)
+        else:
+            self._add_answer(plan)
+        self._tags = None
+        self.forget()
+
+    def _add_answer(self, plan: Plan) -> None:
+        earlier = self._answering.get(plan.message_type)
+        if earlier is not None and not self._allow_override:
+            raise DuplicateHandlerError(
+                f"{plan.message_type.__name__} is handled by {earlier.handler_type.__name__} and by "
+                f"{plan.handler_type.__name__}: remove one of them, or make the bus with allow_handler_override=True "
+                "to let the later one win."
+            )
+        self._answering[plan.message_type] = plan
+
+    def _add_reaction(self, plan: Plan) -> None:
+        path, name = path_of(plan.handler_type), plan.name_on_record
+        for other in self._reacting:  # in-transaction handlers are not stored in inbox or outbox
+            is_stored = not (plan.in_transaction or other.in_transaction)
+            if is_stored and other.base_name == name and path_of(other.handler_type) != path:
+                raise DuplicateHandlerError(
+                    f"{path_of(other.handler_type)} and {path} are both known as {name}, and an event that one has "
+                    'handled would count as handled by both: give one of them @event_handler(..., name="...").'
+                )
+        same = {
+            id(other.handler): other.number
+            for other in self._reacting
+            if path_of(other.handler_type) == path and other.message_type is plan.message_type
+        }
+        number = same.get(id(plan.handler), len(same) + 1)  # a handler registered twice reacts once
+        self._reacting.append(replace(plan, number=number))
+        if not plan.is_class:
+            plan.handler.registered_on = self
+
+    def reactions_of(self, event_type: type) -> list[Plan]:
+        """The handlers of an event and of its base classes, in the order of their registration.
+
+        A handler that is registered for several of these classes appears once, with the nearest class.
+        """
+        lineage = event_type.__mro__
+        found: dict[int, Plan] = {}
+        for one in self._reacting:
+            if issubclass(event_type, one.message_type):
+                known = found.setdefault(id(one.handler), one)
+                if lineage.index(one.message_type) < lineage.index(known.message_type):
+                    found[id(one.handler)] = one
+        return list(found.values())
+
+    def complete(self, events: Iterable[type] | None = None) -> None:
+        """Mark the registration as complete, and refuse references to handlers and events that do not exist.
+
+        Handlers that are registered later, and tags given to `mark_stale`, are checked from then on.
+
+        Args:
+            events: the classes of the events that are delivered from an event log; None: there is no log.
+
+        Raises:
+            PolicyError: if a command invalidates a tag that no cached query has, a behaviour is for messages without
+                a handler, or a handler is for events that are not delivered. The message lists all of them.
+        """
+        self._is_complete = True
+        self._delivered = None if events is None else tuple(events)
+        problems = [problem for plan in self._answering.values() for problem in self._unread_tags(plan)]
+        problems += self._middlewares.idle(self._answering)
+        problems += [problem for plan in self._reacting for problem in self._undelivered(plan)]
+        if problems:
+            raise PolicyError("\n".join(problems))
+
+    def _undelivered(self, plan: Plan) -> Iterator[str]:
+        """Explain why a handler would never receive an event."""
+        event_type, delivered = plan.message_type, self._delivered
+        if plan.kind is not Kind.EVENT or plan.in_transaction or delivered is None:
+            return
+        if not any(issubclass(event, event_type) for event in delivered):
+            yield (
+                f"{plan.handler_type.__name__} would never receive an event: {path_of(event_type)} is in no module "
+                "that this service finds events in, so it is not read from the event log. Move it to app/domain, or "
+                "into the module of the handler."
+            )
+
+    def require_readers(self, who: str, tags: Iterable[str]) -> None:
+        """Ensure that cache entries use these tags, if the registration is complete.
+
+        Args:
+            who: the operation that invalidates the tags, for the error message.
+            tags: the tags, already filled from fields.
+
+        Raises:
+            PolicyError: if a tag belongs to no cached query, and was not declared.
+        """
+        if self._is_complete:
+            for tag in tags:
+                if not self._known_tags().has(tag):
+                    raise PolicyError(self._unread(who, tag))
+
+    def _unread_tags(self, plan: Plan) -> Iterator[str]:
+        """Explain which tags of a handler no cached query has."""
+        policy = plan.policy(Invalidates)
+        for tag in () if policy is None else policy.tags:
+            if not self._known_tags().has_shape(tag):
+                yield self._unread(f"@invalidates of {plan.handler_type.__name__}", tag)
+
+    def _known_tags(self) -> KnownTags:
+        if self._tags is None:
+            cached = [policy for plan in self._answering.values() if (policy := plan.policy(CachedQuery)) is not None]
+            self._tags = KnownTags(tag for policy in cached for tag in policy.tags)
+        return self._tags
+
+    def _unread(self, who: str, tag: str) -> str:
+        return (
+            f"{who} makes the tag {tag!r} stale, which no @cached_query has; there are: {self._known_tags()}. Correct "
+            "one of them, or call declare_tags() where something else keeps entries under it."
+        )
+
+    def get_registered_handlers(self) -> dict[str, dict[type, Any]]:
+        """The handler class by message type, for `commands` and `queries`; for `events`, a list of classes."""
+        found: dict[str, dict[type, Any]] = {"commands": {}, "queries": {}, "events": {}}
+        for message_type, plan in self._answering.items():
+            found[PLURALS[plan.kind]][message_type] = plan.handler_type
+        for plan in self._reacting:
+            found["events"].setdefault(plan.message_type, []).append(plan.handler_type)
+        return found
+
+    def get_handler_count(self) -> dict[str, int]:
+        """The number of handlers: `commands`, `queries`, `events` and `total`."""
+        counts = dict.fromkeys(PLURALS.values(), 0)
+        for plan in (*self._answering.values(), *self._reacting):
+            counts[PLURALS[plan.kind]] += 1
+        return {**counts, "total": sum(counts.values())}
+
+    def describe(self) -> dict[str, Any]:
+        """The whole bus as plain data: per message its handler, policies and steps; per event its reactions."""
+        found: dict[str, dict[str, Any]] = {"commands": {}, "queries": {}, "events": {}}
+        for message_type, plan in self._answering.items():
+            described, name = found[PLURALS[plan.kind]], message_type.__name__
+            described[f"{message_type.__module__}.{name}" if name in described else name] = {
+                "handler": plan.handler_type.__name__,
+                "timeout_seconds": plan.timeout_seconds,
+                "open_to_everybody": plan.policy(Authorize) is None,
+                "policies": {type(policy).__name__: _plain(policy) for policy in plan.policies.values()},
+                "steps": compile_steps(self._with_middleware(plan))[1],
+            }
+        for plan in self._reacting:
+            reactions = found["events"].setdefault(plan.message_type.__name__, [])
+            reactions.append({"handler": plan.handler_type.__name__, "in_transaction": plan.in_transaction})
+        return found
+
+    def _with_middleware(self, plan: Plan) -> Plan:
+        return replace(plan, middlewares=self._middlewares.around(plan.kind, plan.message_type, self.ports))
 
 
-class CommandClass(Protocol[C_co, R_co]):
-    """The class of a command, as type checkers see it: it creates a `C` and has an answer type."""
-
-    def restored(self, state: dict[str, Any], metadata: OperationMetadata | None) -> C_co: ...
-    def answer_type(self) -> type[R_co]: ...
+PLURALS = {Kind.COMMAND: "commands", Kind.QUERY: "queries", Kind.EVENT: "events"}
 
 
-class QueryClass(Protocol[Q_co, R_co]):
-    """The class of a query, as type checkers see it."""
-
-    def restored(self, state: dict[str, Any], metadata: OperationMetadata | None) -> Q_co: ...
-    def answer_type(self) -> type[R_co]: ...
-
-
-class CommandHandlerClass(Protocol[C_contra, R_co, K_co]):
-    """The class of a handler of `C` that answers `R`, as type checkers see it; `K` is the class itself."""
-
-    def declared(self, declaration: Declaration, /) -> K_co: ...
-    def _handle(self, handler: Any, command: C_contra, /) -> "Awaitable[R_co | OperationResult[R_co]]": ...
+def _declaration(kind: Kind, message_type: type, handler: Any) -> Declaration:
+    """The declaration of the handler's decorator for this message, or else a declaration with the defaults."""
+    for declaration in declarations_of(handler if isinstance(handler, type) else type(handler)):
+        if declaration.kind is kind and declaration.message_type is message_type:
+            return declaration
+    return Declaration(kind, message_type, timeout_seconds=TIMEOUTS[kind])
 
 
-class QueryHandlerClass(Protocol[Q_contra, R_co, K_co]):
-    """The class of a handler of `Q` that answers `R`, as type checkers see it."""
-
-    def declared(self, declaration: Declaration, /) -> K_co: ...
-    def _handle(self, handler: Any, query: Q_contra, /) -> "Awaitable[R_co | OperationResult[R_co]]": ...
-
-
-class EventHandlerClass(Protocol[E_contra, K_co]):
-    """The class of a handler of events, as type checkers see it."""
-
-    def declared(self, declaration: Declaration, /) -> K_co: ...
-    def _handle(self, handler: Any, event: E_contra, /) -> Awaitable[None]: ...
-
-
-def command_handler(
-    command: CommandClass[C, R],
-    *,
-    auto_register: bool = True,
-    timeout_seconds: float | None = DEFAULT_COMMAND_TIMEOUT_SECONDS,
-) -> "Callable[[CommandHandlerClass[C, R, K_co]], K_co]":
-    """Declare the one handler of a command.
-
-    Args:
-        command: the class of the command.
-        auto_register: False: discovery skips the handler, which you then register explicitly.
-        timeout_seconds: the deadline for the whole operation, COMMIT included, in seconds; None: no deadline.
-
-    Raises:
-        PolicyError: if `command` is not a command class, or the decorated object is not a handler class.
-    """
-    require_arguments("command_handler", "@command_handler(CreateUserCommand)", command)
-    require_message("command_handler", command, KINDS)
-    declaration = Declaration(Kind.COMMAND, command, auto_register, timeout_seconds)  # type: ignore[arg-type]
-    return lambda handler: _declared(handler, declaration)
-
-
-def query_handler(
-    query: QueryClass[Q, R],
-    *,
-    auto_register: bool = True,
-    timeout_seconds: float | None = DEFAULT_QUERY_TIMEOUT_SECONDS,
-    cache_enabled: bool = True,
-) -> "Callable[[QueryHandlerClass[Q, R, K_co]], K_co]":
-    """Declare the one handler of a query.
-
-    Args:
-        query: the class of the query.
-        auto_register: False: discovery skips the handler, which you then register explicitly.
-        timeout_seconds: the deadline for the whole operation, in seconds; None: no deadline.
-        cache_enabled: False: the answers of this handler are never cached.
-
-    Raises:
-        PolicyError: if `query` is not a query class, or the decorated object is not a handler class.
-    """
-    require_arguments("query_handler", "@query_handler(GetUserQuery)", query)
-    require_message("query_handler", query, KINDS)
-    declaration = Declaration(Kind.QUERY, query, auto_register, timeout_seconds, cache_enabled)  # type: ignore[arg-type]
-    return lambda handler: _declared(handler, declaration)
-
-
-def event_handler(
-    event: type[E],
-    *,
-    in_transaction: bool = False,
-    timeout_seconds: float | None = DEFAULT_REACTION_TIMEOUT_SECONDS,
-    name: str | None = None,
-) -> "Callable[[EventHandlerClass[E, K_co]], K_co]":
-    """Declare one of the handlers of an event and its subclasses.
-
-    Args:
-        event: the class of the event.
-        in_transaction: False: the handler runs asynchronously, after the commit. True: it runs before the commit, in
-            the same transaction, so that its failure fails the command.
-        timeout_seconds: the deadline for handling one event, retries included, in seconds; None: no limit except the
-            deadline of the command that the handler runs in.
-        name: the name of the handler in the inbox and the outbox; None: the name of its class. Give a renamed class
-            its old name here, because pending and processed events are stored under it. An in-transaction handler
-            is in neither, and takes no name.
-
-    Raises:
-        PolicyError: if `event` is not an event class, or the decorated object is not a handler class.
-    """
-    require_arguments("event_handler", "@event_handler(UserCreated)", event)
-    require_message("event_handler", event, KINDS)
-    declaration = Declaration(
-        Kind.EVENT, event, timeout_seconds=timeout_seconds, in_transaction=in_transaction, name=name
-    )
-    return lambda handler: _declared(handler, declaration)
-
-
-class Declarable(Protocol[K_co]):
-    """The class of any handler, as type checkers see it."""
-
-    def declared(self, declaration: Declaration, /) -> K_co: ...
-
-
-def _declared(handler: Declarable[K_co], declaration: Declaration) -> K_co:
-    require_handler(f"{declaration.kind.value}_handler", handler)
-    return handler.declared(declaration)
+def _plain(policy: Any) -> Any:
+    """The fields of a policy as plain data, with the names of classes and functions."""
+    return to_jsonable_python(policy, fallback=lambda value: getattr(value, "__qualname__", repr(value)))

@@ -5,11 +5,10 @@ from typing import Any, Generic, NamedTuple, Self
 
 from typing_extensions import TypedDict, TypeVar  # pydantic refuses that of `typing` before Python 3.12
 
-from app.core.cqrs.dispatch import Dispatch
-from app.core.cqrs.errors import ERROR_OF_STATUS, CQRSError
+from app.core.cqrs.errors import ERROR_OF_STATUS, CQRSError, OperationStatus
 from app.core.cqrs.messages import Message
 from app.core.cqrs.metadata import OperationMetadata
-from app.core.cqrs.status import OperationStatus
+from app.core.cqrs.operation import Operation
 
 T_co = TypeVar("T_co", covariant=True, default=Any)
 
@@ -32,6 +31,10 @@ class CacheInfo(TypedDict):
     key: str | None
     ttl_seconds: float | None
     level: str | None
+
+
+NOT_CACHED = CacheInfo(hit=False, key=None, ttl_seconds=None, level=None)
+HIT_BY_HOOK = CacheInfo(hit=True, key=None, ttl_seconds=None, level=None)
 
 
 class Outcome(NamedTuple):
@@ -71,7 +74,7 @@ def _itself(data: Any) -> Any:
     return data
 
 
-class OperationResult(Dispatch, Generic[T_co]):
+class OperationResult(Operation, Generic[T_co]):
     """The outcome of an operation; immutable.
 
     It has no `__init__`, because calling one would cost more than the whole pipeline around it. Create a result

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from opentelemetry.trace import SpanKind, StatusCode, get_current_span
+from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
 from sqlalchemy import ExceptionContext, event
 
-from app.core.cqrs.ports import Tracer
 from app.persistence.engine.database import Database
 
 

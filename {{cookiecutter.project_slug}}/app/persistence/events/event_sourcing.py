@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import EventSourcedAggregate, ResourceNotFoundError
-from app.core.cqrs.event_types import EventTypes
+from app.core.event_types import EventTypes
 from app.persistence.engine.sessions import hold
 from app.persistence.events.event_log import stream
 

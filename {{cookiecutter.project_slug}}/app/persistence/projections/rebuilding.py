@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable, DropTable
 
 from app.core.cqrs import ConflictError, RaisedEvent
-from app.core.cqrs.event_types import EventTypes
+from app.core.event_types import EventTypes
 from app.persistence.engine.advisory_lock import alone
 from app.persistence.engine.database import Database
 from app.persistence.projections.folding import fold_all

@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from app.core.cqrs import (
     validate_input,
 )
 from app.core.cqrs.testing import FixedClock, MemoryBus, MemoryUnitsOfWork, SimpleScope, StaticAccess
+from app.core.observability.tracing import traced
 from tests.core.cqrs.support import (
     Ask,
     Do,
@@ -125,10 +127,18 @@ async def test_describe_tells_all_as_data() -> None:
         "allow_admin_override": True,
     }
     assert set(do["policies"]) == {"Transactional", "Authorize", "RetryOnFailure"}
-    wanted = ["middleware", "deadline", "authentication", "validation", "authorisation", "retry", "transaction"]
+    wanted = [
+        "middleware",
+        "deadline",
+        "authentication",
+        "validation",
+        "authorize",
+        "retry_on_failure",
+        "transactional",
+    ]
     assert [step for step in do["steps"] if step in wanted] == wanted
     assert described["queries"]["Ask"]["policies"]["CachedQuery"]["ttl_seconds"] == 60
-    assert "caching" in described["queries"]["Ask"]["steps"]
+    assert "cached_query" in described["queries"]["Ask"]["steps"]
     assert "middleware" not in described["queries"]["Ask"]["steps"]
     assert "deadline" not in described["commands"]["DoMore"]["steps"]
     assert described["events"] == {
@@ -211,7 +221,7 @@ async def test_the_clock_tells_the_time_of_operations() -> None:
 
 async def test_the_tracer_makes_the_spans() -> None:
     spans = Spans()
-    bus = CQRSBus(tracer=spans.tracer)
+    bus = CQRSBus(tracing=partial(traced, spans.tracer))
     bus.register(handler_of(Do, lambda _: "x"))
     await bus.execute_command(Do())
     assert [span.name for span in spans.ended] == ["Do"]

@@ -19,7 +19,7 @@ from app.core.cqrs import (
     ResourceNotFoundError,
     transactional,
 )
-from app.core.cqrs.dispatch import current, running
+from app.core.cqrs.operation import current, running
 from app.core.cqrs.testing import MemoryBus, MemoryUnit
 from tests.core.cqrs.support import (
     Ask,
@@ -405,7 +405,7 @@ async def test_a_task_that_goes_on_keeps_no_transaction_either() -> None:
     async def outer(_: Do) -> str:
         dispatch = running()
         assert dispatch is not None
-        scopes.append(weakref.ref(dispatch._work))
+        scopes.append(weakref.ref(dispatch._attempt))
         tasks.append(asyncio.create_task(forever()))
         return "done"
 

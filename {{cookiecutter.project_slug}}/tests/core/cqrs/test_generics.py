@@ -3,7 +3,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 
 from app.core.cqrs import BaseCommandHandler, ICommand
-from app.core.cqrs.generics import type_argument, type_arguments
+from app.core.generics import type_argument, type_arguments
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -23,7 +23,7 @@ from app.core.cqrs import (
     query_handler,
     transactional,
 )
-from app.core.cqrs.dispatch import running
+from app.core.cqrs.operation import running
 from app.core.cqrs.testing import MemoryBus, MemoryUnitsOfWork
 from tests.core.cqrs.support import Ask, Do, Happened, Thing, forever, handler_of, raising, sent_by, within_patience
 
@@ -300,7 +300,7 @@ def test_a_logger_outside_of_any_operation(logs: list[MutableMapping[str, Any]])
 
 
 def test_there_is_no_bus_outside_of_an_operation() -> None:
-    with pytest.raises(ConfigurationError, match=r"Worker\.bus is there while the handler runs"):
+    with pytest.raises(ConfigurationError, match=r"Worker\.bus is only available while the handler runs"):
         _ = Worker(units=MemoryUnitsOfWork()).bus
 
 
@@ -359,7 +359,7 @@ async def test_a_handler_knows_the_metadata_of_what_it_handles(in_transaction: b
     await bus.execute_command(sent_by("ada", Do()))
     await bus.settled()
     assert seen == ["ada"]
-    with pytest.raises(ConfigurationError, match=r"React\.metadata is there while the handler runs"):
+    with pytest.raises(ConfigurationError, match=r"React\.metadata is only available while the handler runs"):
         _ = React().metadata
 
 
@@ -384,7 +384,7 @@ async def test_a_reaction_knows_whose_event_it_is_and_its_number(in_transaction:
     await bus.execute_command(Do())
     await bus.settled()
     assert [one[1:] for one in seen] == [("Thing", "7", 1), ("Thing", "7", 2)]
-    with pytest.raises(ConfigurationError, match=r"React\.record is there while the handler runs"):
+    with pytest.raises(ConfigurationError, match=r"React\.record is only available while the handler runs"):
         _ = React().record
 
 

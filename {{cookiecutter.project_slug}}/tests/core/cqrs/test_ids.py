@@ -1,6 +1,6 @@
 from uuid import RFC_4122, UUID
 
-from app.core.cqrs.ids import random_id
+from app.core.ids import random_id
 
 
 def test_random_ids_are_uuids_of_version_4() -> None:

@@ -172,18 +172,8 @@ async def test_the_order_of_a_query() -> None:
 
 def test_the_order_stands_in_one_list() -> None:
     assert [step.__name__ for step in ORDER] == [
-        *(
-            "tracing",
-            "middleware",
-            "answering",
-            "following",
-            "deadline",
-            "authentication",
-            "validation",
-            "authorisation",
-            "caching",
-        ),
-        *("retry", "attempt", "transaction", "idempotency", "receiving", "invalidation"),
+        *("tracing", "middleware", "after_commit", "deadline", "authentication", "validation", "Authorize"),
+        *("CachedQuery", "RetryOnFailure", "attempt", "Transactional", "Idempotent", "deduplication", "Invalidates"),
     ]
 
 

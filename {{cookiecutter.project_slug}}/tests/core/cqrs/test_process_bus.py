@@ -9,10 +9,10 @@ from app.core.cqrs import (
     OperationStatus,
     PolicyError,
     authorize,
+    decorators,
     get_cqrs_bus,
     initialize_cqrs_bus,
     process_bus,
-    registry,
     shutdown_cqrs_bus,
     use_cqrs_bus,
 )
@@ -22,8 +22,8 @@ from tests.core.cqrs.support import Ask, Do, DoMore, Happened, handler_of
 @pytest.fixture(autouse=True)
 def _a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(process_bus, "_bus", None)
-    monkeypatch.setattr(registry, "declared_handlers", [])
-    monkeypatch.setattr(process_bus, "declared_handlers", registry.declared_handlers)
+    monkeypatch.setattr(decorators, "declared_handlers", [])
+    monkeypatch.setattr(process_bus, "declared_handlers", decorators.declared_handlers)
     yield
     shutdown_cqrs_bus()
 

@@ -53,17 +53,17 @@ class Nothing:
 WRONG: dict[str, tuple[Callable[[CQRSBus], Any], str]] = {
     "a query as a command": (
         lambda bus: bus.register_command_handler(Ask, handler_of(Ask, lambda _: "x")),
-        "is no command, it has no ICommand",
+        "does not inherit ICommand, as every command does",
     ),
     "a command as a query": (
         lambda bus: bus.register_query_handler(Do, handler_of(Do, lambda _: "x")),
-        "is no query, it has no IQuery",
+        "does not inherit IQuery, as every query does",
     ),
     "a command as an event": (
         lambda bus: bus.register_event_handler(Do, handler_of(Do, lambda _: "x")),
-        "is no event, it has no DomainEvent",
+        "does not inherit DomainEvent, as every event does",
     ),
-    "no class": (lambda bus: bus.register_command_handler("Do", NotAsync), "'Do' is no command"),  # type: ignore[arg-type]
+    "no class": (lambda bus: bus.register_command_handler("Do", NotAsync), "'Do' does not inherit ICommand"),  # type: ignore[arg-type]
     "no async": (lambda bus: bus.register_command_handler(Do, NotAsync), "needs an `async def _handle"),
     "no handler": (lambda bus: bus.register_command_handler(Do, Nothing), "Nothing needs an `async def _handle"),
     "another message": (

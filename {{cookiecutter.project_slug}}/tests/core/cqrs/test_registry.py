@@ -13,8 +13,8 @@ from app.core.cqrs import (
     event_handler,
     query_handler,
 )
-from app.core.cqrs.plan import Kind
-from app.core.cqrs.registry import Declaration, declarations_of, declared_handlers
+from app.core.cqrs.decorators import declared_handlers
+from app.core.cqrs.plan import Declaration, Kind, declarations_of
 from app.core.cqrs.testing import MemoryBus
 from tests.core.cqrs.support import Ask, Do, DoMore, Happened, HappenedToo, handler_of
 
@@ -103,7 +103,7 @@ def test_a_subclass_handles_nothing_until_it_says_so() -> None:
 
 @pytest.mark.parametrize("make", [lambda: fresh(Worker), Worker, lambda: handler_of(Do, lambda _: "x")()])
 async def test_what_nobody_declared_is_not_registered_silently(cqrs_bus: MemoryBus, make: Callable[[], Any]) -> None:
-    with pytest.raises(PolicyError, match=r"is no class that a decorator, such as @command_handler, has declared"):
+    with pytest.raises(PolicyError, match=r"is not a class that a decorator, such as @command_handler, has declared"):
         cqrs_bus.register(make())
 
 

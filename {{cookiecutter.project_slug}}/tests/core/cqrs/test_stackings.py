@@ -116,8 +116,17 @@ def test_all_stackings_compile_to_one_pipeline(kind: str) -> None:
     described = [bus.describe()[part] for bus, _, _ in stacked_buses(stack, base)]
     assert len(described) == 120
     (steps,) = {tuple(found["steps"]) for one in described for found in one.values()}
-    guards = ("deadline", "authentication", "validation", "authorisation", "caching", "retry", "attempt", "transaction")
-    expected = [guard for guard in guards if guard != ("caching" if kind == "commands" else "transaction")]
+    guards = (
+        "deadline",
+        "authentication",
+        "validation",
+        "authorize",
+        "cached_query",
+        "retry_on_failure",
+        "attempt",
+        "transactional",
+    )
+    expected = [guard for guard in guards if guard != ("cached_query" if kind == "commands" else "transactional")]
     assert [step for step in steps if step in guards] == expected
     assert steps[-1] == "handling"
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import AfterValidator, BaseModel, Field, PlainValidator, computed_field
 
 from app.core.cqrs import CommandResult, OperationStatus, QueryResult, UnstorableError
-from app.core.cqrs.wire import AnswerCodec, answer_codec, canonical_json
+from app.core.cqrs.serialization import AnswerCodec, answer_codec, canonical_json
 from tests.core.cqrs.support import Ask, Do
 
 

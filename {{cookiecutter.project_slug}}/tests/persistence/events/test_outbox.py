@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from app.core.config import Settings
 from app.core.cqrs import OperationMetadata, ServiceUnavailableError, TransientError
-from app.core.cqrs.event_types import UnreadableEventError
-from app.core.cqrs.ids import uuid7
+from app.core.event_types import UnreadableEventError
+from app.core.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
 from app.persistence.event_tables import reactions, received_events

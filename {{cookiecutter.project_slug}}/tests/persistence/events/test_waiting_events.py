@@ -10,7 +10,7 @@ from sqlalchemy import Table
 from app.composition.container import RunningService
 from app.core.config import Settings
 from app.core.cqrs import ConflictError
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, received_events

@@ -10,7 +10,7 @@ from sqlalchemy import inspect, text
 
 from app.core.config import Settings
 from app.core.cqrs import ConflictError
-from app.core.cqrs.event_types import UnreadableEventError
+from app.core.event_types import UnreadableEventError
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log
 from app.persistence.events.stored_event import StoredEvent

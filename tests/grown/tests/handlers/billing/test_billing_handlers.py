@@ -6,7 +6,7 @@ import pytest
 
 from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
-from app.core.cqrs.event_types import EventTypes
+from app.core.event_types import EventTypes
 from app.handlers.billing.get_invoices_handler import GetInvoicesQuery
 from app.handlers.billing.get_revenue_handler import GetRevenueQuery
 from app.handlers.billing.pay_invoice_handler import PayInvoiceCommand

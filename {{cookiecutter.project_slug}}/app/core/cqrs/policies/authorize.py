@@ -1,18 +1,17 @@
 """`@authorize`: permission checks. Permissions are read on the server, never from the caller."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from app.core.cqrs.dispatch import Dispatch, current, enclosing
 from app.core.cqrs.errors import AuthenticationError, AuthorizationError
 from app.core.cqrs.messages import name_of
+from app.core.cqrs.operation import Operation, current, enclosing
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.policy import K, Policy, record, refuse, require_fields
+from app.core.cqrs.policies.policy import Policy, refuse, require_fields
 from app.core.cqrs.ports import AccessPolicy, Grants
-from app.core.cqrs.targets import require_arguments
 
 OWN = ":own"
 audit_log = structlog.get_logger("audit")
@@ -20,26 +19,6 @@ audit_log = structlog.get_logger("audit")
 
 @dataclass(frozen=True)
 class Authorize(Policy):
-    """Recorded by `authorize`."""
-
-    permissions: tuple[str, ...]
-    resource_id_field: str | None
-    allow_admin_override: bool
-
-    def check(self, plan: Plan) -> None:
-        if plan.kind is Kind.EVENT:
-            raise refuse(plan, "@authorize is for commands and queries: nobody asks for an event.")
-        if not self.permissions:
-            raise refuse(plan, "permissions=[] would let nobody in or everybody; name at least one permission.")
-        if self.resource_id_field is not None:
-            require_fields(plan, (self.resource_id_field,), "resource_id_field")
-        elif any(permission.endswith(OWN) for permission in self.permissions):
-            raise refuse(plan, "a permission that ends with :own needs a resource_id_field to tell whose it is.")
-
-
-def authorize(
-    permissions: Sequence[str], resource_id_field: str | None = None, allow_admin_override: bool = True
-) -> Callable[[K], K]:
     """Admit only callers with all these permissions.
 
     Args:
@@ -50,9 +29,68 @@ def authorize(
     Raises:
         PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
-    require_arguments("authorize", '@authorize(permissions=["user:read"])', permissions)
-    named = (permissions,) if isinstance(permissions, str) else tuple(permissions)
-    return lambda handler: record(handler, Authorize(named, resource_id_field, allow_admin_override))
+
+    permissions: Sequence[str]
+    resource_id_field: str | None = None
+    allow_admin_override: bool = True
+
+    example = '(permissions=["user:read"])'
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        named = (self.permissions,) if isinstance(self.permissions, str) else tuple(self.permissions)
+        self._normalise(permissions=named)
+
+    def check(self, plan: Plan) -> None:
+        """Refuse events, an empty list of permissions, and `:own` permissions without the owner's field."""
+        if plan.kind is Kind.EVENT:
+            raise refuse(plan, "@authorize is for commands and queries: nobody asks for an event.")
+        if not self.permissions:
+            raise refuse(plan, "permissions=[] would let nobody in or everybody; name at least one permission.")
+        if self.resource_id_field is not None:
+            require_fields(plan, (self.resource_id_field,), "resource_id_field")
+        elif any(permission.endswith(OWN) for permission in self.permissions):
+            raise refuse(plan, "a permission that ends with :own needs a resource_id_field to tell whose it is.")
+
+    def step(self, plan: Plan, proceed: Step) -> Step:
+        """Refuse callers without the permissions, before any cached or stored answer is visible."""
+        access, nested, get_current = plan.ports.access, plan.nested, current.get
+
+        async def require_permission(message: Any) -> Any:
+            operation = get_current()
+            assert operation is not None, "a pipeline only runs inside an operation"
+            user_id = message.metadata.user_id
+            grants = _grants_around(operation, user_id) if nested else None
+            if grants is None:
+                grants = await _grants(access, user_id)
+            operation._grants = grants
+            missing = [needed for needed in self.permissions if not self._grant(needed, grants, message)]
+            if missing:
+                if not (self.allow_admin_override and grants.is_admin):
+                    raise AuthorizationError("You may not do this.", details={"missing_permissions": missing})
+                audit_log.info(
+                    "admin_override",
+                    message_name=name_of(message),
+                    user_id=str(user_id),
+                    operation_id=message.metadata.operation_id,
+                    permissions=missing,
+                )
+            return await proceed(message)
+
+        return require_permission
+
+    def _grant(self, needed: str, grants: Grants, message: Any) -> bool:
+        """Whether the grants contain a permission, for this resource."""
+        permission = needed.removesuffix(OWN)
+        if permission in grants.permissions:
+            return True
+        if self.resource_id_field is None or permission + OWN not in grants.permissions:
+            return False
+        owner = getattr(message, self.resource_id_field)
+        return owner is not None and str(owner) == str(message.metadata.user_id)
+
+
+authorize = Authorize
 
 
 def authentication(plan: Plan, proceed: Step) -> Step:
@@ -68,40 +106,9 @@ def authentication(plan: Plan, proceed: Step) -> Step:
     return require_caller
 
 
-def authorisation(plan: Plan, proceed: Step) -> Step:
-    """Refuse callers without the permissions, before any cached or stored answer is visible."""
-    policy = plan.policy(Authorize)
-    if policy is None:
-        return proceed
-    access, nested, get_current = plan.ports.access, plan.nested, current.get
-
-    async def require_permission(message: Any) -> Any:
-        dispatch = get_current()
-        assert dispatch is not None, "a pipeline only runs inside a dispatch"
-        user_id = message.metadata.user_id
-        grants = _grants_around(dispatch, user_id) if nested else None
-        if grants is None:
-            grants = await _grants(access, user_id)
-        dispatch._grants = grants
-        missing = [needed for needed in policy.permissions if not _granted(needed, grants, policy, message)]
-        if missing:
-            if not (policy.allow_admin_override and grants.is_admin):
-                raise AuthorizationError("You may not do this.", details={"missing_permissions": missing})
-            audit_log.info(
-                "admin_override",
-                message_name=name_of(message),
-                user_id=str(message.metadata.user_id),
-                operation_id=message.metadata.operation_id,
-                permissions=missing,
-            )
-        return await proceed(message)
-
-    return require_permission
-
-
-def _grants_around(dispatch: Dispatch, user_id: Any) -> Grants | None:
+def _grants_around(operation: Operation, user_id: Any) -> Grants | None:
     """The grants that an outer operation read for the same caller: reading again may find no free connection."""
-    for around in enclosing(dispatch):
+    for around in enclosing(operation):
         grants: Grants | None = getattr(around, "_grants", None)
         if grants is not None and around._message.metadata.user_id == user_id:
             return grants
@@ -117,13 +124,3 @@ async def _grants(access: AccessPolicy | None, user_id: Any) -> Grants:
     if grants is None:
         raise AuthenticationError("This account does not exist or is not active.")
     return grants
-
-
-def _granted(needed: str, grants: Grants, policy: Authorize, message: Any) -> bool:
-    permission = needed.removesuffix(OWN)
-    if permission in grants.permissions:
-        return True
-    if policy.resource_id_field is None or permission + OWN not in grants.permissions:
-        return False
-    owner = getattr(message, policy.resource_id_field)
-    return owner is not None and str(owner) == str(message.metadata.user_id)

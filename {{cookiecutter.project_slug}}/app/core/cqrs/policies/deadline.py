@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
+from app.core.cqrs.attempt import current_attempt
 from app.core.cqrs.errors import HandlerTimeoutError
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.work import current_work
 
 logger = structlog.get_logger(__name__)
 
@@ -41,10 +41,10 @@ async def _limited(work: Coroutine[Any, Any, Any], awaited: Any, remaining: floa
     except TimeoutError as error:
         if not limit.expired():
             raise
-        here = current_work()
-        if here is not None and here.committed is not None:
+        attempt = current_attempt()
+        if attempt is not None and attempt.committed is not None:
             logger.error("closing_cut_short", message_name=plan.message_type.__name__, seconds=plan.timeout_seconds)
-            return here.committed[0]  # a committed operation can no longer time out
+            return attempt.committed[0]  # a committed operation can no longer time out
         raise HandlerTimeoutError(_sentence(plan)) from error
 
 
@@ -52,8 +52,8 @@ def _sentence(plan: Plan) -> str:
     if plan.kind is not Kind.EVENT:
         return f"{plan.message_type.__name__} was not done within {plan.timeout_seconds:g} s."
     return (
-        f"{plan.name} did not handle the event within {plan.timeout_seconds:g} s: make it faster, or give it more time "
-        "by @event_handler(..., timeout_seconds=...)."
+        f"{plan.name_on_record} did not handle the event within {plan.timeout_seconds:g} s: make it faster, or give it "
+        "more time by @event_handler(..., timeout_seconds=...)."
     )
 
 

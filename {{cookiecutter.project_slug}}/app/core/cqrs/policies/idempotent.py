@@ -1,28 +1,35 @@
-"""`@idempotent`: a command sent twice under one key has one effect and one answer."""
+"""`@idempotent`: a command sent twice under one key has one effect and one answer. Reactions are deduplicated alike."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.errors import BadRequestError, ServiceUnavailableError
+from app.core.cqrs.operation import here
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.policy import K, Policy, record, refuse
+from app.core.cqrs.policies.policy import Policy, refuse
 from app.core.cqrs.policies.transactional import Transactional
-from app.core.cqrs.ports import Claim
+from app.core.cqrs.ports import Claim, UnitsOfWork
 from app.core.cqrs.results import CommandResult
-from app.core.cqrs.storable_types import losses
-from app.core.cqrs.targets import require_arguments
-from app.core.cqrs.wire import answer_codec, canonical_json
-from app.core.cqrs.work import current_work
+from app.core.cqrs.serialization import answer_codec, canonical_json
+from app.core.storable.types import losses
 
 
 @dataclass(frozen=True)
 class Idempotent(Policy):
-    """Recorded by `idempotent`."""
+    """Replay the first successful answer if a caller repeats a command under the same `idempotency_key`.
 
-    required: bool
+    Args:
+        required: refuse a command without a key.
+
+    Raises:
+        PolicyError: if it is used without parentheses, or on anything but a handler class.
+    """
+
+    required: bool = False
 
     def check(self, plan: Plan) -> None:
+        """Refuse anything but a transactional command whose answer survives storage."""
         if plan.kind is not Kind.COMMAND:
             raise refuse(plan, "@idempotent is for commands: a query has no effect that could happen twice.")
         if plan.policy(Transactional) is None:
@@ -38,54 +45,78 @@ class Idempotent(Policy):
         if not answer_codec(plan.answer_type).keeps_order:
             raise refuse(plan, "@idempotent repeats the answer to the byte, but a set has no order: answer a list.")
 
+    def step(self, plan: Plan, proceed: Step) -> Step:
+        """Claim the key as the transaction's first write: a concurrent claim waits, and then gets the stored answer.
 
-def idempotent(required: bool = False) -> Callable[[K], K]:
-    """Replay the first successful answer if a caller repeats a command under the same `idempotency_key`.
+        A nested dispatch claims no key, because callers repeat the outermost command.
+        """
+        if plan.nested:
+            return proceed
+        codec = answer_codec(plan.answer_type)
 
-    Args:
-        required: refuse a command without a key.
+        async def once(message: Any) -> Any:
+            claim = self._claim(message)
+            if claim is None:
+                return await proceed(message)
+            attempt = attempt_of(here())
+            if attempt is None or attempt.unit is None:
+                raise ServiceUnavailableError("Idempotency keys need a database: make the bus with unit_of_work=...")
+            answered = await attempt.unit.claim(claim)
+            if answered is not None:
+                return codec.read(answered, CommandResult, message).with_outcome(is_replay=True)
+            stored = codec.write(await proceed(message))
+            await attempt.unit.keep_answer(claim, stored)
+            return codec.read(stored, CommandResult, message)  # the first answer is equal to the replayed ones
 
-    Raises:
-        PolicyError: if it is used without parentheses, or on anything but a handler class.
+        return once
+
+    def _claim(self, message: Any) -> Claim | None:
+        metadata = message.metadata
+        if metadata.idempotency_key is None:
+            if self.required:
+                raise BadRequestError(
+                    "This command needs an idempotency key.", details={"idempotency_key": "is missing"}
+                )
+            return None
+        caller = "" if metadata.user_id is None else str(metadata.user_id)
+        command = type(message)
+        former = f"{command.__module__}.{command.__qualname__}"
+        return Claim(caller, command.command_name, metadata.idempotency_key, canonical_json(message), former)
+
+
+idempotent = Idempotent
+
+
+def deduplication(plan: Plan, proceed: Step) -> Step:
+    """Skip a handler that already processed a stored event, however often it is delivered (inbox pattern).
+
+    In a transaction, the inbox entry is its first write, so that effect and entry are stored together. Without one,
+    the entry is stored afterwards: after a crash in between, the handler runs again.
     """
-    require_arguments("idempotent", "@idempotent()", required)
-    return lambda handler: record(handler, Idempotent(required))
-
-
-def idempotency(plan: Plan, proceed: Step) -> Step:
-    """Claim the key as the transaction's first write: a concurrent claim waits, and then gets the stored answer.
-
-    A nested dispatch claims no key, because callers repeat the outermost command.
-    """
-    policy = plan.policy(Idempotent)
-    if policy is None or plan.nested:
+    units = plan.ports.units
+    if plan.kind is not Kind.EVENT or units is None:
         return proceed
-    codec = answer_codec(plan.answer_type)
+    name = plan.name_on_record
 
-    async def once(message: Any) -> Any:
-        claim = _claim(message, policy)
-        if claim is None:
-            return await proceed(message)
-        work = current_work()
-        if work is None or work.unit is None:
-            raise ServiceUnavailableError("Idempotency keys need a database: make the bus with unit_of_work=...")
-        answered = await work.unit.claim(claim)
-        if answered is not None:
-            return codec.read(answered, CommandResult, message).with_outcome(is_replay=True)
-        stored = codec.write(await proceed(message))
-        await work.unit.keep_answer(claim, stored)
-        return codec.read(stored, CommandResult, message)  # the first answer is equal to the replayed ones
+    async def once(record: Any) -> None:
+        if not record.is_stored:
+            await proceed(record)
+            return
+        event_id, attempt = record.event.event_id, attempt_of(here())
+        if attempt is not None and attempt.unit is not None:
+            if await attempt.unit.receive(event_id, name):
+                await proceed(record)
+        elif not await units.has_received(event_id, name):
+            await proceed(record)
+            await _note(units, event_id, name)
 
     return once
 
 
-def _claim(message: Any, policy: Idempotent) -> Claim | None:
-    metadata = message.metadata
-    if metadata.idempotency_key is None:
-        if policy.required:
-            raise BadRequestError("This command needs an idempotency key.", details={"idempotency_key": "is missing"})
-        return None
-    caller = "" if metadata.user_id is None else str(metadata.user_id)
-    command = type(message)
-    former = f"{command.__module__}.{command.__qualname__}"
-    return Claim(caller, command.command_name, metadata.idempotency_key, canonical_json(message), former)
+async def _note(units: UnitsOfWork, event_id: Any, name: str) -> None:
+    unit = units.open(None)
+    try:
+        await unit.receive(event_id, name)
+        await unit.commit()
+    finally:
+        await unit.close()

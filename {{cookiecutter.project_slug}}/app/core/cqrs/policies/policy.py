@@ -1,18 +1,58 @@
-"""The base class of policies: decorators record them on the handler's class, and the pipeline reads them there."""
+"""The base class of policies: each is a decorator, a record of its parameters, and a step of the pipeline."""
 
 import re
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from app.core.cqrs.errors import PolicyError
-from app.core.cqrs.plan import Plan
-from app.core.cqrs.targets import HandlerClass, require_handler
+from app.core.cqrs.plan import Plan, Step, policies_of
+
+BASES = "BaseCommandHandler, BaseQueryHandler or BaseEventHandler"
+
+
+class HandlerClass(Protocol):
+    """The class of a handler, as type checkers see it."""
+
+    def declared(self, declaration: Any, /) -> Any: ...
+
 
 K = TypeVar("K", bound=HandlerClass)
 
 
+@dataclass(frozen=True)
 class Policy:
-    """The settings that a decorator records; immutable."""
+    """A decorator of handler classes that changes what happens around the handler.
+
+    A subclass is a frozen dataclass: its fields are the parameters of the decorator, and the decorator is the class
+    itself under a second name, `transactional = Transactional`.
+    """
+
+    needs_unit: ClassVar[bool] = False
+    """Whether the handler has to run in a unit of work."""
+    has_effects: ClassVar[bool] = False
+    """Whether the policy notes something that happens after the commit."""
+    example: ClassVar[str] = "()"
+    """Arguments of the decorator, for the error message when there are none."""
+
+    def __post_init__(self) -> None:
+        first = getattr(self, fields(self)[0].name)
+        require_arguments(self.name(), f"@{self.name()}{self.example}", first if isinstance(first, tuple) else [first])
+
+    @classmethod
+    def name(cls) -> str:
+        """The name of the decorator."""
+        return re.sub("(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def __call__(self, handler: K) -> K:
+        """Record this policy on a handler class; it replaces an own or inherited policy of the same type.
+
+        Raises:
+            PolicyError: if this is not a handler class.
+        """
+        require_handler(self.name(), handler)
+        handler.__policies__ = {**policies_of(handler), type(self): self}  # type: ignore[attr-defined]
+        return handler
 
     def check(self, plan: Plan) -> None:
         """Refuse this policy if it cannot work in this plan.
@@ -21,27 +61,50 @@ class Policy:
             PolicyError: if it cannot work; the message says why and what to do.
         """
 
+    def step(self, plan: Plan, proceed: Step) -> Step:
+        """Wrap the rest of the pipeline. A policy that has nothing to do here returns it unchanged."""
+        return proceed
 
-def record(handler: K, policy: Policy) -> K:
-    """Record a policy on a handler class; it replaces an own or inherited policy of the same type.
+    def _normalise(self, **values: Any) -> None:
+        """Replace arguments by their normal form, such as a list by a tuple; for `__post_init__`."""
+        vars(self).update(values)
+
+
+def require_handler(decorator: str, target: object) -> None:
+    """Ensure that a decorator is applied to a handler class.
 
     Raises:
-        PolicyError: if this is not a handler class.
+        PolicyError: if it is applied to something else, where it would have no effect.
     """
-    require_handler(decorator_of(type(policy)), handler)
-    handler.__policies__ = {**policies_of(handler), type(policy): policy}  # type: ignore[attr-defined]
-    return handler
+    if not is_handler(target):
+        raise PolicyError(
+            f"@{decorator} is on {shown(target)}, which is not a handler class, and would have no effect there: put "
+            f"it on the class with `_handle`, which derives from {BASES}."
+        )
 
 
-def decorator_of(policy_type: type[Policy]) -> str:
-    """The name of the decorator that records a policy."""
-    return re.sub("(?<!^)(?=[A-Z])", "_", policy_type.__name__).lower()
+def require_arguments(decorator: str, example: str, given: Iterable[object]) -> None:
+    """Ensure that a decorator has parentheses: without them, its first argument is the decorated class.
+
+    Raises:
+        PolicyError: if it has none; the name of the class would no longer refer to a handler.
+    """
+    for one in given:
+        if is_handler(one):
+            raise PolicyError(f"@{decorator} on {shown(one)} has no parentheses: write {example}.")
 
 
-def policies_of(handler: Any) -> Mapping[type, Policy]:
-    """The policies of this class, inherited ones included."""
-    found: Mapping[type, Policy] = getattr(handler, "__policies__", {})
-    return found
+def is_handler(target: object) -> bool:
+    """Whether this is a handler class."""
+    return isinstance(target, type) and hasattr(target, "declared")
+
+
+def shown(target: object) -> str:
+    """The name of a decorated object in the code, for error messages."""
+    if isinstance(target, type):
+        return target.__name__
+    named = getattr(target, "__qualname__", None)
+    return f"an instance of {type(target).__name__}" if named is None else f"the function {named}"
 
 
 def refuse(plan: Plan, reason: str) -> PolicyError:
@@ -49,18 +112,16 @@ def refuse(plan: Plan, reason: str) -> PolicyError:
     return PolicyError(f"{plan.handler_type.__name__}: {reason}")
 
 
-def require_fields(plan: Plan, names: tuple[str, ...], parameter: str) -> None:
-    """Ensure that the message has these fields.
+def require_fields(plan: Plan, names: Iterable[str], parameter: str) -> None:
+    """Ensure that the message has these fields or properties.
 
     Raises:
         PolicyError: if a field is missing.
     """
-    unknown = [name for name in names if not has_field(plan.message_type, name)]
+    message_type = plan.message_type
+    known = {field.name for field in fields(message_type)} if hasattr(message_type, "__dataclass_fields__") else set()
+    unknown = [
+        name for name in names if name not in known and not isinstance(getattr(message_type, name, None), property)
+    ]
     if unknown:
-        raise refuse(plan, f"{parameter} names {', '.join(unknown)}, which {plan.message_type.__name__} does not have.")
-
-
-def has_field(message_type: type, name: str) -> bool:
-    """Whether messages of this type have this field or property."""
-    fields = getattr(message_type, "__dataclass_fields__", {})
-    return name in fields or isinstance(getattr(message_type, name, None), property)
+        raise refuse(plan, f"{parameter} names {', '.join(unknown)}, which {message_type.__name__} does not have.")

@@ -1,15 +1,25 @@
 """`@transactional`: all changes of an attempt are stored, or none."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.cqrs.closing import unhurt
-from app.core.cqrs.errors import ConfigurationError, CQRSError, HandlerTimeoutError, ServiceUnavailableError
+from app.core.cqrs.attempt import Attempt, attempt_of
+from app.core.cqrs.background import unhurt
+from app.core.cqrs.errors import (
+    CircularEventsError,
+    ConfigurationError,
+    CQRSError,
+    HandlerTimeoutError,
+    ServiceUnavailableError,
+    TransientError,
+)
+from app.core.cqrs.events import EventRecord
+from app.core.cqrs.operation import here, running
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.policy import K, Policy, record, refuse
-from app.core.cqrs.targets import require_arguments
-from app.core.cqrs.work import Work, current_work
+from app.core.cqrs.policies.policy import Policy, refuse
+from app.core.cqrs.ports import UnitOfWork
 
 ISOLATION_LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")
 """All isolation levels, from the weakest to the strongest."""
@@ -17,45 +27,14 @@ ISOLATION_LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SN
 DEFAULT_LEVEL = "READ COMMITTED"
 """The level that a handler without a level can rely on, with any database."""
 
+ALWAYS_ROLLED_BACK = (HandlerTimeoutError, ServiceUnavailableError, ConfigurationError)
+
+MOST_ROUNDS = 100
+"""This many rounds of events, each raised by in-transaction reactions to the one before, count as an endless loop."""
+
 
 @dataclass(frozen=True)
 class Transactional(Policy):
-    """Recorded by `transactional`."""
-
-    isolation_level: str | None
-    rollback_on: tuple[type[BaseException], ...] | None
-    commit_on_success: bool
-
-    def check(self, plan: Plan) -> None:
-        if plan.kind is Kind.QUERY:
-            raise refuse(plan, "@transactional is for commands and events: a query changes nothing.")
-        if self.isolation_level is None:
-            return
-        if self.isolation_level not in ISOLATION_LEVELS:
-            raise refuse(
-                plan, f"{self.isolation_level} is no isolation level; there are {', '.join(ISOLATION_LEVELS)}."
-            )
-        if plan.ports.units is not None:
-            plan.ports.units.check(self.isolation_level)
-
-    def commits_despite(self, error: Exception) -> bool:
-        """Whether the work done before this error is committed."""
-        return (
-            self.rollback_on is not None
-            and isinstance(error, CQRSError)
-            and not isinstance(error, (*self.rollback_on, *ALWAYS_ROLLED_BACK))
-            and not error.must_roll_back
-        )
-
-
-ALWAYS_ROLLED_BACK = (HandlerTimeoutError, ServiceUnavailableError, ConfigurationError)
-
-
-def transactional(
-    isolation_level: str | None = None,
-    rollback_on: Sequence[type[BaseException]] | None = None,
-    commit_on_success: bool = True,
-) -> Callable[[K], K]:
     """Run the handler and every operation that it dispatches in one transaction.
 
     Args:
@@ -67,60 +46,165 @@ def transactional(
     Raises:
         PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
-    require_arguments("transactional", "@transactional()", isolation_level)
-    level = None if isolation_level is None else isolation_level.upper().replace("_", " ")
-    errors = None if rollback_on is None else tuple(rollback_on)
-    return lambda handler: record(handler, Transactional(level, errors, commit_on_success))
 
+    isolation_level: str | None = None
+    rollback_on: Sequence[type[BaseException]] | None = None
+    commit_on_success: bool = True
 
-def transaction(plan: Plan, proceed: Step) -> Step:
-    """Open a unit of work for the outermost `@transactional` operation; nested ones join it."""
-    policy = plan.policy(Transactional)
-    units = plan.ports.units
-    if policy is None or units is None:
-        return proceed
+    needs_unit = True
 
-    async def in_transaction(message: Any) -> Any:
-        work = current_work()
-        assert work is not None, "the attempt around this has made it"
-        if work.unit is not None:
-            _require_level(plan, policy, work)
-            _require_commit(plan, policy)
-            return await proceed(message)
-        unit = units.open(policy.isolation_level)
-        work.begin(unit, policy.isolation_level)
-        try:
-            answer = await _keep_or_undo(message, work, policy)
-            if policy.commit_on_success:
-                await plan.bus.commit(work)
-                work.committed = (answer,)
-            return answer
-        finally:
-            await unhurt(unit.close(), message, plan.ports.reports)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.isolation_level is not None:
+            self._normalise(isolation_level=self.isolation_level.upper().replace("_", " "))
+        if self.rollback_on is not None:
+            self._normalise(rollback_on=tuple(self.rollback_on))
 
-    async def _keep_or_undo(message: Any, work: Work, policy: Transactional) -> Any:
+    def check(self, plan: Plan) -> None:
+        """Refuse queries, and isolation levels that do not exist or that the database does not support."""
+        if plan.kind is Kind.QUERY:
+            raise refuse(plan, "@transactional is for commands and events: a query changes nothing.")
+        if self.isolation_level is None:
+            return
+        if self.isolation_level not in ISOLATION_LEVELS:
+            raise refuse(
+                plan, f"{self.isolation_level} is no isolation level; there are {', '.join(ISOLATION_LEVELS)}."
+            )
+        if plan.ports.units is not None:
+            plan.ports.units.check(self.isolation_level)
+
+    def step(self, plan: Plan, proceed: Step) -> Step:
+        """Open a unit of work for the outermost `@transactional` operation; nested ones join it."""
+        units = plan.ports.units
+        if units is None:
+            return proceed
+
+        async def in_transaction(message: Any) -> Any:
+            attempt = attempt_of(here())
+            assert attempt is not None, "the step around this one has made it"
+            if attempt.unit is not None:
+                self._require_level(plan, attempt)
+                self._require_commit(plan)
+                return await proceed(message)
+            unit = units.open(self.isolation_level)
+            attempt.begin(unit, self.isolation_level)
+            try:
+                answer = await self._kept(plan, attempt, proceed, message)
+                if self.commit_on_success:
+                    await commit(plan.bus, attempt)
+                    attempt.committed = (answer,)
+                return answer
+            finally:
+                await unhurt(unit.close(), message, plan.ports.reports)
+
+        return in_transaction
+
+    async def _kept(self, plan: Plan, attempt: Attempt, proceed: Step, message: Any) -> Any:
+        """Run the rest of the pipeline; its errors propagate, some of them after a commit."""
         try:
             return await proceed(message)
         except Exception as error:
-            if policy.commit_on_success and policy.commits_despite(error):
-                await plan.bus.commit(work)
+            if self.commit_on_success and self.commits_despite(error):
+                await commit(plan.bus, attempt)
             raise
 
-    return in_transaction
+    def commits_despite(self, error: Exception) -> bool:
+        """Whether the work done before this error is committed."""
+        return (
+            self.rollback_on is not None
+            and isinstance(error, CQRSError)
+            and not isinstance(error, (*self.rollback_on, *ALWAYS_ROLLED_BACK))
+            and not error.must_roll_back
+        )
+
+    def _require_commit(self, plan: Plan) -> None:
+        if not self.commit_on_success:
+            raise ConfigurationError(
+                f"{plan.handler_type.__name__} is a dry run, but was dispatched inside a transaction that is kept: "
+                "dispatch it outside of one."
+            )
+
+    def _require_level(self, plan: Plan, attempt: Attempt) -> None:
+        wanted, given = self.isolation_level, attempt.isolation_level or DEFAULT_LEVEL
+        if wanted is not None and ISOLATION_LEVELS.index(wanted) > ISOLATION_LEVELS.index(given):
+            raise ConfigurationError(
+                f"{plan.handler_type.__name__} needs {wanted}, but was dispatched inside a transaction of {given}: "
+                "give the outer handler the stronger level."
+            )
 
 
-def _require_commit(plan: Plan, policy: Transactional) -> None:
-    if not policy.commit_on_success:
-        raise ConfigurationError(
-            f"{plan.handler_type.__name__} is a dry run, but was dispatched inside a transaction that is kept: "
-            "dispatch it outside of one."
+transactional = Transactional
+
+
+async def commit(bus: Any, attempt: Attempt) -> None:
+    """Run the in-transaction reactions, write the events to the event log, and commit the unit of work."""
+    unit = attempt.unit
+    assert unit is not None, "only an attempt in a transaction is committed"
+    records = await _react_inside(bus, attempt, unit)
+    if records:
+        await unit.record(records)
+    attempt.may_have_committed = True
+    try:
+        await unit.commit()
+    except CQRSError as error:  # only a connection lost during the COMMIT leaves its outcome unknown
+        attempt.may_have_committed = isinstance(error, ServiceUnavailableError) and not isinstance(
+            error, TransientError
+        )
+        raise
+    attempt.stored = records
+
+
+async def _react_inside(bus: Any, attempt: Attempt, unit: UnitOfWork) -> list[EventRecord]:
+    """Run the in-transaction reactions to every event of the unit, including the events that they raise."""
+    metadata = here()._message.metadata
+    records: list[EventRecord] = []
+    for _ in range(MOST_ROUNDS):
+        events = (*await unit.collect_events(), *attempt.take_published())
+        if not events:
+            return records
+        raised = [EventRecord(event, metadata) for event in events]
+        _check_depth(raised[0], bus.event_max_steps)
+        records += raised
+        for record in raised:
+            for react in bus.reactions_inside(type(record.event)):
+                await react(record)
+    raise ConfigurationError(
+        f"In-transaction reactions raised events {MOST_ROUNDS} times over, last {records[-1].event.event_type}: "
+        "they go round in circles. Let one of them react after the commit."
+    )
+
+
+def _check_depth(first: EventRecord, most: int) -> None:
+    """Refuse a chain of more than `most` events, each raised by a reaction in a transaction of its own: a loop."""
+    if first.metadata.depth >= most:
+        raise CircularEventsError(
+            f"{first.event_type} is the end of {most} events, each raised by a reaction to the one before: "
+            "they go round in circles. Let one of the reactions see that there is nothing left to do, or raise "
+            "EVENT_MAX_STEPS."
         )
 
 
-def _require_level(plan: Plan, policy: Transactional, work: Work) -> None:
-    wanted, given = policy.isolation_level, work.isolation_level or DEFAULT_LEVEL
-    if wanted is not None and ISOLATION_LEVELS.index(wanted) > ISOLATION_LEVELS.index(given):
-        raise ConfigurationError(
-            f"{plan.handler_type.__name__} needs {wanted}, but was dispatched inside a transaction of {given}: "
-            "give the outer handler the stronger level."
-        )
+@asynccontextmanager
+async def savepoint() -> AsyncIterator[None]:
+    """Run a part of a handler's transaction that may fail: an error that leaves the block rolls back that part only.
+
+        try:
+            async with savepoint():
+                await self.bus.execute_command(ReserveTable(...))
+        except ConflictError:
+            ...  # go on without
+
+    On a bus without units of work there is nothing to roll back.
+
+    Raises:
+        ConfigurationError: if the handler has no `@transactional`, or no handler is running.
+    """
+    operation = running()
+    attempt = None if operation is None else attempt_of(operation)
+    if attempt is not None and attempt.unit is not None:
+        async with attempt.unit.savepoint():
+            yield
+        return
+    if operation is None or operation._bus is None or operation._bus.ports.units is not None:
+        raise ConfigurationError("savepoint() is a part of a transaction: put @transactional on the handler.")
+    yield

@@ -10,8 +10,7 @@ from pydantic import ValidationError as SchemaError
 from app.core.cqrs.errors import CommandValidationError, QueryValidationError
 from app.core.cqrs.messages import Message
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.policy import K, Policy, record, refuse
-from app.core.cqrs.targets import require_arguments
+from app.core.cqrs.policies.policy import Policy, refuse
 
 Validator = Callable[[Any], "dict[str, Any] | Awaitable[dict[str, Any]] | Any"]
 """Takes the message; returns error messages by field, an object with `errors`, or None if it is valid."""
@@ -19,22 +18,6 @@ Validator = Callable[[Any], "dict[str, Any] | Awaitable[dict[str, Any]] | Any"]
 
 @dataclass(frozen=True)
 class ValidateInput(Policy):
-    """Recorded by `validate_input`."""
-
-    validator_func: Validator | None
-    schema_class: type[BaseModel] | None
-    strict: bool
-
-    def check(self, plan: Plan) -> None:
-        if self.validator_func is None and self.schema_class is None:
-            raise refuse(plan, "@validate_input needs a validator_func or a schema_class.")
-        if plan.kind is Kind.EVENT:
-            raise refuse(plan, "@validate_input is for commands and queries: an event has happened already.")
-
-
-def validate_input(
-    validator_func: Validator | None = None, schema_class: type[BaseModel] | None = None, strict: bool = True
-) -> Callable[[K], K]:
     """Validate the message with additional checks, before anything is read or written.
 
     Args:
@@ -45,8 +28,22 @@ def validate_input(
     Raises:
         PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
-    require_arguments("validate_input", "@validate_input(validator_func=...)", validator_func)
-    return lambda handler: record(handler, ValidateInput(validator_func, schema_class, strict))
+
+    validator_func: Validator | None = None
+    schema_class: type[BaseModel] | None = None
+    strict: bool = True
+
+    example = "(validator_func=...)"
+
+    def check(self, plan: Plan) -> None:
+        """Refuse events, and a decorator without a check."""
+        if self.validator_func is None and self.schema_class is None:
+            raise refuse(plan, "@validate_input needs a validator_func or a schema_class.")
+        if plan.kind is Kind.EVENT:
+            raise refuse(plan, "@validate_input is for commands and queries: an event has happened already.")
+
+
+validate_input = ValidateInput
 
 
 def validation(plan: Plan, proceed: Step) -> Step:

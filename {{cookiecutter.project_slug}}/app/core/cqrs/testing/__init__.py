@@ -8,7 +8,6 @@ memory_cache    MemoryCache: a cache whose entries expire by the given clock
 static_access   StaticAccess: permissions from a mapping
 fixed_clock     FixedClock: a clock that only the test advances
 simple_scope    SimpleScope: a container that resolves dependencies from given objects
-storage         assert_survives_storage: checks that an event does not change when stored and read again
 
 For any bus, including that of a running service on its database:
 
@@ -39,7 +38,6 @@ from app.core.cqrs.testing.memory_units import MemoryUnit, MemoryUnitsOfWork
 from app.core.cqrs.testing.noted import Handled, Sent
 from app.core.cqrs.testing.simple_scope import SimpleScope
 from app.core.cqrs.testing.static_access import StaticAccess
-from app.core.cqrs.testing.storage import assert_survives_storage
 from app.core.cqrs.testing.tracked import tracked
 from app.core.cqrs.testing.tracked_run import TrackedRun
 
@@ -56,7 +54,6 @@ __all__ = [
     "SimpleScope",
     "StaticAccess",
     "TrackedRun",
-    "assert_survives_storage",
     "crash_at",
     "failing_commits",
     "kill_process",

@@ -7,12 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Any, TypeVar
 from uuid import UUID
 
-from app.core.cqrs.aggregate import AggregateRoot, EventRecord, RaisedEvent
+from app.core.cqrs.attempt import current_attempt
 from app.core.cqrs.errors import CommandValidationError, ConcurrencyError, ConfigurationError, TransientError
-from app.core.cqrs.event_types import payload_of
+from app.core.cqrs.events import AggregateRoot, EventRecord, RaisedEvent
 from app.core.cqrs.messages import DomainEvent
 from app.core.cqrs.ports import Claim
-from app.core.cqrs.work import current_work
+from app.core.event_types import payload_of
 
 A = TypeVar("A", bound=AggregateRoot)
 
@@ -43,8 +43,8 @@ class MemoryUnit:
     async def savepoint(self) -> AsyncIterator[None]:
         """Discard the events raised inside if an error leaves the block; the state of objects is not restored."""
         counts = {id(aggregate): aggregate.count_events() for aggregate in self._aggregates}
-        work, failure = current_work(), self._failure
-        published = 0 if work is None else len(work.published)
+        attempt, failure = current_attempt(), self._failure
+        published = 0 if attempt is None else len(attempt.published)
         try:
             yield
             self._require_whole()
@@ -52,8 +52,8 @@ class MemoryUnit:
             self._failure = failure
             for aggregate in self._aggregates:
                 aggregate.drop_events(but=counts.get(id(aggregate), 0))
-            if work is not None:
-                del work.published[published:]
+            if attempt is not None:
+                del attempt.published[published:]
             raise
 
     def _require_whole(self) -> None:
@@ -158,10 +158,10 @@ class MemoryUnitsOfWork:
         Raises:
             ConfigurationError: if no transaction is open.
         """
-        work = current_work()
-        if work is None or work.unit is None:
+        attempt = current_attempt()
+        if attempt is None or attempt.unit is None:
             raise ConfigurationError("There is no transaction here: put @transactional on the handler.")
-        work.unit.track(aggregate)  # type: ignore[attr-defined]  # all units here are a MemoryUnit
+        attempt.unit.track(aggregate)  # type: ignore[attr-defined]  # all units here are a MemoryUnit
         return aggregate
 
     def open(self, isolation_level: str | None) -> MemoryUnit:

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.cqrs.errors import CQRSError
+from app.core.cqrs.errors import CQRSError, OperationStatus
 from app.core.cqrs.messages import DomainEvent, ICommand, IQuery, name_of
 from app.core.cqrs.results import OperationResult
-from app.core.cqrs.status import OperationStatus
 
 
 @dataclass(eq=False)

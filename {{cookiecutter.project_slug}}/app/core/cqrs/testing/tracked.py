@@ -14,13 +14,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
-from app.core.cqrs.aggregate import EventRecord
 from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.compiled import Run
-from app.core.cqrs.dispatch import running
+from app.core.cqrs.events import EventRecord
 from app.core.cqrs.messages import DomainEvent
+from app.core.cqrs.operation import running
+from app.core.cqrs.plan import Plan, Step
 from app.core.cqrs.ports import UnitOfWork
-from app.core.cqrs.registrations import Registered, class_of
 from app.core.cqrs.testing.noted import Handled, Sent
 from app.core.cqrs.testing.seams import every_unit, replace, replaced
 from app.core.cqrs.testing.tracked_run import TrackedRun
@@ -39,27 +38,27 @@ async def tracked(bus: CQRSBus, timeout_seconds: float = 5.0) -> AsyncIterator[T
     Raises:
         TimeoutError: if the bus is not quiet in time; the message lists what is still running.
     """
-    run, pipelines = TrackedRun(bus), bus._pipelines
+    run = TrackedRun(bus)
     with ExitStack() as seams:
-        seams.callback(pipelines.forget)
+        seams.callback(bus.forget)
         seams.enter_context(
             replaced(
                 bus,
                 execute_command=_sending(run, bus.execute_command),
                 execute_query=_sending(run, bus.execute_query),
                 publish_event=_publishing(run, bus),
+                from_log=_reacting(run, bus.from_log),
+                direct=_reacting(run, bus.direct),
             )
         )
-        from_log, direct = _reacting(run, pipelines.from_log), _reacting(run, pipelines.direct)
-        seams.enter_context(replaced(pipelines, from_log=from_log, direct=direct))
         if bus.ports.units is not None:
             seams.enter_context(every_unit(bus.ports.units, _recording(run)))
-        pipelines.forget()
+        bus.forget()
         yield run
         await run.quiet(timeout_seconds)
 
 
-def _sending(run: TrackedRun, execute: Run) -> Run:
+def _sending(run: TrackedRun, execute: Step) -> Step:
     """Wrap `execute` to record messages; like the bus, it raises at the call for a message without a handler."""
 
     def send(message: Any) -> Coroutine[Any, Any, Any]:
@@ -76,7 +75,7 @@ def _sending(run: TrackedRun, execute: Run) -> Run:
     return send
 
 
-def _publishing(run: TrackedRun, bus: CQRSBus) -> Run:
+def _publishing(run: TrackedRun, bus: CQRSBus) -> Step:
     publish = bus.publish_event
 
     async def publish_event(event: DomainEvent) -> None:
@@ -87,15 +86,15 @@ def _publishing(run: TrackedRun, bus: CQRSBus) -> Run:
     return publish_event
 
 
-def _reacting(run: TrackedRun, reaction_of: Callable[[Registered], Run]) -> Callable[[Registered], Run]:
+def _reacting(run: TrackedRun, reaction_of: Callable[[Plan], Step]) -> Callable[[Plan], Step]:
     """Wrap the function that makes the reaction of a handler, to record each run of that reaction."""
 
-    def noted_reaction_of(found: Registered) -> Run:
-        react = reaction_of(found)
+    def noted_reaction_of(plan: Plan) -> Step:
+        react = reaction_of(plan)
 
         async def noted(happened: EventRecord | DomainEvent) -> None:
             event = happened.event if isinstance(happened, EventRecord) else happened
-            handled = Handled(event, class_of(found.handler))
+            handled = Handled(event, plan.handler_type)
             run.reactions.append(handled)
             with run.noting_the_end_of(handled):
                 await react(happened)

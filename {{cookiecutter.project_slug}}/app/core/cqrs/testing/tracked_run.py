@@ -5,10 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.core.cqrs.aggregate import EventRecord
 from app.core.cqrs.bus import CQRSBus
+from app.core.cqrs.events import EventRecord
 from app.core.cqrs.messages import DomainEvent
-from app.core.cqrs.registrations import class_of
 from app.core.cqrs.testing.noted import Handled, Sent
 
 
@@ -74,9 +73,9 @@ class TrackedRun:
         yield from map(str, self._running())
         begun = {(one.event.event_id, one.handler) for one in self.reactions}
         for record in self.recorded:
-            for found in self._bus._handlers.reactions_to(type(record.event)):
-                if (record.event.event_id, class_of(found.handler)) not in begun:
-                    yield f"{found.name} has not begun with {record.event_type}"
+            for plan in self._bus.reactions_of(type(record.event)):
+                if (record.event.event_id, plan.handler_type) not in begun:
+                    yield f"{plan.handler_type.__name__} has not begun with {record.event_type}"
 
     @contextmanager
     def noting_the_end_of(self, entry: Sent | Handled) -> Iterator[None]:

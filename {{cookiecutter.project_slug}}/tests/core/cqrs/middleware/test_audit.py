@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.core.cqrs import CommandResult, ConflictError, ICommand
-from app.core.cqrs.middleware.audit import AuditTrail
 from app.core.cqrs.testing import MemoryBus
+from app.core.observability.audit import AuditTrail
 from tests.core.cqrs.support import Ask, Do, DoMore, forever, handler_of, raising, sent_by
 
 

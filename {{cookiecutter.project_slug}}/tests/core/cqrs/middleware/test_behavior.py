@@ -363,5 +363,5 @@ async def test_a_behaviour_that_is_not_built_yet_is_named() -> None:
 
 
 def test_what_is_no_middleware_is_refused() -> None:
-    with pytest.raises(PolicyError, match="7 is no middleware"):
+    with pytest.raises(PolicyError, match="7 is not a middleware"):
         CQRSBus().add_middleware(7)

@@ -12,8 +12,8 @@ from app.core.cqrs import (
     OperationMetadata,
     ServiceUnavailableError,
 )
-from app.core.cqrs.middleware.error_reports import ReportFailures
 from app.core.cqrs.testing import MemoryBus
+from app.core.observability.error_reports import ReportFailures
 from tests.core.cqrs.support import Ask, Do, DoMore, handler_of, raising
 
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from app.core.cqrs import CommandResult, ConflictError, OperationStatus, ServiceUnavailableError
-from app.core.cqrs.middleware.logging import log_outcome
 from app.core.cqrs.testing import MemoryBus
+from app.core.observability.logging import log_outcome
 from tests.core.cqrs.support import Do, handler_of, raising, sent_by
 
 Logs = list[MutableMapping[str, Any]]

@@ -5,9 +5,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from app.core.cqrs import CommandResult, ConflictError, ICommand
-from app.core.cqrs.middleware import metrics
-from app.core.cqrs.middleware.metrics import measure
 from app.core.cqrs.testing import MemoryBus
+from app.core.observability import metrics
+from app.core.observability.metrics import measure
 from tests.core.cqrs.support import handler_of, raising
 
 

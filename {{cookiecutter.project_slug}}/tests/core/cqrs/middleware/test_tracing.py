@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from app.core.cqrs import (
     transactional,
 )
 from app.core.cqrs.testing import MemoryUnitsOfWork
+from app.core.observability.tracing import traced
 from tests.core.cqrs.support import Ask, Do, DoMore, Happened, HappenedToo, handler_of, raising, sent_by
 from tests.telemetry.spans import Spans, own, parent, said, trace
 
@@ -34,7 +36,7 @@ def traced_bus(spans: Spans) -> Callable[..., CQRSBus]:
     """A bus with a tracer, and with these handlers."""
 
     def make(*handlers: Any) -> CQRSBus:
-        bus = CQRSBus(unit_of_work=MemoryUnitsOfWork(), tracer=spans.tracer)
+        bus = CQRSBus(unit_of_work=MemoryUnitsOfWork(), tracing=partial(traced, spans.tracer))
         for handler in handlers:
             bus.register(handler)
         return bus

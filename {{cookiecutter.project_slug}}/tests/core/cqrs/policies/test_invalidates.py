@@ -14,7 +14,7 @@ from app.core.cqrs import (
     OperationStatus,
     PolicyError,
     TransientError,
-    follow_up,
+    attempt,
     invalidates,
     mark_stale,
     retry_on_failure,
@@ -186,7 +186,7 @@ async def test_a_cache_that_takes_its_time_never_makes_done_work_late() -> None:
 
 
 async def test_a_cache_that_hangs_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow_up, "LONGEST_SECONDS", 0.02)
+    monkeypatch.setattr(attempt, "LONGEST_INVALIDATION_SECONDS", 0.02)
     bus = bus_with(handler_of(Do, lambda _: "done", transactional(), invalidates("users")))
     hanging = asyncio.Event()
 

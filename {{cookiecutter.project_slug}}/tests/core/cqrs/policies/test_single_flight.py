@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from app.core.cqrs.policies.single_flight import SingleFlight
+from app.core.single_flight import SingleFlight
 from tests.core.cqrs.support import forever, together, within_patience
 
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import structlog
 
-from app.core.cqrs.errors import CQRSError
+from app.core.cqrs.errors import CQRSError, OperationStatus
 from app.core.cqrs.messages import name_of
-from app.core.cqrs.middleware.behavior import NextHandler
+from app.core.cqrs.middleware import NextHandler
 from app.core.cqrs.results import OperationResult
-from app.core.cqrs.status import OperationStatus
 
 logger = structlog.get_logger("operations")
 

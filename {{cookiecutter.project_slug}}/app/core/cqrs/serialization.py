@@ -11,9 +11,10 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
+from app.core.cqrs.errors import OperationStatus, UnstorableError
 from app.core.cqrs.results import CacheInfo, Kept, OperationResult, Outcome, QueryResult
-from app.core.cqrs.status import OperationStatus
-from app.core.cqrs.storable_values import blamed, difference, unstorable
+from app.core.storable.types import shown
+from app.core.storable.values import blamed, difference
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 """Created once, because `json.dumps` would create the encoder on each call."""
@@ -177,3 +178,11 @@ def _holds_set(schema: Any) -> bool:
 def answer_codec(answer_type: Any) -> AnswerCodec:
     """The codec of a type, created once."""
     return AnswerCodec(answer_type)
+
+
+def unstorable(declared: Any, where: str) -> UnstorableError:
+    """The error for a value of this declared type; it contains the path from `difference`, but not the value."""
+    return UnstorableError(
+        f"{shown(declared)}{where} would not come back from storage as it is: give it a value of the very type that is "
+        "declared, and one that JSON can hold, which NaN, infinity, NUL characters and times without a zone are not."
+    )

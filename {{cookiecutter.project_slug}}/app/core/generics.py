@@ -76,3 +76,8 @@ def _hints(cls: type) -> dict[str, Any]:
         return get_type_hints(cls)
     except NameError:
         return {}
+
+
+def shown(annotation: Any) -> str:
+    """A type as it is written in code, for error messages."""
+    return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)

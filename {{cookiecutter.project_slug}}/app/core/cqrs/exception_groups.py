@@ -3,8 +3,7 @@
 from asyncio import CancelledError, current_task
 from collections.abc import Iterator, Sequence
 
-from app.core.cqrs.errors import ConcurrencyError, CQRSError, TransientError
-from app.core.cqrs.status import OperationStatus
+from app.core.cqrs.errors import ConcurrencyError, CQRSError, OperationStatus, TransientError
 
 SEVERITY: Sequence[OperationStatus] = (
     OperationStatus.FAILED,

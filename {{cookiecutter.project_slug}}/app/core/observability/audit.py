@@ -4,11 +4,10 @@ from typing import Any
 
 import structlog
 
-from app.core.cqrs.errors import CQRSError
+from app.core.cqrs.errors import CQRSError, OperationStatus
 from app.core.cqrs.messages import ICommand, aggregate_id_of
-from app.core.cqrs.middleware.behavior import NextHandler, PipelineBehavior
+from app.core.cqrs.middleware import NextHandler, PipelineBehavior
 from app.core.cqrs.results import OperationResult
-from app.core.cqrs.status import OperationStatus
 
 audit_log = structlog.get_logger("audit")
 

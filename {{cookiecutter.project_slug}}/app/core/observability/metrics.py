@@ -5,10 +5,9 @@ from typing import Any
 
 from prometheus_client import Histogram
 
-from app.core.cqrs.errors import CQRSError
-from app.core.cqrs.middleware.behavior import NextHandler
+from app.core.cqrs.errors import CQRSError, OperationStatus
+from app.core.cqrs.middleware import NextHandler
 from app.core.cqrs.results import OperationResult
-from app.core.cqrs.status import OperationStatus
 
 DURATION = Histogram(
     "cqrs_operation_duration_seconds",

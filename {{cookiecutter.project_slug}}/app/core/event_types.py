@@ -11,8 +11,9 @@ from pydantic_core import from_json
 
 from app.core.cqrs.errors import ConfigurationError, CQRSError
 from app.core.cqrs.messages import DomainEvent
-from app.core.cqrs.storable_types import losses
-from app.core.cqrs.storable_values import blamed, difference, unstorable
+from app.core.cqrs.serialization import unstorable
+from app.core.storable.types import losses
+from app.core.storable.values import blamed, difference
 
 OWN_COLUMNS = {"event_id", "occurred_at"}
 """Fields with columns of their own, which the payload omits."""
@@ -218,3 +219,18 @@ def check_events(classes: Iterable[type[DomainEvent]]) -> None:
     lost = [sentence for event_class in classes for sentence in losses(event_class, is_event=True)]
     if lost:
         raise ConfigurationError("\n".join(["Events are stored as JSON, and these would be changed by that:", *lost]))
+
+
+def assert_survives_storage(event: DomainEvent) -> None:
+    """Assert that an event is the same after storage, and that a service with its class would start.
+
+    Raises:
+        AssertionError: if the class declares something that JSON would change.
+        UnstorableError: if this event would change when it is stored and read again.
+    """
+    lost = losses(type(event), is_event=True)
+    assert not lost, "\n".join(lost)  # an assertion of a test
+    types = EventTypes([type(event)])
+    own = {"event_id": event.event_id, "occurred_at": event.occurred_at}
+    read = types.read(event.event_type, event.event_version, payload_of(event), event.event_source, **own)
+    assert difference(event, read) is None, f"{event} is read as {read}"

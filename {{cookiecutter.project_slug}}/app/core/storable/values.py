@@ -10,9 +10,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
-from app.core.cqrs.errors import UnstorableError
-from app.core.cqrs.storable_types import shown
-
 PLAIN = frozenset({str, int, bool, float, type(None), UUID, Decimal, date, time, timedelta, bytes})
 """Types whose values are the same if they are equal."""
 
@@ -108,14 +105,6 @@ def _names(kind: type) -> tuple[str, ...] | None:
     if issubclass(kind, BaseModel):
         return (*kind.model_fields, "__pydantic_extra__", "__pydantic_private__")
     return None
-
-
-def unstorable(declared: Any, where: str) -> UnstorableError:
-    """The error for a value of this declared type; it contains the path from `difference`, but not the value."""
-    return UnstorableError(
-        f"{shown(declared)}{where} would not come back from storage as it is: give it a value of the very type that is "
-        "declared, and one that JSON can hold, which NaN, infinity, NUL characters and times without a zone are not."
-    )
 
 
 def blamed(error: ValidationError) -> str:

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from app.core.cqrs.dispatch import current, parent_of
-from app.core.cqrs.errors import CQRSError
+from app.core.cqrs.errors import CQRSError, OperationStatus
 from app.core.cqrs.messages import name_of
-from app.core.cqrs.middleware.behavior import NextHandler, PipelineBehavior
+from app.core.cqrs.middleware import NextHandler, PipelineBehavior
+from app.core.cqrs.operation import current, parent_of
 from app.core.cqrs.ports import ErrorReports
 from app.core.cqrs.results import OperationResult
-from app.core.cqrs.status import OperationStatus
 
 
 class ReportFailures(PipelineBehavior[Any]):

@@ -1,6 +1,6 @@
 """OpenTelemetry tracing: one span for each command, query and reaction.
 
-The pipeline imports this module only if the bus has a tracer. A span never contains the fields of a message or the
+A bus has it as `CQRSBus(tracing=partial(traced, tracer))`. A span never contains the fields of a message or the
 text of an error, because they may be secret; the text of the error is in the log.
 """
 
@@ -8,15 +8,13 @@ import traceback
 from typing import Any
 
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from app.core.cqrs.errors import CQRSError
+from app.core.cqrs.errors import CQRSError, OperationStatus
 from app.core.cqrs.messages import aggregate_id_of, name_of
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.ports import Tracer
 from app.core.cqrs.results import OperationResult
-from app.core.cqrs.status import OperationStatus
 
 ERRORS = frozenset({OperationStatus.FAILED, OperationStatus.TIMEOUT, OperationStatus.UNAVAILABLE})
 """Statuses that count as errors of the service; refusals do not."""
@@ -24,7 +22,7 @@ ERRORS = frozenset({OperationStatus.FAILED, OperationStatus.TIMEOUT, OperationSt
 w3c = TraceContextTextMapPropagator()
 
 
-def traced(plan: Plan, proceed: Step, tracer: Tracer) -> Step:
+def traced(tracer: Tracer, plan: Plan, proceed: Step) -> Step:
     """Run the step inside a span. Its nested dispatches, database queries and later reactions share the trace."""
     is_event = plan.kind is Kind.EVENT
     kind = SpanKind.CONSUMER if is_event and not plan.nested else SpanKind.INTERNAL

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import PydanticUserError, SecretBytes, SecretStr, TypeAdapter
 from pydantic_core import PydanticSerializationError, ValidationError
 
-from app.core.cqrs.generics import parts_of, resolved
+from app.core.generics import parts_of, resolved
 
 Schema = Mapping[str, Any]
 """pydantic's core schema of a type, as defined in `pydantic_core.core_schema`."""

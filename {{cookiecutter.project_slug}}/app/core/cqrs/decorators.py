@@ -1,0 +1,195 @@
+"""Declarations of handlers. The decorators only mark classes; the composition root registers them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar, get_origin
+
+from app.core.cqrs.errors import PolicyError
+from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
+from app.core.cqrs.metadata import OperationMetadata
+from app.core.cqrs.plan import (
+    DEFAULT_COMMAND_TIMEOUT_SECONDS,
+    DEFAULT_QUERY_TIMEOUT_SECONDS,
+    DEFAULT_REACTION_TIMEOUT_SECONDS,
+    Declaration,
+    Kind,
+    declarations_of,
+)
+from app.core.cqrs.policies.policy import require_arguments, require_handler, shown
+from app.core.cqrs.results import OperationResult
+
+C = TypeVar("C", bound=ICommand[Any])
+E = TypeVar("E", bound=DomainEvent)
+E_contra = TypeVar("E_contra", bound=DomainEvent, contravariant=True)
+Q = TypeVar("Q", bound=IQuery[Any])
+C_co = TypeVar("C_co", bound=ICommand[Any], covariant=True)
+Q_co = TypeVar("Q_co", bound=IQuery[Any], covariant=True)
+C_contra = TypeVar("C_contra", bound=ICommand[Any], contravariant=True)
+Q_contra = TypeVar("Q_contra", bound=IQuery[Any], contravariant=True)
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+K_co = TypeVar("K_co", covariant=True)
+
+
+declared_handlers: list[type] = []
+"""All handler classes that decorators have marked in this process, in the order of their declaration."""
+
+
+def declare(handler: type, declaration: Declaration) -> None:
+    """Mark a handler class. A second mark for the same message replaces the first.
+
+    Raises:
+        PolicyError: if the class is marked for another command or query: it handles one. Only events may be several.
+    """
+    others = [one for one in declarations_of(handler) if one.message_type is not declaration.message_type]
+    for other in others:
+        if not (other.kind is declaration.kind is Kind.EVENT):
+            raise PolicyError(
+                f"{handler.__name__} is declared as the handler of {other.message_type.__name__} and of "
+                f"{declaration.message_type.__name__}: a class handles one command or query, so write a class for each."
+            )
+    handler.__handles__ = (*others, declaration)  # type: ignore[attr-defined]
+    if handler not in declared_handlers:
+        declared_handlers.append(handler)
+
+
+class CommandClass(Protocol[C_co, R_co]):
+    """The class of a command, as type checkers see it: it creates a `C` and has an answer type."""
+
+    def restored(self, state: dict[str, Any], metadata: OperationMetadata | None) -> C_co: ...
+    def answer_type(self) -> type[R_co]: ...
+
+
+class QueryClass(Protocol[Q_co, R_co]):
+    """The class of a query, as type checkers see it."""
+
+    def restored(self, state: dict[str, Any], metadata: OperationMetadata | None) -> Q_co: ...
+    def answer_type(self) -> type[R_co]: ...
+
+
+class CommandHandlerClass(Protocol[C_contra, R_co, K_co]):
+    """The class of a handler of `C` that answers `R`, as type checkers see it; `K` is the class itself."""
+
+    def declared(self, declaration: Declaration, /) -> K_co: ...
+    def _handle(self, handler: Any, command: C_contra, /) -> "Awaitable[R_co | OperationResult[R_co]]": ...
+
+
+class QueryHandlerClass(Protocol[Q_contra, R_co, K_co]):
+    """The class of a handler of `Q` that answers `R`, as type checkers see it."""
+
+    def declared(self, declaration: Declaration, /) -> K_co: ...
+    def _handle(self, handler: Any, query: Q_contra, /) -> "Awaitable[R_co | OperationResult[R_co]]": ...
+
+
+class EventHandlerClass(Protocol[E_contra, K_co]):
+    """The class of a handler of events, as type checkers see it."""
+
+    def declared(self, declaration: Declaration, /) -> K_co: ...
+    def _handle(self, handler: Any, event: E_contra, /) -> Awaitable[None]: ...
+
+
+def command_handler(
+    command: CommandClass[C, R],
+    *,
+    auto_register: bool = True,
+    timeout_seconds: float | None = DEFAULT_COMMAND_TIMEOUT_SECONDS,
+) -> "Callable[[CommandHandlerClass[C, R, K_co]], K_co]":
+    """Declare the one handler of a command.
+
+    Args:
+        command: the class of the command.
+        auto_register: False: discovery skips the handler, which you then register explicitly.
+        timeout_seconds: the deadline for the whole operation, COMMIT included, in seconds; None: no deadline.
+
+    Raises:
+        PolicyError: if `command` is not a command class, or the decorated object is not a handler class.
+    """
+    _require_message(Kind.COMMAND, "@command_handler(CreateUserCommand)", command)
+    declaration = Declaration(Kind.COMMAND, command, auto_register, timeout_seconds)  # type: ignore[arg-type]
+    return lambda handler: _declared(handler, declaration)
+
+
+def query_handler(
+    query: QueryClass[Q, R],
+    *,
+    auto_register: bool = True,
+    timeout_seconds: float | None = DEFAULT_QUERY_TIMEOUT_SECONDS,
+    cache_enabled: bool = True,
+) -> "Callable[[QueryHandlerClass[Q, R, K_co]], K_co]":
+    """Declare the one handler of a query.
+
+    Args:
+        query: the class of the query.
+        auto_register: False: discovery skips the handler, which you then register explicitly.
+        timeout_seconds: the deadline for the whole operation, in seconds; None: no deadline.
+        cache_enabled: False: the answers of this handler are never cached.
+
+    Raises:
+        PolicyError: if `query` is not a query class, or the decorated object is not a handler class.
+    """
+    _require_message(Kind.QUERY, "@query_handler(GetUserQuery)", query)
+    declaration = Declaration(Kind.QUERY, query, auto_register, timeout_seconds, cache_enabled)  # type: ignore[arg-type]
+    return lambda handler: _declared(handler, declaration)
+
+
+def event_handler(
+    event: type[E],
+    *,
+    in_transaction: bool = False,
+    timeout_seconds: float | None = DEFAULT_REACTION_TIMEOUT_SECONDS,
+    name: str | None = None,
+) -> "Callable[[EventHandlerClass[E, K_co]], K_co]":
+    """Declare one of the handlers of an event and its subclasses.
+
+    Args:
+        event: the class of the event.
+        in_transaction: False: the handler runs asynchronously, after the commit. True: it runs before the commit, in
+            the same transaction, so that its failure fails the command.
+        timeout_seconds: the deadline for handling one event, retries included, in seconds; None: no limit except the
+            deadline of the command that the handler runs in.
+        name: the name of the handler in the inbox and the outbox; None: the name of its class. Give a renamed class
+            its old name here, because pending and processed events are stored under it. An in-transaction handler
+            is in neither, and takes no name.
+
+    Raises:
+        PolicyError: if `event` is not an event class, or the decorated object is not a handler class.
+    """
+    _require_message(Kind.EVENT, "@event_handler(UserCreated)", event)
+    declaration = Declaration(
+        Kind.EVENT, event, timeout_seconds=timeout_seconds, in_transaction=in_transaction, name=name
+    )
+    return lambda handler: _declared(handler, declaration)
+
+
+class Declarable(Protocol[K_co]):
+    """The class of any handler, as type checkers see it."""
+
+    def declared(self, declaration: Declaration, /) -> K_co: ...
+
+
+def _require_message(kind: Kind, example: str, message: object) -> None:
+    """Ensure that the argument of a decorator is a message class of its kind.
+
+    Raises:
+        PolicyError: if the argument is of another kind, not a message class, or a parametrised generic class.
+    """
+    decorator = f"{kind.value}_handler"
+    require_arguments(decorator, example, [message])
+    origin = get_origin(message)
+    if origin is not None:
+        raise PolicyError(
+            f"@{decorator}({message}): this is not a class of its own, and messages are told apart by their classes. "
+            f"Derive one from it, such as `class Own{origin.__name__}({origin.__name__}[...])`, and handle that."
+        )
+    if not isinstance(message, type):
+        raise PolicyError(f"@{decorator} needs the class of a message, not {shown(message)}.")
+    if not issubclass(message, kind.base):
+        right = next((one.value for one in Kind if issubclass(message, one.base)), None)
+        cure = (
+            f"derive it from {kind.base.__name__}" if right is None else f"write @{right}_handler({message.__name__})"
+        )
+        raise PolicyError(f"@{decorator}: {message.__name__} does not inherit {kind.base.__name__}: {cure}.")
+
+
+def _declared(handler: Declarable[K_co], declaration: Declaration) -> K_co:
+    require_handler(f"{declaration.kind.value}_handler", handler)
+    return handler.declared(declaration)

@@ -1,0 +1,99 @@
+"""The operation in progress, found through a context variable."""
+
+from collections.abc import Iterator
+from contextvars import ContextVar, Token
+from typing import Any
+
+
+class Operation:
+    """The state of a message in its pipeline; the operation of an outermost message becomes its result.
+
+    One object serves as both, and attributes that are not set cost nothing: a second object would cost as much as
+    the whole detection of nested operations.
+    """
+
+    __slots__ = ("_attempt", "_bus", "_grants", "_message", "_parent", "_token")
+
+    _attempt: Any
+    _bus: Any
+    """The bus that runs the operation; None when it has ended."""
+    _grants: Any
+    _message: Any
+    _parent: "Operation"
+    _token: "Token[Operation | None] | None"
+
+    def _is_running_here(self) -> bool:
+        """Whether this operation is still open and the caller belongs to the task that opened it.
+
+        A context variable accepts a token only in the context that created it, and every task has a context of
+        its own. This distinguishes tasks without asking the event loop, which would cost more than the dispatch.
+        """
+        if self._token is None:
+            return False
+        try:
+            current.reset(self._token)
+        except ValueError:
+            return False
+        self._token = current.set(self)
+        return True
+
+    def _open(self, bus: Any, message: Any) -> None:
+        """Make this the current operation."""
+        self._bus, self._message = bus, message
+        self._token = current.set(self)
+
+    def _close(self) -> None:
+        """End this operation, and make the one before it current again."""
+        token, self._token, self._bus, self._attempt = self._token, None, None, None
+        if token is not None:
+            current.reset(token)
+
+
+current: ContextVar[Operation | None] = ContextVar("current_operation", default=None)
+"""The innermost operation; in a task that a handler started, the operation of that handler, open or ended."""
+
+_get_current = current.get
+
+
+def here() -> Operation:
+    """The operation that a pipeline step works for. Steps run inside of it, so there is no need to check the task."""
+    operation = _get_current()
+    assert operation is not None, "a pipeline only runs inside an operation"
+    return operation
+
+
+def parent_of(operation: Operation) -> Operation | None:
+    """The operation that this one was started from, if any."""
+    return getattr(operation, "_parent", None)
+
+
+def enclosing(operation: Operation) -> Iterator[Operation]:
+    """An operation and the operations around it, innermost first."""
+    around: Operation | None = operation
+    while around is not None:
+        yield around
+        around = parent_of(around)
+
+
+def running() -> Operation | None:
+    """The open operation of the calling task, if any."""
+    operation = _get_current()
+    return operation if operation is not None and operation._is_running_here() else None
+
+
+def current_message() -> Any:
+    """The message that the calling task is handling; None if it handles none."""
+    operation = running()
+    return None if operation is None else operation._message
+
+
+def current_bus() -> Any:
+    """The bus of the message that is being handled, also in tasks that its handler started; None if there is none."""
+    operation = _get_current()
+    return None if operation is None else operation._bus
+
+
+def is_in_background() -> bool:
+    """Whether the caller is background work of a handler, outside of the operations which that work dispatches."""
+    operation = _get_current()
+    return operation is not None and operation._token is None and operation._bus is not None
