@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from dishka import Provider, make_async_container
 
 from app.core.cqrs import BaseCommandHandler, CQRSBus, ICommand, command_handler
+from app.core.logging import configure_logging
 from app.core.observability.logging import log_outcome
 from app.core.observability.metrics import measure
-from app.core.logging import configure_logging
 from app.core.scopes import Lifetime, OperationScopes
 from benchmarks.dispatch.case import Case, Counter
 from benchmarks.dispatch.lines import OURS, Line

@@ -294,7 +294,7 @@ async def test_without_a_number_there_is_no_limit(
     limited = deadline._limited
 
     async def noting(work: Any, awaited: Any, remaining: float, plan: Any) -> Any:
-        limits[plan.name] = round(remaining)
+        limits[plan.name_on_record] = round(remaining)
         return await limited(work, awaited, remaining, plan)
 
     async def suspend(event: Priced) -> None:
@@ -390,7 +390,9 @@ class Unfound:
 async def test_a_handler_of_what_is_never_delivered_is_refused(settings: Settings, event: type[DomainEvent]) -> None:
     handler = reaction("Hear", Journal(), event=event)
     async with services(settings, (False,)) as (service,):
-        with pytest.raises(PolicyError, match=rf"Hear would never have an event: .*{event.__name__} is in no module"):
+        with pytest.raises(
+            PolicyError, match=rf"Hear would never receive an event: .*{event.__name__} is in no module"
+        ):
             service.bus.register_event_handler(event, handler)
         service.bus.register_event_handler(DomainEvent, reaction("HearAll", Journal(), event=DomainEvent))
         inside = reaction("HearInside", Journal(), event=event, in_transaction=True)
@@ -398,7 +400,7 @@ async def test_a_handler_of_what_is_never_delivered_is_refused(settings: Setting
             service.bus.register_event_handler(event, inside)
     bus = CQRSBus()
     bus.register_event_handler(event, handler)
-    with pytest.raises(PolicyError, match="Hear would never have an event"):
+    with pytest.raises(PolicyError, match="Hear would never receive an event"):
         bus.complete([Priced])
     bus.complete()
 

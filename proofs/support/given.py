@@ -22,7 +22,7 @@ from app.core.cqrs import (
     retry_on_failure,
     transactional,
 )
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.persistence.tables import registrations
 
 Body = Callable[[Any], Awaitable[Any]]

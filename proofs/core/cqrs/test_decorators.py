@@ -97,7 +97,7 @@ def test_on_what_is_no_handler_a_decorator_is_refused(decorator: str, called: st
     target: Any = NO_HANDLERS[called]
     with pytest.raises(PolicyError) as refused:
         DECORATORS[decorator](target)
-    assert f"@{decorator} is on {called}, which is no class of handlers" in str(refused.value)
+    assert f"@{decorator} is on {called}, which is not a handler class" in str(refused.value)
     assert "put it on the class with `_handle`" in str(refused.value)
     assert not hasattr(target, "__policies__")
 

@@ -103,28 +103,28 @@ def handler_of(base: Any, **members: Any) -> Any:
     [(query_handler, Find[int], "OwnFind(Find["), (command_handler, Store[str], "OwnStore(Store[")],
 )
 def test_a_generic_message_with_its_arguments_is_no_class(declare: Any, message: Any, own: str) -> None:
-    with pytest.raises(PolicyError, match="this is no class of its own, and messages are told apart") as refused:
+    with pytest.raises(PolicyError, match="this is not a class of its own, and messages are told apart") as refused:
         declare(message)
     assert own in str(refused.value)
     register = CQRSBus().register_query_handler if declare is query_handler else CQRSBus().register_command_handler
-    with pytest.raises(PolicyError, match="is no class of its own, and messages are told apart") as refused:
+    with pytest.raises(PolicyError, match="is not a class of its own, and messages are told apart") as refused:
         register(message, handler_of(BaseQueryHandler if declare is query_handler else BaseCommandHandler))
     assert own in str(refused.value)
 
 
 def test_a_generic_message_has_no_type_of_answer() -> None:
     handler = handler_of(BaseQueryHandler[Find[int], int])
-    with pytest.raises(PolicyError, match=r"Find is generic, and does not say what .*`class OwnFind\(Find\[int\]\)`"):
+    with pytest.raises(PolicyError, match=r"Find is generic, and does not declare .*`class OwnFind\(Find\[int\]\)`"):
         CQRSBus().register_query_handler(Find, handler)
 
 
 @pytest.mark.parametrize(
     ("declare", "message", "sentence"),
     [
-        (command_handler, Stored, r"Stored is no ICommand: write @event_handler\(Stored\)"),
-        (query_handler, Plain, r"Plain is no IQuery: write @command_handler\(Plain\)"),
-        (event_handler, Plain, r"Plain is no DomainEvent: write @command_handler\(Plain\)"),
-        (command_handler, str, "str is no ICommand: derive it from ICommand"),
+        (command_handler, Stored, r"Stored does not inherit ICommand: write @event_handler\(Stored\)"),
+        (query_handler, Plain, r"Plain does not inherit IQuery: write @command_handler\(Plain\)"),
+        (event_handler, Plain, r"Plain does not inherit DomainEvent: write @command_handler\(Plain\)"),
+        (command_handler, str, "str does not inherit ICommand: derive it from ICommand"),
         (command_handler, Plain("x"), "needs the class of a message, not an instance of Plain"),
         (event_handler, "Stored", "needs the class of a message, not an instance of str"),
     ],
@@ -149,9 +149,11 @@ def test_a_handler_with_the_base_or_hooks_of_another_kind_is_refused(base: Any, 
 
 
 def test_a_query_and_an_event_too() -> None:
-    with pytest.raises(PolicyError, match="of another kind than its base is for: derive it from BaseQueryHandler"):
+    with pytest.raises(
+        PolicyError, match="of another kind than its base class is for: derive it from BaseQueryHandler"
+    ):
         CQRSBus().register_query_handler(Find, handler_of(BaseCommandHandler))
-    with pytest.raises(PolicyError, match="derive it from BaseEventHandler, as what it handles is an event"):
+    with pytest.raises(PolicyError, match="derive it from BaseEventHandler, because it handles an event"):
         CQRSBus().register_event_handler(Stored, handler_of(BaseCommandHandler))
     with pytest.raises(PolicyError, match="_get_affected_entities is never called: it is a hook of command handlers"):
         CQRSBus().register_query_handler(Find, handler_of(BaseQueryHandler, _get_affected_entities=_handle))

@@ -140,5 +140,5 @@ def test_a_reaction_in_the_transaction_of_another_service_is_refused() -> None:
     class TooClose(BaseEventHandler[Heard]):
         async def _handle(self, event: Heard) -> None: ...
 
-    with pytest.raises(PolicyError, match="TooClose is to run in the transaction of Heard, which happens in another"):
+    with pytest.raises(PolicyError, match="TooClose cannot run in the transaction of Heard, which happens in another"):
         CQRSBus().register(TooClose)

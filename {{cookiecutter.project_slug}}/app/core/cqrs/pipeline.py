@@ -63,16 +63,16 @@ def compile_steps(plan: Plan) -> tuple[Step, list[str]]:
     for one in reversed(ORDER):
         wrapped = _wrapped(one, plan, step)
         if wrapped is not step:
-            names.insert(0, one.name() if isinstance(one, type) else one.__name__)
+            names.insert(0, one.name() if isinstance(one, type) and issubclass(one, Policy) else one.__name__)
             step = with_own_code(wrapped)
     return step, names
 
 
 def _wrapped(one: Callable[[Plan, Step], Step] | type[Policy], plan: Plan, proceed: Step) -> Step:
-    if not isinstance(one, type):
-        return one(plan, proceed)
-    policy = plan.policy(one)
-    return proceed if policy is None else policy.step(plan, proceed)
+    if isinstance(one, type):
+        policy: Policy | None = plan.policy(one)
+        return proceed if policy is None else policy.step(plan, proceed)
+    return one(plan, proceed)
 
 
 def with_own_code(step: Step) -> Step:

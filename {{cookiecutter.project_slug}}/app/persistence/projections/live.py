@@ -9,7 +9,7 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseEventHandler, DomainEvent, RaisedEvent, event_handler, retry_on_failure, transactional
-from app.core.cqrs.event_types import EventTypes
+from app.core.event_types import EventTypes
 from app.persistence.events.event_log import stream
 from app.persistence.projections.folding import fold, fold_all, locked
 from app.persistence.projections.projection import Projection

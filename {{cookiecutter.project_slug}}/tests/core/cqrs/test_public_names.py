@@ -22,7 +22,15 @@ PROMISED = """
 
 @pytest.mark.parametrize("name", PROMISED)
 def test_every_promised_name_is_public(name: str) -> None:
+    assert name in cqrs.__all__
     assert hasattr(cqrs, name)
+
+
+def test_the_list_is_complete_and_holds_nothing_twice() -> None:
+    assert len(set(cqrs.__all__)) == len(cqrs.__all__)
+    imported = {name for name in vars(cqrs) if not name.startswith("_")}
+    modules = {name for name, value in vars(cqrs).items() if type(value).__name__ == "module"}
+    assert imported - modules == set(cqrs.__all__)
 
 
 def test_the_map_names_every_module_and_no_other() -> None:

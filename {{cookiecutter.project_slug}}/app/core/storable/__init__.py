@@ -1,0 +1,1 @@
+"""Which types and values survive being stored as JSON and read again."""
