@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-
-from opentelemetry.trace import Tracer
+from typing import Any
 
 from app.adapters.by_scheme import adapter_module
 from app.core.config import Settings
@@ -15,7 +14,7 @@ from app.core.cqrs import ErrorReports
 class Telemetry:
     """The tracer and the error reporter; None if not configured."""
 
-    tracer: Tracer | None = None
+    tracer: Any = None  # a `Tracer` of OpenTelemetry, which is imported only where spans are wanted
     reports: ErrorReports | None = None
 
 

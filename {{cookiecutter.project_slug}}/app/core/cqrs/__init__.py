@@ -24,7 +24,8 @@ bus                  the bus itself, on top of the registry of its handlers
 What it stands on:
 
 registry, checks     registration, and what is refused there
-delivery, publishing after-commit reactions in memory, and events that are published outside of a unit of work
+delivery             after-commit reactions in memory
+publishing           events that are published outside of a unit of work
 serialization        answers as JSON, for the cache and for idempotency keys
 exception_groups     the reduction of exception groups to one error
 background           tasks that outlive an operation, and failures that no result contains
