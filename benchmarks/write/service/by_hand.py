@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.persistence.event_tables import event_log
 from benchmarks.write.service.parcels import LONGEST_RECIPIENT, MOST_GRAMS, Parcel, ParcelAnswer, parcels
 

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, Boolean, TableClause, Uuid, column, insert, table
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.core.config import Settings
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.persistence.column_types import UtcDateTime
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import inbox, reactions

@@ -20,7 +20,7 @@ from app.composition.cloud_event_attributes import (
     time_of,
 )
 from app.core.cqrs import DomainEvent
-from app.core.cqrs.event_types import EventTypes, UnreadableMessageError, normal_source
+from app.core.event_types import EventTypes, UnreadableMessageError, normal_source
 from app.persistence.events.stored_event import StoredEvent
 
 SPEC_VERSION = "1.0"

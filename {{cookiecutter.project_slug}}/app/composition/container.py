@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,15 +16,16 @@ from app.composition.doors import tell_doors
 from app.composition.wiring import MadeBus, aggregates_in, found_projections, make_container, types_in
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, Cache, Clock, CQRSBus, UnitsOfWork
-from app.core.cqrs.event_types import EventTypes, check_events
-from app.core.cqrs.middleware.audit import AuditTrail
-from app.core.cqrs.middleware.error_reports import ReportFailures
-from app.core.cqrs.middleware.logging import log_outcome
-from app.core.cqrs.middleware.metrics import measure
-from app.core.cqrs.names import check_aggregates
+from app.core.cqrs.checks import check_aggregates
+from app.core.cqrs.ports import Tracing
 from app.core.cqrs.process_bus import lent_cqrs_bus
 from app.core.discovery import Discovered, discover, require_found
+from app.core.event_types import EventTypes, check_events
 from app.core.misspelt import misspelt_variables
+from app.core.observability.audit import AuditTrail
+from app.core.observability.error_reports import ReportFailures
+from app.core.observability.logging import log_outcome
+from app.core.observability.metrics import measure
 from app.core.scopes import OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
 from app.persistence.engine.database import Database
@@ -116,7 +118,7 @@ async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQ
         cache=await container.get(Cache),
         access=await container.get(AccessPolicy),
         clock=await container.get(Clock),
-        tracer=telemetry.tracer,
+        tracing=_tracing(telemetry),
         reports=telemetry.reports,
     )
     bus.event_max_steps = settings.event_max_steps
@@ -129,6 +131,15 @@ async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQ
             bus.register(handler)
     bus.complete((await container.get(EventTypes)).classes.values())
     return bus
+
+
+def _tracing(telemetry: Telemetry) -> Tracing | None:
+    """The step that puts pipelines inside spans. Its libraries are imported only for a service that has traces."""
+    if telemetry.tracer is None:
+        return None
+    from app.core.observability.tracing import traced
+
+    return partial(traced, telemetry.tracer)
 
 
 def _middlewares(settings: Settings, telemetry: Telemetry) -> Iterator[Any]:

@@ -11,8 +11,8 @@ from app.adapters.telemetry import Telemetry
 from app.composition.delivery import EventDelivery
 from app.core.config import Settings
 from app.core.cqrs import AggregateRoot, ConfigurationError, CQRSBus
-from app.core.cqrs.event_types import EventTypes
 from app.core.discovery import Discovered, discover
+from app.core.event_types import EventTypes
 from app.core.scopes import Lifetime
 from app.persistence.engine.mapping import map_aggregates
 from app.persistence.projections.live import handler_of

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from typing_extensions import Format, get_annotations
 
 from app.core.cqrs import BaseCommandHandler, BaseEventHandler, BaseQueryHandler, DomainEvent, ICommand, IQuery
-from app.core.cqrs.registry import declarations_of
+from app.core.cqrs.plan import declarations_of
 
 HANDLERS = (BaseCommandHandler, BaseQueryHandler, BaseEventHandler)
 MESSAGES = (ICommand, IQuery, DomainEvent)

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import SessionTransaction
 
 from app.core.cqrs import AggregateRoot, CQRSError
-from app.core.cqrs.work import Work, current_work
+from app.core.cqrs.attempt import Attempt, current_attempt
 from app.persistence.engine.errors import final
 from app.persistence.engine.guarding import Changes
 from app.persistence.engine.sessions import OperationSession
@@ -18,7 +18,7 @@ class Before(NamedTuple):
 
     events: dict[int, int]
     """How many events each aggregate had raised."""
-    work: Work | None
+    attempt: Attempt | None
     published: int
     failure: Exception | None
     changes: Changes
@@ -77,9 +77,9 @@ class SavepointSession(OperationSession):
         """Record the state before a savepoint."""
         if savepoint.nested:
             counts = {key: aggregate.count_events() for key, aggregate in self.aggregates.items()}
-            work = current_work()
-            published = 0 if work is None else len(work.published)
-            self.before[savepoint] = Before(counts, work, published, self.failure, Changes(self.changes))
+            attempt = current_attempt()
+            published = 0 if attempt is None else len(attempt.published)
+            self.before[savepoint] = Before(counts, attempt, published, self.failure, Changes(self.changes))
 
     def undo_savepoint(self) -> None:
         """After a rollback to a savepoint, drop the events raised since, as SQLAlchemy discards the changes."""
@@ -90,8 +90,8 @@ class SavepointSession(OperationSession):
         self.failure, self.changes = before.failure, Changes(before.changes)
         for key, aggregate in self.aggregates.items():
             aggregate.drop_events(but=before.events.get(key, 0))
-        if before.work is not None:
-            del before.work.published[before.published :]
+        if before.attempt is not None:
+            del before.attempt.published[before.published :]
 
 
 def _hold(session: SavepointSession, instance: object) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
 from app.core.cqrs import AggregateRoot, ConfigurationError
-from app.core.cqrs.work import current_work
+from app.core.cqrs.attempt import current_attempt
 from app.persistence.engine.errors import read_only
 
 
@@ -122,8 +122,8 @@ def _note_transaction(session: ReadSession, _: Any, connection: Connection) -> N
     session.has_transaction = not getattr(driver, "autocommit", False)
     # Behind a pooler the isolation level is always explicit.
     session.has_snapshot = session.has_transaction and getattr(driver, "isolation_level", None) != "read_committed"
-    if session.has_snapshot and (work := current_work()) is not None:
-        work.has_snapshot = True
+    if session.has_snapshot and (attempt := current_attempt()) is not None:
+        attempt.reads_snapshot = True
 
 
 event.listen(ReadSession, "after_begin", _note_transaction)

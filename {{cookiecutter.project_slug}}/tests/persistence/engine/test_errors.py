@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.composition.container import RunningService
 from app.core.config import Settings
 from app.core.cqrs import ConflictError, CQRSBus, CQRSError, OperationStatus, TransientError
-from app.core.cqrs.ids import uuid7
+from app.core.ids import uuid7
 from app.persistence.engine import postgresql, postgresql_errors
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
