@@ -397,7 +397,7 @@ MUTATIONS = {
             "pass",
         ),
     ],
-    "tests/handlers/user/test_ended_logins.py": [
+    "proofs/handlers/user/test_ended_logins.py": [
         ("logins: what ends one drops what is known", "LoginSessions._end", "mark_stale(access_tag(user_id))", "pass"),
         (
             "logins: a revoked one is over",
@@ -431,7 +431,7 @@ MUTATIONS = {
             "self.reading_engine",
         ),
     ],
-    "tests/handlers/user/test_lost_answers.py": [
+    "proofs/handlers/user/test_lost_answers.py": [
         (
             "REFRESH_TOKEN_GRACE_SECONDS",
             "LoginSessions._is_repetition",

@@ -112,7 +112,7 @@ MUTATIONS = {
             "AliasChoices('shop_time_zone')",
         ),
     ],
-    "tests/handlers/user/test_ended_logins.py": [
+    "proofs/handlers/user/test_ended_logins.py": [
         (
             "logins: the login of an access token is looked up",
             "_current_user",

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -14,9 +15,9 @@ from app.core.config import Settings
 from app.core.cqrs import CQRSBus
 from app.core.cqrs.testing import MemoryBus
 from app.persistence.engine.database import Database
-from tests.compiled import compile_once
 from tests.databases import SERVER, Databases, PostgresDatabases, SqliteFiles, ask_server, settings_for
 from tests.lifespan import service_with
+from tests.support.once import find_out_once
 from tests.surroundings import do_without, without_settings
 from tests.users import People
 
@@ -134,11 +135,24 @@ def people(bus: CQRSBus) -> People:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compiled_once() -> Iterator[None]:
-    """No test waits for what was compiled for another."""
+def _found_out_once() -> Iterator[None]:
+    """No test waits for what was found out for another."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        compile_once(monkeypatch)
+        find_out_once(monkeypatch)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _levels_of_loggers() -> Iterator[None]:
+    """No test has the levels that a server of another test gave to the loggers of its library."""
+    names = {"", *logging.root.manager.loggerDict}
+    before = {name: (logging.getLogger(name).level, logging.getLogger(name).propagate) for name in names}
+    yield
+    for name in {"", *logging.root.manager.loggerDict}:
+        logger = logging.getLogger(name)
+        level, logger.propagate = before.get(name, (logging.NOTSET, True))
+        if logger.level != level:
+            logger.setLevel(level)
 
 
 @pytest.hookimpl(wrapper=True)
