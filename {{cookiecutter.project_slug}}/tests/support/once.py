@@ -11,17 +11,17 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
 from app import main
-from app.composition import container
+from app.composition import container, wiring
 from app.core.cqrs import DomainEvent
 from app.persistence import provider
+from app.persistence.projections import projection
 from app.persistence.schema import revisions
 
 
 def find_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let services share what is discovered, which events were checked, the migrations, and the routes of routers."""
     known: tuple[tuple[ModuleType, str, Callable[[Any], Any]], ...] = (
-        (container, "discover", cache),
-        (main, "discover", cache),
+        *((module, "discover", cache) for module in (container, wiring, main, projection, provider)),
         (container, "check_events", _checking_once),
         (provider, "read_revisions", _reading_once),
         (main, "add_routes", _adding_once),
