@@ -5,7 +5,7 @@ import sys
 from benchmarks.http.rounds import Endpoint, measure
 from benchmarks.http.session import Options, held, options_of, under_load
 from benchmarks.write.database import prepare, rows
-from benchmarks.write.endpoints import check, endpoints
+from benchmarks.write.endpoints import beside_others, check, endpoints
 
 SERVICE = "benchmarks.write.service"
 
@@ -24,7 +24,7 @@ async def _run(options: Options) -> list[Endpoint]:
         found = endpoints(settings, await prepare(settings))
         await measure(crowd, found, options.rounds, options.seconds)
         check(found, await rows(settings))
-    return found
+    return [*found, *beside_others(found)]
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from app.domain.user import MEMBER, User
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log
 from app.persistence.tables import idempotency_keys, login_sessions, role_permissions
+from benchmarks.write.service.by_hand import PERMISSION
 from benchmarks.write.service.parcels import metadata, parcels
-from benchmarks.write.service.through_bus import PERMISSION
 
 
 async def prepare(settings: Settings) -> UUID:

@@ -19,9 +19,9 @@ from app.core.cqrs import (
 )
 from app.core.ids import uuid7
 from app.dependencies import Bus
+from benchmarks.write.service.by_hand import PERMISSION
 from benchmarks.write.service.parcels import LONGEST_RECIPIENT, MOST_GRAMS, Parcel, ParcelAnswer
 
-PERMISSION = "parcel:send"
 router = APIRouter()
 
 
