@@ -69,7 +69,6 @@ MANIFEST: dict[tuple[str, str], tuple[str, ...]] = {
         "tests/read_models/test_daily_sales.py",
         "tests/read_models/test_kitchen_queue.py",
         "tests/read_models/test_order_details.py",
-        "tests/read_models/test_order_read_models.py",
         "tests/read_models/test_order_summaries.py",
         "tests/read_models/test_popular_pizzas.py",
         "tests/read_models/test_shop_days.py",
