@@ -85,10 +85,9 @@ async def replay(database: Database, ids: Collection[UUID] | None, handler: str 
 
 
 async def purge(database: Database, ids: Collection[UUID] | None, handler: str | None = None) -> int:
-    """Discard dead letters: no handler gets them, and events of the same stream behind them become due.
+    """Discard dead letters: no handler gets them, and events behind them become due. They stay in the event log.
 
-    With ids alone, events that were never handed out are discarded, too, as when their class no longer exists. With a
-    handler alone, which is meant for a removed one, all its events are. Events stay stored.
+    With ids alone, new events are discarded, too, as when their class is gone; with a handler alone, all its events.
 
     Args:
         database: holds the outbox.
@@ -105,8 +104,7 @@ async def purge(database: Database, ids: Collection[UUID] | None, handler: str |
         found = (await connection.execute(_purging(ids, handler))).all()
         given_up = [row.event_id for row in found] + await _give_up_new(connection, ids, handler)
         _require_all(ids, given_up, "No dead event waits")
-        streams = {tuple(row)[1:5] for row in found if row.aggregate_id is not None}
-        await promote(connection, streams, now)
+        await promote(connection, {tuple(row)[1:5] for row in found}, now)
     for row in found:
         logger.warning("event_given_up", event_id=str(row.event_id), handler=row.handler, last_error=row.last_error)
     await _wake(database)

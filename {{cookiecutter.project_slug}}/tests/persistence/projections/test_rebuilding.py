@@ -203,7 +203,7 @@ async def test_a_rebuild_that_is_killed_leaves_the_live_tables_as_they_were(data
     assert killed.stdout is not None
     assert await killed.stdout.readline() == b"4\n"
 
-    with pytest.raises(ConflictError, match="votes is being rebuilt already"):
+    with pytest.raises(ConflictError, match="votes is already being rebuilt"):
         await rebuilt(database)
     killed.send_signal(signal.SIGKILL)
     await killed.wait()
