@@ -30,7 +30,7 @@ opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common open
 opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions packaging pamqp pathspec pluggy
 prometheus-client propcache protobuf pwdlib pycparser pydantic pydantic-core pydantic-settings pygments pyjwt pyright
 pytest pytest-cov pytest-xdist python-dotenv python-multipart pyyaml redis requests rich ruff sentry-sdk shellingham
-sniffio sortedcontainers sqlalchemy stamina starlette structlog tenacity time-machine truststore typer
+sniffio sortedcontainers sqlalchemy starlette structlog time-machine truststore typer
 typing-extensions typing-inspection tzdata urllib3 uuid-utils uv uvicorn uvloop watchfiles websockets yarl
 """
 

@@ -377,7 +377,7 @@ MUTATIONS = {
             "",
         ),
     ],
-    "tests/core/cqrs/policies/test_once.py": [
+    "tests/core/cqrs/policies/test_deduplication.py": [
         (
             "a reaction in a transaction has an event once",
             "deduplication.once",

@@ -1,7 +1,7 @@
 """Mutations of the bus."""
 
 MUTATIONS = {
-    "tests/core/cqrs/test_registry.py": [
+    "tests/core/cqrs/test_decorators.py": [
         (
             "command_handler(auto_register)",
             "command_handler",
@@ -49,7 +49,7 @@ MUTATIONS = {
             "b'='",
         ),
     ],
-    "tests/core/cqrs/test_events.py": [
+    "tests/core/cqrs/test_reactions.py": [
         (
             "event_handler(in_transaction)",
             "event_handler",
@@ -72,7 +72,7 @@ MUTATIONS = {
             "30.0",
         ),
     ],
-    "tests/core/cqrs/test_wire.py": [
+    "tests/core/cqrs/test_serialization.py": [
         (
             "cached_query, the seal",
             "AnswerCodec.kept",
@@ -200,7 +200,7 @@ MUTATIONS = {
             "f'{error} Something went wrong on our side. Please tell us the operation id: {operation_id}.'",
         ),
     ],
-    "tests/core/cqrs/test_event_types.py": [
+    "tests/core/test_event_types.py": [
         (
             "events of an older shape are brought to today's",
             "EventTypes.read",
@@ -281,7 +281,7 @@ MUTATIONS = {
             "1",
         ),
     ],
-    "tests/core/cqrs/test_registrations.py": [
+    "tests/core/cqrs/test_checks.py": [
         (
             "delivery/two handlers have two names",
             "Registry._add_reaction",
@@ -434,7 +434,7 @@ MUTATIONS = {
     "proofs/composition/test_doors.py": [
         (
             "describe() tells who is open",
-            "Registry.describe",
+            "Introspection.describe",
             "plan.policy(Authorize) is None",
             "False",
         ),
@@ -569,7 +569,7 @@ MUTATIONS = {
         (
             "storage: unions",
             "_Walk._visit_union",
-            "_alike(one, other)",
+            "alike(one, other)",
             "False",
         ),
         (
@@ -604,7 +604,7 @@ MUTATIONS = {
         ),
         (
             "storage: int or float",
-            "_alike",
+            "alike",
             "kinds == {'int', 'float'}",
             "False",
         ),

@@ -38,7 +38,8 @@ from app.core.cqrs.events import EventRecord, RaisedEvent
 from app.core.cqrs.metadata import OperationMetadata
 from app.core.cqrs.serialization import AnswerCodec
 from app.core.cqrs.testing import MemoryBus
-from app.core.event_types import EventTypes, assert_survives_storage, check_events, payload_of
+from app.core.event_payloads import payload_of
+from app.core.event_types import EventTypes, assert_survives_storage, check_events
 from app.core.storable.types import losses
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log

@@ -8,7 +8,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from app.core.event_types import UnreadableMessageError, has_nul
+from app.core.event_payloads import has_nul
+from app.core.event_types import UnreadableMessageError
 from app.persistence.events.stored_event import LARGEST_VERSION
 
 LONGEST_BYTES = 1000

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.cqrs import BadRequestError, ConflictError, DomainEvent
-from app.core.event_types import EventTypes, payload_of
+from app.core.event_payloads import payload_of
+from app.core.event_types import EventTypes
 from app.domain.customer import Customer
 from app.domain.order import Order
 from app.domain.order_events import (

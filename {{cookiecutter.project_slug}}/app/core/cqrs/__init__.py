@@ -16,7 +16,7 @@ How a message travels, in reading order:
 operation            the operation in progress
 plan                 what is known about a handler before a message arrives
 pipeline             the fixed order of the steps, compiled once for each message type
-dispatch             the entrances: outermost, nested, and reactions; the error boundary
+dispatch             the entrances: an outermost dispatch with its error boundary, and a nested one
 attempt              one attempt: its scope, its unit of work, and what follows its commit
 handling             the call of the handler and its hooks
 bus                  the bus itself, on top of the registry of its handlers
@@ -24,6 +24,8 @@ bus                  the bus itself, on top of the registry of its handlers
 What it stands on:
 
 registry, checks     registration, and what is refused there
+introspection        what a bus tells about its handlers
+reactions            the pipelines of event handlers
 delivery             after-commit reactions in memory
 publishing           events that are published outside of a unit of work
 serialization        answers as JSON, for the cache and for idempotency keys

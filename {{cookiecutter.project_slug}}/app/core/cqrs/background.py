@@ -41,19 +41,23 @@ def background(work: Coroutine[Any, Any, Any]) -> None:
         raise ConfigurationError(
             "background() is for handlers, while they run; elsewhere, await the operation or keep a task of it."
         )
+    _start(work, started_by, bus)
+
+
+def _start(work: Coroutine[Any, Any, Any], started_by: Operation, bus: Any) -> None:
     outliving = Operation()
     outliving._bus, outliving._message, outliving._token = bus, started_by._message, None
     context = copy_context()
     context.run(current.set, outliving)
     name = f"background of {name_of(started_by._message)}"
     task = asyncio.get_running_loop().create_task(_logged(work, outliving), name=name, context=context)
-    bus.running += 1  # `CQRSBus.aclose` waits for it
 
     def ended(task: asyncio.Task[None]) -> None:
         _tasks.discard(task)
         outliving._bus = None
         bus.running -= 1
 
+    bus.running += 1  # `CQRSBus.aclose` waits for it
     _tasks.add(task)
     task.add_done_callback(ended)
 

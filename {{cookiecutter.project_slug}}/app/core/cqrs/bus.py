@@ -1,7 +1,7 @@
 """The bus: it runs messages through the pipelines of their handlers."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -9,15 +9,16 @@ from app.core.awaited import coroutine_function
 from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.checks import check_message_names
 from app.core.cqrs.delivery import Delivery, MemoryDelivery
-from app.core.cqrs.dispatch import Reaction, compile_dispatch, compile_reaction, refuse_in_query, refuse_in_task
+from app.core.cqrs.dispatch import compile_dispatch, refuse_in_query, refuse_in_task
 from app.core.cqrs.errors import CommandHandlerNotFoundError, QueryHandlerNotFoundError, ServiceUnavailableError
 from app.core.cqrs.events import EventRecord, RaisedEvent, require_own
 from app.core.cqrs.exception_groups import as_one
 from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
 from app.core.cqrs.operation import Operation, current, is_in_background, running
-from app.core.cqrs.plan import Kind, Plan, Step
+from app.core.cqrs.plan import Kind, Step
 from app.core.cqrs.ports import AccessPolicy, Cache, Clock, ErrorReports, Ports, Scope, Tracing, UnitsOfWork
 from app.core.cqrs.publishing import PublishEvent, publishing_plan
+from app.core.cqrs.reactions import Reactions
 from app.core.cqrs.registry import Registry
 from app.core.cqrs.results import CommandResult, OperationResult, QueryResult
 
@@ -25,17 +26,6 @@ R = TypeVar("R")
 EVENT_MAX_STEPS = 100
 """Maximum length of a chain of events, each raised by a reaction to the one before; a longer one counts as a loop."""
 _get_current = current.get
-
-
-class Reactions(dict[type, dict[str, Reaction]]):
-    """Event type -> the reactions to it, by handler name; compiled at the first look-up."""
-
-    def __init__(self, compile_for: Callable[[type], dict[str, Reaction]]) -> None:
-        self._compile_for = compile_for
-
-    def __missing__(self, event_type: type) -> dict[str, Reaction]:
-        compiled = self[event_type] = self._compile_for(event_type)
-        return compiled
 
 
 class CQRSBus(Registry):
@@ -78,8 +68,7 @@ class CQRSBus(Registry):
         self._queries: dict[type, Step] = {}
         self._published: dict[type, list[Step]] = {}
         self._publishing: Step | None = None
-        self._inside = Reactions(lambda event_type: self._reactions(event_type, in_transaction=True))
-        self._after = Reactions(lambda event_type: self._reactions(event_type, in_transaction=False))
+        self.reactions = Reactions(self.reactions_of)
 
     # Sending messages
 
@@ -229,13 +218,9 @@ class CQRSBus(Registry):
 
     # Used by the pipelines
 
-    def reactions_inside(self, event_type: type[DomainEvent]) -> Iterable[Reaction]:
-        """The in-transaction reactions to an event, in the order of their registration."""
-        return self._inside[event_type].values()
-
     def reactions_to(self, event_type: type[DomainEvent]) -> tuple[str, ...]:
         """The names of the after-commit handlers of an event: that of `@event_handler(name=...)`, or the class name."""
-        return tuple(self._after[event_type])
+        return tuple(self.reactions.after[event_type])
 
     async def react(self, record: EventRecord, handler: str) -> None:
         """Run one after-commit handler for an event.
@@ -246,13 +231,7 @@ class CQRSBus(Registry):
             record: the event, with its metadata.
             handler: the name of the handler, one of `reactions_to`.
         """
-        try:
-            await self._after[type(record.event)][handler](record)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise RuntimeError(f"{handler} awaited something that was cancelled.") from error
+        await self.reactions.run(record, handler)
 
     async def react_all(self, record: EventRecord) -> None:
         """Run all after-commit handlers of an event, one after the other.
@@ -273,9 +252,10 @@ class CQRSBus(Registry):
 
     def forget(self) -> None:
         """Discard all compiled pipelines; each is compiled again at its next use."""
-        for compiled in (self._commands, self._queries, self._published, self._inside, self._after):
+        for compiled in (self._commands, self._queries, self._published):
             compiled.clear()
         self._publishing = None
+        self.reactions.forget()
 
     def _compile(self, message_type: type, kind: Kind) -> Step:
         plan = self._answering.get(message_type)
@@ -289,29 +269,10 @@ class CQRSBus(Registry):
         """Compile all reactions to an event outside of a unit of work."""
         if self.is_closed and running() is None and not is_in_background():
             raise ServiceUnavailableError("The bus takes no more events: it is shut down.")
-        runs = [self.direct(plan) for plan in self.reactions_of(event_type)]
+        runs = self.reactions.all_direct(event_type)
         if not self.is_closed:
             self._published[event_type] = runs
         return runs
-
-    def _reactions(self, event_type: type, in_transaction: bool) -> dict[str, Reaction]:
-        return {
-            # Inbox and outbox know only after-commit handlers; several in-transaction handlers may share a name.
-            f"{plan.name_on_record} {number}" if in_transaction else plan.name_on_record: self.from_log(plan)
-            for number, plan in enumerate(self.reactions_of(event_type))
-            if plan.in_transaction is in_transaction
-        }
-
-    def from_log(self, plan: Plan) -> Reaction:
-        """The reaction of one handler to event records, in their transaction or after its commit."""
-        return compile_reaction(plan)
-
-    def direct(self, plan: Plan) -> Step:
-        """The reaction of one handler to events that are in no log. An instance without policies is called directly."""
-        if not plan.is_class and not plan.policies:
-            return plan.handler._handle  # type: ignore[no-any-return]
-        react = compile_reaction(plan)
-        return lambda event: react(EventRecord(RaisedEvent(event)))
 
 
 def _not_found(message_type: type, kind: Kind) -> CommandHandlerNotFoundError | QueryHandlerNotFoundError:

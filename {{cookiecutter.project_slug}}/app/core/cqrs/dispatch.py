@@ -1,13 +1,11 @@
-"""The entrances of the pipeline: an outermost dispatch, a nested dispatch, and a reaction to an event."""
+"""The entrances of the pipeline for commands and queries: an outermost dispatch, and a nested one."""
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
 
 from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.errors import ConfigurationError, CQRSError, OperationStatus, ServiceUnavailableError
-from app.core.cqrs.events import EventRecord
 from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
 from app.core.cqrs.messages import IQuery, name_of
 from app.core.cqrs.operation import Operation, current, enclosing, is_in_background
@@ -17,7 +15,6 @@ from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.results import SUCCEEDED, CommandResult, OperationResult, Outcome, QueryResult, as_result
 
 logger = structlog.get_logger(__name__)
-Reaction = Callable[[EventRecord], Coroutine[Any, Any, None]]
 
 
 def compile_dispatch(plan: Plan) -> Step:
@@ -95,24 +92,6 @@ async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation)
     finally:
         inner._close()
     raise one
-
-
-def compile_reaction(plan: Plan) -> Reaction:
-    """Compile the pipeline of one event handler; exceptions of the handler propagate."""
-    run, _ = compile_steps(plan)
-
-    async def react(record: EventRecord) -> None:
-        outer, operation = current.get(), Operation()
-        if outer is not None:
-            operation._parent = outer
-            operation._attempt = attempt_of(outer) if plan.nested else None
-        operation._open(plan.bus, record)
-        try:
-            await run(record)
-        finally:
-            operation._close()
-
-    return react
 
 
 def refuse_in_query(operation: Operation, what: str) -> None:

@@ -11,6 +11,9 @@ from app.core.cqrs.operation import here
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.results import HIT_BY_HOOK, NOT_CACHED, SUCCEEDED, OperationResult, as_result, returned_error
 
+HOOKS = {"_get_affected_entities": "affected_entities", "_get_pagination_info": "pagination"}
+"""Hook -> the part of a result that it tells."""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -24,8 +27,7 @@ def handling(plan: Plan) -> Step:
     if not plan.is_class and not plan.needs_result:
         return plan.handler._handle  # type: ignore[no-any-return]
     result_type = plan.result_type
-    affected = plan.overrides("_get_affected_entities")
-    pagination = plan.overrides("_get_pagination_info")
+    hooks = [(hook, part) for hook, part in HOOKS.items() if plan.overrides(hook)]
     caches_itself = plan.kind is Kind.QUERY and plan.cache_enabled and plan.caches_itself
 
     async def handle(message: Any) -> Any:
@@ -36,10 +38,8 @@ def handling(plan: Plan) -> Step:
             result = as_result(await handler._handle(message), result_type, message)
             if result._outcome is not SUCCEEDED and result.is_failure:
                 raise returned_error(result)  # so that the steps around the handler treat both alike
-            if affected:
-                result = await _told_by(handler._get_affected_entities, message, result, "affected_entities")
-            if pagination:
-                result = await _told_by(handler._get_pagination_info, message, result, "pagination")
+            for hook, part in hooks:
+                result = await _told_by(getattr(handler, hook), message, result, part)
             if caches_itself:
                 await handler._cache_result(message, result)
                 result = result.with_outcome(cache_info=NOT_CACHED)

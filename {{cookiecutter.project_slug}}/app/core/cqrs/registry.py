@@ -1,15 +1,12 @@
-"""Registration and introspection of the handlers and the middleware of one bus."""
+"""Registration of the handlers and the middleware of one bus."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
-
-from pydantic_core import to_jsonable_python
+from typing import Any
 
 from app.core.cqrs.checks import check_fit, path_of
 from app.core.cqrs.errors import DuplicateHandlerError, PolicyError
-from app.core.cqrs.middleware import Middlewares
-from app.core.cqrs.pipeline import compile_steps
+from app.core.cqrs.introspection import Introspection
 from app.core.cqrs.plan import (
     DEFAULT_COMMAND_TIMEOUT_SECONDS,
     DEFAULT_QUERY_TIMEOUT_SECONDS,
@@ -18,26 +15,21 @@ from app.core.cqrs.plan import (
     Plan,
     declarations_of,
 )
-from app.core.cqrs.policies.authorize import Authorize
 from app.core.cqrs.policies.cached_query import CachedQuery
 from app.core.cqrs.policies.invalidates import Invalidates
 from app.core.cqrs.policies.tags import KnownTags
 from app.core.cqrs.ports import Ports
 
-P = TypeVar("P")
 TIMEOUTS = {Kind.COMMAND: DEFAULT_COMMAND_TIMEOUT_SECONDS, Kind.QUERY: DEFAULT_QUERY_TIMEOUT_SECONDS, Kind.EVENT: None}
 """The deadline, in seconds, of handlers that are registered without a decorator."""
 
 
-class Registry:
+class Registry(Introspection):
     """The handlers and middleware of a bus: one handler for each command and query, any number for each event."""
 
     def __init__(self, allow_handler_override: bool, ports: Ports) -> None:
-        self.ports = ports
+        super().__init__(ports)
         self._allow_override = allow_handler_override
-        self._answering: dict[type, Plan] = {}
-        self._reacting: list[Plan] = []
-        self._middlewares = Middlewares()
         self._is_complete = False
         self._delivered: tuple[type, ...] | None = None
         self._tags: KnownTags | None = None
@@ -237,65 +229,20 @@ class Registry:
         if self._is_complete:
             for tag in tags:
                 if not self._known_tags().has(tag):
-                    raise PolicyError(self._unread(who, tag))
+                    raise PolicyError(self._known_tags().unread(who, tag))
 
     def _unread_tags(self, plan: Plan) -> Iterator[str]:
         """Explain which tags of a handler no cached query has."""
         policy = plan.policy(Invalidates)
         for tag in () if policy is None else policy.tags:
             if not self._known_tags().has_shape(tag):
-                yield self._unread(f"@invalidates of {plan.handler_type.__name__}", tag)
+                yield self._known_tags().unread(f"@invalidates of {plan.handler_type.__name__}", tag)
 
     def _known_tags(self) -> KnownTags:
         if self._tags is None:
             cached = [policy for plan in self._answering.values() if (policy := plan.policy(CachedQuery)) is not None]
             self._tags = KnownTags(tag for policy in cached for tag in policy.tags)
         return self._tags
-
-    def _unread(self, who: str, tag: str) -> str:
-        return (
-            f"{who} makes the tag {tag!r} stale, which no @cached_query has; there are: {self._known_tags()}. Correct "
-            "one of them, or call declare_tags() where something else keeps entries under it."
-        )
-
-    def get_registered_handlers(self) -> dict[str, dict[type, Any]]:
-        """The handler class by message type, for `commands` and `queries`; for `events`, a list of classes."""
-        found: dict[str, dict[type, Any]] = {"commands": {}, "queries": {}, "events": {}}
-        for message_type, plan in self._answering.items():
-            found[PLURALS[plan.kind]][message_type] = plan.handler_type
-        for plan in self._reacting:
-            found["events"].setdefault(plan.message_type, []).append(plan.handler_type)
-        return found
-
-    def get_handler_count(self) -> dict[str, int]:
-        """The number of handlers: `commands`, `queries`, `events` and `total`."""
-        counts = dict.fromkeys(PLURALS.values(), 0)
-        for plan in (*self._answering.values(), *self._reacting):
-            counts[PLURALS[plan.kind]] += 1
-        return {**counts, "total": sum(counts.values())}
-
-    def describe(self) -> dict[str, Any]:
-        """The whole bus as plain data: per message its handler, policies and steps; per event its reactions."""
-        found: dict[str, dict[str, Any]] = {"commands": {}, "queries": {}, "events": {}}
-        for message_type, plan in self._answering.items():
-            described, name = found[PLURALS[plan.kind]], message_type.__name__
-            described[f"{message_type.__module__}.{name}" if name in described else name] = {
-                "handler": plan.handler_type.__name__,
-                "timeout_seconds": plan.timeout_seconds,
-                "open_to_everybody": plan.policy(Authorize) is None,
-                "policies": {type(policy).__name__: _plain(policy) for policy in plan.policies.values()},
-                "steps": compile_steps(self._with_middleware(plan))[1],
-            }
-        for plan in self._reacting:
-            reactions = found["events"].setdefault(plan.message_type.__name__, [])
-            reactions.append({"handler": plan.handler_type.__name__, "in_transaction": plan.in_transaction})
-        return found
-
-    def _with_middleware(self, plan: Plan) -> Plan:
-        return replace(plan, middlewares=self._middlewares.around(plan.kind, plan.message_type, self.ports))
-
-
-PLURALS = {Kind.COMMAND: "commands", Kind.QUERY: "queries", Kind.EVENT: "events"}
 
 
 def _declaration(kind: Kind, message_type: type, handler: Any) -> Declaration:
@@ -304,8 +251,3 @@ def _declaration(kind: Kind, message_type: type, handler: Any) -> Declaration:
         if declaration.kind is kind and declaration.message_type is message_type:
             return declaration
     return Declaration(kind, message_type, timeout_seconds=TIMEOUTS[kind])
-
-
-def _plain(policy: Any) -> Any:
-    """The fields of a policy as plain data, with the names of classes and functions."""
-    return to_jsonable_python(policy, fallback=lambda value: getattr(value, "__qualname__", repr(value)))

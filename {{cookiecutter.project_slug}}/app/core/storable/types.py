@@ -7,23 +7,15 @@ silently. `losses` finds such declarations before anything is stored with them; 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from enum import Enum
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import PydanticUserError, SecretBytes, SecretStr, TypeAdapter
 from pydantic_core import PydanticSerializationError, ValidationError
 
 from app.core.generics import parts_of, resolved
+from app.core.storable.forms import SAFE_TEXTS, Forms, Schema, alike, choices_of, fields_of, has_fields
 
-Schema = Mapping[str, Any]
-"""pydantic's core schema of a type, as defined in `pydantic_core.core_schema`."""
-
-SAFE_TEXTS = {"uuid", "date", "time", "datetime", "timedelta", "url", "multi-host-url"}
-"""Types that are serialised as text which cannot be mistaken for a number."""
-
-MOMENTS = SAFE_TEXTS - {"uuid", "url", "multi-host-url"}
-ARRAYS = {"list", "set", "frozenset", "tuple", "named-tuple", "generator"}
 NO_VALUES = {"is-instance", "is-subclass", "callable", "arguments", "call"}
 """Types that pydantic passes through unchanged, and that JSON cannot represent."""
 
@@ -85,22 +77,13 @@ def _without_schema(declared: Any, error: Exception) -> str:
     return f"{where} cannot be stored: {reason}. Hold ids and plain values, whose types are imported at run time."
 
 
-class _Form(NamedTuple):
-    """The form of a type in JSON: its kind, and the features that distinguish it from others of that kind."""
-
-    kind: str
-    name: str
-    values: frozenset[Any] = frozenset()
-    fields: Mapping[str, Schema] | None = None
-    required: frozenset[str] = frozenset()
-
-
 class _Walk:
     """Visits the schema of a type recursively, and collects its losses."""
 
     def __init__(self, schema: Schema, refuses_bases: bool) -> None:
         self.root = schema["schema"] if schema["type"] == "definitions" else schema
         self._definitions = {one["ref"]: one for one in schema.get("definitions", ())}
+        self._forms = Forms(self._definitions)
         self._refuses_bases = refuses_bases
         self._seen: set[str] = set()
         self.found: list[str] = []
@@ -157,9 +140,9 @@ class _Walk:
                 "declare the union of the classes that are meant, each with a field such as "
                 f'kind: Literal["{derived[0].lower()}"]',
             )
-        for name, field in _fields(schema):
+        for name, field in fields_of(schema):
             self._visit_field(cls, name, field)
-        if schema["type"] == "model" and not _has_fields(schema):
+        if schema["type"] == "model" and not has_fields(schema):
             self.visit(schema["schema"], where)
 
     def _visit_field(self, cls: type, name: str, field: Schema) -> None:
@@ -176,12 +159,12 @@ class _Walk:
             self.visit(field["schema"], where)
 
     def _visit_union(self, schema: Schema, where: str) -> None:
-        choices = [choice[0] if isinstance(choice, tuple) else choice for choice in _choices(schema)]
-        forms = [form for choice in choices for form in self._forms(choice)]
-        known = {cls for choice in choices if (cls := self._resolved(choice).get("cls")) is not None}
+        choices = [choice[0] if isinstance(choice, tuple) else choice for choice in choices_of(schema)]
+        forms = [form for choice in choices for form in self._forms.of(choice)]
+        known = {cls for choice in choices if (cls := self._forms.resolved(choice).get("cls")) is not None}
         if schema["type"] == "union":
             for one, other in combinations(forms, 2):
-                if _alike(one, other):
+                if alike(one, other):
                     self._lose(
                         where,
                         f"may be {one.name} or {other.name}, which JSON does not tell apart: declare one of them, or "
@@ -193,7 +176,7 @@ class _Walk:
 
     def _visit_keys(self, schema: Schema, where: str) -> None:
         keys = schema.get("keys_schema")
-        forms = [] if keys is None else self._forms(keys)
+        forms = [] if keys is None else self._forms.of(keys)
         if len(forms) != 1 or forms[0].kind not in KEYS:
             names = " or ".join(form.name for form in forms) or "anything"
             self._lose(where, f"has keys that are {names}, but those of JSON are text: hold a tuple of pairs")
@@ -210,56 +193,6 @@ class _Walk:
             self._lose(where, f"may be {member}, whose value JSON cannot tell: give it one that is a text or a number")
             return
 
-    def _resolved(self, schema: Schema) -> Schema:
-        """Unwrap a schema: follow references, and remove defaults, validators and the like."""
-        while True:
-            match schema["type"]:
-                case "definition-ref":
-                    schema = self._definitions[schema["schema_ref"]]
-                case "lax-or-strict":
-                    schema = schema["lax_schema"]
-                case "json-or-python":
-                    schema = schema["json_schema"]
-                case "default" | "function-after" | "function-before" | "function-wrap" | "custom-error":
-                    schema = schema["schema"]
-                case "chain":
-                    schema = schema["steps"][-1]
-                case "model" if not _has_fields(schema):
-                    schema = schema["schema"]
-                case _:
-                    return schema
-
-    def _forms(self, schema: Schema) -> list[_Form]:
-        """The forms that a part may have in JSON."""
-        schema = self._resolved(schema)
-        kind = schema["type"]
-        match kind:
-            case "union" | "tagged-union":
-                choices = [choice[0] if isinstance(choice, tuple) else choice for choice in _choices(schema)]
-                return [form for choice in choices for form in self._forms(choice)]
-            case "nullable":
-                return [_Form("none", "None"), *self._forms(schema["schema"])]
-            case "literal":
-                values = frozenset(one.value if isinstance(one, Enum) else one for one in schema["expected"])
-                return [_Form("values", f"Literal{sorted(values, key=repr)}", values)]
-            case "enum":
-                return [
-                    _Form("values", schema["cls"].__name__, frozenset(_hashable(one.value) for one in schema["cls"]))
-                ]
-            case "dataclass" | "model" | "typed-dict":
-                own = dict(_fields(schema))
-                required = frozenset(name for name, field in own.items() if _is_required(field))
-                return [_Form("object", schema["cls"].__name__, fields=own, required=required)]
-            case "named-tuple":
-                return [_Form("array", schema["cls"].__name__)]
-            case _ if kind in ARRAYS:
-                return [_Form("array", kind)]
-            case "dict":
-                return [_Form("object", "dict")]
-            case "none":
-                return [_Form("none", "None")]
-        return [_Form(kind, kind)]
-
 
 def _parts(schema: Schema) -> Iterator[Schema]:
     """The schemas that a schema contains directly."""
@@ -267,30 +200,6 @@ def _parts(schema: Schema) -> Iterator[Schema]:
         part = schema.get(name)
         yield from part if isinstance(part, list) else [part] if isinstance(part, dict) else []
     yield from schema.get("steps", ())
-
-
-def _choices(schema: Schema) -> list[Any]:
-    choices = schema["choices"]
-    return list(choices.values() if isinstance(choices, dict) else choices)
-
-
-def _has_fields(schema: Schema) -> bool:
-    return not schema.get("root_model")
-
-
-def _fields(schema: Schema) -> Iterator[tuple[str, Schema]]:
-    """The fields of a class, each with its name."""
-    inner = schema
-    while "fields" not in inner or inner["type"] == "dataclass":
-        if "schema" not in inner:
-            return
-        inner = inner["schema"]
-    found = inner["fields"]
-    yield from found.items() if isinstance(found, dict) else ((field["name"], field) for field in found)
-
-
-def _is_required(field: Schema) -> bool:
-    return bool(field.get("required", True)) and field["schema"]["type"] != "default"
 
 
 def _subclasses(cls: type, known: set[Any]) -> list[str]:
@@ -303,59 +212,3 @@ def _subclasses(cls: type, known: set[Any]) -> list[str]:
             found[sub.__name__] = None
         found |= dict.fromkeys(_subclasses(sub, known))
     return list(found)
-
-
-def _hashable(value: Any) -> Any:
-    return value if value.__hash__ is not None else repr(value)
-
-
-def _alike(one: _Form, other: _Form) -> bool:
-    """Whether a value of one form may be read as a value of the other."""
-    kinds = {one.kind, other.kind}
-    if one.kind == other.kind:
-        return one.kind != "none" and _alike_in_kind(one, other)
-    if "none" in kinds or kinds & {"array", "object"}:
-        return "any" in kinds
-    if "values" in kinds:
-        values, rest = (one, other) if one.kind == "values" else (other, one)
-        return any(_may_be(value, rest.kind) for value in values.values)
-    if kinds <= {"bool", "int", "float", "str"}:
-        return kinds == {"int", "float"}  # PostgreSQL does not distinguish 1e300 from an integer
-    if kinds & {"bool", "int", "float"}:
-        return not kinds & SAFE_TEXTS
-    return not ("uuid" in kinds and kinds & MOMENTS)
-
-
-def _alike_in_kind(one: _Form, other: _Form) -> bool:
-    if one.kind == "values":
-        return bool(one.values & other.values)
-    if one.kind != "object":
-        return one.kind in ("array", "any")
-    if one.fields is None or other.fields is None:
-        return True
-    for name in one.fields.keys() & other.fields.keys():
-        mine, theirs = _constants(one.fields[name]), _constants(other.fields[name])
-        if mine and theirs and not mine & theirs:
-            return False
-    return one.required <= other.fields.keys() or other.required <= one.fields.keys()
-
-
-def _constants(field: Schema) -> frozenset[Any]:
-    """The values of a `Literal` field that cannot be None; empty for any other field."""
-    schema = field["schema"]
-    while schema["type"] in ("default", "nullable"):
-        if schema["type"] == "nullable":
-            return frozenset()
-        schema = schema["schema"]
-    return frozenset(schema["expected"]) if schema["type"] == "literal" else frozenset()
-
-
-def _may_be(value: Any, kind: str) -> bool:
-    """Whether a constant may be read as a value of this kind."""
-    match value:
-        case bool():
-            return kind == "bool"
-        case int() | float():
-            return kind in ("int", "float")
-        case _:
-            return kind not in ("int", "float", "bool") or not str(value).isalpha()

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Column, Table
 
 from app.core.cqrs import EventRecord, OperationMetadata, RaisedEvent
-from app.core.event_types import EventTypes, payload_of
+from app.core.event_payloads import payload_of
+from app.core.event_types import EventTypes
 
 TRAVELLING = ("operation_id", "correlation_id", "causation_id", "user_id", "source", "version", "depth", "traceparent")
 """The part of an operation's metadata that is stored with its events."""

@@ -42,8 +42,13 @@ class KnownTags:
         """Whether a tag, already filled from fields, matches a known tag."""
         return any(re.fullmatch(_pattern(known, ".*"), tag, re.DOTALL) for known in self._tags)
 
-    def __str__(self) -> str:
-        return ", ".join(self._tags) or "none"
+    def unread(self, who: str, tag: str) -> str:
+        """The sentence for a tag that somebody invalidates, and that is not known."""
+        return (
+            f"{who} makes the tag {tag!r} stale, which no @cached_query has; there are: "
+            f"{', '.join(self._tags) or 'none'}. Correct one of them, or call declare_tags() where something else "
+            "keeps entries under it."
+        )
 
 
 def _pattern(template: str, field: str) -> str:

@@ -166,7 +166,7 @@ async def _react_inside(bus: Any, attempt: Attempt, unit: UnitOfWork) -> list[Ev
         _check_depth(raised[0], bus.event_max_steps)
         records += raised
         for record in raised:
-            for react in bus.reactions_inside(type(record.event)):
+            for react in bus.reactions.inside[type(record.event)].values():
                 await react(record)
     raise ConfigurationError(
         f"In-transaction reactions raised events {MOST_ROUNDS} times over, last {records[-1].event.event_type}: "

@@ -12,7 +12,7 @@ from app.core.cqrs.errors import CommandValidationError, ConcurrencyError, Confi
 from app.core.cqrs.events import AggregateRoot, EventRecord, RaisedEvent
 from app.core.cqrs.messages import DomainEvent
 from app.core.cqrs.ports import Claim
-from app.core.event_types import payload_of
+from app.core.event_payloads import payload_of
 
 A = TypeVar("A", bound=AggregateRoot)
 

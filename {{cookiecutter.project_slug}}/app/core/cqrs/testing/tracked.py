@@ -47,10 +47,11 @@ async def tracked(bus: CQRSBus, timeout_seconds: float = 5.0) -> AsyncIterator[T
                 execute_command=_sending(run, bus.execute_command),
                 execute_query=_sending(run, bus.execute_query),
                 publish_event=_publishing(run, bus),
-                from_log=_reacting(run, bus.from_log),
-                direct=_reacting(run, bus.direct),
             )
         )
+        reactions = bus.reactions
+        from_log, direct = _reacting(run, reactions.from_log), _reacting(run, reactions.direct)
+        seams.enter_context(replaced(reactions, from_log=from_log, direct=direct))
         if bus.ports.units is not None:
             seams.enter_context(every_unit(bus.ports.units, _recording(run)))
         bus.forget()

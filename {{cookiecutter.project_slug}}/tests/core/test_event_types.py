@@ -11,7 +11,8 @@ import pytest
 from pydantic_core import from_json, to_json
 
 from app.core.cqrs import ConfigurationError, DomainEvent
-from app.core.event_types import EventTypes, UnreadableEventError, payload_of
+from app.core.event_payloads import payload_of
+from app.core.event_types import EventTypes, UnreadableEventError
 
 
 class Size(Enum):
