@@ -21,7 +21,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo new test check service proofs coverage mutation template bench house format pins clean
+.PHONY: help demo new test check service proofs coverage mutation template pairs bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery # the kinds of bench
 
 help: ## List these words
@@ -70,8 +70,11 @@ mutation: .venv/tools ## Break each policy on purpose: a test must notice; ONLY=
 	@$(PROVE) -m mutations '$(ONLY)'
 
 template: .venv/tools ## Bake every choice, refuse every bad answer, run what was baked
-	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow' $(ARGS)
+	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow and not pairs' $(ARGS)
 	@.venv/bin/python -m pytest -n 2 --dist loadfile -m slow $(ARGS)
+
+pairs: .venv/tools ## Bake a service with each pair of answers, and run the `make check` of each; ARGS='-k kafka'
+	@.venv/bin/python -m pytest -m pairs $(ARGS) tests/test_pairs.py
 
 bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, WHAT=write|read beside one by hand, WHAT=delivery; ARGS=--quick
 
@@ -96,10 +99,11 @@ format: .venv/tools ## Format, and mend what the linter can, here and in the ser
 	@$(IN_PLACE) format
 
 pins: .venv/tools ## Renew the exact versions, the service's and these
-	@rm -rf build/pins
-	@.venv/bin/python -m scripts.bake --defaults --into build/pins
-	@$(MAKE) --no-print-directory -C build/pins/* pins BIN=../../../.venv/bin TOOLS=
-	@cp build/pins/*/constraints.txt '$(SERVICE)/constraints.txt'
+	@mkdir -p build/pins
+	@sed 's/^name = .*/name = "service"/; s/^license = .*/license = "MIT"/' '$(SERVICE)/pyproject.toml' >build/pins/pyproject.toml
+	@cd build/pins && '$(CURDIR)/.venv/bin/uv' pip compile pyproject.toml --group dev --upgrade --universal \
+		--python-version 3.11 --quiet --no-emit-index-url --no-header --no-annotate \
+		--output-file '$(CURDIR)/$(SERVICE)/constraints.txt'
 	@.venv/bin/uv pip compile --group dev --constraint '$(SERVICE)/constraints.txt' --upgrade --universal \
 		--python-version 3.11 --quiet --no-emit-index-url --no-header --no-annotate --output-file constraints.txt
 

@@ -6,9 +6,14 @@ import subprocess
 from hashlib import sha256
 from pathlib import Path
 
-# Question and answer -> the files and folders that only this answer needs. With any other answer they are deleted.
-MANIFEST: dict[tuple[str, str], tuple[str, ...]] = {
-    ("sample", "pizzeria"): (
+Answer = tuple[str, str]
+NATS, RABBITMQ, KAFKA, REDIS = (("broker", answer) for answer in ("nats", "rabbitmq", "kafka", "redis"))
+CACHE_IN_REDIS, FULL_TELEMETRY = ("cache", "redis"), ("telemetry", "full")
+
+# Answers -> the files and folders that are needed if one of them was given; otherwise they are deleted. A file that is
+# listed several times needs an answer of each list: a test of traces over a broker needs a broker and full telemetry.
+MANIFEST: dict[tuple[Answer, ...], tuple[str, ...]] = {
+    (("sample", "pizzeria"),): (
         "app/adapters/order_provider.py",
         "app/adapters/order_settings.py",
         "app/adapters/payment_memory.py",
@@ -74,7 +79,102 @@ MANIFEST: dict[tuple[str, str], tuple[str, ...]] = {
         "tests/read_models/test_shop_days.py",
         "tests/test_life_of_an_order.py",
     ),
-    ("sample", "none"): (),
+    (NATS, RABBITMQ, KAFKA, REDIS): (
+        "app/adapters/brokers.py",
+        "app/adapters/carrier.py",
+        "app/adapters/consumption.py",
+        "app/adapters/event_headers.py",
+        "app/adapters/exchange_settings.py",
+        "app/adapters/exchange_settings.py",
+        "app/adapters/faststream_events.py",
+        "app/adapters/in_turn.py",
+        "app/adapters/shared_connection.py",
+        "app/composition/cloud_event_attributes.py",
+        "app/composition/cloud_events.py",
+        "app/composition/consumer.py",
+        "app/composition/exchange.py",
+        "app/core/broker.py",
+        "app/persistence/events/received_events.py",
+        "docs/messages_between_services.md",
+        "tests/adapters/test_brokers.py",
+        "tests/adapters/test_shared_connection.py",
+        "tests/brokers.py",
+        "tests/composition/memory_broker.py",
+        "tests/composition/test_consumer.py",
+        "tests/composition/test_exchange.py",
+        "tests/telemetry/traces/test_traces_over_a_broker.py",
+    ),
+    (NATS,): (
+        "app/adapters/broker_nats.py",
+        "tests/broker_nats.py",
+        "tests/chaos/broker_nats.py",
+        "tests/chaos/scenarios/poison_behind_nats.py",
+        "tests/chaos/scenarios/relay_speed.py",
+    ),
+    (RABBITMQ,): (
+        "app/adapters/broker_amqp.py",
+        "tests/broker_amqp.py",
+        "tests/chaos/broker_rabbitmq.py",
+    ),
+    (KAFKA,): (
+        "app/adapters/broker_kafka.py",
+        "tests/adapters/test_broker_kafka.py",
+    ),
+    (REDIS,): (
+        "app/adapters/broker_redis.py",
+        "tests/broker_redis.py",
+        "tests/chaos/broker_redis.py",
+        "tests/chaos/scenarios/many_relays.py",
+        "tests/chaos/scenarios/published_once.py",
+    ),
+    (NATS, RABBITMQ, REDIS): (  # chaos starts no Kafka
+        "tests/chaos/beside.py",
+        "tests/chaos/listener.py",
+        "tests/chaos/neighbour.py",
+        "tests/chaos/scenarios/relay.py",
+        "tests/chaos/scenarios/shared_workers.py",
+        "tests/chaos/scenarios/two_services.py",
+        "tests/chaos/witnesses.py",
+    ),
+    (CACHE_IN_REDIS,): (
+        "app/adapters/cache_redis.py",
+        "app/adapters/redis_client.py",
+        "app/adapters/redis_link.py",
+        "app/adapters/redis_scripts.py",
+        "app/adapters/redis_settings.py",
+        "app/adapters/redis_turns.py",
+        "app/adapters/throttle_redis.py",
+        "docs/shared_cache.md",
+        "tests/adapters/cache_crowd.py",
+        "tests/adapters/conftest.py",
+        "tests/adapters/test_cache_redis.py",
+        "tests/adapters/test_cache_redis_outages.py",
+        "tests/adapters/test_shared_cache.py",
+        "tests/caches.py",
+        "tests/chaos/beside.py",
+        "tests/chaos/neighbour.py",
+        "tests/chaos/scenarios/cache.py",
+        "tests/chaos/scenarios/two_services.py",
+        "tests/chaos/shared_tills.py",
+        "tests/chaos/tills.py",
+        "tests/persistence/test_nested_reading_uncached.py",
+    ),
+    (CACHE_IN_REDIS, REDIS): ("tests/chaos/redis_server.py",),
+    (FULL_TELEMETRY,): (
+        "app/adapters/error_reports_http.py",
+        "app/adapters/telemetry_settings.py",
+        "app/adapters/traces_http.py",
+        "app/api/tracing.py",
+        "app/composition/traces_and_reports.py",
+        "app/core/observability/error_reports.py",
+        "app/core/observability/tracing.py",
+        "app/persistence/engine/sql_spans.py",
+        "docs/traces_and_reports.md",
+        "tests/core/observability/test_error_reports.py",
+        "tests/core/observability/test_tracing.py",
+        "tests/persistence/engine/test_sql_spans.py",
+        "tests/telemetry/traces",
+    ),
 }
 
 # What a team runs and need not change, its tests, and the exact versions that both are tested with. In a service the
@@ -93,7 +193,7 @@ ENGINE = (
     "app/adapters/password_argon2.py",
     "app/adapters/redis_*.py",
     "app/adapters/shared_connection.py",
-    "app/adapters/telemetry.py",
+    "app/adapters/telemetry_settings.py",
     "app/adapters/throttle_*.py",
     "app/adapters/tokens_jwt.py",
     "app/adapters/traces_http.py",
@@ -127,7 +227,7 @@ ENGINE = (
     "tests/composition/test_*.py",
     "tests/core/**/test_*.py",
     "tests/persistence/**/test_*.py",
-    "tests/telemetry/test_*.py",
+    "tests/telemetry/**/test_*.py",
     "tests/test_cli.py",
     "tests/test_fixtures.py",
     "tests/test_surroundings.py",
@@ -145,7 +245,10 @@ OWNED = (
 def unwanted(answers: dict[str, str]) -> list[Path]:
     """The files of answers that were not given."""
     return [
-        Path(file) for (question, answer), files in MANIFEST.items() if answers[question] != answer for file in files
+        Path(file)
+        for needed_by, files in MANIFEST.items()
+        if all(answers[question] != answer for question, answer in needed_by)
+        for file in files
     ]
 
 

@@ -9,6 +9,9 @@ CHOICES = {
     "license": ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary"),
     "python_version": ("3.11", "3.12", "3.13", "3.14"),
     "sample": ("pizzeria", "none"),
+    "broker": ("none", "nats", "rabbitmq", "kafka", "redis"),
+    "cache": ("memory", "redis"),
+    "telemetry": ("metrics", "full"),
 }
 LONGEST = {"project_name": 60, "description": 200, "author_name": 80}
 # These end a string or start a substitution in TOML, Make, the shell, Markdown or Jinja.

@@ -18,7 +18,9 @@ PAGES = (
     "read_models",
     "testing",
     "growing",
+    "shared_cache",
     "observing",
+    "traces_and_reports",
     "rules",
 )
 """In the order in which they are read."""

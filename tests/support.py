@@ -51,6 +51,12 @@ class BakedProject:
 
 Bake = Callable[..., BakedProject]
 
+MOST = {"broker": "kafka", "cache": "redis", "telemetry": "full"}
+"""Answers that give the most to a service.
+
+Of the brokers it is Kafka, whose tests need no server. The tests of the others are run in place, where all are present.
+"""
+
 
 def run(*command: str, cwd: Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command and keep what it says."""

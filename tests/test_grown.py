@@ -15,7 +15,7 @@ from scripts.bake import ROOT, bake_from
 from tests.features import Outcomes, all_rows, not_kept, outcomes_in
 from tests.growing import GROWN, grow
 from tests.guide import PAGES, blocks, follow, places, text_of
-from tests.support import BakedProject, run
+from tests.support import MOST, BakedProject, run
 
 SELECTED = "-m 'not integration'"
 STATUSES = {"READ_COMMITTED", "REPEATABLE_READ"}
@@ -25,12 +25,12 @@ ERRORS = """
 import json
 from app.api.errors import HTTP
 from app.core import cqrs
-from app.core.config import Settings
+from app.core.config import all_settings
 print(json.dumps({
     "http": {status.name: http for status, (http, _) in HTTP.items() if not status.is_success},
     "errors": {name: error.status.name for name, error in vars(cqrs).items()
                if isinstance(error, type) and issubclass(error, cqrs.CQRSError)},
-    "settings": [name.upper() for name in Settings.model_fields],
+    "settings": [name.upper() for name in all_settings().model_fields],
 }))
 """
 
@@ -38,7 +38,7 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def grown(template: Path, tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
     """A service to which everything was done that the guide says, and what a team adds."""
-    service = BakedProject(bake_from(template, tmp_path_factory.mktemp("grown")))
+    service = BakedProject(bake_from(template, tmp_path_factory.mktemp("grown"), **MOST))
     installed = service.make("install")
     assert installed.returncode == 0, installed.stderr
     follow(service)

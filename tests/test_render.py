@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from scripts.bake import ROOT, SERVICE, template_files
-from tests.support import Bake, BakedProject, run
+from tests.support import MOST, Bake, BakedProject, questions, run
 
 TEMPLATE_FILES = [file.relative_to(SERVICE) for file in template_files() if file.parts[0] == SERVICE]
 COPIED = {".py", ".mako"}
@@ -25,16 +25,18 @@ socket.getaddrinfo = socket.create_connection = socket.socket.connect = socket.s
 """
 
 
-def test_every_python_file_is_the_templates_byte_for_byte(default: BakedProject) -> None:
-    rendered = {name: contents for name, contents in default.files().items() if name.endswith(".py")}
+def test_every_python_file_is_the_templates_byte_for_byte(bake: Bake) -> None:
+    rendered = {name: contents for name, contents in bake(**MOST).files().items() if name.endswith(".py")}
     kept = {file.as_posix(): (ROOT / SERVICE / file).read_bytes() for file in TEMPLATE_FILES if file.suffix == ".py"}
-    assert rendered == kept
-    assert rendered != {}
+    assert rendered.items() <= kept.items()
+    assert len(rendered) > 500
 
 
-def test_every_file_of_the_template_is_baked(default: BakedProject) -> None:
+def test_every_file_of_the_template_is_baked_with_some_answers(bake: Bake) -> None:
+    brokers = questions()["broker"]
+    baked = {name for broker in brokers for name in bake(**MOST | {"broker": broker}).files()}
     made = {"tests/engine.sha256"}
-    assert set(default.files()) - made == {file.as_posix() for file in TEMPLATE_FILES}
+    assert baked - made == {file.as_posix() for file in TEMPLATE_FILES}
 
 
 def test_no_python_file_holds_jinja() -> None:
@@ -46,7 +48,7 @@ def test_no_python_file_holds_jinja() -> None:
 def test_no_jinja_is_left(default: BakedProject) -> None:
     copied = {name for name in default.files() if Path(name).suffix in COPIED or name.startswith(".github/workflows/")}
     texts = {name: default.text(name) for name in default.files() if name not in copied}
-    left = [name for name, text in texts.items() if "{{" in text or "{%" in text or "{#" in text]
+    left = [name for name, text in texts.items() if any(mark in text for mark in ("{{", "{%", "{#", "#%"))]
     assert left == []
     assert [name for name, text in texts.items() if "cookiecutter." in text] == []
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.support import Bake, run
+from tests.support import MOST, Bake, run
 
 PRINT_NAMES = """
 import asyncio, json
@@ -19,12 +19,12 @@ from app.adapters.clock_system import SystemClock
 from app.adapters.tokens_jwt import JwtAccessTokens
 from app.adapters.traces_http import _resource
 from app.composition.cloud_events import encode
-from app.core.config import Settings
+from app.core.config import all_settings
 from app.main import create_app
 from app.persistence.events.stored_event import StoredEvent
 
 SECRET = "5vXh-9dRkq2LZtMbyW8sJf4uGnEoAiCp7xTrQwKzVlY"
-settings = Settings(_env_file=None, environment="production", secret_key=SECRET, database_url="postgresql://db/x")
+settings = all_settings()(_env_file=None, environment="production", secret_key=SECRET, database_url="postgresql://db/x")
 queues = AmqpCarrier(settings)
 about = create_app(settings).openapi()["info"]
 token = JwtAccessTokens(settings, SystemClock()).issue(UUID(int=1), UUID(int=2))
@@ -54,7 +54,7 @@ MUST_DIFFER = {"service_name", "broker_group", "cache_prefix"}
 def described(bake: Bake, into: Path, name: str) -> dict[str, dict[str, Any]]:
     """How a service calls what others can see, when it was installed and given nothing but a database."""
     into.mkdir()
-    service = bake(project_name=name).installed(into)
+    service = bake(project_name=name, **MOST | {"broker": "rabbitmq"}).installed(into)
     printed = run(sys.executable, "-W", "ignore", "-c", PRINT_NAMES, cwd=service)
     assert printed.returncode == 0, printed.stderr
     answer: dict[str, dict[str, Any]] = json.loads(printed.stdout.splitlines()[-1])

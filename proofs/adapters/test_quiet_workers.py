@@ -11,10 +11,11 @@ import structlog
 from nats.js import JetStreamContext
 
 from app.adapters.brokers import open_broker
+from app.adapters.exchange_settings import ExchangeSettings
 from app.core.broker import EventMessage
 from tests.brokers import SERVERS, Server
 from tests.core.cqrs.support import within_patience
-from tests.databases import settings_for
+from tests.databases import part_settings
 from tests.surroundings import require_server
 
 pytestmark = pytest.mark.integration
@@ -47,7 +48,7 @@ class Inbox:
 async def through(server: Server, topic: str, idle: asyncio.Event) -> None:
     """Consume where nothing is yet, idle, receive a message, and end."""
     inbox = Inbox()
-    settings = settings_for("sqlite:///./none.db", broker_url=server.url, broker_topic=topic)
+    settings = part_settings(ExchangeSettings, broker_url=server.url, broker_topic=topic)
     async with open_broker(settings) as broker:
         assert broker is not None
         async with broker.consuming(inbox):

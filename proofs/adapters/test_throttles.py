@@ -22,7 +22,7 @@ from app.core.cqrs import ConfigurationError, OperationStatus, RateLimitedError
 from app.domain.ports import Throttle
 from app.handlers.user.login_handler import LoginCommand
 from tests.caches import REDIS, prefix_in_redis, redis_to_hurt, wait_for_redis
-from tests.chaos.brokers import Redis
+from tests.chaos.redis_server import Redis
 from tests.chaos.servers import MissingError
 from tests.databases import SqliteFiles, settings_for
 from tests.lifespan import service_with

@@ -31,7 +31,7 @@ from app.persistence.event_tables import event_log, inbox, reactions
 from app.persistence.events.reaction import Outcome
 from app.persistence.events.waiting_events import failed_events, purge, replay
 from support.reacting import Journal, Priced, PricedElsewhere, reaction, services, tell
-from tests.composition.test_delivery import MemoryBroker, broker_of_all
+from tests.composition.memory_broker import MemoryBroker, broker_of_all
 from tests.core.cqrs.support import within_patience
 from tests.events import claim, event_of, outbox_of
 from tests.rows import rows_of

@@ -81,7 +81,7 @@ def test_production_refuses_to_be_nobody() -> None:
     production = {"environment": "production", "secret_key": SECRET, "database_url": "postgresql://db/orders"}
     with pytest.raises(SettingsError, match="SERVICE_NAME is not valid: nobody knows the service's name, because it"):
         checked_settings(**production)
-    assert checked_settings(**production, service_name="orders").broker_group == "orders"
+    assert checked_settings(**production, service_name="orders").model_dump()["broker_group"] == "orders"
     for environment in ("development", "test"):
         assert checked_settings(secret_key=SECRET, environment=environment).service_name == "app"
 
@@ -94,7 +94,7 @@ def test_a_name_that_not_everybody_takes_is_refused(name: str) -> None:
 
 def test_what_goes_by_the_name_may_have_another() -> None:
     settings = checked_settings(secret_key=SECRET, service_name="orders", broker_group="readers", cache_prefix="o")
-    assert (settings.broker_group, settings.cache_prefix) == ("readers", "o")
+    assert {"broker_group": "readers", "cache_prefix": "o"}.items() <= settings.model_dump().items()
 
 
 @pytest.mark.parametrize(("release", "version"), [("7", "7"), ("", "0")])

@@ -2,7 +2,7 @@
 
 MUTATIONS = {
     "tests/composition/test_relay.py": [
-        ("an outage is nobody's attempt", "Deliveries._handle", "BrokerDownError", "ZeroDivisionError"),
+        ("an outage is nobody's attempt", "Deliveries._handle", "self._pausing", "ZeroDivisionError"),
         ("relay/a lease is renewed", "Relay._turn", "await self._outbox.renew()", "pass"),
         ("relay/leases are given back", "Relay._end", "await self._outbox.give_back()", "pass"),
         (
@@ -68,7 +68,7 @@ MUTATIONS = {
         (
             "a service without a broker hears of nobody",
             "EventDelivery.in_worker",
-            "self._tell_of_missing_broker(bus)",
+            "self._tell_who_is_not_heard(bus)",
             "pass",
         ),
     ],

@@ -138,14 +138,14 @@ MUTATIONS = {
         ),
         (
             "identity/one group for all services",
-            "Settings",
-            "Field(default_factory=_service_name, pattern=NAME_AT_A_BROKER)",
+            "ExchangeSettings",
+            "Field(default_factory=by_service_name, pattern=NAME_AT_A_BROKER)",
             "Field(default='app', pattern=NAME_AT_A_BROKER)",
         ),
         (
             "identity/one prefix for all services",
-            "Settings",
-            "Field(default_factory=_service_name, min_length=1)",
+            "RedisSettings",
+            "Field(default_factory=by_service_name, min_length=1)",
             "Field(default='app', min_length=1)",
         ),
     ],

@@ -5,28 +5,38 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.edge import protect
 from app.api.errors import answer_errors
 from app.api.problems import document_problems
 from app.api.routing import add_routes, routing_problems
-from app.api.tracing import RequestSpans, telemetry_with
 from app.composition.container import running_service
+from app.composition.telemetry import configure_logs
 from app.core.config import Settings, SettingsError, load_settings
 from app.core.cqrs import CQRSError, DiscoveryError
 from app.core.discovery import discover
-from app.core.logging import configure_logging
+from app.core.parts import optional
 
 ROUTES = "app.api.routes"
+NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "operation_spans": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
+"""FastAPI watches nothing by itself: the bus does."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the web application, which opens the service when it starts and closes it when it ends."""
     settings = settings or load_settings()
     production = settings.environment == "production"
-    configure_logging(json=production, level=settings.log_level, traces=bool(settings.traces_url))
-    requests = RequestSpans() if settings.traces_url else None
+    configure_logs(settings)
+    tracing = optional("app.api.tracing")
+    requests = tracing.request_spans(settings) if tracing else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -41,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=settings.release or "0",
         lifespan=lifespan,
         redirect_slashes=False,
-        telemetry=telemetry_with(requests),
+        telemetry=requests.telemetry if requests else NO_TELEMETRY,
     )
     # Routes are compared in this order, and those of the documentation are requested least.
     documentation, app.router.routes = app.router.routes, []

@@ -1,4 +1,4 @@
-"""The service without HTTP (`app worker`): it delivers events, and consumes those of the broker."""
+"""The service without HTTP (`app worker`): it delivers events, to handlers and other services."""
 
 import asyncio
 import signal

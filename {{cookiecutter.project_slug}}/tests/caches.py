@@ -13,9 +13,9 @@ import redis.asyncio
 
 from app.adapters import redis_client, redis_link, redis_turns
 from app.adapters.cache_redis import RedisCache, open_cache
-from app.core.config import Settings
-from tests.chaos.brokers import Redis
-from tests.databases import settings_for
+from app.adapters.redis_settings import RedisSettings
+from tests.chaos.redis_server import Redis
+from tests.databases import part_settings
 from tests.surroundings import require_server
 
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
@@ -43,16 +43,24 @@ def wait_for_redis(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(redis_turns, "TURN_MS", 60_000)
 
 
-def settings_of(url: str, prefix: str, **values: Any) -> Settings:
+def settings_of(url: str, prefix: str, **values: Any) -> RedisSettings:
     """The settings of a process that has its cache there."""
-    return settings_for("sqlite:///none.db", cache_url=url, cache_prefix=prefix, **values)
+    return part_settings(RedisSettings, cache_url=url, cache_prefix=prefix, **values)
 
 
 @asynccontextmanager
-async def process_with_cache(settings: Settings) -> AsyncIterator[RedisCache]:
+async def process_with_cache(settings: RedisSettings) -> AsyncIterator[RedisCache]:
     """The cache as a process of its own would have it."""
     async with open_cache(settings) as cache:
         assert isinstance(cache, RedisCache)
+        yield cache
+
+
+@asynccontextmanager
+async def shared_cache(patch: pytest.MonkeyPatch) -> AsyncIterator[RedisCache]:
+    """A cache that nobody else has, on the server of the machine."""
+    wait_for_redis(patch)
+    async with prefix_in_redis() as prefix, process_with_cache(settings_of(REDIS, prefix)) as cache:
         yield cache
 
 

@@ -6,15 +6,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 import asyncpg
 from sqlalchemy import make_url
 
-from app.core.config import Settings
+from app.core.config import Settings, all_settings
 from app.persistence.schema import migrate
 from app.persistence.tables import metadata
+
+S = TypeVar("S", bound=Settings)
 
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 """A server on which the tests may create and drop databases of their own; no database of it is touched."""
@@ -33,7 +35,14 @@ def settings_for(database_url: str, **values: Any) -> Settings:
         "sweep_interval_seconds": 30 * 24 * 3600,
         **values,
     }
-    return Settings(**given)
+    return all_settings()(**given)
+
+
+def part_settings(kind: type[S], **values: Any) -> S:
+    """The same, of a part of the service that has settings of its own."""
+    settings = settings_for("sqlite:///unused.db", **values)
+    assert isinstance(settings, kind)
+    return settings
 
 
 class Databases(Protocol):

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import Row, Table, insert, select
 
 from app.composition.relay import Relay
-from app.core.broker import BrokerDownError
 from app.core.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, reactions, received_events
@@ -114,6 +113,10 @@ async def reaction_of(database: Database, event_id: UUID, handler: str = HANDLER
         return found.one_or_none()
 
 
+class AwayError(Exception):
+    """Nobody takes anything now."""
+
+
 class Receiver:
     """Takes events, unless it was told otherwise."""
 
@@ -140,7 +143,7 @@ class Receiver:
         await asyncio.sleep(0)  # let the others have their turn
         self.at_once -= 1
         if self.down:
-            raise BrokerDownError("The broker is away.")
+            raise AwayError("It is away.")
         if event.id in self.refused:
             raise ValueError("This one does not go through.")
         self.received.append(event)
@@ -155,4 +158,4 @@ class Receiver:
 
 def relay_of(outbox: Outbox, receiver: Receiver, at_once: int = 10, poll_seconds: float = 60.0) -> Relay:
     """A relay that looks for events when it is told to."""
-    return Relay(outbox, receiver, places=lambda _: at_once, poll_seconds=poll_seconds)
+    return Relay(outbox, receiver, places=lambda _: at_once, poll_seconds=poll_seconds, pausing=(AwayError,))

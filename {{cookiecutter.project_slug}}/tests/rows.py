@@ -12,7 +12,7 @@ from app.persistence.event_tables import event_log, inbox, reactions
 
 
 async def hear(service: RunningService, event: DomainEvent) -> None:
-    """Let the reactions to an event of another service run, as if it had arrived from a broker.
+    """Let the reactions to an event of another service run, as if it had arrived.
 
     Raises:
         ExceptionGroup: of everything that they raised, when all have run.

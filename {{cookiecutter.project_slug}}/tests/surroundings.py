@@ -11,8 +11,8 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from app.composition.wiring import found_providers
+from app.core.config import all_settings
 
-PORTS = {"nats": 4222, "amqp": 5672, "redis": 6379}
 PATIENCE_SECONDS = 20.0
 
 
@@ -20,6 +20,7 @@ PATIENCE_SECONDS = 20.0
 def without_settings() -> Iterator[None]:
     """No variable of the environment is a setting."""
     found_providers()  # what the service is made of brings its settings along
+    all_settings()
     names = {name.lower() for kind in _kinds(BaseSettings) for name in _variables(kind)}
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name in [name for name in os.environ if name.lower() in names]:
@@ -41,11 +42,12 @@ def require_server(url: str, otherwise: str) -> None:
     """Do without the test unless somebody listens at this address.
 
     Args:
-        url: the address of the server.
+        url: the address of the server, with its port.
         otherwise: what it means that the test did not run.
     """
     parts = urlsplit(url)
-    host, port = parts.hostname or "127.0.0.1", parts.port or PORTS[parts.scheme]
+    host, port = parts.hostname or "127.0.0.1", parts.port
+    assert port is not None, "say which port"
     if reason := why_nobody_listens(host, port):
         do_without(f"{parts.scheme} does not answer on {host}:{port} ({reason}): {otherwise}.")
 

@@ -29,7 +29,7 @@ def test_whatever_any_settings_read_is_taken_away_and_put_back(name: str, monkey
 
 def test_who_listens_is_required_in_vain() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        require_server(f"redis://127.0.0.1:{server.getsockname()[1]}", "nothing was tested")
+        require_server(f"http://127.0.0.1:{server.getsockname()[1]}", "nothing was tested")
 
 
 @pytest.mark.parametrize(("required", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])
@@ -37,5 +37,5 @@ def test_where_nobody_listens_the_test_is_skipped_or_fails(
     required: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUIRE_SERVICES", required)
-    with pytest.raises(outcome, match=r"^nats does not answer on 127.0.0.1:9 \(.*refused\): nothing was tested\.$"):
-        require_server("nats://127.0.0.1:9", "nothing was tested")
+    with pytest.raises(outcome, match=r"^http does not answer on 127.0.0.1:9 \(.*refused\): nothing was tested\.$"):
+        require_server("http://127.0.0.1:9", "nothing was tested")

@@ -8,12 +8,15 @@ from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, Ra
 
 from app.adapters.carrier import FINISH_SECONDS, HELD, PUBLISH_SECONDS, Carrier, Take, as_it_is, handing, library_logger
 from app.adapters.event_headers import headers_of
+from app.adapters.exchange_settings import ExchangeSettings
 from app.adapters.faststream_events import FastStreamEvents
 from app.core.broker import CONTENT_TYPE, Broker, EventMessage
-from app.core.config import Settings
+
+ENCRYPTED = "amqps"
+"""The scheme with TLS."""
 
 
-def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
+def open_broker(settings: ExchangeSettings) -> AbstractAsyncContextManager[Broker]:
     """The broker of `amqp://` and `amqps://`."""
     return FastStreamEvents(AmqpCarrier(settings))
 
@@ -23,7 +26,7 @@ class AmqpCarrier(Carrier[RabbitBroker]):
 
     outages = (AMQPError, RuntimeError)
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ExchangeSettings) -> None:
         super().__init__(settings)
         self._exchange = RabbitExchange(self.topic, type=ExchangeType.TOPIC, durable=True)
         self._queue = RabbitQueue(

@@ -10,15 +10,18 @@ from faststream.security import BaseSecurity, SASLPlaintext
 
 from app.adapters.carrier import FINISH_SECONDS, Carrier, Received, Take, as_it_is, library_logger
 from app.adapters.event_headers import headers_of
+from app.adapters.exchange_settings import ExchangeSettings
 from app.adapters.faststream_events import FastStreamEvents
 from app.core.broker import Broker, EventMessage
-from app.core.config import Settings
+
+ENCRYPTED = "kafkas"
+"""The scheme with TLS."""
 
 PORT = 9092
 REFUSALS = (MessageSizeTooLargeError, InvalidMessageError, CorruptRecordException)
 
 
-def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
+def open_broker(settings: ExchangeSettings) -> AbstractAsyncContextManager[Broker]:
     """The broker of `kafka://host:9092,host2:9092` and, with TLS, `kafkas://`."""
     return FastStreamEvents(KafkaCarrier(settings))
 

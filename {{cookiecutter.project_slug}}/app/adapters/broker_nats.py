@@ -26,9 +26,9 @@ from app.adapters.carrier import (
     library_logger,
 )
 from app.adapters.event_headers import headers_of
+from app.adapters.exchange_settings import ExchangeSettings
 from app.adapters.faststream_events import FastStreamEvents
 from app.core.broker import Broker, EventMessage
-from app.core.config import Settings
 
 DUPLICATES_SECONDS = 600
 """How long the server remembers event ids, to discard duplicates."""
@@ -41,7 +41,7 @@ stream_pull_subscriber.TimeoutError = TimeoutError  # type: ignore[assignment,at
 NOT_IN_A_SUBJECT = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
-def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
+def open_broker(settings: ExchangeSettings) -> AbstractAsyncContextManager[Broker]:
     """The broker of `nats://`."""
     return FastStreamEvents(NatsCarrier(settings))
 

@@ -27,9 +27,12 @@ from app.adapters.carrier import (
     library_logger,
 )
 from app.adapters.event_headers import headers_of
+from app.adapters.exchange_settings import ExchangeSettings
 from app.adapters.faststream_events import FastStreamEvents
 from app.core.broker import Broker, EventMessage
-from app.core.config import Settings
+
+ENCRYPTED = "rediss"
+"""The scheme with TLS."""
 
 BODY = "event"
 """The field of a stream entry that holds the event."""
@@ -37,7 +40,7 @@ PUBLISHING_AT_ONCE = 10
 """Each concurrent publish uses a connection of its own from the pool."""
 
 
-def open_broker(settings: Settings) -> AbstractAsyncContextManager[Broker]:
+def open_broker(settings: ExchangeSettings) -> AbstractAsyncContextManager[Broker]:
     """The broker of `redis://` and `rediss://`."""
     return FastStreamEvents(RedisCarrier(settings))
 
@@ -47,7 +50,7 @@ class RedisCarrier(Carrier[RedisBroker]):
 
     outages = (RedisError,)
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ExchangeSettings) -> None:
         super().__init__(settings)
         self._consumer = uuid4().hex
         self._publishing = asyncio.Semaphore(PUBLISHING_AT_ONCE)

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.adapters.by_scheme import adapter_module
+from app.adapters.exchange_settings import ExchangeSettings
 from app.core.broker import Broker
-from app.core.config import Settings
 
 
 @asynccontextmanager
-async def open_broker(settings: Settings) -> AsyncIterator[Broker | None]:
+async def open_broker(settings: ExchangeSettings) -> AsyncIterator[Broker | None]:
     """Yield the broker, or None without a `BROKER_URL`: events stay in this service. It connects on first use.
 
     Raises:

@@ -1,14 +1,12 @@
 """Selects the adapter module for a URL by its scheme: `memory://` and the port `cache` give `cache_memory.py`."""
 
+from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 
 from app import adapters
 from app.core.cqrs import ConfigurationError
-
-ENCRYPTED = {"amqps": "amqp", "https": "http", "kafkas": "kafka", "rediss": "redis"}
-"""Scheme with TLS -> the scheme of the same adapter without TLS."""
 
 
 def adapter_module(port: str, url: str, extra: str | None = None, setting: str | None = None) -> ModuleType:
@@ -28,16 +26,38 @@ def adapter_module(port: str, url: str, extra: str | None = None, setting: str |
         found.name.removeprefix(prefix) for found in iter_modules(adapters.__path__) if found.name.startswith(prefix)
     ]
     scheme, separator, _ = url.partition("://")
-    name = ENCRYPTED.get(scheme, scheme)
+    name = scheme if scheme in known else scheme.removesuffix("s")
     if not separator or name not in known:
-        schemes = sorted([*known, *(scheme for scheme, name in ENCRYPTED.items() if name in known)])
-        listed = ", ".join(f"{scheme}://" for scheme in schemes)
-        raise ConfigurationError(f"{setting} has a scheme that nobody here understands; there are: {listed}.")
+        raise ConfigurationError(_unknown(setting, prefix, known))
     try:
-        return import_module(f"{adapters.__name__}.{prefix}{name}")
+        module = _module(prefix, name)
     except ImportError as error:
         raise ConfigurationError(
             f"{setting} asks for {name}, whose driver is not installed ({error}): "
             f"install the service with it, '.[{extra or name}]' in place of '.', or run `make install`, which "
             "installs all."
         ) from error
+    if scheme not in _schemes(name, module):
+        raise ConfigurationError(_unknown(setting, prefix, known))
+    return module
+
+
+def _module(prefix: str, name: str) -> ModuleType:
+    return import_module(f"{adapters.__name__}.{prefix}{name}")
+
+
+def _schemes(name: str, module: ModuleType) -> list[str]:
+    """The scheme without TLS, and if the adapter has one, that with TLS."""
+    return [name, module.ENCRYPTED] if hasattr(module, "ENCRYPTED") else [name]
+
+
+def _unknown(setting: str, prefix: str, known: list[str]) -> str:
+    schemes = set(known)
+    for name in known:
+        with suppress(ImportError):  # its driver is not installed
+            schemes.update(_schemes(name, _module(prefix, name)))
+    listed = ", ".join(f"{scheme}://" for scheme in sorted(schemes))
+    return (
+        f"{setting} has a scheme that nobody here understands; there are: {listed}. For another one, make the service "
+        f"again with another answer to the template's questions, or add app/adapters/{prefix}SCHEME.py."
+    )

@@ -16,10 +16,13 @@ from app.adapters import redis_scripts
 from app.adapters.cache_memory import MemoryCache
 from app.adapters.redis_client import connected
 from app.adapters.redis_link import RedisLink
+from app.adapters.redis_settings import RedisSettings
 from app.adapters.redis_turns import RedisTurns
-from app.core.config import Settings
 from app.core.cqrs import Cache, CacheEntry
 from app.core.single_flight import SingleFlight
+
+ENCRYPTED = "rediss"
+"""The scheme with TLS."""
 
 EVERYTHING = "\0everything"
 """The tag that every entry has; invalidating it flushes the cache."""
@@ -29,7 +32,7 @@ LONGEST_MS = 10 * 365 * MARK_MS
 
 
 @asynccontextmanager
-async def open_cache(settings: Settings) -> AsyncIterator[Cache]:
+async def open_cache(settings: RedisSettings) -> AsyncIterator[Cache]:
     """The cache of `redis://` and `rediss://`.
 
     Raises:

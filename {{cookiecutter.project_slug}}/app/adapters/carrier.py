@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from faststream.message import StreamMessage
 
+from app.adapters.exchange_settings import ExchangeSettings
 from app.core.broker import EventMessage
-from app.core.config import Settings
 
 PUBLISH_SECONDS = 5.0
 """Timeout of a publish, including a connection that it may have to open first."""
@@ -18,7 +18,7 @@ FINISH_SECONDS = 30.0
 TAKE_OVER_SECONDS = 30.0
 """Without a heartbeat for so long, a consumer loses its messages to another, where the broker cannot see it die."""
 HELD = 100
-"""How many unsettled messages a process accepts at most; also RabbitMQ's prefetch count."""
+"""How many unsettled messages a process accepts at most; also the prefetch count of a broker that has one."""
 FETCHED = 20
 """How many messages a process fetches at a time."""
 
@@ -42,7 +42,7 @@ class Carrier(ABC, Generic[B]):
     outages: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the client, besides `OSError`, that mean an outage or a refused message and not a bug."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ExchangeSettings) -> None:
         self.url = settings.broker_url
         self.topic = settings.broker_topic
         self.group = settings.broker_group

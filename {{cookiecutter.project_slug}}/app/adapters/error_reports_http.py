@@ -14,8 +14,11 @@ from sentry_sdk import Client
 from sentry_sdk.types import Event, Hint
 from sentry_sdk.utils import BadDsn, event_from_exception
 
-from app.core.config import Settings
+from app.adapters.telemetry_settings import TelemetrySettings
 from app.core.cqrs import ConfigurationError, OperationMetadata
+
+ENCRYPTED = "https"
+"""The scheme with TLS."""
 
 MOST_WAITING = 100
 LAST_SECONDS = 2.0
@@ -25,7 +28,7 @@ logger = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def open_error_reports(settings: Settings) -> AsyncIterator["SentryReports"]:
+async def open_error_reports(settings: TelemetrySettings) -> AsyncIterator["SentryReports"]:
     """The error reporter of `http://` and `https://`.
 
     Raises:
@@ -38,7 +41,7 @@ async def open_error_reports(settings: Settings) -> AsyncIterator["SentryReports
         await asyncio.to_thread(client.close, LAST_SECONDS)
 
 
-def _client(settings: Settings) -> Client:
+def _client(settings: TelemetrySettings) -> Client:
     try:
         return Client(
             dsn=settings.error_reports_url,

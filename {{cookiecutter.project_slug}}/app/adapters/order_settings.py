@@ -5,7 +5,7 @@ from datetime import time
 
 from pydantic import Field, field_validator
 
-from app.core.addresses import check_address
+from app.core.addresses import Address
 from app.domain.kitchen import Hours, Kitchen
 from app.read_models.shop_days import ShopSettings
 
@@ -19,7 +19,7 @@ class OrderSettings(ShopSettings):
     """When orders are accepted, in the shop's time zone, such as 11:00-23:00 or 18:00-02:00; empty: always."""
     kitchen_capacity: int | None = Field(default=None, ge=1, le=100_000)
     """How many orders may be in the kitchen at once; None: no limit."""
-    payment_url: str = Field(default="memory://", repr=False)
+    payment_url: Address = Field(default="memory://", repr=False)
 
     @field_validator("kitchen_hours")
     @classmethod
@@ -27,12 +27,6 @@ class OrderSettings(ShopSettings):
         if hours and HOURS.fullmatch(hours) is None:
             raise ValueError("it has to look like 11:00-23:00.")
         return hours
-
-    @field_validator("payment_url")
-    @classmethod
-    def _check_address(cls, url: str) -> str:
-        check_address(url)
-        return url
 
     @property
     def kitchen(self) -> Kitchen:

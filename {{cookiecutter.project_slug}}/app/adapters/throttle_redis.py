@@ -13,9 +13,12 @@ from redis.asyncio import Redis
 from app.adapters import redis_client, redis_scripts
 from app.adapters.redis_client import connected
 from app.adapters.redis_link import OUTAGES
+from app.adapters.redis_settings import RedisSettings
 from app.adapters.throttle_memory import MemoryThrottle, too_many
-from app.core.config import Settings
 from app.domain.ports import Throttle
+
+ENCRYPTED = "rediss"
+"""The scheme with TLS."""
 
 PAUSE_SECONDS = 1.0
 """How long Redis is left alone after it did not answer."""
@@ -24,7 +27,7 @@ logger = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def open_throttle(settings: Settings) -> AsyncIterator[Throttle]:
+async def open_throttle(settings: RedisSettings) -> AsyncIterator[Throttle]:
     """The throttle of `redis://` and `rediss://`.
 
     Raises:

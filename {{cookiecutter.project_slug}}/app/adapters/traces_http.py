@@ -19,8 +19,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Tracer
 
-from app.core.config import Settings
+from app.adapters.telemetry_settings import TelemetrySettings
 from app.core.cqrs import ConfigurationError
+
+ENCRYPTED = "https"
+"""The scheme with TLS."""
 
 SEND_SECONDS = 5.0
 """Timeout of one batch, all attempts together."""
@@ -33,7 +36,7 @@ logger = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def open_tracer(settings: Settings) -> AsyncIterator[Tracer]:
+async def open_tracer(settings: TelemetrySettings) -> AsyncIterator[Tracer]:
     """The tracer of `http://` and `https://`.
 
     Raises:
@@ -87,7 +90,7 @@ attempts = Attempts()
 logging.getLogger(trace_exporter.__name__).addFilter(attempts)
 
 
-def _resource(settings: Settings) -> Resource:
+def _resource(settings: TelemetrySettings) -> Resource:
     about = {
         "service.name": settings.service_name,
         "service.version": settings.release,

@@ -5,6 +5,8 @@ from typing import Any
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import NoOpTracer, Span, Tracer, TracerProvider
 
+from app.adapters.telemetry_settings import TelemetrySettings
+
 SILENT = ("/health", "/metrics")
 """Paths that are polled all day long, and get no spans."""
 
@@ -14,6 +16,19 @@ class RequestSpans(TracerProvider, Tracer):
 
     def __init__(self) -> None:
         self.tracer: Any = NoOpTracer()
+
+    @property
+    def telemetry(self) -> TelemetryConfig:
+        """FastAPI's configuration for these spans."""
+        return {
+            "tracer_provider": self,
+            "tracing": True,
+            "operation_spans": False,
+            "metrics": False,
+            "logs": False,
+            "auto_configure": False,
+            "exclude": lambda scope: scope.get("path", "").startswith(SILENT),
+        }
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> Tracer:
         """The tracer is this object itself."""
@@ -30,14 +45,6 @@ class RequestSpans(TracerProvider, Tracer):
         return self.tracer.start_as_current_span(*args, **kwargs)
 
 
-def telemetry_with(spans: RequestSpans | None) -> TelemetryConfig:
-    """FastAPI's telemetry configuration: only the spans of requests; without `spans` nothing, which costs nothing."""
-    return {
-        "tracer_provider": spans,
-        "tracing": spans is not None,
-        "operation_spans": False,
-        "metrics": False,
-        "logs": False,
-        "auto_configure": False,
-        "exclude": lambda scope: scope.get("path", "").startswith(SILENT),
-    }
+def request_spans(settings: TelemetrySettings) -> RequestSpans | None:
+    """What makes the spans of requests; None without `TRACES_URL`."""
+    return RequestSpans() if settings.traces_url else None

@@ -12,7 +12,6 @@ import typer
 
 from app.cli.terminal import CommandError
 from app.core.config import Settings, load_settings
-from app.core.logging import configure_logging
 
 if TYPE_CHECKING:
     import uvicorn
@@ -41,12 +40,12 @@ def run(
 
 
 def worker() -> None:
-    """Deliver events, and receive those of the broker, without HTTP, until SIGTERM or Ctrl+C."""
+    """Deliver events, without HTTP, until SIGTERM or Ctrl+C."""
+    from app.composition.telemetry import configure_logs
     from app.worker import work
 
     settings = load_settings()
-    production, traces = settings.environment == "production", bool(settings.traces_url)
-    configure_logging(json=production, level=settings.log_level, traces=traces)
+    configure_logs(settings)
     typer.echo("Starting to deliver events, Ctrl+C stops it.", err=True)
     collect_rarely()
     if asyncio.run(work(settings)) is signal.SIGINT:

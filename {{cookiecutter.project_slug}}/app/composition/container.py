@@ -4,26 +4,23 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import structlog
 from dishka import AsyncContainer
 
-from app.adapters.telemetry import Telemetry, open_telemetry
 from app.composition.delivery import EventDelivery
 from app.composition.doors import tell_doors
+from app.composition.telemetry import Telemetry, open_telemetry
 from app.composition.wiring import MadeBus, aggregates_in, found_projections, make_container, types_in
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, Cache, Clock, CQRSBus, UnitsOfWork
 from app.core.cqrs.checks import check_aggregates
-from app.core.cqrs.ports import Tracing
 from app.core.cqrs.process_bus import lent_cqrs_bus
 from app.core.discovery import Discovered, discover, require_found
 from app.core.event_types import EventTypes, check_events
 from app.core.misspelt import misspelt_variables
 from app.core.observability.audit import AuditTrail
-from app.core.observability.error_reports import ReportFailures
 from app.core.observability.logging import log_outcome
 from app.core.observability.metrics import measure
 from app.core.scopes import OperationScopes
@@ -100,10 +97,7 @@ async def _built(
     try:
         database = await container.get(Database)
         await require_migrated(database, await container.get(Revisions))
-        if telemetry.tracer is not None:
-            from app.persistence.engine.sql_spans import trace_statements  # imports OpenTelemetry, which is optional
-
-            trace_statements(database, telemetry.tracer)
+        telemetry.watch(database)
         yield container
     finally:
         await container.close()
@@ -118,7 +112,7 @@ async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQ
         cache=await container.get(Cache),
         access=await container.get(AccessPolicy),
         clock=await container.get(Clock),
-        tracing=_tracing(telemetry),
+        tracing=telemetry.tracing,
         reports=telemetry.reports,
     )
     bus.event_max_steps = settings.event_max_steps
@@ -133,18 +127,8 @@ async def make_bus(container: AsyncContainer, found: Iterable[Discovered]) -> CQ
     return bus
 
 
-def _tracing(telemetry: Telemetry) -> Tracing | None:
-    """The step that puts pipelines inside spans. Its libraries are imported only for a service that has traces."""
-    if telemetry.tracer is None:
-        return None
-    from app.core.observability.tracing import traced
-
-    return partial(traced, telemetry.tracer)
-
-
 def _middlewares(settings: Settings, telemetry: Telemetry) -> Iterator[Any]:
-    if telemetry.reports is not None:
-        yield ReportFailures(reports=telemetry.reports)
+    yield from telemetry.behaviors
     yield measure
     yield log_outcome
     if settings.audit_log:

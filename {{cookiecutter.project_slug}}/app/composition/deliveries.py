@@ -10,7 +10,6 @@ import structlog
 
 from app.composition import pace
 from app.composition.outages import Outages
-from app.core.broker import BrokerDownError
 from app.persistence.events.reaction import Claimed, Outcome
 
 logger = structlog.get_logger(__name__)
@@ -22,8 +21,9 @@ class Deliveries:
     Args:
         deliver: passes an event to its handler.
         places: returns how many events a handler may process concurrently.
-        outages: logs outages of brokers.
+        outages: logs outages.
         wake: called when outcomes are to be stored, or a handler has nothing left to do.
+        pausing: errors of `deliver` that pause delivery to the handler, and are no failed attempts.
     """
 
     def __init__(
@@ -32,7 +32,9 @@ class Deliveries:
         places: Callable[[str], int],
         outages: Outages,
         wake: Callable[[], None],
+        pausing: tuple[type[Exception], ...],
     ) -> None:
+        self._pausing = pausing
         self._deliver, self._places, self._outages, self._wake = deliver, places, outages, wake
         self._ahead: defaultdict[str, deque[Claimed]] = defaultdict(deque)
         self.tasks: dict[asyncio.Task[None], str] = {}
@@ -119,7 +121,7 @@ class Deliveries:
             return
         try:
             await self._deliver(claimed)
-        except BrokerDownError as error:
+        except self._pausing as error:
             self._note(Outcome(claimed, is_given_back=True))
             self._away_until[claimed.handler] = monotonic() + self._outages.note(claimed.handler, error)
         except asyncio.CancelledError:

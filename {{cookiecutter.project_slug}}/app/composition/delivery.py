@@ -1,20 +1,18 @@
-"""Assembles event delivery: from the log to handlers and other services, and from other services to handlers here."""
+"""Assembles event delivery: from the log to the handlers, and to and from other services."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
-from app.adapters.brokers import open_broker
-from app.adapters.telemetry import Telemetry
-from app.composition.cloud_events import encode
-from app.composition.consumer import Consumer
 from app.composition.relay import Relay
-from app.core.broker import Broker, EventMessage
+from app.composition.telemetry import Telemetry
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus
 from app.core.event_types import EventTypes
+from app.core.parts import optional
 from app.persistence.engine.database import Database
 from app.persistence.events.listen_notify import Bell, listening
 from app.persistence.events.outbox import Outbox
@@ -23,16 +21,16 @@ from app.persistence.events.reaction import Claimed
 
 REACTIONS_AT_ONCE = 4
 """How many events one handler may process concurrently in one process."""
-MESSAGES_AT_ONCE = 100
-PUBLICATION = "(broker)"
-"""In place of a handler's name: the event is published to other services."""
+
+EXCHANGE = "app.composition.exchange"
+"""The part that exchanges events with other services."""
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class EventDelivery:
-    """Assembles outbox, relay, broker and consumer of a service."""
+    """Assembles the outbox, the relay and the exchange of a service."""
 
     settings: Settings
     database: Database
@@ -51,31 +49,33 @@ class EventDelivery:
 
     @asynccontextmanager
     async def in_worker(self, bus: CQRSBus) -> AsyncIterator[None]:
-        """Deliver events to their handlers; with a broker, also publish events and consume those of other services."""
+        """Deliver events to their handlers, and exchange events with other services, if the service has that part."""
+        part = optional(EXCHANGE)
         async with AsyncExitStack() as stack:
-            broker = await stack.enter_async_context(open_broker(self.settings))
-            outbox = self._outbox(bus, broker)
-            relay = self._relay(bus, broker, outbox)
+            exchange = None
+            if part is not None:
+                opened = part.open_exchange(self.settings, self.database, self.types)
+                exchange = await stack.enter_async_context(opened)
+            outbox = self._outbox(bus, exchange)
+            relay = self._relay(bus, exchange, outbox)
             bus.delivery = relay
             await self._warn_of_missing_handlers(outbox)
-            if broker is None:
-                self._tell_of_missing_broker(bus)
+            if exchange is None:
+                self._tell_who_is_not_heard(bus)
             await stack.enter_async_context(listening(self.database, relay.wake))
             await stack.enter_async_context(relay.running())
-            if broker is not None:
-                consumer = Consumer(self.database, self.types, relay.wake)
-                await stack.enter_async_context(broker.consuming(consumer.receive))
+            if exchange is not None:
+                await stack.enter_async_context(exchange.receiving(relay.wake))
             yield
 
-    def _outbox(self, bus: CQRSBus, broker: Broker | None) -> Outbox:
+    def _outbox(self, bus: CQRSBus, exchange: Any | None) -> Outbox:
         classes = self.types.classes
-        told = {event_class for event_class in classes.values() if event_class.public and broker is not None}
 
         def handlers() -> dict[tuple[str, str], tuple[str, ...]]:
             return {
                 (source or OWN, name): (
                     *bus.reactions_to(event_class),
-                    *((PUBLICATION,) if event_class in told else ()),
+                    *((exchange.name,) if exchange is not None and event_class.public else ()),
                 )
                 for (source, name), event_class in classes.items()
             }
@@ -89,22 +89,21 @@ class EventDelivery:
             reports=self.telemetry.reports,
         )
 
-    def _relay(self, bus: CQRSBus, broker: Broker | None, outbox: Outbox) -> Relay:
+    def _relay(self, bus: CQRSBus, exchange: Any | None, outbox: Outbox) -> Relay:
+        def is_sent(handler: str) -> bool:
+            return exchange is not None and handler == exchange.name
+
         async def deliver(claimed: Claimed) -> None:
-            if claimed.handler != PUBLICATION:
+            if exchange is not None and is_sent(claimed.handler):
+                await exchange.publish(claimed)
+            else:
                 await bus.react(claimed.event.record(self.types, claimed.source or None), claimed.handler)
-            elif broker is not None:
-                await broker.publish(self._message(claimed))
 
         def places(handler: str) -> int:
-            return MESSAGES_AT_ONCE if handler == PUBLICATION else REACTIONS_AT_ONCE
+            return exchange.places if exchange is not None and is_sent(handler) else REACTIONS_AT_ONCE
 
-        return Relay(outbox, deliver, places=places, poll_seconds=self.settings.relay_poll_seconds)
-
-    def _message(self, claimed: Claimed) -> EventMessage:
-        event = claimed.event
-        body = encode(event, self.settings.service_name, claimed.previous)
-        return EventMessage(str(event.id), event.key, event.event_type, body, event.metadata.get("traceparent"))
+        pausing = () if exchange is None else exchange.outages
+        return Relay(outbox, deliver, places=places, poll_seconds=self.settings.relay_poll_seconds, pausing=pausing)
 
     async def _warn_of_missing_handlers(self, outbox: Outbox) -> None:
         missing = await outbox.without_handlers()
@@ -116,7 +115,7 @@ class EventDelivery:
                 "the events: app outbox purge --handler NAME.",
             )
 
-    def _tell_of_missing_broker(self, bus: CQRSBus) -> None:
+    def _tell_who_is_not_heard(self, bus: CQRSBus) -> None:
         unheard = {one.event_source for one in self.types.foreign if bus.reactions_to(one)}
         if unheard:
             logger.info(

@@ -28,10 +28,10 @@ class Relay:
 
     Args:
         outbox: the waiting events.
-        deliver: passes an event to its handler. An error counts as a failed attempt. Only a `BrokerDownError` does not:
-            it pauses delivery to this handler.
+        deliver: passes an event to its handler. An error counts as a failed attempt.
         places: returns how many events a handler may process concurrently.
         poll_seconds: the longest time between two polls of the outbox when nothing wakes the relay.
+        pausing: errors of `deliver` that are no failed attempts: they pause delivery to this handler.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Relay:
         *,
         places: Callable[[str], int],
         poll_seconds: float,
+        pausing: tuple[type[Exception], ...] = (),
     ) -> None:
         self._outbox = outbox
         self._poll_seconds = poll_seconds
@@ -48,7 +49,7 @@ class Relay:
         self._quiet = asyncio.Event()
         self._looks_at = 0.0
         self._outages = Outages()
-        self._deliveries = Deliveries(deliver, places, self._outages, self._woken.set)
+        self._deliveries = Deliveries(deliver, places, self._outages, self._woken.set, pausing)
         self._renewed_at = monotonic()
 
     def add(self, records: Sequence[EventRecord]) -> None:

@@ -7,8 +7,8 @@ from dishka import AsyncContainer, Provider, make_async_container
 from dishka.exceptions import NoFactoryError
 
 from app import adapters, persistence
-from app.adapters.telemetry import Telemetry
 from app.composition.delivery import EventDelivery
+from app.composition.telemetry import Telemetry
 from app.core.config import Settings
 from app.core.cqrs import AggregateRoot, ConfigurationError, CQRSBus
 from app.core.discovery import Discovered, discover

@@ -1,6 +1,9 @@
 """Validation of URLs and origins in settings."""
 
 import re
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 ORIGIN = re.compile(
     r"(?P<scheme>https?|capacitor|tauri|chrome-extension|moz-extension)://"
@@ -11,8 +14,8 @@ PORT_OF_SCHEME = {"http": "80", "https": "443"}
 HIGHEST_PORT = 65_535
 
 
-def check_address(url: str) -> None:
-    """Refuse a URL that cannot be connected to. The meaning of its scheme is left to the adapter.
+def check_address(url: str) -> str:
+    """Check that a URL can be connected to, and return it. The meaning of its scheme is left to the adapter.
 
     Raises:
         ValueError: if it has an invalid port, or characters that no URL contains.
@@ -25,6 +28,11 @@ def check_address(url: str) -> None:
         _, colon, port = host.rpartition("]")[2].partition(":")
         if colon and port and not (port.isdecimal() and port.isascii() and 1 <= int(port[:6]) <= HIGHEST_PORT):
             raise ValueError(f"its port is no number from 1 to {HIGHEST_PORT}.")
+    return url
+
+
+Address = Annotated[str, AfterValidator(check_address)]
+"""The type of a setting that is a URL; empty if there is none."""
 
 
 def listed(origins: str) -> list[str]:

@@ -3,19 +3,32 @@
 import hmac
 import re
 import secrets
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.core.addresses import check_address, check_origin, listed
+from app.core.addresses import Address, check_address, check_origin, listed
 from app.core.guessable import ENOUGH_BITS, estimated_bits
 from app.core.identity import installed_as
 from app.core.misspelt import misspelt_in_file
+from app.core.parts import setting_without_part
 
 S = TypeVar("S", bound=BaseSettings)
 
+ADAPTERS = "app.adapters"
 ENV_FILE = Path(".env")
 SHORTEST_SECRET_BYTES = 32
 DAY_SECONDS = 24 * 3600
@@ -29,9 +42,6 @@ DRIVERS = {
 }
 """Scheme of a database URL -> the same scheme with the driver that this service uses."""
 
-NAME_AT_A_BROKER = "^[A-Za-z0-9_-]{1,100}$"
-"""Names that every broker accepts for streams, queues and consumers."""
-
 UNNAMED = "app"
 """The service's name in development and in tests if it is not installed."""
 SERVICE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -43,7 +53,8 @@ class SettingsError(Exception):
     """A setting is missing or wrong; the message names the variable and the cure, but no value."""
 
 
-def _service_name(known: dict[str, Any]) -> str:
+def by_service_name(known: dict[str, Any]) -> str:
+    """The default of a setting that is the service's name unless it is given; `known` are the settings before it."""
     return str(known.get("service_name"))
 
 
@@ -67,18 +78,12 @@ class Settings(BaseSettings):
     audit_log: bool = True
     """Whether each command is logged in one line: the user, the command and its outcome."""
     service_name: str = Field(default_factory=lambda: installed_as().name, validate_default=True)
-    """The service's name at brokers, in Redis, in tokens, traces and reports. By default that of the distribution.
+    """The service's name in tokens, in events, and wherever several services meet. Default: that of the distribution.
 
     In development and tests `app`, if the service is not installed.
     """
     release: str = Field(default_factory=lambda: installed_as().version)
-    """The running version, such as a commit, for traces, reports and the API document. Default: the distribution's."""
-    traces_url: str = Field(default="", repr=False)
-    """A collector that accepts OTLP over HTTP (OpenTelemetry); empty: there are no spans."""
-    traces_ratio: float = Field(default=1.0, ge=0, le=1)
-    """The share of traces begun here that is recorded; a trace begun elsewhere is recorded if its caller records it."""
-    error_reports_url: str = Field(default="", repr=False)
-    """The DSN of Sentry or of a compatible service; empty: bugs are only logged."""
+    """The running version, such as a commit. By default that of the distribution."""
 
     cors_origins: str = ""
     """Origins that may call the API from a browser, such as `https://shop.example`, separated by commas."""
@@ -108,14 +113,12 @@ class Settings(BaseSettings):
     sweep_interval_seconds: float = Field(default=3600.0, ge=1, le=30 * DAY_SECONDS)
     """About how often expired keys and logins are deleted."""
 
-    cache_url: str = Field(default="memory://", repr=False)
+    cache_url: Address = Field(default="memory://", repr=False)
     cache_max_entries: int = Field(default=10_000, ge=1, le=10_000_000)
-    """In the memory of this process; with a cache in Redis, it limits the cache in front of it."""
-    cache_prefix: str = Field(default_factory=_service_name, min_length=1)
-    """The prefix of all keys in Redis: the same for all processes of this service, and for no other service."""
+    """In the memory of each process."""
 
     relay_in_service: bool = True
-    """False: this process only writes events to the log; workers (`app worker`) run reactions, publish and consume."""
+    """False: this process only writes events to the log, and workers (`app worker`) deliver them."""
     relay_poll_seconds: float = Field(default=1.0, ge=0.01, le=300)
     """How often a relay polls for events that no commit has announced."""
     event_max_attempts: int = Field(default=10, ge=1, le=1000)
@@ -124,13 +127,6 @@ class Settings(BaseSettings):
     """Maximum length of a chain of events, reaction by reaction, before it is treated as an infinite loop."""
     event_retry_seconds: float = Field(default=1.0, ge=0.01, le=300)
     """Delay before the first retry of an event; it doubles with each further failure, up to 5 minutes."""
-
-    broker_url: str = Field(default="", repr=False)
-    """The broker through which services exchange public events; empty: events stay in this service."""
-    broker_topic: str = Field(default="events", pattern=NAME_AT_A_BROKER)
-    """The name of the stream or exchange: the same for all services that exchange events."""
-    broker_group: str = Field(default_factory=_service_name, pattern=NAME_AT_A_BROKER)
-    """The consumer group: the same for all processes of this service, and for no other service."""
 
     access_token_seconds: int = Field(default=15 * 60, ge=1, le=DAY_SECONDS)
     refresh_token_seconds: int = Field(default=30 * DAY_SECONDS, ge=1, le=366 * DAY_SECONDS)
@@ -172,7 +168,7 @@ class Settings(BaseSettings):
                 check_origin(origin)
         return origins
 
-    @field_validator("database_url", "read_database_url", "cache_url", "broker_url", "traces_url", "error_reports_url")
+    @field_validator("database_url", "read_database_url")
     @classmethod
     def _with_address(cls, url: str | None) -> str | None:
         check_address(url or "")
@@ -248,12 +244,32 @@ def load_settings() -> Settings:
 
 
 def checked_settings(**values: Any) -> Settings:
-    """Load the settings, with these values in place of the environment's.
+    """Load all settings of this service, with these values in place of the environment's.
 
     Raises:
-        SettingsError: if a setting is missing or wrong.
+        SettingsError: if a setting is missing or wrong, or belongs to a part that this service lacks.
     """
-    return checked(Settings, **values)
+    if sentence := setting_without_part(all_settings(), values):
+        raise SettingsError(sentence)
+    return checked(all_settings(), **values)
+
+
+@cache
+def all_settings() -> type[Settings]:
+    """The class of all settings of this service: those of every service, and those of its parts.
+
+    The settings of a part are a class derived from `Settings`, in a module of `app.adapters` whose name ends in
+    `_settings`.
+    """
+    folder = import_module(ADAPTERS).__path__
+    names = [found.name for found in iter_modules(folder, f"{ADAPTERS}.") if found.name.endswith("_settings")]
+    parts = [
+        member
+        for module in map(import_module, names)
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, Settings) and member.__module__ == module.__name__
+    ]
+    return create_model("Settings", __base__=(*parts, Settings))
 
 
 def checked(kind: type[S], **values: Any) -> S:

@@ -5,6 +5,7 @@ All logs go to standard error through one handler, including those of uvicorn, A
 
 import logging
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -12,6 +13,8 @@ import structlog
 from structlog.types import EventDict, Processor
 
 from app.core.redaction import hide_secrets
+
+SpanIds = Callable[[], dict[str, str]]
 
 CHATTY = (
     "httpx",
@@ -68,13 +71,13 @@ class ServiceHandler(logging.Handler):
             self.handleError(record)
 
 
-def configure_logging(*, json: bool = False, level: str = "INFO", traces: bool = False) -> None:
+def configure_logging(*, json: bool = False, level: str = "INFO", span_ids: SpanIds | None = None) -> None:
     """Send every log of the process to standard error, for people or as JSON; may be called again.
 
     Args:
         json: whether to write JSON for programs.
         level: the lowest level that is logged; the audit trail is logged at every level.
-        traces: whether there are spans, whose ids are added to each line.
+        span_ids: returns the ids of the current trace and span, which are added to each line; None: there are no spans.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
@@ -83,17 +86,17 @@ def configure_logging(*, json: bool = False, level: str = "INFO", traces: bool =
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    _install(_handler(json, traces), threshold)
+    _install(_handler(json, span_ids), threshold)
 
 
-def _handler(json: bool, traces: bool) -> ServiceHandler:
+def _handler(json: bool, span_ids: SpanIds | None) -> ServiceHandler:
     handler = ServiceHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=OF_LIBRARIES,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _naming_trace(traces),
+                _naming_trace(span_ids),
                 # As text, so that secrets are found in it too; it never contains the values of variables.
                 structlog.processors.format_exc_info,
                 hide_secrets,
@@ -104,25 +107,16 @@ def _handler(json: bool, traces: bool) -> ServiceHandler:
     return handler
 
 
-def _naming_trace(traces: bool) -> Processor:
+def _naming_trace(span_ids: SpanIds | None) -> Processor:
     """Adds the ids of trace and span to a line: those of its `traceparent`, else the current ones."""
 
     def name_trace(_: Any, __: str, event: EventDict) -> EventDict:
         named = str(event.pop("traceparent", None)).split("-")
         if len(named) == 4:
             return {**event, "trace_id": named[1], "span_id": named[2]}
-        return {**event, **_current_ids()} if traces else event
+        return {**event, **span_ids()} if span_ids else event
 
     return name_trace
-
-
-def _current_ids() -> dict[str, str]:
-    from opentelemetry.trace import get_current_span  # loaded already where there are spans
-
-    context = get_current_span().get_span_context()
-    if not context.is_valid:
-        return {}
-    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
 
 def _renderer(json: bool) -> Processor:

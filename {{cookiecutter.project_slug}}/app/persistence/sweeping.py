@@ -20,7 +20,7 @@ BATCH = 500
 """Rows deleted by one transaction; other writers do not wait long for so few."""
 
 RECEIVED_SECONDS = 30 * 24 * 3600
-"""30 days: no broker redelivers a message after that."""
+"""30 days: no message is redelivered after that."""
 
 logger = structlog.get_logger(__name__)
 

@@ -6,12 +6,13 @@ from faststream.security import SASLPlaintext
 
 from app.adapters.broker_kafka import KafkaCarrier
 from app.adapters.consumption import Consumption
+from app.adapters.exchange_settings import ExchangeSettings
 from app.core.broker import EventMessage
-from tests.databases import settings_for
+from tests.databases import part_settings
 
 
 def carrier(url: str = "kafka://one:9092") -> KafkaCarrier:
-    return KafkaCarrier(settings_for("sqlite:///./none.db", broker_url=url))
+    return KafkaCarrier(part_settings(ExchangeSettings, broker_url=url))
 
 
 async def test_an_event_arrives_as_it_was() -> None:

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from app.adapters import redis_client, redis_link, redis_turns
 from app.adapters.cache_redis import RedisCache, open_cache
-from app.core.config import Settings
+from app.adapters.redis_settings import RedisSettings
 from app.core.cqrs import ConfigurationError
 from tests.adapters import cache_crowd
 from tests.caches import REDIS, prefix_in_redis, process_with_cache, put, settings_of, until
@@ -22,21 +22,21 @@ SERVICE = Path(__file__).parents[2]
 
 
 @pytest.fixture
-async def settings() -> AsyncIterator[Settings]:
+async def settings() -> AsyncIterator[RedisSettings]:
     """The settings of a service whose cache nobody else has."""
     async with prefix_in_redis() as prefix:
         yield settings_of(REDIS, prefix)
 
 
 @pytest.fixture
-async def one(settings: Settings) -> AsyncIterator[RedisCache]:
+async def one(settings: RedisSettings) -> AsyncIterator[RedisCache]:
     """The cache of one process."""
     async with process_with_cache(settings) as cache:
         yield cache
 
 
 @pytest.fixture
-async def other(settings: Settings) -> AsyncIterator[RedisCache]:
+async def other(settings: RedisSettings) -> AsyncIterator[RedisCache]:
     """The cache of another process."""
     async with process_with_cache(settings) as cache:
         yield cache
@@ -77,7 +77,7 @@ async def test_what_another_process_invalidated_meanwhile_is_not_stored(one: Red
 
 
 async def test_what_is_stale_does_not_replace_what_is_good(
-    settings: Settings, one: RedisCache, other: RedisCache
+    settings: RedisSettings, one: RedisCache, other: RedisCache
 ) -> None:
     mark = await one.generation(["x"])
     await other.invalidate(["x"])
@@ -126,7 +126,7 @@ async def test_an_invalidation_that_is_cancelled_is_made_up_for(
     assert await level(one, "a") is None
 
 
-async def test_two_services_do_not_disturb_each_other(settings: Settings, one: RedisCache) -> None:
+async def test_two_services_do_not_disturb_each_other(settings: RedisSettings, one: RedisCache) -> None:
     async with (
         prefix_in_redis() as prefix,
         process_with_cache(settings.model_copy(update={"cache_prefix": prefix})) as foreign,
@@ -138,7 +138,7 @@ async def test_two_services_do_not_disturb_each_other(settings: Settings, one: R
         assert await level(one, "a") == "memory"
 
 
-async def test_everything_in_redis_ends_some_day(settings: Settings, one: RedisCache) -> None:
+async def test_everything_in_redis_ends_some_day(settings: RedisSettings, one: RedisCache) -> None:
     await put(one, "a", "x")
     async with redis.asyncio.from_url(REDIS) as client, one.loading("a", await one.generation(["x"])):
         keys = [key async for key in client.scan_iter(f"{settings.cache_prefix}:*")]
@@ -146,14 +146,14 @@ async def test_everything_in_redis_ends_some_day(settings: Settings, one: RedisC
         assert all([0 < await client.ttl(key) <= 24 * 3600 for key in keys])
 
 
-async def test_a_tag_lives_as_long_as_its_entries(settings: Settings, one: RedisCache) -> None:
+async def test_a_tag_lives_as_long_as_its_entries(settings: RedisSettings, one: RedisCache) -> None:
     await one.set("a", b"a value", 1e6, ["x"], await one.generation(["x"]))
     async with redis.asyncio.from_url(REDIS) as client:
         assert await client.ttl(f"{settings.cache_prefix}:tag:x") > 24 * 3600
 
 
 async def test_a_tag_that_redis_gave_up_for_room_takes_its_entries_along(
-    settings: Settings, one: RedisCache, other: RedisCache
+    settings: RedisSettings, one: RedisCache, other: RedisCache
 ) -> None:
     await put(one, "a", "x")
     async with redis.asyncio.from_url(REDIS) as client:
@@ -256,7 +256,7 @@ async def test_who_finds_no_free_connection_waits_for_one(one: RedisCache) -> No
     assert one.link.is_trusted
 
 
-async def test_a_message_that_is_none_empties_the_memory(settings: Settings, one: RedisCache) -> None:
+async def test_a_message_that_is_none_empties_the_memory(settings: RedisSettings, one: RedisCache) -> None:
     await put(one, "a", "x")
     async with redis.asyncio.from_url(REDIS) as client:
         await client.publish(one.link.channel, b"\xff no message")
@@ -280,7 +280,7 @@ class Crowd:
         self._process = process
 
     @classmethod
-    async def gather(cls, settings: Settings) -> Self:
+    async def gather(cls, settings: RedisSettings) -> Self:
         """Start it, and wait until it is ready."""
         crowd = cls(
             await asyncio.create_subprocess_exec(
@@ -313,7 +313,7 @@ class Crowd:
         await self._process.wait()
 
 
-async def test_of_two_processes_with_200_misses_each_one_loads_once(settings: Settings) -> None:
+async def test_of_two_processes_with_200_misses_each_one_loads_once(settings: RedisSettings) -> None:
     async with asyncio.timeout(60):
         crowds = await asyncio.gather(Crowd.gather(settings), Crowd.gather(settings))
         try:
@@ -322,7 +322,7 @@ async def test_of_two_processes_with_200_misses_each_one_loads_once(settings: Se
             await asyncio.gather(*(crowd.end() for crowd in crowds))
 
 
-async def test_it_ends_though_a_cancellation_is_lost(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_ends_though_a_cancellation_is_lost(settings: RedisSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     lost: list[RedisCache] = []
     catching_up = asyncio.Event()
 
@@ -348,7 +348,7 @@ async def test_it_ends_though_a_cancellation_is_lost(settings: Settings, monkeyp
 
 
 async def test_it_ends_though_redis_does_not_answer_at_the_end(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[redis.asyncio.Redis] = []
     close = redis.asyncio.Redis.aclose

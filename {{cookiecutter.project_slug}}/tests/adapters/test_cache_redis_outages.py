@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from app.adapters import redis_client
 from app.adapters.cache_redis import RedisCache
-from app.core.config import Settings
+from app.adapters.redis_settings import RedisSettings
 from tests.caches import process_with_cache, put, redis_to_hurt, settings_of, until
-from tests.chaos.brokers import Redis
+from tests.chaos.redis_server import Redis
 from tests.chaos.servers import MissingError
 from tests.surroundings import do_without
 
@@ -34,12 +34,12 @@ async def server(tmp_path: Path) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def settings(server: Redis) -> Settings:
+def settings(server: Redis) -> RedisSettings:
     return settings_of(server.url, "app")
 
 
 @pytest.fixture
-async def one(settings: Settings) -> AsyncIterator[RedisCache]:
+async def one(settings: RedisSettings) -> AsyncIterator[RedisCache]:
     """The cache of one process."""
     async with process_with_cache(settings) as cache:
         await until(lambda: cache.link.is_trusted)
@@ -47,7 +47,7 @@ async def one(settings: Settings) -> AsyncIterator[RedisCache]:
 
 
 @pytest.fixture
-async def other(settings: Settings) -> AsyncIterator[RedisCache]:
+async def other(settings: RedisSettings) -> AsyncIterator[RedisCache]:
     """The cache of another process."""
     async with process_with_cache(settings) as cache:
         await until(lambda: cache.link.is_trusted)
@@ -179,7 +179,7 @@ async def query_of(cache: RedisCache) -> None:
         pass
 
 
-async def test_the_service_starts_without_redis(server: Redis, settings: Settings) -> None:
+async def test_the_service_starts_without_redis(server: Redis, settings: RedisSettings) -> None:
     await server.kill()
     async with process_with_cache(settings) as cache:
         assert not cache.link.is_trusted

@@ -7,20 +7,21 @@ import pytest
 
 from app.adapters.cache_memory import MemoryCache
 from app.core.cqrs import Cache
-from tests.caches import REDIS, prefix_in_redis, process_with_cache, settings_of
+from app.core.parts import optional
 
 DEADLINE = 20.0
-pytestmark = pytest.mark.usefixtures("patient_with_redis")
-LEVELS = ["memory", pytest.param("redis", marks=pytest.mark.integration)]
+SHARED = optional("tests.caches")
+KINDS = ["memory", *([pytest.param("shared", marks=pytest.mark.integration)] if SHARED else [])]
 
 
-@pytest.fixture(params=LEVELS)
-async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
+@pytest.fixture(params=KINDS)
+async def cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cache]:
     """Every test runs with every cache."""
     if request.param == "memory":
         yield MemoryCache(100)
         return
-    async with prefix_in_redis() as prefix, process_with_cache(settings_of(REDIS, prefix)) as opened:
+    assert SHARED is not None
+    async with SHARED.shared_cache(monkeypatch) as opened:
         yield opened
 
 

@@ -1,9 +1,12 @@
 """What became of the events of a database, held against what arrived and what it caused."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, NullPool, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -12,7 +15,22 @@ from app.persistence.event_tables import event_log, reactions, received_events
 from tests.chaos.bank import effects
 from tests.chaos.oracle import require, until
 from tests.chaos.stage import Database
-from tests.chaos.witnesses import Arrival
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A CloudEvent, as somebody in another language would read it."""
+
+    id: UUID
+    source: str
+    subject: str
+    version: int
+
+    @classmethod
+    def read(cls, body: bytes) -> "Arrival":
+        """What is in a message."""
+        said = json.loads(body)
+        return cls(UUID(said["id"]), said["source"], said["subject"], int(said["sequence"]))
 
 
 @asynccontextmanager
@@ -68,7 +86,7 @@ async def check_arrived(database: Database, arrivals: Sequence[Arrival], *, once
 
     Args:
         database: whose log it is.
-        arrivals: what lies at the broker, in that order.
+        arrivals: what was sent to others, in that order.
         once: whether none may be there twice.
 
     Returns:

@@ -31,14 +31,10 @@ class Ward:
     poisoned = 2
     """How many events of the poisoned accounts the other handler has all the same."""
 
-    def __init__(self, stage: Stage, database: Database, broker_url: str = "") -> None:
+    def __init__(self, stage: Stage, database: Database, **settings: Any) -> None:
         self.stage = stage
         self.database = database
-        self._settings: dict[str, Any] = {
-            "broker_url": broker_url,
-            "event_max_attempts": 3,
-            "event_retry_seconds": 0.05,
-        }
+        self._settings = {"event_max_attempts": 3, "event_retry_seconds": 0.05, **settings}
         self._unhappy, self._labelled, self.spare, *self._healthy = database.accounts
         self._events = stage.size(200, 2_000)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from app import worker
-from app.adapters import carrier
 from app.composition.container import HANDLERS, RunningService, running_service
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
+from app.core.parts import optional
 
 TAKE_OVER = "CHAOS_TAKE_OVER_SECONDS"
 """A variable that says how soon a consumer is given up, where the usual time is too long to wait for."""
@@ -32,7 +32,8 @@ def main(ready: str, *packages: str) -> None:
             file.touch()  # noqa: ASYNC240  # nothing else runs here that could wait for it
             yield service
 
-    if TAKE_OVER in os.environ:  # before the adapters are imported, which happens when one is needed
+    if TAKE_OVER in os.environ and (carrier := optional("app.adapters.carrier")):
+        # Before the adapters are imported, which happens when one is needed.
         carrier.TAKE_OVER_SECONDS = float(os.environ[TAKE_OVER])
     worker.running_service = announced  # type: ignore[attr-defined,assignment]
     settings = load_settings()

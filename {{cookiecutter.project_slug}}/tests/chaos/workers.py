@@ -20,7 +20,7 @@ TAKE_OVER_SECONDS = 5.0
 
 
 class WorkerProcess:
-    """A worker on a database. What it takes from the broker and does not finish, others get after 5 s; FULL: 30 s."""
+    """A worker on a database. What it was sent and does not finish, others get after 5 s; FULL: 30 s."""
 
     def __init__(self, stage: Stage, database: Database, packages: Sequence[str], settings: dict[str, Any]) -> None:
         name = f"worker-{uuid4().hex}"

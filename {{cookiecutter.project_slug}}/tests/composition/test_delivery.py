@@ -1,86 +1,24 @@
-"""From the commit to the handlers: in the service, in a worker, and between services by way of a broker."""
+"""From the commit to the handlers, in the service and in a worker."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from app.composition import delivery
-from app.composition.cloud_events import encode
 from app.composition.container import RunningService, running_service
-from app.core.broker import EventMessage, Receive
 from app.core.config import Settings
-from app.core.cqrs import BaseEventHandler, DomainEvent, EventRecord, OperationMetadata, RaisedEvent, event_handler
+from app.core.cqrs import BaseEventHandler, DomainEvent, OperationMetadata, event_handler
 from app.domain.user_events import UserCreated
 from app.persistence.engine.database import Database
-from app.persistence.event_tables import event_log, inbox, reactions, received_events
-from app.persistence.events.stored_event import row_of
+from app.persistence.event_tables import event_log, inbox, reactions
 from app.persistence.tables import notifications
 from tests.core.cqrs.support import within_patience
 from tests.events import event_of, let_wait
 from tests.rows import rows_of
 from tests.users import create_user
-
-
-class MemoryBroker:
-    """Keeps messages for whoever consumes, and can be told to deliver them twice."""
-
-    def __init__(self) -> None:
-        self.published: list[EventMessage] = []
-        self.times = 1
-        self._waiting: asyncio.Queue[EventMessage] = asyncio.Queue()
-
-    async def publish(self, message: EventMessage) -> None:
-        """Keep a message."""
-        self.published.append(message)
-        for _ in range(self.times):
-            self._waiting.put_nowait(message)
-
-    @asynccontextmanager
-    async def consuming(self, receive: Receive) -> AsyncIterator[None]:
-        """Hand messages over, one after the other."""
-
-        async def hand_over() -> None:
-            while True:
-                await receive(await self._waiting.get())
-                self._waiting.task_done()
-
-        task = asyncio.create_task(hand_over())
-        yield
-        task.cancel()
-        await asyncio.wait([task])
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether there is something that nobody has taken."""
-        return not self._waiting.empty()
-
-    async def is_empty(self) -> None:
-        """Wait until everything was handed over."""
-        await self._waiting.join()
-
-
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> MemoryBroker:
-    return broker_of_all(monkeypatch)
-
-
-def broker_of_all(monkeypatch: pytest.MonkeyPatch) -> MemoryBroker:
-    """The broker of all services of the test."""
-    memory = MemoryBroker()
-
-    @asynccontextmanager
-    async def open_broker(settings: Settings) -> AsyncIterator[MemoryBroker]:
-        yield memory
-
-    monkeypatch.setattr(delivery, "open_broker", open_broker)
-    return memory
 
 
 async def waiting_in(database: Database) -> list[Any]:
@@ -100,7 +38,7 @@ async def welcomed(service: RunningService, times: int) -> None:
     await within_patience(sent())
 
 
-async def test_without_a_broker_reactions_run_here(service: RunningService, database: Database) -> None:
+async def test_reactions_run_here(service: RunningService, database: Database) -> None:
     (await service.bus.execute_command(create_user())).unwrap()
     await within_patience(service.bus.settled())
     assert len(await rows_of(service, notifications)) == 1
@@ -143,15 +81,6 @@ async def test_reactions_know_the_operation_that_led_to_them(settings: Settings)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldToAll(DomainEvent):
-    """An event that other services hear of."""
-
-    public: ClassVar[bool] = True
-
-    what: str = "this"
-
-
-@dataclass(frozen=True, kw_only=True)
 class ToldByOthers(DomainEvent):
     """An event of another service."""
 
@@ -160,72 +89,15 @@ class ToldByOthers(DomainEvent):
     what: str
 
 
-async def tell(service: RunningService, *events: DomainEvent, traceparent: str | None = None) -> None:
-    """Put events of one aggregate into the log, as a command does."""
-    database = await service.container.get(Database)
-    operation = OperationMetadata(traceparent=traceparent)
-    rows = [
-        row_of(EventRecord(RaisedEvent(event, "Thing", "1", version), operation))
-        for version, event in enumerate(events, start=1)
-    ]
-    async with database.writing() as session, session.begin():
-        await session.execute(insert(event_log), rows)
-
-
 HERE = ("app.handlers", __name__)
-
-
-async def test_what_is_public_goes_to_the_broker_and_nothing_else_does(
-    settings: Settings, broker: MemoryBroker
-) -> None:
-    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    async with running_service(settings, HERE) as service:
-        (await service.bus.execute_command(create_user())).unwrap()
-        await tell(service, ToldToAll(), ToldToAll(what="that"), traceparent=trace)
-        await within_patience(service.bus.settled())
-        first, second = broker.published
-        said = json.loads(second.body)
-        assert (said["type"], said["source"]) == (f"{settings.service_name}.ToldToAll", settings.service_name)
-        assert (said["subject"], int(said["sequence"]), int(said["previous"])) == ("Thing/1", 2, 1)
-        assert (said["data"], said["traceparent"]) == ({"what": "that"}, trace)
-        assert (first.key, first.event_type, first.traceparent) == ("Thing:1", "ToldToAll", trace)
-        assert len(await rows_of(service, notifications)) == 1, "own handlers have own events from the log"
-        assert await rows_of(service, received_events) == [], "what comes back is passed over"
-
-
-told: list[str] = []
 
 
 @event_handler(ToldByOthers, name="hear")
 class HearOthersHandler(BaseEventHandler[ToldByOthers]):
-    """Notes what it hears."""
+    """Hears it."""
 
     async def _handle(self, event: ToldByOthers) -> None:
-        told.append(event.what)
-
-
-@pytest.mark.parametrize("worker", [True, False])
-async def test_what_others_tell_is_heard_once_and_in_order(
-    settings: Settings, broker: MemoryBroker, worker: bool
-) -> None:
-    told.clear()
-    broker.times = 3
-    async with running_service(settings, HERE, worker=worker) as service:
-        for version, previous in ((2, 1), (1, None), (3, 2)):
-            body = encode(
-                event_of("1", version, event_type="ToldByOthers", payload={"what": str(version)}), "others", previous
-            )
-            await broker.publish(EventMessage(str(version), "Thing:1", "ToldByOthers", body))
-        await within_patience(broker.is_empty())
-        await within_patience(service.bus.settled())
-        assert told == ["1", "2", "3"]
-        assert [row.handler for row in await rows_of(service, inbox)] == ["hear"] * 3
-
-
-async def test_a_service_without_relay_hears_nothing(settings: Settings, broker: MemoryBroker) -> None:
-    async with running_service(settings.model_copy(update={"relay_in_service": False}), HERE):
-        await broker.publish(EventMessage("1", "1", "ToldByOthers", b"{}"))
-        assert broker.is_waiting
+        self.logger.info("heard", what=event.what)
 
 
 async def test_who_starts_is_told_what_waits_for_handlers_that_are_gone(settings: Settings, database: Database) -> None:
@@ -247,22 +119,13 @@ async def test_nobody_is_told_of_handlers_that_are_here(settings: Settings, data
 
 
 @pytest.mark.parametrize("handlers", [HERE, ("app.handlers",)])
-async def test_who_starts_without_a_broker_is_told_whose_events_nobody_brings(
-    settings: Settings, handlers: Sequence[str]
-) -> None:
+async def test_who_starts_is_told_whose_events_nobody_brings(settings: Settings, handlers: Sequence[str]) -> None:
     with capture_logs() as logs:
         async with running_service(settings, handlers):
             pass
     told = [line for line in logs if line["event"] == "events_of_others_are_not_heard"]
     assert ("others" in [name for line in told for name in line["services"]]) is (handlers is HERE)
     assert all("BROKER_URL" in line["what_to_do"] for line in told)
-
-
-async def test_nobody_is_told_so_with_a_broker(settings: Settings, broker: MemoryBroker) -> None:
-    with capture_logs() as logs:
-        async with running_service(settings, HERE):
-            pass
-    assert "events_of_others_are_not_heard" not in [line["event"] for line in logs]
 
 
 async def test_the_smallest_pool_is_enough(settings: Settings) -> None:

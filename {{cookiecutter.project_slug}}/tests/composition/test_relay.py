@@ -10,7 +10,6 @@ from sqlalchemy import func, select, update
 from app.composition import outages, pace
 from app.composition import relay as relay_module
 from app.composition.relay import Relay
-from app.core.broker import BrokerDownError
 from app.core.config import Settings
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import reactions
@@ -20,6 +19,7 @@ from tests.core.cqrs.support import PATIENCE, within_patience
 from tests.events import (
     HANDLER,
     MOST_ATTEMPTS,
+    AwayError,
     Receiver,
     event_of,
     outbox_of,
@@ -134,7 +134,7 @@ async def test_what_was_delivered_before_an_outage_is_not_delivered_again(
         await receiver(claimed)
         receiver.down = True
 
-    relay = Relay(outbox_of(database), then_down, places=lambda _: 1, poll_seconds=60)
+    relay = Relay(outbox_of(database), then_down, places=lambda _: 1, poll_seconds=60, pausing=(AwayError,))
     async with relay.running():
         await within_patience(relay.idle())
     assert receiver.ids == [events[0].id]
@@ -384,11 +384,12 @@ async def test_an_outage_for_one_handler_is_none_for_others(
     async def deliver(claimed: Claimed) -> None:
         if claimed.handler == "Away":
             tried.append(claimed)
-            raise BrokerDownError("The broker is away.")
+            raise AwayError("It is away.")
         await receiver(claimed)
 
     await store(database, *(event_of(name, version) for name in "abc" for version in (1, 2)))
-    relay = Relay(outbox_of(database, "Away", "Here"), deliver, places=lambda _: 1, poll_seconds=60)
+    outbox = outbox_of(database, "Away", "Here")
+    relay = Relay(outbox, deliver, places=lambda _: 1, poll_seconds=60, pausing=(AwayError,))
     monkeypatch.setattr(outages.Outages, "note", lambda self, what, error: 60.0)
     async with relay.running():
         await within_patience(receiver.has(6))

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from app.adapters import redis_link
 from app.composition.container import RunningService
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus
@@ -86,18 +85,6 @@ async def test_who_has_a_connection_waits_for_nobody_who_has_none(narrow_service
         await within_patience(meet.wait())
         answers = await within_patience(asyncio.gather(*reading, loading))
     assert len({answer.unwrap() for answer in answers}) == 1
-
-
-async def test_permissions_are_not_read_again_by_who_has_a_connection(
-    narrow_service: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(redis_link, "START_SECONDS", 0.01)
-    async with narrow_service(connections=2, cache_url="redis://127.0.0.1:1") as service:
-        ada, meet = await People(service.bus).member(), asyncio.Barrier(2)
-        await service.bus.settled()
-        question = ReadThenAsk(ada.id, GetUserQuery(ada.id), meet)
-        answers = await within_patience(asyncio.gather(ada.query(question), ada.query(question)))
-    assert {answer.unwrap().id for answer in answers} == {ada.id}
 
 
 @ON_POSTGRESQL

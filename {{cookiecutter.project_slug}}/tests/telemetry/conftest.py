@@ -1,4 +1,4 @@
-"""What tests of telemetry have: receivers, and the service as processes of its own."""
+"""What tests of telemetry have: the service as processes of its own, and somebody who uses it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,25 +12,10 @@ import pytest
 
 from tests.api.callers import new_user
 from tests.databases import SqliteFiles
-from tests.telemetry.processes import Process
-from tests.telemetry.receivers import Receiver, SentSpan, receiver, until
+from tests.telemetry.processes import Process, until
 from tests.users import PASSWORD
 
 Start = Callable[..., Process]
-
-
-@pytest.fixture
-def collector() -> Iterator[Receiver]:
-    """Takes spans."""
-    with receiver() as received:
-        yield received
-
-
-@pytest.fixture
-def sentry() -> Iterator[Receiver]:
-    """Takes error reports."""
-    with receiver() as received:
-        yield received
 
 
 @pytest.fixture
@@ -50,13 +35,11 @@ def start(tmp_path: Path, database_url: str) -> Iterator[Start]:
 
 @dataclass
 class Visitor:
-    """Somebody who uses the watched service, and what is told about it: nobody else is in this trace."""
+    """Somebody who uses the service: nobody else has this correlation id."""
 
     service: Process
-    collector: Receiver
-    sentry: Receiver
-    id: str = field(default_factory=lambda: uuid4().hex)
-    token: str | None = None
+    id: str = field(default_factory=lambda: uuid4().hex, kw_only=True)
+    token: str | None = field(default=None, kw_only=True)
 
     def post(self, path: str, **more: Any) -> httpx2.Response:
         """Send something."""
@@ -78,48 +61,27 @@ class Visitor:
         user_id: str = registered.json()["user_id"]
         return user_id
 
-    def spans(self, *names: str) -> list[SentSpan]:
-        """The spans of this trace, as soon as these are there."""
-
-        def found() -> list[SentSpan]:
-            spans = [span for span in self.collector.spans() if span.trace_id == self.id]
-            return spans if set(names) <= {span.name for span in spans} else []
-
-        spans: list[SentSpan] = until(found, lambda: sorted(span.name for span in self.collector.spans()))
-        return spans
-
-    def reports(self) -> list[dict[str, Any]]:
-        """What was reported of this visitor, as soon as there is something."""
-
-        def found() -> list[dict[str, Any]]:
-            return [report for report in self.sentry.reports() if report["tags"].get("correlation_id") == self.id]
-
-        reports: list[dict[str, Any]] = until(found, self.service.said)
-        return reports
-
     def lines(self, event: str) -> list[dict[str, Any]]:
-        """What was logged of this trace under this name, as soon as there is something."""
+        """What was logged of this visitor under this name, as soon as there is something."""
 
         def found() -> list[dict[str, Any]]:
-            return [line for line in self.service.lines(event) if line.get("trace_id") == self.id]
+            return [line for line in self.service.lines(event) if line.get("correlation_id") == self.id]
 
         lines: list[dict[str, Any]] = until(found, self.service.said)
         return lines
 
 
 @pytest.fixture(scope="session")
-def _watched(sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    folder = tmp_path_factory.mktemp("watched")
-    with receiver() as collector, receiver() as sentry, sqlite_files.fresh(folder) as url, ExitStack() as stack:
-        dsn = sentry.url.replace("http://", "http://key@") + "/1"
-        told = {"traces_url": collector.url, "error_reports_url": dsn, "service_name": "shop", "release": "abc123"}
-        service = Process(folder / "service.log", url, **told)
+def _visited(sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    folder = tmp_path_factory.mktemp("visited")
+    with sqlite_files.fresh(folder) as url, ExitStack() as stack:
+        service = Process(folder / "service.log", url)
         stack.callback(service.close)
         service.started()
-        yield Visitor(service, collector, sentry)
+        yield service
 
 
 @pytest.fixture
-def visitor(_watched: Visitor) -> Visitor:
-    """Somebody who uses a service that tells everything; tests that change nothing about it share it."""
-    return Visitor(_watched.service, _watched.collector, _watched.sentry)
+def visitor(_visited: Process) -> Visitor:
+    """Somebody who uses a service; tests that change nothing about it share it."""
+    return Visitor(_visited)

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +16,9 @@ import httpx2
 from tests.databases import settings_for
 from tests.processes import PATIENCE_SECONDS, Forked
 from tests.telemetry import service
-from tests.telemetry.receivers import until
 
 ROOT = Path(__file__).parents[2]
+POLL_SECONDS = 0.02
 
 
 class Process:
@@ -79,3 +81,12 @@ class Process:
         """End it, if it still works."""
         self.client.close()
         self._forked.kill()
+
+
+def until(found: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """Wait for something to be found, and return it; a test that waits in vain shows the other."""
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while not (it := found()):
+        assert time.monotonic() < ends, otherwise()
+        time.sleep(POLL_SECONDS)
+    return it

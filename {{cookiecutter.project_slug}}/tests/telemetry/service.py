@@ -1,24 +1,21 @@
 """The service with mishaps, for processes of its own."""
 
-import os
 from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 
 from app import main, worker
-from app.adapters import error_reports_http, traces_http
 from app.api import gauges
 from app.api.errors import answer
 from app.cli import service
 from app.composition.container import HANDLERS, running_service
 from app.core.cqrs import ICommand
+from app.core.parts import optional
 from app.dependencies import AnonymousBus, Bus
 from tests.processes import PATIENCE_SECONDS
 from tests.telemetry import mishaps
 
-MOST_WAITING = 10
-"""Error reports, before more are thrown away."""
 COMMANDS: dict[str, type[ICommand[object]]] = {
     command.__name__: command for command in (mishaps.Divide, mishaps.Refuse, mishaps.Announce)
 }
@@ -56,10 +53,8 @@ def start(*words: str) -> None:
     with_mishaps = partial(running_service, handlers=(HANDLERS, mishaps.__name__))
     main.running_service = worker.running_service = with_mishaps  # type: ignore[attr-defined]
     main.create_app = lambda settings=None: create_app_with_mishaps()
-    traces_http.WAIT_SECONDS = float(os.environ.get("SPANS_WAIT_SECONDS", "0.05"))
-    traces_http.SEND_SECONDS = float(os.environ.get("SPANS_SEND_SECONDS", "0.5"))
-    traces_http.LAST_SECONDS = error_reports_http.LAST_SECONDS = float(os.environ.get("LAST_SECONDS", "1"))
-    error_reports_http.MOST_WAITING = MOST_WAITING
+    if part := optional("tests.telemetry.traces.hurry"):
+        part.hurry()
     gauges.PATIENCE_SECONDS = PATIENCE_SECONDS
     if "worker" in words:
         service.worker()

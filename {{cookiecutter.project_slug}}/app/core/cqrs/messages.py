@@ -170,7 +170,7 @@ class DomainEvent:
     """The version of the event's schema: increment it if older events would not load, and implement `upcast`."""
 
     public: ClassVar[bool] = False
-    """Whether other services receive the event, if there is a broker. Subclasses of a public event must set it."""
+    """Whether other services receive the event. Subclasses of a public event must set it."""
 
     event_source: ClassVar[str | None] = None
     """The service that publishes the event: its name, or the `source` of its CloudEvents. None: this service."""

@@ -25,7 +25,7 @@ class Pagination(TypedDict):
 
 
 class CacheInfo(TypedDict):
-    """The origin of the answer of a cached query; `level` is memory, redis or None."""
+    """The origin of the answer of a cached query; `level` names where it was cached, such as memory."""
 
     hit: bool
     key: str | None

@@ -29,7 +29,7 @@ def traced(tracer: Tracer, plan: Plan, proceed: Step) -> Step:
 
     async def in_span(message: Any) -> Any:
         name = plan.handler_type.__name__ if is_event else name_of(message)
-        span: Span = tracer.start_span(name, _parent(message, is_event), kind, _about(plan, message))
+        span = tracer.start_span(name, _parent(message, is_event), kind, _about(plan, message))
         metadata = message.metadata
         outer, metadata.traceparent = metadata.traceparent, traceparent_of(span)
         token = attach(set_span_in_context(span))

@@ -9,5 +9,4 @@ guarding                     optimistic locking of aggregates
 mapping                      maps aggregates to tables
 upsert                       INSERTs of rows that may already exist
 advisory_lock                mutual exclusion between processes
-sql_spans                    a tracing span for each statement
 """

@@ -15,7 +15,7 @@ from app.persistence.events.outbox_statements import LOCK, OWN, Handlers, Stream
 
 HANDED_OUT_AT_ONCE = 500
 GRACE_SECONDS = 60.0
-"""How long an event of another service waits for its predecessor; brokers redeliver sooner than that."""
+"""How long an event of another service waits for its predecessor; a redelivery comes sooner than that."""
 
 
 class FanOut:

@@ -1,18 +1,20 @@
 """Two services share a cache in Redis, which falls silent, dies and loses everything while they read and write."""
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from uuid import UUID
 
 from app.composition.container import RunningService
+from tests.caches import redis_to_hurt
 from tests.chaos import tills
-from tests.chaos.brokers import Redis
 from tests.chaos.oracle import require, until
+from tests.chaos.redis_server import Redis
 from tests.chaos.servers import MissingError
 from tests.chaos.shared_tills import all_trust, checked, read, tills_on, write
 from tests.chaos.stage import Database, Stage
-from tests.chaos.witnesses import broker
 
 ACCOUNTS = 20
 READERS = 10
@@ -26,8 +28,10 @@ async def play(stage: Stage) -> str:
     races = stage.size(200, 400)
     database = await (stage.postgres if stage.has_postgres else stage.sqlite)(races)
     try:
-        async with broker(stage, Redis) as server, tills_on(database, server.url) as services:
-            assert isinstance(server, Redis)
+        async with (
+            redis_to_hurt(Path(tempfile.mkdtemp(dir=stage.folder))) as server,
+            tills_on(database, server.url) as services,
+        ):
             hits = await _races(stage, database, services)
             slower = await _outages(stage, server, database, services)
     except MissingError as missing:

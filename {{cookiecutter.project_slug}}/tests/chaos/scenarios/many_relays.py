@@ -5,11 +5,11 @@ import asyncio
 from app.composition.container import running_service
 from tests.chaos import bank, batches, deposited
 from tests.chaos.batches import Depositor
-from tests.chaos.brokers import Redis
+from tests.chaos.broker_redis import RedisStreams
 from tests.chaos.deliveries import check_arrived, drained
-from tests.chaos.servers import MissingError, Server
+from tests.chaos.servers import MissingError
 from tests.chaos.stage import Stage
-from tests.chaos.witnesses import arrived, broker
+from tests.chaos.witnesses import broker
 from tests.chaos.workers import workers
 
 ACCOUNTS = 50
@@ -25,7 +25,7 @@ async def play(stage: Stage) -> str:
     lines = []
     for relays in RELAYS:
         try:
-            async with broker(stage, Redis) as server:
+            async with broker(stage, RedisStreams) as server:
                 lines.append(await _share(stage, server, relays))
         except MissingError as missing:
             stage.left_out.append(f"many_relays ({missing})")
@@ -33,7 +33,7 @@ async def play(stage: Stage) -> str:
     return "; ".join(lines)
 
 
-async def _share(stage: Stage, server: Server, relays: int) -> str:
+async def _share(stage: Stage, server: RedisStreams, relays: int) -> str:
     """Half of the events wait for the relays, half come while they work."""
     database, events = await stage.postgres(ACCOUNTS), stage.size(1_000, 10_000)
     async with running_service(
@@ -46,5 +46,5 @@ async def _share(stage: Stage, server: Server, relays: int) -> str:
             async with workers(stage, database, relays, packages=(deposited.__name__,), broker_url=server.url):
                 await others
                 await drained(database, DRAINED_SECONDS)
-    published = await check_arrived(database, await arrived(server), once=True)
+    published = await check_arrived(database, await server.arrived(), once=True)
     return f"{relays} relays published {published} events once, in order"

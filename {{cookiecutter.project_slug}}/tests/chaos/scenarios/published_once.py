@@ -1,12 +1,12 @@
 """A command that needed several attempts has its event published once, and one that was given up has none."""
 
-from tests.chaos.brokers import Redis
+from tests.chaos.broker_redis import RedisStreams
 from tests.chaos.deliveries import check_arrived, drained
 from tests.chaos.oracle import require
 from tests.chaos.scenarios.injected_failures import deposit_in_spite_of
 from tests.chaos.servers import MissingError
 from tests.chaos.stage import Stage
-from tests.chaos.witnesses import arrived, broker
+from tests.chaos.witnesses import broker
 
 DRAINED_SECONDS = 30.0
 
@@ -18,10 +18,10 @@ async def play(stage: Stage) -> str:
         return "left out"
     database = await stage.postgres(accounts=1)
     try:
-        async with broker(stage, Redis) as server, stage.service(database, broker_url=server.url) as service:
+        async with broker(stage, RedisStreams) as server, stage.service(database, broker_url=server.url) as service:
             ledger = await deposit_in_spite_of({"locked": (0, 1, 2, 3)}, database, service.url)
             await drained(database, DRAINED_SECONDS)
-            published = await check_arrived(database, await arrived(server), once=True)
+            published = await check_arrived(database, await server.arrived(), once=True)
     except MissingError as missing:
         stage.left_out.append(f"published_once ({missing})")
         return "left out"

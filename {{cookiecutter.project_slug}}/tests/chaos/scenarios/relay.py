@@ -2,17 +2,15 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
 
 from app.composition.container import running_service
 from tests.chaos import bank, batches
 from tests.chaos.batches import Depositor
-from tests.chaos.brokers import Nats, RabbitMq, Redis
 from tests.chaos.deliveries import all_caused_once, check_arrived, drained
 from tests.chaos.oracle import require
-from tests.chaos.servers import MissingError, Server
+from tests.chaos.servers import MissingError
 from tests.chaos.stage import Database, Stage
-from tests.chaos.witnesses import arrived, broker
+from tests.chaos.witnesses import BrokerServer, Load, broker, kinds
 from tests.chaos.workers import WorkerProcess, workers
 
 ACCOUNTS = 200
@@ -23,26 +21,14 @@ DRAINED_SECONDS = 30.0
 EFFECTS_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Size:
-    """How much is done to a broker of one kind, and for how long it is away."""
-
-    events: int
-    kills: int
-    outage_seconds: float
-
-
-REDUCED: dict[type[Server], Size] = {Nats: Size(1_500, 6, 4), RabbitMq: Size(300, 2, 1), Redis: Size(400, 2, 1)}
-FULL: dict[type[Server], Size] = {Nats: Size(20_000, 40, 60), RabbitMq: Size(4_000, 8, 15), Redis: Size(4_000, 8, 15)}
-
-
 async def play(stage: Stage) -> str:
     """One kind of broker after the other."""
     if not stage.has_postgres:
         stage.left_out.append("relay (on SQLite one worker delivers at a time)")
         return "left out"
     lines = []
-    for kind, size in (FULL if stage.full else REDUCED).items():
+    for kind in kinds():
+        size = kind.full_load if stage.full else kind.load
         try:
             async with broker(stage, kind) as server:
                 lines.append(await _under_fire(stage, await stage.postgres(ACCOUNTS), server, size))
@@ -51,7 +37,7 @@ async def play(stage: Stage) -> str:
     return "; ".join(lines)
 
 
-async def _under_fire(stage: Stage, database: Database, server: Server, size: Size) -> str:
+async def _under_fire(stage: Stage, database: Database, server: BrokerServer, size: Load) -> str:
     writing = database.settings(relay_in_service=False)
     async with (
         running_service(writing, [*bank.PACKAGES, batches.__name__]) as service,
@@ -62,8 +48,8 @@ async def _under_fire(stage: Stage, database: Database, server: Server, size: Si
         waited = await battle.fight(size)
         await drained(database, DRAINED_SECONDS)
         await all_caused_once(database, EFFECTS_SECONDS)
-        arrivals = await arrived(server)
-        events = await check_arrived(database, arrivals, once=isinstance(server, Nats))
+        arrivals = await server.arrived()
+        events = await check_arrived(database, arrivals, once=server.drops_duplicates)
         stored = await depositor.ledger.check(database.driver_url)
     require(stored == events == size.events, f"{stored} deposits and {events} events, but {size.events} were made.")
     return (
@@ -77,7 +63,7 @@ class Battle:
     """Bursts of commits. During each a worker is killed; during some the broker is away."""
 
     def __init__(
-        self, stage: Stage, database: Database, server: Server, depositor: Depositor, victims: list[WorkerProcess]
+        self, stage: Stage, database: Database, server: BrokerServer, depositor: Depositor, victims: list[WorkerProcess]
     ) -> None:
         self._dice = stage.random
         self._database = database
@@ -85,7 +71,7 @@ class Battle:
         self._depositor = depositor
         self._victims = victims
 
-    async def fight(self, size: Size) -> float:
+    async def fight(self, size: Load) -> float:
         """All kills, and in the middle of them the outage; how many seconds after it everything was delivered."""
         burst, rest = divmod(size.events, size.kills + BURSTS_IN_OUTAGE)
         for _ in range(size.kills // 2):

@@ -3,11 +3,11 @@
 from app.composition.container import running_service
 from tests.chaos import bank, batches, deposited
 from tests.chaos.batches import Depositor
-from tests.chaos.brokers import Nats
+from tests.chaos.broker_nats import Nats
 from tests.chaos.deliveries import check_arrived, drained
 from tests.chaos.servers import MissingError
 from tests.chaos.stage import Stage
-from tests.chaos.witnesses import arrived, broker, stored_at
+from tests.chaos.witnesses import broker
 from tests.chaos.workers import workers
 
 ACCOUNTS = 500
@@ -29,8 +29,8 @@ async def play(stage: Stage) -> str:
         async with broker(stage, Nats) as server:
             async with workers(stage, database, 1, packages=(deposited.__name__,), broker_url=server.url):
                 await drained(database, DRAINED_SECONDS)
-            events = await check_arrived(database, await arrived(server), once=True)
-            times = await stored_at(server)
+            events = await check_arrived(database, await server.arrived(), once=True)
+            times = await server.stored_at()
     except MissingError as missing:
         stage.left_out.append(f"relay_speed ({missing})")
         return "left out"

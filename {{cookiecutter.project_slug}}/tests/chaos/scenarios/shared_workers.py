@@ -10,12 +10,11 @@ from app.composition.container import running_service
 from app.persistence.event_tables import event_log
 from tests.chaos import bank, batches, deposited, listener
 from tests.chaos.batches import Depositor
-from tests.chaos.brokers import Nats, RabbitMq, Redis
 from tests.chaos.deliveries import check_order, counted, drained, looking
 from tests.chaos.oracle import require, until
-from tests.chaos.servers import MissingError, Server
+from tests.chaos.servers import MissingError
 from tests.chaos.stage import Database, Stage
-from tests.chaos.witnesses import broker, is_known
+from tests.chaos.witnesses import BrokerServer, broker, kinds
 from tests.chaos.workers import WorkerProcess, workers
 
 ACCOUNTS = 50
@@ -31,7 +30,7 @@ async def play(stage: Stage) -> str:
         stage.left_out.append("shared_workers (on SQLite one worker handles at a time)")
         return "left out"
     lines = []
-    for kind in (Nats, RabbitMq, Redis):
+    for kind in kinds():
         try:
             for how_many in (2, 4) if stage.full else (2,):
                 async with broker(stage, kind) as server:
@@ -41,7 +40,7 @@ async def play(stage: Stage) -> str:
     return "; ".join(lines)
 
 
-async def _share(stage: Stage, server: Server, how_many: int) -> str:
+async def _share(stage: Stage, server: BrokerServer, how_many: int) -> str:
     told, hearing = await stage.postgres(ACCOUNTS), await stage.postgres(0)
     events, kills = stage.size(300, 2_000), stage.size(1, 4)
     here = {"broker_url": server.url, "service_name": listener.BANK, "broker_group": "bank"}
@@ -50,7 +49,7 @@ async def _share(stage: Stage, server: Server, how_many: int) -> str:
         workers(stage, hearing, how_many, packages=(listener.__name__,), **there) as victims,
         running_service(told.settings(relay_in_service=False), [*bank.PACKAGES, batches.__name__]) as service,
     ):
-        await is_known(server, GROUP)
+        await server.is_known(GROUP)
         async with workers(stage, told, 1, packages=(deposited.__name__,), **here), asyncio.TaskGroup() as tasks:
             depositor = Depositor(service.bus, told.accounts, stage.random)
             tasks.create_task(depositor.commit(events))

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from tests.caches import redis_to_hurt
 from tests.chaos import beside
-from tests.chaos.brokers import Nats, RabbitMq, Redis
 from tests.chaos.callers import environment_of
 from tests.chaos.deliveries import looking
 from tests.chaos.neighbour import NEIGHBOUR, effects
@@ -22,7 +22,7 @@ from tests.chaos.oracle import Violation, require, until
 from tests.chaos.programs import Program
 from tests.chaos.servers import MissingError, Server
 from tests.chaos.stage import Database, Stage
-from tests.chaos.witnesses import broker, is_known
+from tests.chaos.witnesses import BrokerServer, broker, kinds
 
 NAMES = ("north", "south")
 EFFECTS_SECONDS = 60.0
@@ -36,18 +36,18 @@ async def play(stage: Stage) -> str:
         stage.left_out.append("two_services (they share a database server)")
         return "left out"
     lines = []
-    for kind in (Nats, RabbitMq, Redis):
+    for kind in kinds():
         try:
             async with AsyncExitStack() as stack:
                 between = await stack.enter_async_context(broker(stage, kind))
-                cache = between if kind is Redis else await stack.enter_async_context(broker(stage, Redis))
+                cache = await stack.enter_async_context(redis_to_hurt(Path(tempfile.mkdtemp(dir=stage.folder))))
                 lines.append(await _side_by_side(stage, stack, between, cache))
         except MissingError as missing:
             stage.left_out.append(f"two_services on {kind.name} ({missing})")
     return "; ".join(lines)
 
 
-async def _side_by_side(stage: Stage, stack: AsyncExitStack, between: Server, cache: Server) -> str:
+async def _side_by_side(stage: Stage, stack: AsyncExitStack, between: BrokerServer, cache: Server) -> str:
     shared: dict[str, Any] = {"broker_url": between.url, "cache_url": cache.url}
     seconds = stage.size(5, 60)
     both = {
@@ -56,7 +56,7 @@ async def _side_by_side(stage: Stage, stack: AsyncExitStack, between: Server, ca
     }
     for name, each in both.items():
         await each.is_ready()
-        await is_known(between, name)
+        await between.is_known(name)
     for each in both.values():
         each.begin()
     told = {name: await each.told(seconds) for name, each in both.items()}

@@ -2,7 +2,6 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -22,8 +21,8 @@ from app.core.cqrs import (
     transactional,
     validate_input,
 )
+from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.testing import FixedClock, MemoryBus, MemoryUnitsOfWork, SimpleScope, StaticAccess
-from app.core.observability.tracing import traced
 from tests.core.cqrs.support import (
     Ask,
     Do,
@@ -36,7 +35,6 @@ from tests.core.cqrs.support import (
     sent_by,
     within_patience,
 )
-from tests.telemetry.spans import Spans
 
 DoHandler = handler_of(Do, lambda command: f"done {command.what}")
 DoMoreHandler = handler_of(DoMore, lambda _: "done")
@@ -219,12 +217,21 @@ async def test_the_clock_tells_the_time_of_operations() -> None:
     assert [*seen, result.metadata.timestamp] == [clock.now()] * 2
 
 
-async def test_the_tracer_makes_the_spans() -> None:
-    spans = Spans()
-    bus = CQRSBus(tracing=partial(traced, spans.tracer))
-    bus.register(handler_of(Do, lambda _: "x"))
+async def test_the_tracing_is_the_outermost_step() -> None:
+    ran: list[object] = []
+
+    def tracing(plan: Plan, proceed: Step) -> Step:
+        async def traced(message: Any) -> Any:
+            ran.append(plan.kind)
+            return await proceed(message)
+
+        return traced
+
+    bus = CQRSBus(tracing=tracing)
+    bus.register(handler_of(Do, lambda _: ran.append("handled")))
     await bus.execute_command(Do())
-    assert [span.name for span in spans.ended] == ["Do"]
+    assert ran == [Kind.COMMAND, "handled"]
+    assert bus.describe()["commands"]["Do"]["steps"][0] == "tracing"
 
 
 # The end

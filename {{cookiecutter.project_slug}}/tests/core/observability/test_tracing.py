@@ -20,7 +20,7 @@ from app.core.cqrs import (
 from app.core.cqrs.testing import MemoryUnitsOfWork
 from app.core.observability.tracing import traced
 from tests.core.cqrs.support import Ask, Do, DoMore, Happened, HappenedToo, handler_of, raising, sent_by
-from tests.telemetry.spans import Spans, own, parent, said, trace
+from tests.telemetry.traces.spans import Spans, own, parent, said, trace
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SECRET = "hunter2"

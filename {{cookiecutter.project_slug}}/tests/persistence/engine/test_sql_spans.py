@@ -11,7 +11,7 @@ from app.core.cqrs import ConflictError
 from app.persistence.engine.database import Database
 from app.persistence.engine.sql_spans import trace_statements
 from app.persistence.tables import users
-from tests.telemetry.spans import Spans, own, parent, said
+from tests.telemetry.traces.spans import Spans, own, parent, said
 
 SECRET = "hunter2"
 WAIT = {

@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
-from app.adapters.telemetry import Telemetry, open_telemetry
+from app.adapters.telemetry_settings import TelemetrySettings
+from app.composition.telemetry import Telemetry, open_telemetry
+from app.core.config import SettingsError, checked_settings
 from app.core.cqrs import ConfigurationError
-from tests.databases import settings_for
+from tests.databases import part_settings, settings_for
 from tests.telemetry.processes import ROOT
 
 
@@ -17,7 +20,7 @@ async def telemetry_of(**settings: str) -> Telemetry:
 
 
 async def test_by_default_there_is_none() -> None:
-    assert await telemetry_of() == Telemetry(None, None)
+    assert await telemetry_of() == Telemetry()
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,29 @@ async def test_what_is_no_dsn_is_refused(url: str) -> None:
 async def test_a_collector_without_a_host_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="TRACES_URL names no host"):
         await telemetry_of(traces_url=url)
+
+
+@pytest.mark.parametrize("name", ["traces_url", "error_reports_url"])
+def test_their_addresses_are_not_shown(name: str) -> None:
+    shown = repr(part_settings(TelemetrySettings, **{name: "https://u:hunter2@collector"}))
+    assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"traces_ratio": 1.5}, "TRACES_RATIO is not valid"),
+        ({"traces_ratio": -1}, "TRACES_RATIO is not valid"),
+        ({"traces_ratio": 1.01}, "TRACES_RATIO is not valid"),
+        ({"traces_url": "http://hunter2:http"}, "TRACES_URL is not valid: its port"),
+        ({"error_reports_url": "https://hunter2@reports.example:1e5/1"}, "ERROR_REPORTS_URL is not valid: its port"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_value(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        checked_settings(**values)
+    assert sentence in str(raised.value)
+    assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -1,78 +1,29 @@
-"""The message brokers for chaos: Redis, NATS and RabbitMQ."""
+"""RabbitMQ for chaos."""
 
 import asyncio
-import os
-import shutil
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import aio_pika
+from aio_pika.exceptions import AMQPError
+
+from tests.chaos.deliveries import Arrival
+from tests.chaos.oracle import until
 from tests.chaos.programs import free_port, greets
-from tests.chaos.servers import Server, installed
+from tests.chaos.servers import installed
+from tests.chaos.witnesses import TOPIC, BrokerServer, Load
 
 AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
+EVERYTHING = "everything"
+READ_SECONDS = 10.0
+KNOWN_SECONDS = 30.0
 
 
-class Redis(Server):
-    """Redis, which writes each command to its file before it answers."""
-
-    name = "redis"
-
-    @property
-    def url(self) -> str:
-        """The server."""
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def arguments(self) -> Sequence[str]:
-        """It keeps a file of what was done."""
-        told = f"--port {self.port} --bind 127.0.0.1 --appendonly yes --save  --daemonize no"
-        return [installed("redis-server"), *told.split(" "), "--dir", str(self.folder)]
-
-    async def ready(self) -> bool:
-        """Whether it has read its file."""
-        return await greets(self.port, b"PING\r\n", b"+PONG")
-
-    def fall_silent(self) -> None:
-        """SIGSTOP: its connections stay open, and nothing is answered."""
-        self._signal(signal.SIGSTOP)
-
-    def speak(self) -> None:
-        """SIGCONT."""
-        self._signal(signal.SIGCONT)
-
-    def lose_everything(self) -> None:
-        """Remove its file; it must not be running."""
-        shutil.rmtree(self.folder / "appendonlydir")
-
-    def _signal(self, what: signal.Signals) -> None:
-        assert self.program.pid is not None, "it was started"
-        os.kill(self.program.pid, what)
-
-
-class Nats(Server):
-    """NATS with JetStream."""
-
-    name = "nats"
-
-    @property
-    def url(self) -> str:
-        """The server."""
-        return f"nats://127.0.0.1:{self.port}"
-
-    def arguments(self) -> Sequence[str]:
-        """It keeps its streams in files."""
-        told = f"-js -a 127.0.0.1 -p {self.port}"
-        return [installed("nats-server"), *told.split(), "-sd", str(self.folder)]
-
-    async def ready(self) -> bool:
-        """Whether it introduces itself."""
-        return await greets(self.port, b"", b"INFO ")
-
-
-class RabbitMq(Server):
+class RabbitMq(BrokerServer):
     """RabbitMQ, as a node of its own, with the Erlang port mapper that it starts."""
 
     name = "rabbitmq"
+    load = Load(300, 2, 1)
 
     def __init__(self, folder: Path) -> None:
         self._node_port, self._mapper_port = free_port(), free_port()
@@ -111,3 +62,35 @@ class RabbitMq(Server):
         await super().remove()
         ended = await asyncio.create_subprocess_exec(installed("epmd"), "-kill", env=dict(self.env()), stdout=-3)
         await ended.wait()
+
+    async def keep_everything(self) -> None:
+        """RabbitMQ forgets what was consumed, so a second queue gets everything too."""
+        async with await aio_pika.connect(self.url) as connection:
+            channel = await connection.channel()
+            exchange = await channel.declare_exchange(TOPIC, aio_pika.ExchangeType.TOPIC, durable=True)
+            queue = await channel.declare_queue(EVERYTHING, durable=True, arguments={"x-queue-type": "quorum"})
+            await queue.bind(exchange, "#")
+
+    async def is_known(self, group: str) -> None:
+        """Wait until a group consumes: RabbitMQ keeps messages only for those that it knows of."""
+
+        async def consumes() -> bool:  # and not only has a queue: that is declared before it is bound
+            try:
+                async with await aio_pika.connect(self.url) as connection:
+                    queue = await (await connection.channel()).get_queue(f"{TOPIC}.{group}")
+            except AMQPError:
+                return False
+            return bool(queue.declaration_result.consumer_count)
+
+        await until(consumes, f"{group} is to consume", KNOWN_SECONDS)
+
+    async def arrived(self) -> list[Arrival]:
+        """The messages of that queue."""
+        async with await aio_pika.connect(self.url) as connection:
+            queue = await (await connection.channel()).get_queue(EVERYTHING)
+            messages = queue.declaration_result.message_count or 0
+            async with queue.iterator(no_ack=True, timeout=READ_SECONDS) as reader:
+                return [Arrival.read((await anext(reader)).body) for _ in range(messages)]
+
+
+KIND = RabbitMq

@@ -5,10 +5,12 @@ import time
 import pytest
 
 from tests.processes import PATIENCE_SECONDS
-from tests.telemetry.conftest import Start, Visitor
+from tests.telemetry.conftest import Start
 from tests.telemetry.mishaps import SECRET
-from tests.telemetry.receivers import Receiver, receiver, until
-from tests.telemetry.service import MOST_WAITING
+from tests.telemetry.processes import until
+from tests.telemetry.traces.conftest import WatchedVisitor
+from tests.telemetry.traces.hurry import MOST_WAITING
+from tests.telemetry.traces.receivers import Receiver, receiver
 from tests.users import PASSWORD
 
 ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -20,7 +22,7 @@ def dsn(server: Receiver) -> str:
     return server.url.replace("http://", "http://key@") + "/1"
 
 
-def test_a_bug_is_reported_with_its_place_and_nothing_secret(visitor: Visitor) -> None:
+def test_a_bug_is_reported_with_its_place_and_nothing_secret(visitor: WatchedVisitor) -> None:
     answer = visitor.post("/mishaps/Divide")
 
     (report,) = visitor.reports()
@@ -40,7 +42,7 @@ def test_a_bug_is_reported_with_its_place_and_nothing_secret(visitor: Visitor) -
     assert SECRET not in str(visitor.sentry)
 
 
-def test_it_says_who_the_caller_was_by_id_alone(visitor: Visitor) -> None:
+def test_it_says_who_the_caller_was_by_id_alone(visitor: WatchedVisitor) -> None:
     user_id = visitor.signs_in()
     visitor.post("/mishaps/signed-in/Divide")
 
@@ -51,7 +53,7 @@ def test_it_says_who_the_caller_was_by_id_alone(visitor: Visitor) -> None:
         assert str(personal) not in str(report)
 
 
-def test_what_is_refused_is_not_reported_and_a_dead_event_is(visitor: Visitor) -> None:
+def test_what_is_refused_is_not_reported_and_a_dead_event_is(visitor: WatchedVisitor) -> None:
     assert visitor.post("/mishaps/Refuse").status_code == 409
     assert visitor.post("/mishaps/Announce").status_code == 200
 
@@ -62,7 +64,7 @@ def test_what_is_refused_is_not_reported_and_a_dead_event_is(visitor: Visitor) -
     assert SECRET not in str(report)
 
 
-def test_a_bug_outside_of_any_operation_is_reported(visitor: Visitor) -> None:
+def test_a_bug_outside_of_any_operation_is_reported(visitor: WatchedVisitor) -> None:
     answer = visitor.post(f"/mishaps/fall?q={SECRET}")
 
     (report,) = visitor.reports()

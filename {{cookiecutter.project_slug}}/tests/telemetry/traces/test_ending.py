@@ -8,29 +8,29 @@ import pytest
 
 from app.adapters import error_reports_http, traces_http
 from app.adapters.error_reports_http import open_error_reports
+from app.adapters.telemetry_settings import TelemetrySettings
 from app.adapters.traces_http import open_tracer
-from app.core.config import Settings
 from app.core.cqrs import OperationMetadata
-from tests.databases import settings_for
-from tests.telemetry.receivers import Receiver, receiver
+from tests.databases import part_settings
+from tests.telemetry.traces.receivers import Receiver, receiver
 
 SHORT, LONG = 0.2, 15.0
-Tell = Callable[[Settings], Awaitable[None]]
+Tell = Callable[[TelemetrySettings], Awaitable[None]]
 
 
-async def trace(settings: Settings) -> None:
+async def trace(settings: TelemetrySettings) -> None:
     async with open_tracer(settings) as tracer:
         tracer.start_span("something").end()
 
 
-async def report(settings: Settings) -> None:
+async def report(settings: TelemetrySettings) -> None:
     async with open_error_reports(settings) as reports:
         reports.report(ZeroDivisionError(), "Something", OperationMetadata())
 
 
-def settings_to(server: Receiver) -> Settings:
+def settings_to(server: Receiver) -> TelemetrySettings:
     dsn = server.url.replace("http://", "http://key@") + "/1"
-    return settings_for("sqlite:///unused.db", traces_url=server.url, error_reports_url=dsn)
+    return part_settings(TelemetrySettings, traces_url=server.url, error_reports_url=dsn)
 
 
 @pytest.mark.parametrize("tell", [trace, report])

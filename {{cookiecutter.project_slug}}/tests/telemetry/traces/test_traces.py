@@ -1,20 +1,17 @@
 """Traces of the whole service, as a collector gets them: over HTTP, the bus, the database and the worker."""
 
-import asyncio
 import signal
 import time
-from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 
 from tests.api.callers import new_user
-from tests.brokers import SERVERS
 from tests.processes import PATIENCE_SECONDS
-from tests.surroundings import require_server
-from tests.telemetry.conftest import Start, Visitor
+from tests.telemetry.conftest import Start
 from tests.telemetry.mishaps import SECRET
-from tests.telemetry.receivers import Receiver, SentSpan, receiver, until
+from tests.telemetry.processes import until
+from tests.telemetry.traces.conftest import WatchedVisitor
+from tests.telemetry.traces.receivers import Receiver, SentSpan, receiver
 
 CALLER = "00f067aa0ba902b7"
 SERVER, CLIENT, CONSUMER = 2, 3, 5
@@ -28,32 +25,13 @@ def named(spans: list[SentSpan], name: str) -> SentSpan:
     return found
 
 
-@pytest.fixture
-def broker() -> Iterator[dict[str, str]]:
-    """The settings of a service that sends its events to a broker."""
-    server, topic = SERVERS["redis"], f"test_{uuid4().hex}"
-    require_server(server.url, "traces over a broker were not tested")
-    yield {"broker_url": server.url, "broker_topic": topic}
-    asyncio.run(server.forget(topic))
-
-
-@ON_SQLITE
-@pytest.mark.integration
-def test_a_trace_goes_on_behind_a_broker(start: Start, collector: Receiver, broker: dict[str, str]) -> None:
-    visitor = Visitor(start(traces_url=collector.url, **broker), collector, collector)
-    start("worker", traces_url=collector.url, **broker)
-    visitor.post("/mishaps/Announce")
-    spans = visitor.spans("Announce", "TakeAnnouncementHandler")
-    assert named(spans, "TakeAnnouncementHandler").parent_id == named(spans, "Announce").span_id
-
-
 @pytest.mark.parametrize("relay", ["service", "worker"])
 def test_one_trace_from_the_request_to_the_reaction(
     start: Start, collector: Receiver, sentry: Receiver, relay: str
 ) -> None:
     settings = {"traces_url": collector.url, "service_name": "shop", "release": "abc123"}
     service = start(**settings, relay_in_service=relay == "service")
-    visitor = Visitor(service, collector, sentry)
+    visitor = WatchedVisitor(service, collector, sentry)
     answer = visitor.post(f"/api/users?q={SECRET}", json=new_user(password=SECRET * 3))
     assert answer.status_code == 201
     if relay == "worker":
@@ -79,7 +57,7 @@ def test_one_trace_from_the_request_to_the_reaction(
 
 @ON_SQLITE
 def test_a_worker_goes_on_with_the_trace_in_its_log(start: Start, collector: Receiver) -> None:
-    visitor = Visitor(start(traces_url=collector.url, relay_in_service="false"), collector, collector)
+    visitor = WatchedVisitor(start(traces_url=collector.url, relay_in_service="false"), collector, collector)
     visitor.post("/mishaps/Announce")
     worker = start("worker", traces_url=collector.url)
     (line,) = until(lambda: worker.lines("announcement_refused"), worker.said)
@@ -88,7 +66,7 @@ def test_a_worker_goes_on_with_the_trace_in_its_log(start: Start, collector: Rec
     assert worker.ends() == 0
 
 
-def test_bugs_are_marked_and_nothing_secret_is_sent(visitor: Visitor) -> None:
+def test_bugs_are_marked_and_nothing_secret_is_sent(visitor: WatchedVisitor) -> None:
     assert visitor.post("/mishaps/Divide").status_code == 500
     assert visitor.post("/mishaps/Refuse").status_code == 409
 
@@ -100,7 +78,7 @@ def test_bugs_are_marked_and_nothing_secret_is_sent(visitor: Visitor) -> None:
     assert SECRET not in str(visitor.collector)
 
 
-def test_lines_of_the_log_name_their_trace(visitor: Visitor) -> None:
+def test_lines_of_the_log_name_their_trace(visitor: WatchedVisitor) -> None:
     for name in ("Divide", "Refuse", "Announce"):
         visitor.post(f"/mishaps/{name}")
 
@@ -118,12 +96,12 @@ def test_lines_of_the_log_name_their_trace(visitor: Visitor) -> None:
     }
 
 
-def test_so_do_those_of_a_bug_outside_of_any_operation(visitor: Visitor) -> None:
+def test_so_do_those_of_a_bug_outside_of_any_operation(visitor: WatchedVisitor) -> None:
     visitor.post("/mishaps/fall")
     assert visitor.lines("request_failed")[0]["span_id"] == named(visitor.spans(), "POST /mishaps/fall").span_id
 
 
-def test_who_asks_all_day_long_is_not_traced(visitor: Visitor) -> None:
+def test_who_asks_all_day_long_is_not_traced(visitor: WatchedVisitor) -> None:
     for path in ("/health/live", "/health/ready", "/metrics"):
         assert visitor.service.client.get(path).status_code == 200
     visitor.post("/mishaps/Refuse")
@@ -134,7 +112,7 @@ def test_who_asks_all_day_long_is_not_traced(visitor: Visitor) -> None:
 @ON_SQLITE
 def test_without_a_collector_there_are_no_spans_and_no_ids(start: Start, sentry: Receiver) -> None:
     service = start()
-    Visitor(service, sentry, sentry).post("/mishaps/Refuse")
+    WatchedVisitor(service, sentry, sentry).post("/mishaps/Refuse")
     (line,) = service.lines("operation_refused")
     assert "trace_id" not in line
 
@@ -143,7 +121,7 @@ def test_without_a_collector_there_are_no_spans_and_no_ids(start: Start, sentry:
 def test_only_so_much_is_traced(start: Start, collector: Receiver) -> None:
     service = start(traces_url=collector.url, traces_ratio=0, otel_exporter_otlp_headers="x-api-key=k1")
     assert service.client.post("/mishaps/Refuse").status_code == 409
-    visitor = Visitor(service, collector, collector)
+    visitor = WatchedVisitor(service, collector, collector)
     visitor.post("/mishaps/Divide")
     visitor.spans("Divide")
     assert {span.trace_id for span in collector.spans()} == {visitor.id}, "What others trace goes on here."

@@ -3,8 +3,7 @@
 import gzip
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
@@ -13,9 +12,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.processes import PATIENCE_SECONDS
-
-POLL_SECONDS = 0.02
+from tests.telemetry.processes import POLL_SECONDS
 
 
 @dataclass(frozen=True)
@@ -89,15 +86,6 @@ def receiver(*, silent: bool = False, status: int = 200) -> Iterator[Receiver]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def until(found: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
-    """Wait for something to be found, and return it; a test that waits in vain shows the other."""
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while not (it := found()):
-        assert time.monotonic() < ends, otherwise()
-        time.sleep(POLL_SECONDS)
-    return it
 
 
 def _spans_in(body: bytes) -> Iterator[SentSpan]:
