@@ -72,7 +72,7 @@ MUTATIONS = {
         ),
         (
             "authorize: the override is audited",
-            "Authorize.step.require_permission",
+            "_note_override",
             "audit_log.info",
             "lambda *_, **__: None",
         ),

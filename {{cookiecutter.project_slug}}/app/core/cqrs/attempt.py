@@ -13,7 +13,7 @@ from app.core.cqrs.events import EventRecord, RaisedEvent
 from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
 from app.core.cqrs.operation import Operation, current, here, running
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.ports import Resolver, UnitOfWork
+from app.core.cqrs.ports import Resolver, Scope, UnitOfWork
 
 LONGEST_INVALIDATION_SECONDS = 5.0
 """How long a command waits for a cache that hangs; the invalidation then continues in the background."""
@@ -79,21 +79,14 @@ def attempt(plan: Plan, proceed: Step) -> Step:
         return proceed
 
     scope = plan.ports.scope if plan.is_class else None
-    nested, is_query, opens_unit, get_current = plan.nested, plan.kind is Kind.QUERY, plan.opens_unit, current.get
+    nested, get_current = plan.nested, current.get
 
     async def in_attempt(message: Any) -> Any:
         operation = get_current()
         assert operation is not None, "a pipeline only runs inside an operation"
         outer = attempt_of(operation) if nested else None
-        if outer is not None and may_join(outer):
-            outer.join(plan.message_type.__name__)
-            async with outer.unit.reading() if is_query and outer.unit else nullcontext():
-                if scope is None or outer.resolver is not None:
-                    return await proceed(message)
-                try:
-                    return await _in_scope(scope(), outer, proceed, message, plan)
-                finally:
-                    outer.resolver = None
+        if outer is not None and _may_join(plan, scope, outer):
+            return await _joining(plan, scope, outer, proceed, message)
         own = operation._attempt = Attempt()
         try:
             answer = await (proceed(message) if scope is None else _in_scope(scope(), own, proceed, message, plan))
@@ -105,10 +98,23 @@ def attempt(plan: Plan, proceed: Step) -> Step:
                 error.is_final = True  # type: ignore[attr-defined]  # a retry could do the work twice
             raise
 
-    def may_join(outer: Attempt) -> bool:
-        return outer.unit is not None or ((outer.resolver is not None or scope is None) and not opens_unit)
-
     return in_attempt
+
+
+def _may_join(plan: Plan, scope: Scope | None, outer: Attempt) -> bool:
+    return outer.unit is not None or ((outer.resolver is not None or scope is None) and not plan.opens_unit)
+
+
+async def _joining(plan: Plan, scope: Scope | None, outer: Attempt, proceed: Step, message: Any) -> Any:
+    """Run the rest of the pipeline in the attempt of the outer operation."""
+    outer.join(plan.message_type.__name__)
+    async with outer.unit.reading() if plan.kind is Kind.QUERY and outer.unit else nullcontext():
+        if scope is None or outer.resolver is not None:
+            return await proceed(message)
+        try:
+            return await _in_scope(scope(), outer, proceed, message, plan)
+        finally:
+            outer.resolver = None
 
 
 async def _in_scope(

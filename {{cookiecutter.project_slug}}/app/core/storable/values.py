@@ -38,9 +38,12 @@ def difference(told: Any, kept: Any, where: str = "") -> str | None:
         return _between_dicts(told, kept, where)
     if isinstance(kept, (set, frozenset)):
         return _between_members(told, kept, where)
-    names = _names(kind)
-    if names is None:
-        return None if told is kept or _equal(told, kept) else where
+    if (names := _names(kind)) is not None:
+        return _between_fields(told, kept, names, where)
+    return None if told is kept or _equal(told, kept) else where
+
+
+def _between_fields(told: Any, kept: Any, names: tuple[str, ...], where: str) -> str | None:
     for name in names:
         one, other = getattr(told, name, None), getattr(kept, name, None)
         if one.__class__ is other.__class__ and other.__class__ in PLAIN and _equal(one, other):

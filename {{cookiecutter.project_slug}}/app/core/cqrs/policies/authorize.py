@@ -68,13 +68,7 @@ class Authorize(Policy):
             if missing:
                 if not (self.allow_admin_override and grants.is_admin):
                     raise AuthorizationError("You may not do this.", details={"missing_permissions": missing})
-                audit_log.info(
-                    "admin_override",
-                    message_name=name_of(message),
-                    user_id=str(user_id),
-                    operation_id=message.metadata.operation_id,
-                    permissions=missing,
-                )
+                _note_override(message, missing)
             return await proceed(message)
 
         return require_permission
@@ -104,6 +98,16 @@ def authentication(plan: Plan, proceed: Step) -> Step:
         return proceed(message)
 
     return require_caller
+
+
+def _note_override(message: Any, missing: list[str]) -> None:
+    audit_log.info(
+        "admin_override",
+        message_name=name_of(message),
+        user_id=str(message.metadata.user_id),
+        operation_id=message.metadata.operation_id,
+        permissions=missing,
+    )
 
 
 def _grants_around(operation: Operation, user_id: Any) -> Grants | None:
