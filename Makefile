@@ -46,8 +46,9 @@ test: check ## Everything: these checks, the service's own, then what is baked
 	@$(MAKE) --no-print-directory service GOALS='lint types imports'
 	@$(MAKE) --no-print-directory service GOALS=test ARGS="$(ON_SERVERS) $(REPORT)" \
 		$(if $(REQUIRE_SERVICES),WORKERS=5)
-	@$(MAKE) --no-print-directory proofs ARGS="--junitxml='$(CACHE)/proofs.xml'" $(if $(REQUIRE_SERVICES),WORKERS=5)
-	@$(MAKE) --no-print-directory coverage
+	@$(MAKE) --no-print-directory proofs $(if $(REQUIRE_SERVICES),WORKERS=5) \
+		ARGS="--junitxml='$(CACHE)/proofs.xml' $(patsubst %,--ignore=%,$(filter ../proofs/%,$(COVERING)))"
+	@$(MAKE) --no-print-directory coverage ARGS="--junitxml='$(CACHE)/covered.xml'"
 	@$(MAKE) --no-print-directory template
 
 check: .venv/tools ## Lint and types of the template's own Python
@@ -63,7 +64,7 @@ proofs: .venv/tools ## What a service's owner need not run: the template's own t
 	@$(PROVE) $(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS) '../$(WHICH)'
 
 coverage: .venv/tools ## How much of the bus its tests and proofs reach
-	@$(PROVE) $(PYTEST) -n $(WORKERS) --dist worksteal --cov --cov-config=pyproject.toml --cov-report= $(COVERING)
+	@$(PROVE) $(PYTEST) -n $(WORKERS) --dist worksteal --cov --cov-config=pyproject.toml --cov-report= $(ARGS) $(COVERING)
 	@$(PROVE) -m coverage report --include='app/core/cqrs/*' --fail-under=98
 
 mutation: .venv/tools ## Break each policy on purpose: a test must notice; ONLY=words of its name

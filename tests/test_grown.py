@@ -19,7 +19,7 @@ from tests.support import MOST, BakedProject, run
 
 SELECTED = "-m 'not integration'"
 STATUSES = {"READ_COMMITTED", "REPEATABLE_READ"}
-IN_PLACE = [ROOT / ".cache" / name for name in ("report.xml", "proofs.xml")]
+IN_PLACE = [ROOT / ".cache" / name for name in ("report.xml", "proofs.xml", "covered.xml")]
 """What `make test` says of the service's tests that it has run in place, and of the proofs."""
 ERRORS = """
 import json
