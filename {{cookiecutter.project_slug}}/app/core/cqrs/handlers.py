@@ -69,10 +69,13 @@ class Handler(Injected):
         Raises:
             ConfigurationError: if the handler is not running.
         """
-        operation = _get_current()
-        if operation is None or operation._bus is None:
+        try:
+            bus = _get_current()._bus  # type: ignore[union-attr]
+        except AttributeError:  # there is no operation
+            bus = None
+        if bus is None:
             raise ConfigurationError(f"{type(self).__name__}.bus is only available while the handler runs.")
-        return operation._bus  # type: ignore[no-any-return]
+        return bus  # type: ignore[no-any-return]
 
     @classmethod
     def handled_types(cls) -> tuple[Any, ...]:
