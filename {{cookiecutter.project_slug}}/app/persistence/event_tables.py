@@ -11,7 +11,11 @@ WAITING = text("published_at IS NULL")
 
 
 def _event() -> tuple[Column[Any] | Index, ...]:
-    """The columns of an event. `published_at` is when it was handed out; partial indexes find events that were not."""
+    """The columns of an event.
+
+    `published_at` is when fan-out inserted its rows into `reactions`, or when that was skipped: for an event that an
+    operator discarded, or an unreadable message. Its handlers may not have run yet. NULL: fan-out is pending.
+    """
     return (
         Column("id", Uuid, primary_key=True),
         Column("aggregate_type", Text),
@@ -44,7 +48,11 @@ received_events = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Index(None, "source", "aggregate_type", "aggregate_id", "version"),
 )
-"""Events of other services. `previous` is the version of the aggregate's previous public event."""
+"""Events of other services.
+
+`previous` is the version of the aggregate's previous public event, as the sender states it: fan-out waits for that
+event for a limited time. NULL: there is none, or the sender did not state it. `received_at` is the time of arrival.
+"""
 
 reactions = Table(
     "reactions",
@@ -63,7 +71,10 @@ reactions = Table(
     Index(None, "handler", "due_at"),
     Index(None, "source", "aggregate_type", "aggregate_id", "handler", "version"),
 )
-"""An event that waits for a handler; the row is deleted when the handler has processed the event.
+"""One row per event and handler, for handlers that run after the commit.
+
+A row is deleted when the handler has processed the event, or when an operator discards it. There is no foreign key,
+because the event is in either `event_log` or `received_events`.
 
 `source` is empty for events of this service. `due_at` is when the event may be claimed; for a claimed event, the end of
 the lease. NULL means that it is a dead letter, or waits behind an earlier event of its aggregate.

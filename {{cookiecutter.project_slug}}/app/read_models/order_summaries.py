@@ -32,7 +32,10 @@ class OrderSummaryView(View):
 
 
 def fold_summary(row: Row, event: OrderEvent) -> Row:
-    """The row of an order after an event."""
+    """Fold an event into the row of an order, which is empty before `OrderPlaced`, and return the new row.
+
+    An event that changes no column here returns the row as it is. After a change of this fold, rebuild the read model.
+    """
     match event:
         case OrderPlaced():
             return {
@@ -52,14 +55,20 @@ def fold_summary(row: Row, event: OrderEvent) -> Row:
 
 
 PROJECTION = Projection("order_summaries", "Order", OrderEvent, order_summaries, fold_summary, in_transaction=True)
-"""In the transaction: users look for an order in the list right after a change."""
+"""Projected in the command's transaction, because users look for an order in the list right after a change.
+
+`app.persistence.projections` discovers it in this module; nothing imports it.
+"""
 
 SELECT_SUMMARIES = select(*(order_summaries.c[name] for name in OrderSummaryView.model_fields))
 NEWEST_FIRST = (order_summaries.c.order_time.desc(), order_summaries.c.order_id.desc())
 
 
 def filter_problems(customer_phone: str | None, status: str | None) -> dict[str, str]:
-    """Field -> its problem."""
+    """The invalid filters: field -> what is wrong with its value; empty if all are valid.
+
+    Spaces around the number are allowed: in a query string, a plain + becomes a space.
+    """
     return only_problems(
         {
             "customer_phone": None if customer_phone is None else phone_problem(customer_phone.strip(" ")),
@@ -71,7 +80,7 @@ def filter_problems(customer_phone: str | None, status: str | None) -> dict[str,
 def filtered(
     wanted: Select[*tuple[Any, ...]], customer_phone: str | None, status: str | None
 ) -> Select[*tuple[Any, ...]]:
-    """Restrict a selection of summaries to a phone number, however it is written, and to a status."""
+    """Restrict a query on `order_summaries` to a phone number, compared by its digits alone, and to a status."""
     if customer_phone is not None:
         wanted = wanted.where(order_summaries.c.phone_digits == phone_digits(customer_phone))
     if status is not None:
@@ -80,12 +89,12 @@ def filtered(
 
 
 def position_of(order: OrderSummaryView) -> tuple[str, str]:
-    """The sort keys of an order, for a cursor."""
+    """The values of the `NEWEST_FIRST` columns of an order, as a cursor stores them."""
     return order.order_time.isoformat(), str(order.order_id)
 
 
 def older_than(position: Sequence[str]) -> ColumnElement[bool]:
-    """A condition for the orders after a position in the list."""
+    """A condition for the orders that follow a position in `NEWEST_FIRST`: these are older."""
     time, order_id = order_summaries.c.order_time, order_summaries.c.order_id
     at = literal(datetime.fromisoformat(position[0]), time.type), literal(UUID(position[1]), order_id.type)
     return tuple_(time, order_id) < tuple_(*at)

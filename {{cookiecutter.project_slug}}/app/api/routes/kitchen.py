@@ -1,4 +1,4 @@
-"""Endpoints of the kitchen. The docstring of a handler is the description of its endpoint in the API."""
+"""Endpoints of the kitchen. The docstring of the command or query handler describes each of them in the API."""
 
 from inspect import getdoc
 from typing import Annotated

@@ -1,4 +1,8 @@
-"""Endpoints of orders. The docstring of a handler is the description of its endpoint in the API."""
+"""Endpoints of orders. The docstring of the command or query handler describes each of them in the API.
+
+Authorization and rules are in those handlers. `**body.model_dump()` needs the field names of the command. The status
+comes from the result (`answer`): `status_code` and `response_model` only document it.
+"""
 
 from inspect import getdoc
 from typing import Annotated
@@ -49,7 +53,7 @@ class OrderToPlace(Body):
 
 
 class CookingStart(Body):
-    """The cook, and the estimated cooking time."""
+    """The cook, as free text, and the estimated cooking time in minutes."""
 
     kitchen_staff_id: Text
     estimated_cooking_time_minutes: int

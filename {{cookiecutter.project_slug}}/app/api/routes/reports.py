@@ -1,4 +1,4 @@
-"""Endpoints of reports. The docstring of a handler is the description of its endpoint in the API."""
+"""Endpoints of reports. The docstring of the command or query handler describes each of them in the API."""
 
 import datetime
 from inspect import getdoc

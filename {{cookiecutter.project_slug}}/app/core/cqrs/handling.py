@@ -12,7 +12,7 @@ from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.results import HIT_BY_HOOK, NOT_CACHED, SUCCEEDED, OperationResult, as_result, returned_error
 
 HOOKS = {"_get_affected_entities": "affected_entities", "_get_pagination_info": "pagination"}
-"""Hook -> the part of a result that it tells."""
+"""Hook -> the part of the result that it fills in. `plan.HOOKS_ON_RESULTS` lists the same hooks."""
 
 logger = structlog.get_logger(__name__)
 
@@ -20,7 +20,8 @@ logger = structlog.get_logger(__name__)
 def handling(plan: Plan) -> Step:
     """Call the handler and its hooks.
 
-    For commands and queries, an instance with neither hooks nor policies is called directly.
+    For commands and queries, an instance without policies or overridden hooks is called directly. The caching hooks
+    run without a savepoint: an error in them is an error of the handler.
     """
     if plan.kind is Kind.EVENT:
         return _reacting(plan)
@@ -37,7 +38,7 @@ def handling(plan: Plan) -> Step:
                 return as_result(found, result_type, message).with_outcome(cache_info=HIT_BY_HOOK)
             result = as_result(await handler._handle(message), result_type, message)
             if result._outcome is not SUCCEEDED and result.is_failure:
-                raise returned_error(result)  # so that the steps around the handler treat both alike
+                raise returned_error(result)  # so that outer steps treat a returned failure like a raised one
             for hook, part in hooks:
                 result = await _told_by(getattr(handler, hook), message, result, part)
             if caches_itself:
@@ -59,7 +60,7 @@ def _reacting(plan: Plan) -> Step:
             return
         except STANDING_FOR_OTHERS as error:
             one = as_one(error)
-        raise one  # as above
+        raise one  # outside of the except clause, as in `handle`
 
     return react
 
@@ -75,10 +76,10 @@ async def _built(plan: Plan) -> Any:
 
 
 async def _told_by(hook: Any, message: Any, result: OperationResult[Any], part: str) -> OperationResult[Any]:
-    """Add the answer of a hook to a result. A failing hook neither fails the operation nor undoes its work.
+    """Add a hook's return value to a result. If the hook fails, that is logged, and the handler's work is kept.
 
-    In a transaction the hook runs inside a savepoint. A failure before the savepoint exists, such as that of a pending
-    write that is flushed for it, is a failure of the handler.
+    In a transaction the hook runs inside a savepoint. A failure while the savepoint is created, such as one of
+    flushing pending writes, is a failure of the handler.
     """
     own, is_hook = attempt_of(here()), False
     try:

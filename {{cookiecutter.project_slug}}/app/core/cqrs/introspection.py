@@ -1,4 +1,4 @@
-"""What a bus tells about its handlers: as classes, as numbers, and as plain data."""
+"""Introspection of a bus: its handler classes, their number, and a description that can be dumped as JSON."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,10 @@ PLURALS = {Kind.COMMAND: "commands", Kind.QUERY: "queries", Kind.EVENT: "events"
 
 
 class Introspection:
-    """The handlers and middleware of a bus, and their description."""
+    """Base class of the bus's registry: it holds the registered handlers and middleware, which `Registry` fills.
+
+    `_answering` has the one handler of each command or query, `_reacting` all event handlers.
+    """
 
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
@@ -24,7 +27,7 @@ class Introspection:
         self._middlewares = Middlewares()
 
     def get_registered_handlers(self) -> dict[str, dict[type, Any]]:
-        """The handler class by message type, for `commands` and `queries`; for `events`, a list of classes."""
+        """Message type -> handler class under `commands` and `queries`; event type -> list of them under `events`."""
         found: dict[str, dict[type, Any]] = {"commands": {}, "queries": {}, "events": {}}
         for message_type, plan in self._answering.items():
             found[PLURALS[plan.kind]][message_type] = plan.handler_type
@@ -33,14 +36,21 @@ class Introspection:
         return found
 
     def get_handler_count(self) -> dict[str, int]:
-        """The number of handlers: `commands`, `queries`, `events` and `total`."""
+        """The number of registrations by kind, and their `total`; a class counts once for each registered message."""
         counts = dict.fromkeys(PLURALS.values(), 0)
         for plan in (*self._answering.values(), *self._reacting):
             counts[PLURALS[plan.kind]] += 1
         return {**counts, "total": sum(counts.values())}
 
     def describe(self) -> dict[str, Any]:
-        """The whole bus as plain data: per message its handler, policies and steps; per event its reactions."""
+        """Describe the bus as JSON data: the pipeline of each command and query, and the handlers of each event.
+
+        Keys are class names; a second command or query of the same name has its module in front. Pipelines are compiled
+        for this, with the middleware.
+
+        Raises:
+            PolicyError: if a behaviour must be built by the scope, and the bus has not started.
+        """
         found: dict[str, dict[str, Any]] = {"commands": {}, "queries": {}, "events": {}}
         for message_type, plan in self._answering.items():
             described, name = found[PLURALS[plan.kind]], message_type.__name__
@@ -61,5 +71,5 @@ class Introspection:
 
 
 def _plain(policy: Any) -> Any:
-    """The fields of a policy as plain data, with the names of classes and functions."""
+    """The fields of a policy as JSON data; classes and functions are replaced by their names."""
     return to_jsonable_python(policy, fallback=lambda value: getattr(value, "__qualname__", repr(value)))

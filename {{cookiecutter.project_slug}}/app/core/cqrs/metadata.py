@@ -8,7 +8,10 @@ from app.core.ids import random_id
 
 @dataclass(slots=True)
 class OperationMetadata:
-    """Context of a message beside its fields: it goes into logs, spans, the audit trail and stored events."""
+    """Context of a message beside its fields, for logs, traces, the audit trail and idempotency.
+
+    `stored_event.TRAVELLING` lists the fields that are stored with events: all but timestamp and idempotency key.
+    """
 
     operation_id: str = field(default_factory=random_id)
     timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -19,11 +22,14 @@ class OperationMetadata:
     """The id of the operation that sent this message."""
     idempotency_key: str | None = None
     source: str | None = None
-    """The origin of the message, such as http, websocket, worker, cli or test."""
+    """The origin: http, websocket, cli or test; for an event of another service, the name of that service."""
     version: int = 1
-    """The version of the message's schema."""
+    """For your own use: the bus does not read it. The schema version of an event is its own `event_version`."""
     depth: int = 0
-    """The number of after-commit reactions in the chain that led here: 0 for an external request."""
+    """How many after-commit reactions led to this message, to detect endless loops; 0 for an external request.
+
+    `caused` keeps it. It grows when an event is passed to a reaction.
+    """
     traceparent: str | None = None
     """The trace of the operation (W3C "Trace Context"); stored with events, so that reactions continue the trace."""
 

@@ -10,16 +10,25 @@ from app.persistence.engine.pooler import STATEMENT_MODE, pooled, torn
 from app.persistence.tables import metadata
 
 TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
-"""Serialisation failure, deadlock, lock timeout, too many connections."""
+"""Serialisation failure, deadlock, lock not available (a lock time-out or NOWAIT), too many connections."""
 
 NEEDS_TRANSACTION = "25P01"
+"""SQLSTATE of an operation that is allowed only in a transaction, such as opening a server-side cursor."""
+
 
 LOST = frozenset({"57P01", "57P02", "57P03", "25P03"})
-"""The server is shutting down or starting, or it ended an idle transaction. 08xxx counts as lost, too."""
+"""Admin shutdown, crash shutdown, server not accepting connections, idle-transaction time-out.
+
+Apart from the refusals by a pooler, SQLSTATEs of class 08, connection exceptions, are treated as lost, too.
+"""
 
 
 def classify(error: BaseException) -> CQRSError | None:
-    """Translate an error of PostgreSQL by its SQLSTATE, which is more precise than the driver's classes."""
+    """Translate an error of PostgreSQL by its SQLSTATE, which is more precise than SQLAlchemy's classes.
+
+    The order of the checks matters: the two refusals by a pooler also have SQLSTATEs of class 08. If the connection
+    was lost, `errors.translate_errors` reports that instead, except where this returns a ConfigurationError.
+    """
     state = str(getattr(error, "sqlstate", None) or "")
     if state in TRANSIENT:
         return TransientError("The service is busy, try again in a moment.")
@@ -46,7 +55,7 @@ def classify(error: BaseException) -> CQRSError | None:
 
 
 def _violated(error: Any) -> tuple[str, list[str]]:
-    """The table and columns of the constraint that asyncpg's error names."""
+    """The table and columns of the violated unique constraint or index; no columns if the metadata lacks it."""
     table = metadata.tables.get(error.table_name or "")
     for unique in () if table is None else (*table.constraints, *table.indexes):
         if isinstance(unique, (PrimaryKeyConstraint, UniqueConstraint, Index)) and unique.name == error.constraint_name:

@@ -1,4 +1,4 @@
-"""Wakes relays in other processes after a commit, by PostgreSQL's NOTIFY. Without it, relays only poll."""
+"""Wakes relays of other processes after a commit, by PostgreSQL's NOTIFY. Otherwise they wait for the next poll."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,13 +17,14 @@ logger = structlog.get_logger(__name__)
 CHANNEL = "event_log"
 RECONNECT_SECONDS = 1.0
 PAUSE_SECONDS = 0.1
-"""Pause between two NOTIFYs, each of which takes half as long as a write."""
+"""Minimum time between two NOTIFYs of one process: each costs half as much as a write, so they are coalesced."""
 
 
 class Bell:
     """Notifies the relays of other processes that events were committed.
 
-    One coalesced NOTIFY is sent after many commits: inside their transactions, NOTIFY would serialise the commits.
+    The `Delivery` of a process without a relay; a process with one wakes only its own. One NOTIFY is sent after many
+    commits: inside each transaction, it would serialise the commits.
     """
 
     def __init__(self, database: Database) -> None:
@@ -57,7 +58,7 @@ class Bell:
 async def listening(database: Database, wake: Callable[[], None]) -> AsyncIterator[None]:
     """Call `wake` at each NOTIFY, for as long as the context is open.
 
-    Behind a pooler there is no LISTEN: it would stay on a connection that the pooler gives to other clients.
+    Behind a transaction pooler it does nothing: LISTEN would stay on a server connection that other clients get next.
     """
     if database.is_pooled:
         logger.info("listening_left_out", reason="DATABASE_POOLER is set: the relay polls every RELAY_POLL_SECONDS.")

@@ -4,7 +4,8 @@ Events are not committed in the order of their ids, so no id marks how far the l
 are committed in the order of versions, and each row stores its last. So an event is missing if its row is older:
 
 1. The log is read aggregate by aggregate, in batches.
-2. Events committed meanwhile are missing, and folded in rounds, for as long as each round halves their number.
+2. Events committed meanwhile are folded in rounds, until less than a batch is missing, or a round did not halve the
+   number of missing events.
 3. In one transaction live updates are locked out, the rest is folded, and the shadow tables are copied over the live
    ones. Readers still see the old content meanwhile.
 
@@ -132,14 +133,14 @@ class Rebuilding:
                 await session.execute(insert(table).from_select(list(shadow.c.keys()), select(shadow)))
 
     async def _fold_rest(self, session: AsyncSession) -> None:
-        """Fold the missing events. Live updates for later events continue from the new rows after the lock."""
+        """Fold the missing events, page by page. Live updates that wait for the lock continue from the new rows."""
         at: Place | None = None
         while True:
             rows = (await session.execute(self._missing.where(behind(at)).limit(BATCH))).all()
             await self._fold(session, rows)
             if len(rows) < BATCH:
                 break
-            at = (rows[-1].aggregate_id, rows[-1].version)  # aggregates without a first event stay missing
+            at = (rows[-1].aggregate_id, rows[-1].version)  # move on: events that cannot be folded stay missing
 
     async def _count_missing(self) -> int:
         async with self._writing() as session:

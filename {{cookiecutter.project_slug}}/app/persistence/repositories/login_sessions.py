@@ -17,7 +17,7 @@ from app.persistence.access import access_tag
 from app.persistence.tables import login_sessions, refresh_tokens, users
 
 LONGEST_TOKEN = 200
-"""In characters: longer than the tokens issued here, and short enough to be processed safely."""
+"""In characters. The commands that take a refresh token refuse longer input; the tokens issued here are shorter."""
 
 
 class LoginSessions:
@@ -74,7 +74,7 @@ class LoginSessions:
         return found.user_id, found.session_id, successor
 
     async def _is_repetition(self, used_at: datetime, successor: str, now: datetime) -> bool:
-        """Whether the reuse of a token may be a client's repetition. After the grace time, the answer has arrived."""
+        """Whether this reuse may be a client's retry: in the grace period, and the successor exists and is unused."""
         if now - used_at >= timedelta(seconds=self._settings.refresh_token_grace_seconds):
             return False
         is_waiting = select(refresh_tokens.c.digest).where(
@@ -93,7 +93,11 @@ class LoginSessions:
         await self._end(user_id, *(() if but is None else (login_sessions.c.id != but,)))
 
     async def _end(self, user_id: UUID, *conditions: ColumnElement[bool]) -> None:
-        """End these sessions of a user, and with them their access tokens."""
+        """Revoke those sessions of a user that meet the conditions and are not revoked yet.
+
+        After the commit, cached checks of their access tokens are invalidated; processes that share no cache may accept
+        the tokens for up to `access.SECONDS_KEPT`.
+        """
         open_ones = login_sessions.c.user_id == user_id, login_sessions.c.revoked_at.is_(None)
         ended = update(login_sessions).where(*open_ones, *conditions)
         await self._session.execute(ended.values(revoked_at=self._clock.now()))
@@ -115,7 +119,7 @@ def _digest(token: str) -> bytes:
 
 
 def _token_with_session(digest: bytes) -> Select[*tuple[Any, ...]]:
-    """Select a token with a lock: of two concurrent uses, the second one sees that the token was used."""
+    """Select a token and its session, and lock both rows: a concurrent use waits, then sees that it was used."""
     return (
         select(refresh_tokens.c.used_at, refresh_tokens.c.session_id, *_OF_SESSION)
         .join(login_sessions, login_sessions.c.id == refresh_tokens.c.session_id)
