@@ -496,14 +496,14 @@ MUTATIONS = {
         (
             "names: command",
             "_claim",
-            "command.command_name",
+            "message.command_name",
             "former",
         ),
         (
             "names: former",
             "_claim",
-            "Claim(caller, command.command_name, metadata.idempotency_key, canonical_json(message), former)",
-            "Claim(caller, command.command_name, metadata.idempotency_key, canonical_json(message))",
+            "Claim(caller, message.command_name, metadata.idempotency_key, canonical_json(message), former)",
+            "Claim(caller, message.command_name, metadata.idempotency_key, canonical_json(message))",
         ),
         (
             "names: query",

@@ -12,7 +12,6 @@ from sqlalchemy import select, update
 from app.composition.container import RunningService, running_service
 from app.core.cqrs import (
     AggregateRoot,
-    BaseCommandHandler,
     ConfigurationError,
     CQRSBus,
     DomainEvent,
@@ -208,13 +207,6 @@ class Count(ICommand[int]):
 
     id: str
     kind: type[Counter]
-
-
-class CountHandler(BaseCommandHandler[Count, int]):
-    """Count."""
-
-    async def _handle(self, command: Count) -> int:
-        raise NotImplementedError
 
 
 async def test_a_stream_goes_on_after_its_class_was_renamed(service: RunningService) -> None:

@@ -10,6 +10,7 @@ from typing_extensions import Format, get_annotations
 
 from app.core.cqrs import BaseCommandHandler, BaseEventHandler, BaseQueryHandler, DomainEvent, ICommand, IQuery
 from app.core.cqrs.plan import declarations_of
+from app.core.generics import path_of
 
 HANDLERS = (BaseCommandHandler, BaseQueryHandler, BaseEventHandler)
 MESSAGES = (ICommand, IQuery, DomainEvent)
@@ -63,8 +64,3 @@ def is_message(cls: type[Any]) -> bool:
     """Whether this is the class of a command or query, and no base of such classes."""
     is_base = ABC in cls.__bases__ or isabstract(cls) or (not is_dataclass(cls) and bool(cls.__subclasses__()))
     return not is_base and issubclass(cls, (ICommand, IQuery))
-
-
-def path_of(cls: type) -> str:
-    """The full name of a class, as messages show it."""
-    return f"{cls.__module__}.{cls.__qualname__}"

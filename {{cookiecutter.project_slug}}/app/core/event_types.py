@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from app.core.cqrs.errors import ConfigurationError, CQRSError
 from app.core.cqrs.messages import DomainEvent
 from app.core.event_payloads import adapters, payload_of
+from app.core.generics import path_of
 from app.core.storable.types import losses
 from app.core.storable.values import blamed, difference
 
@@ -48,14 +49,14 @@ class EventTypes:
             source = event_class.event_source and normal_source(event_class.event_source)
             if source == service:
                 raise ConfigurationError(
-                    f"{_name(event_class)} has this service as its event_source, {service}: leave event_source out, "
+                    f"{path_of(event_class)} has this service as its event_source, {service}: leave event_source out, "
                     "because events of its own come from its log."
                 )
             known = self._classes.setdefault((source, event_class.event_type), event_class)
             if known is not event_class:
                 of_whom = "" if source is None else f" of {source}"
                 raise ConfigurationError(
-                    f"{_name(known)} and {_name(event_class)} have the same event_type{of_whom}, "
+                    f"{path_of(known)} and {path_of(event_class)} have the same event_type{of_whom}, "
                     f"{event_class.event_type}: give one of them another, because stored events are found by it."
                 )
 
@@ -112,7 +113,7 @@ class EventTypes:
             event: DomainEvent = adapter.validate_python({**stored, **own}, by_alias=True, by_name=True)
         except Exception as error:
             raise UnreadableEventError(
-                f"{_name(event_class)} cannot read an event of version {version}, because of {_culprit(error)}: give "
+                f"{path_of(event_class)} cannot read an event of version {version}, because of {_culprit(error)}: give "
                 "new fields a default, or count event_version up and write upcast()."
             ) from error
         return event
@@ -123,10 +124,6 @@ def _culprit(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return blamed(error).removeprefix(".")
     return f"{type(error).__name__} in upcast()"
-
-
-def _name(event_class: type[DomainEvent]) -> str:
-    return f"{event_class.__module__}.{event_class.__qualname__}"
 
 
 def check_events(classes: Iterable[type[DomainEvent]]) -> None:

@@ -81,3 +81,8 @@ def _hints(cls: type) -> dict[str, Any]:
 def shown(annotation: Any) -> str:
     """A type as it is written in code, for error messages."""
     return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
+
+
+def path_of(cls: type) -> str:
+    """The full name of a class, with its module."""
+    return f"{cls.__module__}.{cls.__qualname__}"

@@ -11,7 +11,7 @@ from app.core.cqrs.background import tell_of
 from app.core.cqrs.errors import ConfigurationError
 from app.core.cqrs.events import EventRecord, RaisedEvent
 from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
-from app.core.cqrs.operation import Operation, current, here, running
+from app.core.cqrs.operation import Operation, here, running
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.ports import Resolver, Scope, UnitOfWork
 
@@ -79,11 +79,10 @@ def attempt(plan: Plan, proceed: Step) -> Step:
         return proceed
 
     scope = plan.ports.scope if plan.is_class else None
-    nested, get_current = plan.nested, current.get
+    nested = plan.nested
 
     async def in_attempt(message: Any) -> Any:
-        operation = get_current()
-        assert operation is not None, "a pipeline only runs inside an operation"
+        operation = here()
         outer = attempt_of(operation) if nested else None
         if outer is not None and _may_join(plan, scope, outer):
             return await _joining(plan, scope, outer, proceed, message)

@@ -10,7 +10,7 @@ from app.core.cqrs.events import AggregateRoot
 from app.core.cqrs.plan import Kind, Plan
 from app.core.cqrs.policies.cached_query import CachedQuery
 from app.core.cqrs.policies.idempotent import Idempotent
-from app.core.generics import parts_of, shown
+from app.core.generics import parts_of, path_of, shown
 
 HOOKS: Mapping[str, Kind] = {
     "_get_affected_entities": Kind.COMMAND,
@@ -167,8 +167,3 @@ def check_message_names(plans: Iterable[Plan]) -> None:
                 f"{path_of(other)} and {path_of(plan.message_type)} are both known as {name}, so {kept} would be "
                 f'mixed up: give one of them {attribute}: ClassVar[str] = "...".'
             )
-
-
-def path_of(cls: type) -> str:
-    """The full name of a class, with its module."""
-    return f"{cls.__module__}.{cls.__qualname__}"

@@ -8,11 +8,8 @@ import structlog
 from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
 from app.core.cqrs.operation import here
-from app.core.cqrs.plan import Kind, Plan, Step
+from app.core.cqrs.plan import HOOKS_ON_RESULTS, Kind, Plan, Step
 from app.core.cqrs.results import HIT_BY_HOOK, NOT_CACHED, SUCCEEDED, OperationResult, as_result, returned_error
-
-HOOKS = {"_get_affected_entities": "affected_entities", "_get_pagination_info": "pagination"}
-"""Hook -> the part of the result that it fills in. `plan.HOOKS_ON_RESULTS` lists the same hooks."""
 
 logger = structlog.get_logger(__name__)
 
@@ -28,7 +25,7 @@ def handling(plan: Plan) -> Step:
     if not plan.is_class and not plan.needs_result:
         return plan.handler._handle  # type: ignore[no-any-return]
     result_type = plan.result_type
-    hooks = [(hook, part) for hook, part in HOOKS.items() if plan.overrides(hook)]
+    hooks = [(hook, part) for hook, part in HOOKS_ON_RESULTS.items() if plan.overrides(hook)]
     caches_itself = plan.kind is Kind.QUERY and plan.cache_enabled and plan.caches_itself
 
     async def handle(message: Any) -> Any:

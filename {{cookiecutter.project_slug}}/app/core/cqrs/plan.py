@@ -14,7 +14,9 @@ Step = Callable[[Any], Coroutine[Any, Any, Any]]
 """One step of a pipeline: takes the message, and calls the rest of the pipeline."""
 
 P = TypeVar("P")
-HOOKS_ON_RESULTS = ("_get_affected_entities", "_get_pagination_info")
+HOOKS_ON_RESULTS = {"_get_affected_entities": "affected_entities", "_get_pagination_info": "pagination"}
+"""Hook -> the part of the result that it fills in."""
+
 DEFAULT_COMMAND_TIMEOUT_SECONDS = 30.0
 DEFAULT_QUERY_TIMEOUT_SECONDS = 15.0
 DEFAULT_REACTION_TIMEOUT_SECONDS = 30.0

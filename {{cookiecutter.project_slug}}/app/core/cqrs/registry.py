@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.core.cqrs.checks import check_fit, path_of
+from app.core.cqrs.checks import check_fit
 from app.core.cqrs.errors import DuplicateHandlerError, PolicyError
 from app.core.cqrs.introspection import Introspection
 from app.core.cqrs.plan import (
@@ -19,6 +19,7 @@ from app.core.cqrs.policies.cached_query import CachedQuery
 from app.core.cqrs.policies.invalidates import Invalidates
 from app.core.cqrs.policies.tags import KnownTags
 from app.core.cqrs.ports import Ports
+from app.core.generics import path_of
 
 TIMEOUTS = {Kind.COMMAND: DEFAULT_COMMAND_TIMEOUT_SECONDS, Kind.QUERY: DEFAULT_QUERY_TIMEOUT_SECONDS, Kind.EVENT: None}
 """The deadline, in seconds, of handlers that are registered without a decorator."""

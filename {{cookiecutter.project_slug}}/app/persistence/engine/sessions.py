@@ -1,6 +1,7 @@
 """Sessions that end with their operation: the base of all, and read-only sessions."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from typing import Any, ClassVar
 
@@ -13,16 +14,16 @@ from app.core.cqrs.attempt import current_attempt
 from app.persistence.engine.errors import read_only
 
 
-class OperationSession(Session):
+class OperationSession(Session, ABC):
     """A session that ends with the operation it was made for."""
 
     is_over = False
     async_class: ClassVar[type[AsyncSession]] = AsyncSession
     """The class in which handlers see this session."""
 
+    @abstractmethod
     def hold(self, aggregate: AggregateRoot) -> None:
         """Register an aggregate, so that the events it raises are seen."""
-        raise NotImplementedError
 
     def is_changed(self) -> bool:
         """Whether there are changes that were not flushed."""

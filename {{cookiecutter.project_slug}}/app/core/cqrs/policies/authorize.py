@@ -8,7 +8,7 @@ import structlog
 
 from app.core.cqrs.errors import AuthenticationError, AuthorizationError
 from app.core.cqrs.messages import name_of
-from app.core.cqrs.operation import Operation, current, enclosing
+from app.core.cqrs.operation import Operation, enclosing, here
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import Policy, refuse, require_fields
 from app.core.cqrs.ports import AccessPolicy, Grants
@@ -54,11 +54,10 @@ class Authorize(Policy):
 
     def step(self, plan: Plan, proceed: Step) -> Step:
         """Refuse callers without the permissions, before any cached or stored answer is visible."""
-        access, nested, get_current = plan.ports.access, plan.nested, current.get
+        access, nested = plan.ports.access, plan.nested
 
         async def require_permission(message: Any) -> Any:
-            operation = get_current()
-            assert operation is not None, "a pipeline only runs inside an operation"
+            operation = here()
             user_id = message.metadata.user_id
             grants = _grants_around(operation, user_id) if nested else None
             if grants is None:

@@ -12,6 +12,7 @@ from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.ports import Claim, UnitsOfWork
 from app.core.cqrs.results import CommandResult
 from app.core.cqrs.serialization import answer_codec, canonical_json
+from app.core.generics import path_of
 from app.core.storable.types import losses
 
 
@@ -79,9 +80,8 @@ class Idempotent(Policy):
                 )
             return None
         caller = "" if metadata.user_id is None else str(metadata.user_id)
-        command = type(message)
-        former = f"{command.__module__}.{command.__qualname__}"
-        return Claim(caller, command.command_name, metadata.idempotency_key, canonical_json(message), former)
+        former = path_of(type(message))
+        return Claim(caller, message.command_name, metadata.idempotency_key, canonical_json(message), former)
 
 
 idempotent = Idempotent
