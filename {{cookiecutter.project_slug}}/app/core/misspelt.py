@@ -16,20 +16,23 @@ def misspelt_in_file(kind: type[BaseSettings]) -> Iterator[tuple[str, str]]:
     """Unknown names in the `.env` of these settings, each with the setting that is probably meant."""
     file = kind.model_config.get("env_file")
     if isinstance(file, Path) and file.is_file():
-        yield from _misspelt(kind, dotenv_values(file))
+        yield from _misspelt(_names(kind), dotenv_values(file))
 
 
 def misspelt_variables() -> list[tuple[str, str]]:
     """The same in the environment. Other programs share it, unlike `.env`, so these are reported, not refused."""
-    return sorted({found for kind in _kinds(BaseSettings) for found in _misspelt(kind, os.environ)})
+    return sorted(_misspelt(_all_names(), os.environ))
 
 
-def _misspelt(kind: type[BaseSettings], given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    known = {name for each in _kinds(BaseSettings) for name in _names(each)}
-    ours = _names(kind) - {name.upper() for name in given}
+def _misspelt(ours: set[str], given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    known, missing = _all_names(), ours - {name.upper() for name in given}
     for name in given:
-        if name.upper() not in known and (meant := get_close_matches(name.upper(), ours, 1, SIMILAR)):
+        if name.upper() not in known and (meant := get_close_matches(name.upper(), missing, 1, SIMILAR)):
             yield name, meant[0]
+
+
+def _all_names() -> set[str]:
+    return set().union(*map(_names, _kinds(BaseSettings)))
 
 
 def _names(kind: type[BaseSettings]) -> set[str]:
