@@ -11,6 +11,7 @@ from tests.support import questions, run
 
 TEMPLATE, OWN = Path("README.md"), Path(SERVICE, "README.md")
 DOCS = [Path(SERVICE, "docs", file.name) for file in sorted((ROOT / SERVICE / "docs").glob("*.md"))]
+DECISIONS = [file.relative_to(ROOT) for file in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
 # Where each command of a README is run as it stands.
 RUN_BY = {
     TEMPLATE: {
@@ -32,6 +33,7 @@ RUN_BY = {
 # The same for the pages of the service. All other `.venv/bin/app` of the guide are run by its own test.
 RUN_BY_DOCS = {"make test": "tests/test_checks.py", ".venv/bin/app worker": f"{SERVICE}/tests/cli/test_worker.py"}
 MADE_LATER = {"build/", "app/handlers/ticket", "tests/engine.sha256"}  # by the reader, or by the hook
+EXAMPLES = {"../a/b"}
 
 
 def commands(readme: Path) -> list[str]:
@@ -64,14 +66,15 @@ def test_every_command_of_the_docs_is_run_somewhere() -> None:
     assert [command for command, file in RUN_BY_DOCS.items() if not is_run_by(command, file)] == []
 
 
-@pytest.mark.parametrize("readme", [TEMPLATE, OWN, Path("CONTRIBUTING.md"), *DOCS], ids=str)
+@pytest.mark.parametrize("readme", [TEMPLATE, OWN, Path("CONTRIBUTING.md"), *DOCS, *DECISIONS], ids=str)
 def test_every_path_that_is_named_exists(readme: Path) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
     here = (ROOT / readme).parent
     linked = [here / path for path in re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", text)]
-    base = ROOT / SERVICE if readme in DOCS else here
-    named = [base / path for path in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", text) if path not in MADE_LATER]
-    assert [path for path in linked + named if not path.exists()] == []
+    bases = [ROOT, ROOT / SERVICE] if readme in DECISIONS else [ROOT / SERVICE if readme in DOCS else here]
+    named = [path for path in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", text) if path not in MADE_LATER | EXAMPLES]
+    missing = [path for path in named if not any((base / path).exists() for base in bases)]
+    assert missing + [path for path in linked if not path.exists()] == []
 
 
 @pytest.mark.parametrize("page", [OWN, *DOCS], ids=str)

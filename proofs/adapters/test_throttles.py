@@ -226,7 +226,7 @@ async def test_while_redis_is_gone_each_process_counts_for_itself(
             await server.start()
             seconds.now += throttle_redis.PAUSE_SECONDS
             assert await tries_until_refused(throttle, "carol") == 3
-        assert [line["event"] for line in logs] == ["throttle_down", "throttle_up"]
+        assert [line["event"] for line in logs] == ["throttle_lost", "throttle_restored"]
 
 
 async def test_a_redis_that_is_not_there_is_not_asked_for_every_login(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,11 +35,11 @@ async def started(settings: Settings, database: Database) -> tuple[dict[str, Any
 async def test_the_start_names_who_is_open_and_what_no_role_has(started: tuple[dict[str, Any], list[Any]]) -> None:
     _, logs = started
     told = {entry["event"]: entry for entry in logs}
-    opened = told["handlers_open_to_everybody"]
+    opened = told["open_handlers_found"]
     assert {"OpenSafeHandler", "CountMoneyHandler", "BurnBooksHandler"} <= set(opened["handlers"])
     assert "ReadLedgerHandler" not in opened["handlers"]
     assert opened["count"] == len(opened["handlers"])
-    missing = told["permissions_of_no_role"]
+    missing = told["permissions_not_granted"]
     assert missing["log_level"] == "warning"
     assert missing["permissions"] == {
         "ReadLedgerHandler": ["user:raed"],
@@ -66,7 +66,7 @@ async def test_a_permission_that_was_granted_is_not_told(settings: Settings, dat
     with structlog.testing.capture_logs() as logs:
         async with service_with(settings, WITH_DOORS):
             pass
-    assert "permissions_of_no_role" not in [entry["event"] for entry in logs]
+    assert "permissions_not_granted" not in [entry["event"] for entry in logs]
 
 
 async def test_the_shipped_tests_notice(settings: Settings, database: Database) -> None:

@@ -86,7 +86,7 @@ class FastStreamEvents:
             try:
                 await self._consume_until_lost(receive, stopping)
             except Exception as error:
-                logger.warning("broker_down", reason=f"{type(error).__name__}: {error}")
+                logger.warning("broker_lost", reason=f"{type(error).__name__}: {error}")
             await pause_unless(stopping, WATCH_SECONDS)
 
     async def _consume_until_lost(self, receive: Receive, stopping: asyncio.Event) -> None:
@@ -98,7 +98,7 @@ class FastStreamEvents:
                 await broker.connect()
                 await self._carrier.prepare(broker)
                 await broker.start()
-            logger.info("consuming", topic=self._carrier.topic, group=self._carrier.group)
+            logger.info("consumer_started", topic=self._carrier.topic, group=self._carrier.group)
             await self._watch(broker, consumption.held, stopping)
         finally:
             consumption.close()

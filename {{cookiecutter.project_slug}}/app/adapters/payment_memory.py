@@ -20,7 +20,7 @@ logger = structlog.get_logger(__name__)
 async def open_payments(url: str, settings: Settings) -> AsyncIterator["MemoryPayments"]:
     """The provider of `memory://`."""
     if settings.environment == "production":
-        logger.warning("payments_are_pretended", cure="Let PAYMENT_URL name a payment provider.")
+        logger.warning("payments_faked", cure="Let PAYMENT_URL name a payment provider.")
     yield MemoryPayments()
 
 

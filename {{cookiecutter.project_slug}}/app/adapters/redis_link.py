@@ -80,7 +80,7 @@ class RedisLink:
         """Open the circuit: send no commands until Redis has answered a ping and the listener has caught up."""
         if self._trusted.is_set():
             self._trusted.clear()
-            logger.warning("cache_down", error=reason)
+            logger.warning("cache_lost", error=reason)
 
     @asynccontextmanager
     async def listening(self, listener: Listener) -> AsyncIterator[None]:
@@ -91,7 +91,7 @@ class RedisLink:
                 async with asyncio.timeout(START_SECONDS):
                     await self._trusted.wait()
             except TimeoutError:
-                logger.warning("cache_down", error="It does not answer.")
+                logger.warning("cache_lost", error="It does not answer.")
             yield
         finally:
             while not task.done():  # redis-py sends by `asyncio.wait_for`, which in Python 3.11 may lose a cancellation
@@ -117,7 +117,7 @@ class RedisLink:
                 raise TimeoutError("Redis does not answer a ping.")
             if not self._trusted.is_set() and await listener.catch_up():
                 self._trusted.set()
-                logger.info("cache_up")
+                logger.info("cache_restored")
             await _heard_pong(channel, listener, PING_SECONDS)
 
 

@@ -103,11 +103,11 @@ class RedisThrottle:
             self._ask_again_at = self._now() + PAUSE_SECONDS
             if not self._is_down:
                 self._is_down = True
-                logger.warning("throttle_down", error=repr(error))
+                logger.warning("throttle_lost", error=repr(error))
             return None
         if self._is_down:
             self._is_down = False
-            logger.info("throttle_up")
+            logger.info("throttle_restored")
         return answer
 
     def _key(self, what: str) -> str:

@@ -1,4 +1,4 @@
-"""`app outbox`: shows undelivered events, and retries or gives up those that failed."""
+"""`app outbox`: shows undelivered events, and retries or discards those that failed."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -81,9 +81,9 @@ def purge(
     handler: Handler = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Give up dead events: their handlers never get them, and events that wait behind them are handled.
+    """Discard dead events: their handlers never get them, and events that wait behind them are handled.
 
-    With --handler and no ids, all events that wait for a handler are given up, which is meant for a handler that was
+    With --handler and no ids, all events that wait for a handler are discarded, which is meant for a handler that was
     removed. The events stay in the event log.
     """
     from app.cli.opened import with_database

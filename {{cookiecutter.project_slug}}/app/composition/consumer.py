@@ -35,13 +35,13 @@ class Consumer:
         try:
             received = decode(message.body, self._types)
         except NoEventError as error:
-            logger.warning("message_without_event", message_id=message.id, reason=str(error))
+            logger.warning("message_skipped", message_id=message.id, reason=str(error))
             return
         except UnreadableMessageError as error:
             await self._keep_unreadable(message, error)
             return
         if received is None:
-            logger.debug("event_of_others", event_type=message.event_type)
+            logger.debug("event_skipped", event_type=message.event_type)
             return
         await received_events.keep(self._database, received.event, received.source, received.previous)
         self._kept_one()

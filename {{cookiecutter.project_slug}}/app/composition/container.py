@@ -144,6 +144,6 @@ async def seed_administrator(bus: CQRSBus) -> None:
     """Create an administrator at the first start in development; the password is shown here and nowhere else."""
     result = await bus.execute_command(SeedAdministratorCommand())
     if result.is_failure:
-        logger.warning("administrator_not_made", reason=result.error_message)
+        logger.warning("administrator_not_created", reason=result.error_message)
     elif (seeded := result.unwrap()) is not None:
         sys.stderr.write(f"Administrator: {seeded.email} with the password {seeded.password}\n")

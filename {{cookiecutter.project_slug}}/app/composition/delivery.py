@@ -109,7 +109,7 @@ class EventDelivery:
         missing = await outbox.without_handlers()
         if missing:
             logger.warning(
-                "events_wait_for_handlers_that_are_gone",
+                "events_orphaned",
                 handlers=missing,
                 what_to_do="Restore the handlers, with @event_handler(..., name=...) if they were renamed, or discard "
                 "the events: app outbox purge --handler NAME.",
@@ -119,7 +119,7 @@ class EventDelivery:
         unheard = {one.event_source for one in self.types.foreign if bus.reactions_to(one)}
         if unheard:
             logger.info(
-                "events_of_others_are_not_heard",
+                "foreign_events_not_received",
                 services=sorted(map(str, unheard)),
                 what_to_do="Set BROKER_URL to the broker of these services: without one their events do not arrive.",
             )

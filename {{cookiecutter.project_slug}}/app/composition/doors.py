@@ -17,10 +17,10 @@ async def tell_doors(bus: CQRSBus, database: Database) -> None:
     """Log which handlers are open to everybody, and warn of required permissions that no role has."""
     described = bus.describe()
     handlers = open_handlers(described)
-    logger.info("handlers_open_to_everybody", count=len(handlers), handlers=handlers)
+    logger.info("open_handlers_found", count=len(handlers), handlers=handlers)
     held = await permissions_of_roles(database)
     if missing := permissions_of_nobody(described, held):
-        logger.warning("permissions_of_no_role", permissions=missing, hint=HINT)
+        logger.warning("permissions_not_granted", permissions=missing, hint=HINT)
 
 
 HINT = "only administrators may do this: correct the names at @authorize, or grant them to a role in a migration"

@@ -21,7 +21,7 @@ class Outages:
     def note(self, what: str, error: Exception) -> float:
         """Count a failure; the first one of an outage is logged. Returns how many seconds to wait."""
         if not self._failures[what]:
-            logger.error("relay_cannot_deliver", to=what, reason=reason(error), exc_info=error)
+            logger.error("delivery_interrupted", to=what, reason=reason(error), exc_info=error)
         self._failures[what] += 1
         longest = min(0.1 * 2.0 ** min(self._failures[what], 10), LONGEST_OUTAGE_WAIT_SECONDS)
         return uniform(0.5, 1) * longest  # noqa: S311  # no secret
@@ -29,4 +29,4 @@ class Outages:
     def end(self, what: str) -> None:
         """Note a success: an outage is over."""
         if self._failures.pop(what, 0):
-            logger.info("relay_delivers_again", to=what)
+            logger.info("delivery_resumed", to=what)

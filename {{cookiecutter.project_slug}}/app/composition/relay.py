@@ -96,7 +96,7 @@ class Relay:
                 await self._outbox.turn(self._deliveries.take_outcomes(), {})
                 await self._outbox.give_back()
         except Exception as error:  # the lease expires, and another process claims the events
-            logger.warning("relay_gave_nothing_back", reason=reason(error))
+            logger.warning("claims_not_released", reason=reason(error))
 
     async def _run(self) -> None:
         while not self._deliveries.stopping:

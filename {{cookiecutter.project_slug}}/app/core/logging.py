@@ -76,7 +76,7 @@ def configure_logging(*, json: bool = False, level: str = "INFO", span_ids: Span
 
     Args:
         json: whether to write JSON for programs.
-        level: the lowest level that is logged; the audit trail is logged at every level.
+        level: the lowest level that is logged; the audit log is written at every level.
         span_ids: returns the ids of the current trace and span, which are added to each line; None: there are no spans.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]

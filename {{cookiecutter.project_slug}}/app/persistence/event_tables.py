@@ -51,7 +51,7 @@ received_events = Table(
 """Events of other services.
 
 `previous` is the version of the aggregate's previous public event, as the sender states it: fan-out waits for that
-event for a limited time. NULL: there is none, or the sender did not state it. `received_at` is the time of arrival.
+event for a limited time. NULL: there is none, or the sender did not state it. `received_at` is when it arrived here.
 """
 
 reactions = Table(
@@ -87,3 +87,4 @@ inbox = Table(
     Column("handler", Text, primary_key=True),
     Column("received_at", UtcDateTime, nullable=False, index=True),
 )
+"""Which handler processed which event, so that a repeated delivery is skipped. `received_at` is when it did."""

@@ -91,7 +91,7 @@ class Sweeper:
             wait = self._interval * random.uniform(0.8, 1.2)  # noqa: S311
             try:
                 swept = await self.sweep()
-                logger.debug("swept", rows=swept)
+                logger.debug("rows_swept", rows=swept)
             except CQRSError as error:
                 logger.warning("sweep_failed", reason=error.message)
             except Exception:

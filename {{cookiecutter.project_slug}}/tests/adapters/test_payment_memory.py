@@ -61,7 +61,7 @@ async def test_a_charge_that_comes_after_its_refund_is_declined(charged_before: 
     assert payments.charged == before
 
 
-@pytest.mark.parametrize(("environment", "warned"), [("production", ["payments_are_pretended"]), ("development", [])])
+@pytest.mark.parametrize(("environment", "warned"), [("production", ["payments_faked"]), ("development", [])])
 async def test_production_is_warned(environment: str, warned: list[str]) -> None:
     secure: dict[str, Any] = {"password_time_cost": 3, "password_memory_kib": 65_536, "sqlite_in_production": True}
     settings = settings_for("sqlite:///x.db", environment=environment, **secure)

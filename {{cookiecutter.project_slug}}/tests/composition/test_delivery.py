@@ -105,7 +105,7 @@ async def test_who_starts_is_told_what_waits_for_handlers_that_are_gone(settings
     with capture_logs() as logs:
         async with running_service(settings):
             pass
-    (line,) = (line for line in logs if line["event"] == "events_wait_for_handlers_that_are_gone")
+    (line,) = (line for line in logs if line["event"] == "events_orphaned")
     assert line["handlers"] == {"RenamedHandler": 1}
     assert "app outbox purge --handler" in line["what_to_do"]
 
@@ -115,7 +115,7 @@ async def test_nobody_is_told_of_handlers_that_are_here(settings: Settings, data
     with capture_logs() as logs:
         async with running_service(settings, HERE):
             pass
-    assert "events_wait_for_handlers_that_are_gone" not in [line["event"] for line in logs]
+    assert "events_orphaned" not in [line["event"] for line in logs]
 
 
 @pytest.mark.parametrize("handlers", [HERE, ("app.handlers",)])
@@ -123,7 +123,7 @@ async def test_who_starts_is_told_whose_events_nobody_brings(settings: Settings,
     with capture_logs() as logs:
         async with running_service(settings, handlers):
             pass
-    told = [line for line in logs if line["event"] == "events_of_others_are_not_heard"]
+    told = [line for line in logs if line["event"] == "foreign_events_not_received"]
     assert ("others" in [name for line in told for name in line["services"]]) is (handlers is HERE)
     assert all("BROKER_URL" in line["what_to_do"] for line in told)
 

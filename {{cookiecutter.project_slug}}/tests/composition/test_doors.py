@@ -51,7 +51,7 @@ async def test_the_start_tells_how_many_are_open_and_which(settings: Settings) -
     with structlog.testing.capture_logs() as logs:
         async with running_service(settings) as service:
             found = open_handlers(service.bus.describe())
-    (told,) = [entry for entry in logs if entry["event"] == "handlers_open_to_everybody"]
+    (told,) = [entry for entry in logs if entry["event"] == "open_handlers_found"]
     assert (told["log_level"], told["count"], told["handlers"]) == ("info", len(found), found)
     assert "LoginHandler" in found
-    assert [entry for entry in logs if entry["event"] == "permissions_of_no_role"] == []
+    assert [entry for entry in logs if entry["event"] == "permissions_not_granted"] == []

@@ -116,4 +116,4 @@ async def test_nobody_is_told_so_with_a_broker(settings: Settings, broker: Memor
     with capture_logs() as logs:
         async with running_service(settings, HERE):
             pass
-    assert "events_of_others_are_not_heard" not in [line["event"] for line in logs]
+    assert "foreign_events_not_received" not in [line["event"] for line in logs]

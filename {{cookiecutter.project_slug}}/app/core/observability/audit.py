@@ -1,4 +1,4 @@
-"""The audit trail: one line for each command, with its caller and its outcome, in a separate log."""
+"""The audit log: one line for each command, with its caller and its outcome, under a logger of its own."""
 
 from typing import Any
 

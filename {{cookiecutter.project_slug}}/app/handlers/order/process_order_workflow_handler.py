@@ -27,7 +27,7 @@ class ChargePlacedOrderHandler(BaseEventHandler[OrderPlaced]):
         except PaymentDeclinedError:
             return  # the command has raised PaymentDeclined, which starts the next step
         except ConflictError:
-            self.logger.info("nothing_to_charge", order_id=str(event.order_id))  # paid or cancelled in the meantime
+            self.logger.info("charge_skipped", order_id=str(event.order_id))  # paid or cancelled in the meantime
 
 
 @event_handler(PaymentDeclined)

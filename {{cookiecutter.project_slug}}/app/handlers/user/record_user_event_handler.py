@@ -1,4 +1,4 @@
-"""Record events of users in the audit log."""
+"""Record events of users in the table `audit_log`."""
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -106,7 +106,7 @@ async def purge(database: Database, ids: Collection[UUID] | None, handler: str |
         _require_all(ids, given_up, "No dead event waits")
         await promote(connection, {tuple(row)[1:5] for row in found}, now)
     for row in found:
-        logger.warning("event_given_up", event_id=str(row.event_id), handler=row.handler, last_error=row.last_error)
+        logger.warning("event_discarded", event_id=str(row.event_id), handler=row.handler, last_error=row.last_error)
     await _wake(database)
     return len(given_up)
 

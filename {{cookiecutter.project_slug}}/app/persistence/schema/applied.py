@@ -146,4 +146,4 @@ async def require_migrated(database: Database, revisions: Revisions) -> None:
     record.require_complete(revisions)
     if strange := record.unknown(revisions):
         # During a rollout, a process of the old release may start on the new schema.
-        logger.warning("database_is_newer", revisions=strange, newest_known=revisions.newest)
+        logger.warning("unknown_migrations_found", revisions=strange, newest_known=revisions.newest)
