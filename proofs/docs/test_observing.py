@@ -5,9 +5,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from app.core.config import all_settings
 from support.places import SERVICE
 from tests.telemetry.conftest import Visitor
 
@@ -85,8 +82,3 @@ def test_every_metric_is_there(visitor: Visitor) -> None:
     assert len(named) >= 4
     for name, labels in named:
         assert re.search(rf"^{name}\{{.*{labels}", metrics, re.MULTILINE), name
-
-
-@pytest.mark.parametrize("name", re.findall(r"`([A-Z]+(?:_[A-Z]+)*)=", PAGE))
-def test_every_setting_is_one(name: str) -> None:
-    assert name.lower() in all_settings().model_fields
