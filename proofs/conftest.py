@@ -6,7 +6,7 @@ import pytest
 
 from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.cqrs import decorators
+from app.core.cqrs import plan
 from support import given
 from tests.lifespan import service_with
 
@@ -25,4 +25,4 @@ async def given_service(settings: Settings) -> AsyncIterator[RunningService]:
 
 def pytest_collection_finish() -> None:
     """Forget the handlers that test modules declared: several of them are for the same message."""
-    decorators.declared_handlers[:] = [one for one in decorators.declared_handlers if one.__module__.startswith("app.")]
+    plan.declared_handlers[:] = [one for one in plan.declared_handlers if one.__module__.startswith("app.")]

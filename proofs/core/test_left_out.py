@@ -14,7 +14,7 @@ from app.api.routing import routing_problems
 from app.composition.container import running_service
 from app.core.config import Settings
 from app.core.cqrs import DiscoveryError
-from app.core.cqrs.decorators import declared_handlers
+from app.core.cqrs.plan import declared_handlers
 from app.core.discovery import discover, require_found
 from app.main import found_routers
 

@@ -21,7 +21,7 @@ from app.core.cqrs import (
     RaisedEvent,
     event_handler,
 )
-from app.core.cqrs.decorators import declared_handlers
+from app.core.cqrs.plan import declared_handlers
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log
 from app.persistence.events.stored_event import row_of

@@ -10,7 +10,7 @@ from app.composition.container import RunningService
 from app.core.cqrs import CQRSError, DomainEvent, ICommand, event_handler, transactional
 from app.core.cqrs.events import EventRecord, RaisedEvent
 from app.core.cqrs.handlers import BaseEventHandler
-from app.core.cqrs.metadata import OperationMetadata
+from app.core.cqrs.operation import OperationMetadata
 from app.core.cqrs.testing import MemoryBus
 from app.persistence.events.stored_event import StoredEvent, row_of
 from tests.core.cqrs.support import handler_of

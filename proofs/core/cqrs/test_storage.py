@@ -35,7 +35,7 @@ from app.core.cqrs import (
     transactional,
 )
 from app.core.cqrs.events import EventRecord, RaisedEvent
-from app.core.cqrs.metadata import OperationMetadata
+from app.core.cqrs.operation import OperationMetadata
 from app.core.cqrs.serialization import AnswerCodec
 from app.core.cqrs.testing import MemoryBus
 from app.core.event_payloads import payload_of

@@ -24,7 +24,7 @@ from app.core.cqrs import (
     query_handler,
     transactional,
 )
-from app.core.cqrs.policies.tags import declared_tags
+from app.core.cqrs.policies.invalidates import declared_tags
 from app.core.cqrs.testing import MemoryBus
 from support import stale
 

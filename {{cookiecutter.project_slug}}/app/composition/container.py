@@ -15,8 +15,8 @@ from app.composition.telemetry import Telemetry, open_telemetry
 from app.composition.wiring import MadeBus, aggregates_in, found_projections, make_container, types_in
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, Cache, Clock, CQRSBus, UnitsOfWork
+from app.core.cqrs.bus import lent_cqrs_bus
 from app.core.cqrs.checks import check_aggregates
-from app.core.cqrs.process_bus import lent_cqrs_bus
 from app.core.discovery import Discovered, discover, require_found
 from app.core.event_types import EventTypes, check_events
 from app.core.misspelt import misspelt_variables

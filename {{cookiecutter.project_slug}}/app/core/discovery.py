@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from app.core.class_checks import is_base, is_message, unbuildable, unfinished
 from app.core.cqrs import DiscoveryError, DomainEvent, ICommand, PipelineBehavior
-from app.core.cqrs.decorators import declared_handlers
-from app.core.cqrs.plan import Kind, declarations_of
+from app.core.cqrs.plan import Kind, declarations_of, declared_handlers
 from app.core.generics import path_of
 from app.core.modules import modules_of
 

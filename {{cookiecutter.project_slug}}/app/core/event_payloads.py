@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from app.core.cqrs.messages import DomainEvent
+from app.core.cqrs.events import DomainEvent
 from app.core.cqrs.serialization import unstorable
 from app.core.storable.values import blamed, difference
 

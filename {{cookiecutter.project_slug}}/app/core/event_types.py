@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.core.cqrs.errors import ConfigurationError, CQRSError
-from app.core.cqrs.messages import DomainEvent
+from app.core.cqrs.events import DomainEvent
 from app.core.event_payloads import adapters, payload_of
 from app.core.generics import path_of
 from app.core.storable.types import losses

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.core.cqrs import DiscoveryError
-from app.core.cqrs.decorators import declared_handlers
+from app.core.cqrs.plan import declared_handlers
 from app.core.discovery import discover
 
 GREET = """

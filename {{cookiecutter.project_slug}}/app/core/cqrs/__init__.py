@@ -2,10 +2,10 @@
 
 What goes in and what comes out:
 
-messages, metadata   commands, queries and events, and the metadata of an operation
-errors, results      the outcome of an operation
-events               aggregates raise events, which are stored with their state
-handlers, answers    the base classes of handlers, and helpers that create results
+messages, results    commands and queries, and their outcome
+events               domain events, and the aggregates that raise them
+errors               how an operation ends: its status, and the tree of errors
+handlers             the base classes of handlers, with helpers that create results
 decorators           @command_handler, @query_handler, @event_handler
 policies/            one decorator each: @transactional, @authorize, @cached_query, ...
 middleware           what stands around every message: yours, and that of app/core/observability
@@ -13,30 +13,24 @@ ports                what the bus needs from outside, which adapters implement
 
 How a message travels, in reading order:
 
-operation            the operation in progress
+operation            the operation in progress, and its metadata
 plan                 what is known about a handler before a message arrives
 pipeline             the fixed order of the steps, compiled once for each message type
 dispatch             the entrances: an outermost dispatch with its error boundary, and a nested one
 attempt              one attempt: its scope, its unit of work, and what follows its commit
 handling             the call of the handler and its hooks
-bus                  the bus itself, on top of the registry of its handlers
+bus                  the bus itself, and the bus of the process
 
 What it stands on:
 
-registry, checks     registration, and what is refused there
-introspection        what a bus tells about its handlers
-reactions            the pipelines of event handlers
-delivery             after-commit reactions in memory
-publishing           events that are published outside of a unit of work
+registry, checks     what is registered on a bus, and what is refused there
+reactions            the path of an event: publication, delivery in memory, the pipelines of its handlers
+tasks                background work, and the one error that stands for those of several tasks
 serialization        answers as JSON, for the cache and for idempotency keys
-exception_groups     the reduction of exception groups to one error
-background           tasks that outlive an operation, and failures that no result contains
-process_bus          the bus of this process, for code that has no better way to get one
 testing/             a test kit for handlers: fakes, tracked runs, failing commits, crash points
 """
 
-from app.core.cqrs.background import background
-from app.core.cqrs.bus import CQRSBus
+from app.core.cqrs.bus import CQRSBus, get_cqrs_bus, initialize_cqrs_bus, shutdown_cqrs_bus, use_cqrs_bus
 from app.core.cqrs.decorators import command_handler, event_handler, query_handler
 from app.core.cqrs.errors import (
     AuthenticationError,
@@ -65,17 +59,16 @@ from app.core.cqrs.errors import (
     UnstorableError,
     ValidationError,
 )
-from app.core.cqrs.events import AggregateRoot, EventRecord, EventSourcedAggregate, RaisedEvent
+from app.core.cqrs.events import AggregateRoot, DomainEvent, EventRecord, EventSourcedAggregate, RaisedEvent
 from app.core.cqrs.handlers import BaseCommandHandler, BaseEventHandler, BaseQueryHandler
-from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
-from app.core.cqrs.metadata import OperationMetadata
+from app.core.cqrs.messages import ICommand, IQuery
 from app.core.cqrs.middleware import Middleware, NextHandler, PipelineBehavior
+from app.core.cqrs.operation import OperationMetadata
 from app.core.cqrs.policies.authorize import authorize
 from app.core.cqrs.policies.cached_query import cached_query
 from app.core.cqrs.policies.idempotent import idempotent
-from app.core.cqrs.policies.invalidates import invalidates, mark_stale
+from app.core.cqrs.policies.invalidates import declare_tags, invalidates, mark_stale
 from app.core.cqrs.policies.retry_on_failure import retry_on_failure
-from app.core.cqrs.policies.tags import declare_tags
 from app.core.cqrs.policies.transactional import savepoint, transactional
 from app.core.cqrs.policies.validate_input import validate_input
 from app.core.cqrs.ports import (
@@ -91,8 +84,8 @@ from app.core.cqrs.ports import (
     UnitOfWork,
     UnitsOfWork,
 )
-from app.core.cqrs.process_bus import get_cqrs_bus, initialize_cqrs_bus, shutdown_cqrs_bus, use_cqrs_bus
 from app.core.cqrs.results import CacheInfo, CommandResult, OperationResult, Pagination, QueryResult
+from app.core.cqrs.tasks import background
 
 __all__ = [
     "AccessPolicy",

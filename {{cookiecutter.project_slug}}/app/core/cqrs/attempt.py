@@ -7,13 +7,12 @@ from typing import Any
 
 import structlog
 
-from app.core.cqrs.background import tell_of
 from app.core.cqrs.errors import ConfigurationError
 from app.core.cqrs.events import EventRecord, RaisedEvent
-from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
 from app.core.cqrs.operation import Operation, here, running
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.ports import Resolver, Scope, UnitOfWork
+from app.core.cqrs.tasks import STANDING_FOR_OTHERS, as_one, tell_of
 
 LONGEST_INVALIDATION_SECONDS = 5.0
 """How long a command waits for a cache that hangs; the invalidation then continues in the background."""

@@ -1,26 +1,25 @@
-"""The bus: it runs messages through the pipelines of their handlers."""
+"""The bus, which runs messages through the pipelines of their handlers, and the bus of the process."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from app.core.awaited import coroutine_function
 from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.checks import check_message_names
-from app.core.cqrs.delivery import Delivery, MemoryDelivery
 from app.core.cqrs.dispatch import compile_dispatch, refuse_in_query, refuse_in_task
 from app.core.cqrs.errors import CommandHandlerNotFoundError, QueryHandlerNotFoundError, ServiceUnavailableError
-from app.core.cqrs.events import EventRecord, RaisedEvent, require_own
-from app.core.cqrs.exception_groups import as_one
-from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
+from app.core.cqrs.events import DomainEvent, EventRecord, RaisedEvent, require_own
+from app.core.cqrs.messages import ICommand, IQuery
 from app.core.cqrs.operation import Operation, current, is_in_background, running
-from app.core.cqrs.plan import Kind, Step
+from app.core.cqrs.plan import Kind, Step, declared_handlers
 from app.core.cqrs.ports import AccessPolicy, Cache, Clock, ErrorReports, Ports, Scope, Tracing, UnitsOfWork
-from app.core.cqrs.publishing import PublishEvent, publishing_plan
-from app.core.cqrs.reactions import Reactions
+from app.core.cqrs.reactions import Delivery, MemoryDelivery, PublishEvent, Reactions, publishing_plan
 from app.core.cqrs.registry import Registry
 from app.core.cqrs.results import CommandResult, OperationResult, QueryResult
+from app.core.cqrs.tasks import as_one
 
 R = TypeVar("R")
 EVENT_MAX_STEPS = 100
@@ -281,3 +280,62 @@ def _not_found(message_type: type, kind: Kind) -> CommandHandlerNotFoundError | 
         f"Nobody handles {message_type.__name__} as a {kind.value}: declare a handler with "
         f"@{kind.value}_handler({message_type.__name__}) in a module under app/handlers, or register one on this bus."
     )
+
+
+_bus: CQRSBus | None = None
+_lent: list[CQRSBus] = []
+
+
+def get_cqrs_bus() -> CQRSBus:
+    """The bus of this process, created on first use. Usable as a FastAPI dependency."""
+    return _bus if _bus is not None else initialize_cqrs_bus()
+
+
+def initialize_cqrs_bus(allow_handler_override: bool = False) -> CQRSBus:
+    """Create a new bus for this process, with all handlers that decorators have declared for registration so far.
+
+    Args:
+        allow_handler_override: let a second handler of a message replace the first, instead of refusing it.
+
+    Raises:
+        DuplicateHandlerError: if two of them handle the same message.
+        PolicyError: if a policy on one of them cannot work.
+    """
+    bus = CQRSBus(allow_handler_override)
+    for handler in declared_handlers:
+        bus.register(handler)
+    return use_cqrs_bus(bus)
+
+
+def use_cqrs_bus(bus: CQRSBus) -> CQRSBus:
+    """Make this bus the bus of the process, and shut down the one that it replaces."""
+    global _bus
+    if _bus is not None and _bus is not bus:
+        _bus.shutdown()
+    _bus = bus
+    return bus
+
+
+@contextmanager
+def lent_cqrs_bus(bus: CQRSBus) -> Iterator[None]:
+    """Make the bus of a service the bus of the process while the service runs.
+
+    If several services run in one process, the latest one wins. Each service shuts down its own bus.
+    """
+    global _bus
+    _lent.append(bus)
+    _bus = bus
+    try:
+        yield
+    finally:
+        _lent.remove(bus)
+        if _bus is bus:
+            _bus = _lent[-1] if _lent else None
+
+
+def shutdown_cqrs_bus() -> None:
+    """Shut down the bus of this process: it takes no more messages, and the next use creates a new one."""
+    global _bus
+    if _bus is not None:
+        _bus.shutdown()
+    _bus = None

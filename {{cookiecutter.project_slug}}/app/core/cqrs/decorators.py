@@ -4,15 +4,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, get_origin
 
 from app.core.cqrs.errors import PolicyError
-from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
-from app.core.cqrs.metadata import OperationMetadata
+from app.core.cqrs.events import DomainEvent
+from app.core.cqrs.messages import ICommand, IQuery
 from app.core.cqrs.plan import (
     DEFAULT_COMMAND_TIMEOUT_SECONDS,
     DEFAULT_QUERY_TIMEOUT_SECONDS,
     DEFAULT_REACTION_TIMEOUT_SECONDS,
     Declaration,
     Kind,
-    declarations_of,
 )
 from app.core.cqrs.policies.policy import require_arguments, require_handler, shown
 from app.core.cqrs.results import OperationResult
@@ -30,39 +29,17 @@ R_co = TypeVar("R_co", covariant=True)
 K_co = TypeVar("K_co", covariant=True)
 
 
-declared_handlers: list[type] = []
-"""All handler classes that decorators have marked in this process, in the order of their declaration."""
-
-
-def declare(handler: type, declaration: Declaration) -> None:
-    """Mark a handler class. A second mark for the same message replaces the first.
-
-    Raises:
-        PolicyError: if the class is marked for another command or query: it handles one. Only events may be several.
-    """
-    others = [one for one in declarations_of(handler) if one.message_type is not declaration.message_type]
-    for other in others:
-        if not (other.kind is declaration.kind is Kind.EVENT):
-            raise PolicyError(
-                f"{handler.__name__} is declared as the handler of {other.message_type.__name__} and of "
-                f"{declaration.message_type.__name__}: a class handles one command or query, so write a class for each."
-            )
-    handler.__handles__ = (*others, declaration)  # type: ignore[attr-defined]
-    if handler not in declared_handlers:
-        declared_handlers.append(handler)
-
-
 class CommandClass(Protocol[C_co, R_co]):
     """The class of a command, as type checkers see it: it creates a `C` and has an answer type."""
 
-    def restored(self, state: dict[str, Any], metadata: OperationMetadata | None) -> C_co: ...
+    def restored(self, state: Any, metadata: Any) -> C_co: ...
     def answer_type(self) -> type[R_co]: ...
 
 
 class QueryClass(Protocol[Q_co, R_co]):
     """The class of a query, as type checkers see it."""
 
-    def restored(self, state: dict[str, Any], metadata: OperationMetadata | None) -> Q_co: ...
+    def restored(self, state: Any, metadata: Any) -> Q_co: ...
     def answer_type(self) -> type[R_co]: ...
 
 

@@ -6,13 +6,13 @@ import structlog
 
 from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.errors import ConfigurationError, CQRSError, OperationStatus, ServiceUnavailableError
-from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
 from app.core.cqrs.messages import IQuery, name_of
 from app.core.cqrs.operation import Operation, current, enclosing, is_in_background
 from app.core.cqrs.pipeline import compile_steps, returned_by, with_own_code
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.results import SUCCEEDED, CommandResult, OperationResult, Outcome, QueryResult, as_result
+from app.core.cqrs.tasks import STANDING_FOR_OTHERS, as_one
 
 logger = structlog.get_logger(__name__)
 

@@ -1,13 +1,67 @@
-"""Base classes of aggregates: an aggregate raises events, and the unit of work stores both together."""
+"""Domain events, and the base classes of the aggregates that raise them; the unit of work stores both together."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
+from uuid import UUID
 
 from app.core.cqrs.errors import ConfigurationError
-from app.core.cqrs.messages import DomainEvent, Message, name_on_record
-from app.core.cqrs.metadata import OperationMetadata
+from app.core.cqrs.messages import Message, name_on_record
+from app.core.cqrs.operation import OperationMetadata
+from app.core.ids import uuid7
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainEvent:
+    """Something that happened. Events carry ids and values, never entities, and survive a JSON round trip."""
+
+    event_id: UUID = field(default_factory=uuid7)
+    occurred_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    event_type: ClassVar[str] = "DomainEvent"
+    """The name on the wire and in the event log: the class's name, unless set, so that the class can be renamed."""
+    event_version: ClassVar[int] = 1
+    """The version of the event's schema: increment it if older events would not load, and implement `upcast`."""
+    public: ClassVar[bool] = False
+    """Whether other services receive the event. Subclasses of a public event must set it."""
+    event_source: ClassVar[str | None] = None
+    """The service that publishes the event: its name, or the `source` of its CloudEvents. None: this service."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "event_type" not in cls.__dict__:
+            cls.event_type = cls.__name__
+        if "public" not in cls.__dict__ and cls.public:
+            raise TypeError(
+                f"{cls.__name__} derives from an event that other services are told of: say whether they are told of "
+                "this one too, `public: ClassVar[bool] = True` or False."
+            )
+        if cls.event_source is not None and (cls.public or not cls.event_source.strip()):
+            raise TypeError(
+                f"{cls.__name__} has an event_source, so it is an event of another service: name that one, and leave "
+                "`public` out, because only its own service tells of it."
+            )
+        if cls.event_source is None and "from_foreign" in cls.__dict__:
+            raise TypeError(f"{cls.__name__} has a from_foreign(), but no event_source: say whose event it is.")
+
+    @classmethod
+    def upcast(cls, payload: dict[str, Any], version: int) -> dict[str, Any]:
+        """Convert the fields of an event that was stored as an older `version` to the current schema.
+
+        A new field with a default, and a removed field, need no new version.
+        """
+        return payload
+
+    @classmethod
+    def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Convert JSON of another service that is not a CloudEvent to one, for a class with an `event_source`.
+
+        Returns:
+            The attributes of the CloudEvent: `id`, `time` and `data` at least; None if the message is not this event.
+        """
+        return message if "specversion" in message else None
 
 
 class RaisedEvent(NamedTuple):
@@ -43,8 +97,7 @@ class EventRecord(Message):
     def __init__(
         self, raised: RaisedEvent, metadata: OperationMetadata | None = None, *, is_stored: bool = False
     ) -> None:
-        self.raised = raised
-        self.is_stored = is_stored
+        self.raised, self.is_stored = raised, is_stored
         if metadata is not None:
             self._metadata = metadata
 
@@ -69,10 +122,7 @@ class EventRecord(Message):
 
 
 class AggregateRoot:
-    """A domain object with an identity, whose state changes only through its own methods.
-
-    A subclass has an `id`. The methods that change its state check the domain rules and raise events.
-    """
+    """A domain object with an `id`; the methods that change its state check the domain rules and raise events."""
 
     id: Any
     version: int = 0
@@ -112,15 +162,11 @@ class AggregateRoot:
 
     def take_events(self) -> list[RaisedEvent]:
         """Remove and return the events raised since the last call."""
-        raised: list[RaisedEvent] = self.__dict__.pop("_raised_events", [])
-        return raised
+        return self.__dict__.pop("_raised_events", [])  # type: ignore[no-any-return]
 
 
 class EventSourcedAggregate(AggregateRoot, ABC):
-    """An aggregate that is stored only as its events: applying them in order yields its state.
-
-    Its methods check the domain rules and raise events; only `apply` changes state.
-    """
+    """An aggregate that is stored only as its events; only `apply` changes its state, its methods raise events."""
 
     def __init__(self, id: Any) -> None:
         self.id = id
@@ -130,11 +176,7 @@ class EventSourcedAggregate(AggregateRoot, ABC):
         """Apply an event to the state. The event has already happened, so `apply` must not refuse it."""
 
     def raise_event(self, event: DomainEvent) -> None:
-        """Apply an event and record it; it is stored and published with the next commit.
-
-        Raises:
-            ConfigurationError: if it is an event of another service.
-        """
+        """Apply an event, and record it as any aggregate does."""
         require_own(event)
         self.apply(event)
         super().raise_event(event)

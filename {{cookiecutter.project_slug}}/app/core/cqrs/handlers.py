@@ -1,28 +1,30 @@
 """Base classes of handlers. A subclass implements `_handle`; decorators declare everything around it."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, NoReturn, Self
 
 import structlog
 from typing_extensions import TypeVar
 
-from app.core.cqrs.answers import Answers
 from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.decorators import declare
-from app.core.cqrs.errors import ConfigurationError
-from app.core.cqrs.events import EventRecord
-from app.core.cqrs.messages import DomainEvent, ICommand, IQuery, Message, name_of
-from app.core.cqrs.metadata import OperationMetadata
-from app.core.cqrs.middleware import Injected
-from app.core.cqrs.operation import Operation, current, current_bus, current_message
-from app.core.cqrs.plan import Declaration, unset_hook
-from app.core.cqrs.results import CommandResult, OperationResult, Pagination, QueryResult
+from app.core.cqrs.errors import ConfigurationError, OperationStatus, PolicyError
+from app.core.cqrs.events import DomainEvent, EventRecord
+from app.core.cqrs.messages import ICommand, IQuery, Message, name_of
+from app.core.cqrs.operation import Operation, OperationMetadata, current, current_bus, current_message
+from app.core.cqrs.plan import Declaration, Kind, declarations_of, declared_handlers, unset_hook
+from app.core.cqrs.results import CommandResult, OperationResult, Pagination, QueryResult, returned_error
 from app.core.generics import type_arguments
+from app.core.injected import Injected
 
 C = TypeVar("C", bound=ICommand[Any], default=Any, contravariant=True)
 Q = TypeVar("Q", bound=IQuery[Any], default=Any, contravariant=True)
 E = TypeVar("E", bound=DomainEvent, default=Any, contravariant=True)
 R = TypeVar("R", default=Any)
+T = TypeVar("T")
+
+Errors = Mapping[str, Any] | None
+"""Field -> message."""
 
 _get_current = current.get
 
@@ -32,8 +34,22 @@ class Handler(Injected):
 
     @classmethod
     def declared(cls, declaration: Declaration) -> type[Self]:
-        """Record what this class handles; the decorators call this."""
-        declare(cls, declaration)
+        """Record what this class handles, for the decorators; a second declaration for a message replaces the first.
+
+        Raises:
+            PolicyError: if the class handles another command or query. Only events may be several.
+        """
+        others = [one for one in declarations_of(cls) if one.message_type is not declaration.message_type]
+        for other in others:
+            if not (other.kind is declaration.kind is Kind.EVENT):
+                raise PolicyError(
+                    f"{cls.__name__} is declared as the handler of {other.message_type.__name__} and of "
+                    f"{declaration.message_type.__name__}: a class handles one command or query, so write a class for "
+                    "each."
+                )
+        cls.__handles__ = (*others, declaration)  # type: ignore[attr-defined]
+        if cls not in declared_handlers:
+            declared_handlers.append(cls)
         return cls
 
     @property
@@ -81,6 +97,65 @@ class Handler(Injected):
     def handled_types(cls) -> tuple[Any, ...]:
         """The type arguments that the class gives to its base, such as `C` and `R`; empty if it gives none."""
         return type_arguments(cls, next(base for base in cls.__mro__ if Handler in base.__bases__))
+
+
+class Answers:
+    """Methods that make successful results, to be returned, and methods that raise the error of a failed status."""
+
+    answers_with: ClassVar[type[OperationResult[Any]]] = OperationResult
+
+    def ok(self, data: T) -> OperationResult[T]:
+        """The operation succeeded; `data` is its answer."""
+        return OperationResult.success(data)
+
+    def created(self, data: T) -> OperationResult[T]:
+        """The operation created something, which `data` describes."""
+        return OperationResult.success(data, OperationStatus.CREATED)
+
+    def accepted(self, data: T) -> OperationResult[T]:
+        """The operation was accepted and will be completed later."""
+        return OperationResult.success(data, OperationStatus.ACCEPTED)
+
+    def no_content(self) -> OperationResult[Any]:
+        """The operation succeeded and has no answer."""
+        return OperationResult.success(None, OperationStatus.NO_CONTENT)
+
+    def bad_request(self, message: str, errors: Errors = None) -> NoReturn:
+        """The request makes no sense as it stands."""
+        self._refuse(OperationStatus.BAD_REQUEST, errors, message)
+
+    def unauthorized(self, message: str, errors: Errors = None) -> NoReturn:
+        """The caller is not authenticated; HTTP calls this status 401 Unauthorized."""
+        self._refuse(OperationStatus.UNAUTHENTICATED, errors, message)
+
+    def forbidden(self, message: str, errors: Errors = None) -> NoReturn:
+        """The caller is authenticated but not permitted to do this."""
+        self._refuse(OperationStatus.FORBIDDEN, errors, message)
+
+    def not_found(self, message: str, errors: Errors = None) -> NoReturn:
+        """The requested thing does not exist."""
+        self._refuse(OperationStatus.NOT_FOUND, errors, message)
+
+    def conflict(self, message: str, errors: Errors = None) -> NoReturn:
+        """The change conflicts with the stored state."""
+        self._refuse(OperationStatus.CONFLICT, errors, message)
+
+    def unprocessable_entity(self, message: str, errors: Errors = None) -> NoReturn:
+        """Fields of the message are invalid in a way that only the handler can detect."""
+        self._refuse(OperationStatus.VALIDATION_ERROR, errors, message)
+
+    def internal_server_error(self, message: str, errors: Errors = None) -> NoReturn:
+        """The operation failed on the server. The caller sees `message`: it must not contain internals."""
+        self._refuse(OperationStatus.FAILED, errors, message)
+
+    def service_unavailable(self, message: str, errors: Errors = None) -> NoReturn:
+        """A dependency of this operation is unavailable at the moment."""
+        self._refuse(OperationStatus.UNAVAILABLE, errors, message)
+
+    def _refuse(self, status: OperationStatus, errors: Errors, message: str) -> NoReturn:
+        result = self.answers_with.failure(status, errors, message)
+        result._message = current_message()
+        raise returned_error(result)
 
 
 class BaseCommandHandler(Handler, Answers, ABC, Generic[C, R]):

@@ -6,10 +6,10 @@ from typing import Any
 import structlog
 
 from app.core.cqrs.attempt import attempt_of
-from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
 from app.core.cqrs.operation import here
 from app.core.cqrs.plan import HOOKS_ON_RESULTS, Kind, Plan, Step
 from app.core.cqrs.results import HIT_BY_HOOK, NOT_CACHED, SUCCEEDED, OperationResult, as_result, returned_error
+from app.core.cqrs.tasks import STANDING_FOR_OTHERS, as_one
 
 logger = structlog.get_logger(__name__)
 

@@ -1,18 +1,13 @@
-"""Messages of the bus: commands, queries and events. `R` is the type of the answer."""
+"""Messages of the bus: commands and queries. `R` is the type of the answer."""
 
 from collections.abc import Awaitable, Iterator
 from copy import copy
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, Self
-from uuid import UUID
 
 from typing_extensions import Format, TypeVar, get_annotations
 
-from app.core.cqrs.metadata import OperationMetadata
-from app.core.cqrs.operation import current, enclosing, parent_of
+from app.core.cqrs.operation import OperationMetadata, current, enclosing, parent_of
 from app.core.generics import type_argument
-from app.core.ids import uuid7
 
 R_co = TypeVar("R_co", covariant=True, default=Any)
 
@@ -105,17 +100,17 @@ class ICommand(Message, Generic[R_co]):
 
     __slots__ = ()
 
-    @classmethod
-    def answer_type(cls) -> type[R_co]:
-        """The declared type of the answer; Any when none was declared."""
-        return type_argument(cls, ICommand)  # type: ignore[no-any-return]
-
     command_name: ClassVar[str] = "ICommand"
     """The name in stored idempotency keys: the class's name, unless set, so that the class can be renamed."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         name_on_record(cls, "command_name")
+
+    @classmethod
+    def answer_type(cls) -> type[R_co]:
+        """The declared type of the answer; Any when none was declared."""
+        return type_argument(cls, ICommand)  # type: ignore[no-any-return]
 
     def get_command_name(self) -> str:
         """The name of the command in logs and spans."""
@@ -131,17 +126,17 @@ class IQuery(Message, Generic[R_co]):
 
     __slots__ = ()
 
-    @classmethod
-    def answer_type(cls) -> type[R_co]:
-        """The declared type of the answer; Any when none was declared."""
-        return type_argument(cls, IQuery)  # type: ignore[no-any-return]
-
     query_name: ClassVar[str] = "IQuery"
     """The name in cache keys: the class's name, unless the class sets another."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         name_on_record(cls, "query_name")
+
+    @classmethod
+    def answer_type(cls) -> type[R_co]:
+        """The declared type of the answer; Any when none was declared."""
+        return type_argument(cls, IQuery)  # type: ignore[no-any-return]
 
     def get_query_name(self) -> str:
         """The name of the query in logs and spans."""
@@ -154,66 +149,6 @@ class IQuery(Message, Generic[R_co]):
     def get_cache_ttl(self) -> int | None:
         """The time to live of the cached answer, in seconds; overrides the decorator's. None: the decorator's."""
         return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DomainEvent:
-    """Something that happened. Events carry ids and values, never entities, and survive a JSON round trip."""
-
-    event_id: UUID = field(default_factory=uuid7)
-    occurred_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    event_type: ClassVar[str] = "DomainEvent"
-    """The name on the wire and in the event log: the class's name, unless set, so that the class can be renamed."""
-
-    event_version: ClassVar[int] = 1
-    """The version of the event's schema: increment it if older events would not load, and implement `upcast`."""
-
-    public: ClassVar[bool] = False
-    """Whether other services receive the event. Subclasses of a public event must set it."""
-
-    event_source: ClassVar[str | None] = None
-    """The service that publishes the event: its name, or the `source` of its CloudEvents. None: this service."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "event_type" not in cls.__dict__:
-            cls.event_type = cls.__name__
-        if "public" not in cls.__dict__ and cls.public:
-            raise TypeError(
-                f"{cls.__name__} derives from an event that other services are told of: say whether they are told of "
-                "this one too, `public: ClassVar[bool] = True` or False."
-            )
-        if cls.event_source is not None and (cls.public or not cls.event_source.strip()):
-            raise TypeError(
-                f"{cls.__name__} has an event_source, so it is an event of another service: name that one, and leave "
-                "`public` out, because only its own service tells of it."
-            )
-        if cls.event_source is None and "from_foreign" in cls.__dict__:
-            raise TypeError(f"{cls.__name__} has a from_foreign(), but no event_source: say whose event it is.")
-
-    @classmethod
-    def upcast(cls, payload: dict[str, Any], version: int) -> dict[str, Any]:
-        """Convert the fields of an event that was stored as an older `version` to the current schema.
-
-        A new field with a default, and a removed field, need no new version.
-        """
-        return payload
-
-    @classmethod
-    def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
-        """Convert a message of another service to a CloudEvent, for a class with an `event_source`.
-
-        Override it for JSON that is not a CloudEvent.
-
-        Args:
-            message: the JSON object as it was sent: a CloudEvent of this source and type, or JSON that is not a
-                CloudEvent.
-
-        Returns:
-            The attributes of a CloudEvent, of which `id`, `time` and `data` are required; None if it is not this event.
-        """
-        return message if "specversion" in message else None
 
 
 def aggregate_id_of(message: object) -> str | None:

@@ -2,18 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from types import UnionType
-from typing import Any, Generic, Union, dataclass_transform, get_args, get_origin
+from typing import Any, Generic, Union, get_args, get_origin
 
 from typing_extensions import TypeVar
 
 from app.core.cqrs.errors import PolicyError
-from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
+from app.core.cqrs.messages import ICommand, IQuery
 from app.core.cqrs.plan import Kind
 from app.core.cqrs.ports import Ports
 from app.core.cqrs.results import OperationResult
 from app.core.generics import shown, type_argument
+from app.core.injected import Injected
 
 M = TypeVar("M", default=Any)
 
@@ -22,20 +22,6 @@ NextHandler = Callable[[], Awaitable[OperationResult[Any]]]
 
 Middleware = Callable[[Any, NextHandler], Awaitable[OperationResult[Any]]]
 """Takes the operation (a command or query) and the rest of the pipeline; returns a result."""
-
-
-@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
-class Injected:
-    """Base class of handlers and behaviours. A hand-written `__init__`, inherited or not, is not replaced."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if cls.__init__ is not object.__init__ and not hasattr(cls.__init__, "is_generated"):
-            return
-        documentation = cls.__doc__
-        dataclass(repr=False, eq=False, kw_only=True, match_args=False)(cls)
-        cls.__doc__ = documentation
-        cls.__init__.is_generated = True  # type: ignore[attr-defined]  # subclasses check it
 
 
 class PipelineBehavior(Injected, ABC, Generic[M]):
@@ -74,7 +60,7 @@ class Middlewares:
             )
         message_types = _message_types(middleware)
         for one in message_types:
-            if not isinstance(one, type) or issubclass(one, DomainEvent):
+            if not isinstance(one, type) or issubclass(one, Kind.EVENT.base):
                 raise PolicyError(
                     f"{_class_of(middleware).__name__} is a behaviour of {shown(one)}, and would never run: behaviours "
                     "stand around commands and queries. Who is told of an event is an @event_handler."

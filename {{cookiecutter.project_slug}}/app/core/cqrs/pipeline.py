@@ -6,7 +6,6 @@ from typing import Any
 
 from app.core.cqrs.attempt import after_commit, attempt
 from app.core.cqrs.errors import CQRSError
-from app.core.cqrs.exception_groups import STANDING_FOR_OTHERS, as_one
 from app.core.cqrs.handling import handling
 from app.core.cqrs.plan import Plan, Step
 from app.core.cqrs.policies.authorize import Authorize, authentication
@@ -19,6 +18,7 @@ from app.core.cqrs.policies.retry_on_failure import RetryOnFailure
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.policies.validate_input import validation
 from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, as_result
+from app.core.cqrs.tasks import STANDING_FOR_OTHERS, as_one
 
 
 def tracing(plan: Plan, proceed: Step) -> Step:

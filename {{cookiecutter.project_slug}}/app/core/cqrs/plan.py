@@ -6,7 +6,8 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
-from app.core.cqrs.messages import DomainEvent, ICommand, IQuery
+from app.core.cqrs.events import DomainEvent
+from app.core.cqrs.messages import ICommand, IQuery
 from app.core.cqrs.ports import Ports
 from app.core.cqrs.results import CommandResult, OperationResult, QueryResult
 
@@ -46,6 +47,10 @@ class Declaration:
     cache_enabled: bool = True
     in_transaction: bool = False
     name: str | None = None
+
+
+declared_handlers: list[type] = []
+"""All handler classes that decorators have marked in this process, in the order of their declaration."""
 
 
 def declarations_of(handler: type) -> tuple[Declaration, ...]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from app.core.cqrs.events import EventRecord, RaisedEvent
-from app.core.cqrs.metadata import OperationMetadata
+from app.core.cqrs.operation import OperationMetadata
 
 T = TypeVar("T")
 

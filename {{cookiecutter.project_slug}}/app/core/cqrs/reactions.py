@@ -1,16 +1,98 @@
-"""Reactions to events: the compiled pipelines of event handlers."""
+"""The path of an event on a bus: publication outside of a unit of work, delivery in memory, and its reactions."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import structlog
 
 from app.core.cqrs.attempt import attempt_of
-from app.core.cqrs.events import EventRecord, RaisedEvent
-from app.core.cqrs.operation import Operation, current
+from app.core.cqrs.events import DomainEvent, EventRecord, RaisedEvent
+from app.core.cqrs.messages import ICommand
+from app.core.cqrs.operation import Operation, current, here
 from app.core.cqrs.pipeline import compile_steps
-from app.core.cqrs.plan import Plan, Step
+from app.core.cqrs.plan import Declaration, Kind, Plan, Step
+from app.core.cqrs.policies.transactional import Transactional
 
 Reaction = Callable[[EventRecord], Coroutine[Any, Any, None]]
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class PublishEvent(ICommand[None]):
+    """Store an event that is published outside of a unit of work, so that all events take the same path."""
+
+    event: DomainEvent
+
+    def get_command_name(self) -> str:
+        """The name of the command in logs, which contains the event type."""
+        return f"publish {self.event.event_type}"
+
+
+class PublishEventHandler:
+    """Adds the event to the unit of work that its pipeline opens."""
+
+    async def _handle(self, command: PublishEvent) -> None:
+        attempt = attempt_of(here())
+        assert attempt is not None, "it is transactional, on a bus that has units of work"
+        attempt.published.append(RaisedEvent(command.event))
+
+
+def publishing_plan(bus: Any) -> Plan:
+    """The plan for storing such an event."""
+    plan = Plan.of(Declaration(Kind.COMMAND, PublishEvent), PublishEventHandler(), bus)
+    return replace(plan, policies={Transactional: Transactional()})
+
+
+class Delivery(Protocol):
+    """Triggers after-commit reactions, for which the command does not wait."""
+
+    def add(self, records: Sequence[EventRecord]) -> None:
+        """Deliver events that were committed just now."""
+
+    async def idle(self) -> None:
+        """Wait until there is nothing left to deliver."""
+
+    async def finish(self) -> None:
+        """Deliver the events that have to be delivered before the bus ends."""
+
+
+class MemoryDelivery:
+    """Runs after-commit reactions in this process, one event after the other; a crash loses undelivered events.
+
+    Its worker task exists only while there are events to deliver, so it is bound to no event loop.
+    """
+
+    def __init__(self, deliver: Callable[[EventRecord], Awaitable[None]]) -> None:
+        self._deliver = deliver
+        self._waiting: deque[EventRecord] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    def add(self, records: Sequence[EventRecord]) -> None:
+        """Append events to the queue, and start the worker if none is running."""
+        self._waiting.extend(records)
+        if self._waiting and (self._worker is None or self._worker.done()):
+            self._worker = asyncio.create_task(self._work(), name="event-delivery")
+
+    async def idle(self) -> None:
+        """Wait until all events are delivered."""
+        while self._worker is not None and not self._worker.done():
+            await asyncio.wait([self._worker])
+
+    finish = idle
+
+    async def _work(self) -> None:
+        current.set(None)  # the worker is not part of the operation that started it
+        while self._waiting:
+            record = self._waiting.popleft()
+            try:
+                await self._deliver(record.following())
+            except Exception as error:
+                event_type, event_id = record.event_type, record.event.event_id
+                logger.error("reaction_failed", event_type=event_type, event_id=event_id, exc_info=error)
 
 
 class Compiled(dict[type, dict[str, Reaction]]):

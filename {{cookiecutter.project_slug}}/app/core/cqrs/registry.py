@@ -1,12 +1,15 @@
-"""Registration of the handlers and the middleware of one bus."""
+"""What is registered on one bus: its handlers, its middleware, and the known cache tags."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from app.core.cqrs.checks import check_fit
 from app.core.cqrs.errors import DuplicateHandlerError, PolicyError
-from app.core.cqrs.introspection import Introspection
+from app.core.cqrs.middleware import Middlewares
+from app.core.cqrs.pipeline import compile_steps
 from app.core.cqrs.plan import (
     DEFAULT_COMMAND_TIMEOUT_SECONDS,
     DEFAULT_QUERY_TIMEOUT_SECONDS,
@@ -15,22 +18,27 @@ from app.core.cqrs.plan import (
     Plan,
     declarations_of,
 )
+from app.core.cqrs.policies.authorize import Authorize
 from app.core.cqrs.policies.cached_query import CachedQuery
-from app.core.cqrs.policies.invalidates import Invalidates
-from app.core.cqrs.policies.tags import KnownTags
+from app.core.cqrs.policies.invalidates import Invalidates, KnownTags
 from app.core.cqrs.ports import Ports
 from app.core.generics import path_of
 
 TIMEOUTS = {Kind.COMMAND: DEFAULT_COMMAND_TIMEOUT_SECONDS, Kind.QUERY: DEFAULT_QUERY_TIMEOUT_SECONDS, Kind.EVENT: None}
 """The deadline, in seconds, of handlers that are registered without a decorator."""
 
+PLURALS = {Kind.COMMAND: "commands", Kind.QUERY: "queries", Kind.EVENT: "events"}
 
-class Registry(Introspection):
+
+class Registry:
     """The handlers and middleware of a bus: one handler for each command and query, any number for each event."""
 
     def __init__(self, allow_handler_override: bool, ports: Ports) -> None:
-        super().__init__(ports)
+        self.ports = ports
         self._allow_override = allow_handler_override
+        self._answering: dict[type, Plan] = {}  # the handlers of commands and queries
+        self._reacting: list[Plan] = []  # the handlers of events
+        self._middlewares = Middlewares()
         self._is_complete = False
         self._delivered: tuple[type, ...] | None = None
         self._tags: KnownTags | None = None
@@ -80,11 +88,7 @@ class Registry(Introspection):
             self.register_query_handler(query_type, handler)
 
     def register_event_handler(self, event_type: type, handler: Any) -> None:
-        """Register one more handler of an event and its subclasses.
-
-        Args:
-            event_type: the class of the event.
-            handler: a class, which is built anew for each attempt, or an instance, which is used as it is.
+        """Register one more handler, a class or an instance, of an event and its subclasses.
 
         Raises:
             DuplicateHandlerError: if another handler has the same name in the inbox and the outbox.
@@ -118,12 +122,103 @@ class Registry(Introspection):
         """Put a middleware around all queries, as `add_middleware` does."""
         self._add_middleware((Kind.QUERY,), middleware)
 
+    def get_registered_handlers(self) -> dict[str, dict[type, Any]]:
+        """Message type -> handler class under `commands` and `queries`; event type -> list of them under `events`."""
+        found: dict[str, dict[type, Any]] = {"commands": {}, "queries": {}, "events": {}}
+        for message_type, plan in self._answering.items():
+            found[PLURALS[plan.kind]][message_type] = plan.handler_type
+        for plan in self._reacting:
+            found["events"].setdefault(plan.message_type, []).append(plan.handler_type)
+        return found
+
+    def get_handler_count(self) -> dict[str, int]:
+        """The number of registrations by kind, and their `total`; a class counts once for each registered message."""
+        counts = dict.fromkeys(PLURALS.values(), 0)
+        for plan in (*self._answering.values(), *self._reacting):
+            counts[PLURALS[plan.kind]] += 1
+        return {**counts, "total": sum(counts.values())}
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the bus as JSON data: the pipeline of each command and query, and the handlers of each event.
+
+        Keys are class names; a second command or query of the same name has its module in front. Pipelines are compiled
+        for this, with the middleware.
+
+        Raises:
+            PolicyError: if a behaviour must be built by the scope, and the bus has not started.
+        """
+        found: dict[str, dict[str, Any]] = {"commands": {}, "queries": {}, "events": {}}
+        for message_type, plan in self._answering.items():
+            described, name = found[PLURALS[plan.kind]], message_type.__name__
+            described[f"{message_type.__module__}.{name}" if name in described else name] = {
+                "handler": plan.handler_type.__name__,
+                "timeout_seconds": plan.timeout_seconds,
+                "open_to_everybody": plan.policy(Authorize) is None,
+                "policies": {type(policy).__name__: _plain(policy) for policy in plan.policies.values()},
+                "steps": compile_steps(self._with_middleware(plan))[1],
+            }
+        for plan in self._reacting:
+            reactions = found["events"].setdefault(plan.message_type.__name__, [])
+            reactions.append({"handler": plan.handler_type.__name__, "in_transaction": plan.in_transaction})
+        return found
+
+    def complete(self, events: Iterable[type] | None = None) -> None:
+        """Mark the registration as complete, and refuse references to handlers and events that do not exist.
+
+        Handlers that are registered later, and tags given to `mark_stale`, are checked from then on.
+
+        Args:
+            events: the classes of the events that are delivered from an event log; None: there is no log.
+
+        Raises:
+            PolicyError: if a command invalidates a tag that no cached query has, a behaviour is for messages without
+                a handler, or a handler is for events that are not delivered. The message lists all of them.
+        """
+        self._is_complete = True
+        self._delivered = None if events is None else tuple(events)
+        problems = [problem for plan in self._answering.values() for problem in self._unread_tags(plan)]
+        problems += self._middlewares.idle(self._answering)
+        problems += [problem for plan in self._reacting for problem in self._undelivered(plan)]
+        if problems:
+            raise PolicyError("\n".join(problems))
+
+    def require_readers(self, who: str, tags: Iterable[str]) -> None:
+        """Ensure that cache entries use these tags, if the registration is complete.
+
+        Args:
+            who: the operation that invalidates the tags, for the error message.
+            tags: the tags, already filled from fields.
+
+        Raises:
+            PolicyError: if a tag belongs to no cached query, and was not declared.
+        """
+        for tag in tags if self._is_complete else ():
+            if not self._known_tags().has(tag):
+                raise PolicyError(self._known_tags().unread(who, tag))
+
+    def reactions_of(self, event_type: type) -> list[Plan]:
+        """The handlers of an event and of its base classes, in the order of their registration.
+
+        A handler that is registered for several of these classes appears once, with the nearest class.
+        """
+        lineage = event_type.__mro__
+        found: dict[int, Plan] = {}
+        for one in self._reacting:
+            if issubclass(event_type, one.message_type):
+                known = found.setdefault(id(one.handler), one)
+                if lineage.index(one.message_type) < lineage.index(known.message_type):
+                    found[id(one.handler)] = one
+        return list(found.values())
+
     def forget(self) -> None:
         """Discard what was compiled from the registrations: a handler or a middleware has been added."""
 
     def _add_middleware(self, kinds: tuple[Kind, ...], middleware: Any) -> None:
         self._middlewares.add(kinds, middleware)
         self.forget()
+
+    def _with_middleware(self, plan: Plan) -> Plan:
+        return replace(plan, middlewares=self._middlewares.around(plan.kind, plan.message_type, self.ports))
 
     def _register(self, kind: Kind, message_type: type, handler: Any) -> None:
         plan = Plan.of(_declaration(kind, message_type, handler), handler, self)
@@ -171,40 +266,6 @@ class Registry(Introspection):
         if not plan.is_class:
             plan.handler.registered_on = self
 
-    def reactions_of(self, event_type: type) -> list[Plan]:
-        """The handlers of an event and of its base classes, in the order of their registration.
-
-        A handler that is registered for several of these classes appears once, with the nearest class.
-        """
-        lineage = event_type.__mro__
-        found: dict[int, Plan] = {}
-        for one in self._reacting:
-            if issubclass(event_type, one.message_type):
-                known = found.setdefault(id(one.handler), one)
-                if lineage.index(one.message_type) < lineage.index(known.message_type):
-                    found[id(one.handler)] = one
-        return list(found.values())
-
-    def complete(self, events: Iterable[type] | None = None) -> None:
-        """Mark the registration as complete, and refuse references to handlers and events that do not exist.
-
-        Handlers that are registered later, and tags given to `mark_stale`, are checked from then on.
-
-        Args:
-            events: the classes of the events that are delivered from an event log; None: there is no log.
-
-        Raises:
-            PolicyError: if a command invalidates a tag that no cached query has, a behaviour is for messages without
-                a handler, or a handler is for events that are not delivered. The message lists all of them.
-        """
-        self._is_complete = True
-        self._delivered = None if events is None else tuple(events)
-        problems = [problem for plan in self._answering.values() for problem in self._unread_tags(plan)]
-        problems += self._middlewares.idle(self._answering)
-        problems += [problem for plan in self._reacting for problem in self._undelivered(plan)]
-        if problems:
-            raise PolicyError("\n".join(problems))
-
     def _undelivered(self, plan: Plan) -> Iterator[str]:
         """Explain why a handler would never receive an event."""
         event_type, delivered = plan.message_type, self._delivered
@@ -216,21 +277,6 @@ class Registry(Introspection):
                 "that this service finds events in, so it is not read from the event log. Move it to app/domain, or "
                 "into the module of the handler."
             )
-
-    def require_readers(self, who: str, tags: Iterable[str]) -> None:
-        """Ensure that cache entries use these tags, if the registration is complete.
-
-        Args:
-            who: the operation that invalidates the tags, for the error message.
-            tags: the tags, already filled from fields.
-
-        Raises:
-            PolicyError: if a tag belongs to no cached query, and was not declared.
-        """
-        if self._is_complete:
-            for tag in tags:
-                if not self._known_tags().has(tag):
-                    raise PolicyError(self._known_tags().unread(who, tag))
 
     def _unread_tags(self, plan: Plan) -> Iterator[str]:
         """Explain which tags of a handler no cached query has."""
@@ -252,3 +298,8 @@ def _declaration(kind: Kind, message_type: type, handler: Any) -> Declaration:
         if declaration.kind is kind and declaration.message_type is message_type:
             return declaration
     return Declaration(kind, message_type, timeout_seconds=TIMEOUTS[kind])
+
+
+def _plain(policy: Any) -> Any:
+    """The fields of a policy as JSON data; classes and functions are replaced by their names."""
+    return to_jsonable_python(policy, fallback=lambda value: getattr(value, "__qualname__", repr(value)))

@@ -7,8 +7,7 @@ from typing_extensions import TypedDict, TypeVar  # pydantic refuses that of `ty
 
 from app.core.cqrs.errors import ERROR_OF_STATUS, CQRSError, OperationStatus
 from app.core.cqrs.messages import Message
-from app.core.cqrs.metadata import OperationMetadata
-from app.core.cqrs.operation import Operation
+from app.core.cqrs.operation import Operation, OperationMetadata
 
 T_co = TypeVar("T_co", covariant=True, default=Any)
 

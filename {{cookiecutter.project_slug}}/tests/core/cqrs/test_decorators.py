@@ -13,8 +13,7 @@ from app.core.cqrs import (
     event_handler,
     query_handler,
 )
-from app.core.cqrs.decorators import declared_handlers
-from app.core.cqrs.plan import Declaration, Kind, declarations_of
+from app.core.cqrs.plan import Declaration, Kind, declarations_of, declared_handlers
 from app.core.cqrs.testing import MemoryBus
 from tests.core.cqrs.support import Ask, Do, DoMore, Happened, HappenedToo, handler_of
 

@@ -9,10 +9,10 @@ from app.core.cqrs import (
     OperationStatus,
     PolicyError,
     authorize,
-    decorators,
+    bus,
     get_cqrs_bus,
+    handlers,
     initialize_cqrs_bus,
-    process_bus,
     shutdown_cqrs_bus,
     use_cqrs_bus,
 )
@@ -21,9 +21,10 @@ from tests.core.cqrs.support import Ask, Do, DoMore, Happened, handler_of
 
 @pytest.fixture(autouse=True)
 def _a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(process_bus, "_bus", None)
-    monkeypatch.setattr(decorators, "declared_handlers", [])
-    monkeypatch.setattr(process_bus, "declared_handlers", decorators.declared_handlers)
+    monkeypatch.setattr(bus, "_bus", None)
+    declared: list[type] = []
+    monkeypatch.setattr(handlers, "declared_handlers", declared)
+    monkeypatch.setattr(bus, "declared_handlers", declared)
     yield
     shutdown_cqrs_bus()
 

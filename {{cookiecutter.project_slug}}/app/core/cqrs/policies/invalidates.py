@@ -1,7 +1,9 @@
-"""`@invalidates`: drops the cached answers that a command makes stale."""
+"""`@invalidates` and cache tags: drops the cached answers that a command makes stale."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any
 
 from app.core.cqrs.attempt import attempt_of
@@ -10,14 +12,17 @@ from app.core.cqrs.messages import name_of
 from app.core.cqrs.operation import Operation, current, here, running
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import Policy, refuse, require_fields
-from app.core.cqrs.policies.tags import parts
+
+declared_tags: set[str] = set()
+"""The tags of cache entries that do not come from a cached query."""
 
 
 @dataclass(frozen=True, init=False)
 class Invalidates(Policy):
     """Drop the cached answers with one of these tags after the commit.
 
-    A service does not start if a tag belongs to no cached query and was not declared by `declare_tags`.
+    A service does not start if a tag belongs to no cached query and was not declared by `declare_tags`: it is misspelt,
+    and stale answers would stay cached.
 
     Args:
         tags: as given to `cached_query`; `"user:{user_id}"` is filled from the fields of the command.
@@ -90,6 +95,45 @@ def _note(operation: Operation, tags: Iterable[str]) -> None:
     attempt.stale_tags.update(tags)
 
 
+def declare_tags(*tags: str) -> None:
+    """Declare tags of cache entries that do not come from `@cached_query`.
+
+    For direct use of the cache, and for entries of another service in the same cache. Call it when the module that
+    uses the cache is imported.
+
+    Args:
+        tags: as given to `invalidates`; a field in braces, as in `"access:{user_id}"`, matches any text.
+    """
+    declared_tags.update(tags)
+
+
+class KnownTags:
+    """The tags of cache entries: those of cached queries, which are given, and those declared by `declare_tags`."""
+
+    def __init__(self, tags: Iterable[str]) -> None:
+        self._tags = sorted({*tags, *declared_tags})
+
+    def has_shape(self, template: str) -> bool:
+        """Whether a tag template may match a known tag; a field matches text without colons."""
+        return any(
+            re.fullmatch(_pattern(one, "[^:]*"), _sample(other))
+            for known in self._tags
+            for one, other in ((known, template), (template, known))
+        )
+
+    def has(self, tag: str) -> bool:
+        """Whether a tag, already filled from fields, matches a known tag."""
+        return any(re.fullmatch(_pattern(known, ".*"), tag, re.DOTALL) for known in self._tags)
+
+    def unread(self, who: str, tag: str) -> str:
+        """The sentence for an invalidated tag that is not known."""
+        return (
+            f"{who} makes the tag {tag!r} stale, which no @cached_query has; there are: "
+            f"{', '.join(self._tags) or 'none'}. Correct one of them, or call declare_tags() where something else "
+            "keeps entries under it."
+        )
+
+
 def check_tags(plan: Plan, tags: Sequence[str]) -> None:
     """Ensure that the message has the fields that its tags are filled from.
 
@@ -97,7 +141,7 @@ def check_tags(plan: Plan, tags: Sequence[str]) -> None:
         PolicyError: if the message has no such field, or if a tag has a format or a conversion, or is malformed.
     """
     try:
-        named = [part for tag in tags for part in parts(tag) if part[1] is not None]
+        named = [part for tag in tags for part in _parts(tag) if part[1] is not None]
     except ValueError as error:
         raise refuse(plan, f"a tag cannot be read, {error}: {', '.join(tags)}.") from error
     require_fields(plan, tuple(str(name) for _, name, _, _ in named), "a tag")
@@ -108,6 +152,19 @@ def check_tags(plan: Plan, tags: Sequence[str]) -> None:
 def filled_tags(tags: Sequence[str], message: Any) -> set[str]:
     """The tags, filled from the fields of the message."""
     return {
-        "".join(text + ("" if name is None else str(getattr(message, name))) for text, name, _, _ in parts(tag))
+        "".join(text + ("" if name is None else str(getattr(message, name))) for text, name, _, _ in _parts(tag))
         for tag in tags
     }
+
+
+def _parts(tag: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    """Split a tag into parts: a text, and the field after it with its format and conversion."""
+    return [*Formatter().parse(tag)]
+
+
+def _pattern(template: str, field: str) -> str:
+    return "".join(re.escape(text) + ("" if name is None else field) for text, name, _, _ in _parts(template))
+
+
+def _sample(template: str) -> str:
+    return "".join(text + ("" if name is None else "x") for text, name, _, _ in _parts(template))

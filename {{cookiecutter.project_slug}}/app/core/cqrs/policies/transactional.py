@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.cqrs.attempt import Attempt, attempt_of
-from app.core.cqrs.background import unhurt
 from app.core.cqrs.errors import (
     CircularEventsError,
     ConfigurationError,
@@ -20,6 +19,7 @@ from app.core.cqrs.operation import here, running
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import Policy, refuse
 from app.core.cqrs.ports import UnitOfWork
+from app.core.cqrs.tasks import unhurt
 
 ISOLATION_LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")
 """All isolation levels, from the weakest to the strongest."""

@@ -13,11 +13,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
-from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.events import RaisedEvent
-from app.core.cqrs.messages import ICommand
+from app.core.cqrs import CQRSBus, ICommand, RaisedEvent, UnitOfWork
 from app.core.cqrs.operation import running
-from app.core.cqrs.ports import UnitOfWork
 from app.core.cqrs.testing.seams import every_unit, replace, replaced, units_of
 
 

@@ -13,9 +13,7 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
-from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.errors import CQRSError, ServiceUnavailableError, TransientError
-from app.core.cqrs.ports import UnitOfWork, UnitsOfWork
+from app.core.cqrs import CQRSBus, CQRSError, ServiceUnavailableError, TransientError, UnitOfWork, UnitsOfWork
 from app.core.cqrs.testing.seams import every_unit, replace, units_of
 
 

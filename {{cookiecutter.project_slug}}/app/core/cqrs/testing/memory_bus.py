@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.ports import Grants
+from app.core.cqrs import CQRSBus, Grants
 from app.core.cqrs.testing.fixed_clock import FixedClock
 from app.core.cqrs.testing.memory_cache import MemoryCache
 from app.core.cqrs.testing.memory_units import MemoryUnitsOfWork

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.core.cqrs.ports import CacheEntry
+from app.core.cqrs import CacheEntry
 from app.core.cqrs.testing.fixed_clock import FixedClock
 
 

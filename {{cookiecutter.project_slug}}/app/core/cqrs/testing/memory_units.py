@@ -7,11 +7,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Any, TypeVar
 from uuid import UUID
 
+from app.core.cqrs import (
+    AggregateRoot,
+    Claim,
+    CommandValidationError,
+    ConcurrencyError,
+    ConfigurationError,
+    DomainEvent,
+    EventRecord,
+    RaisedEvent,
+    TransientError,
+)
 from app.core.cqrs.attempt import current_attempt
-from app.core.cqrs.errors import CommandValidationError, ConcurrencyError, ConfigurationError, TransientError
-from app.core.cqrs.events import AggregateRoot, EventRecord, RaisedEvent
-from app.core.cqrs.messages import DomainEvent
-from app.core.cqrs.ports import Claim
 from app.core.event_payloads import payload_of
 
 A = TypeVar("A", bound=AggregateRoot)

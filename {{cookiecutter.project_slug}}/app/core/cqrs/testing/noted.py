@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.cqrs.errors import CQRSError, OperationStatus
-from app.core.cqrs.messages import DomainEvent, ICommand, IQuery, name_of
-from app.core.cqrs.results import OperationResult
+from app.core.cqrs import CQRSError, DomainEvent, ICommand, IQuery, OperationResult, OperationStatus
+from app.core.cqrs.messages import name_of
 
 
 @dataclass(eq=False)

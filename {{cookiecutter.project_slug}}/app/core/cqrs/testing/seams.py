@@ -9,11 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.errors import ConfigurationError
-from app.core.cqrs.events import EventRecord
+from app.core.cqrs import ConfigurationError, CQRSBus, EventRecord, UnitOfWork, UnitsOfWork
 from app.core.cqrs.operation import current_message
-from app.core.cqrs.ports import UnitOfWork, UnitsOfWork
 
 
 def replace(owner: object, **methods: Callable[..., Any]) -> None:

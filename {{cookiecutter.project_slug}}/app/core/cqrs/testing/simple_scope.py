@@ -7,7 +7,7 @@ from typing import TypeGuard, TypeVar, get_type_hints
 
 from typing_extensions import get_protocol_members, is_protocol
 
-from app.core.cqrs.errors import ConfigurationError
+from app.core.cqrs import ConfigurationError
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.core.cqrs.ports import Grants
+from app.core.cqrs import Grants
 
 
 class StaticAccess:

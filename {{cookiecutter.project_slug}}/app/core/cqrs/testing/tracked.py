@@ -14,12 +14,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
-from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.events import EventRecord
-from app.core.cqrs.messages import DomainEvent
+from app.core.cqrs import CQRSBus, DomainEvent, EventRecord, UnitOfWork
 from app.core.cqrs.operation import running
 from app.core.cqrs.plan import Plan, Step
-from app.core.cqrs.ports import UnitOfWork
 from app.core.cqrs.testing.noted import Handled, Sent
 from app.core.cqrs.testing.seams import every_unit, replace, replaced
 from app.core.cqrs.testing.tracked_run import TrackedRun

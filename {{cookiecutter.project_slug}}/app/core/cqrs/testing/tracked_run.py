@@ -5,9 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.core.cqrs.bus import CQRSBus
-from app.core.cqrs.events import EventRecord
-from app.core.cqrs.messages import DomainEvent
+from app.core.cqrs import CQRSBus, DomainEvent, EventRecord
 from app.core.cqrs.testing.noted import Handled, Sent
 
 
