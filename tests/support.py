@@ -73,8 +73,9 @@ def run(*command: str, cwd: Path, stdin: str = "", **environment: str) -> subpro
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment as in a fresh terminal."""
-    outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "PYTHONPYCACHEPREFIX"}
+    """The environment as in a fresh terminal, without what `make` hands on: its flags and the variables given to it."""
+    given = {word.partition("=")[0] for word in os.environ.get("MAKEFLAGS", "").split() if "=" in word}
+    outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "PYTHONPYCACHEPREFIX", *given}
     return {name: value for name, value in os.environ.items() if name not in outer}
 
 
