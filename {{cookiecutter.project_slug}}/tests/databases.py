@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 import asyncpg
+import pytest
 from sqlalchemy import make_url
 
 from app.core.config import Settings, all_settings
@@ -20,6 +21,9 @@ S = TypeVar("S", bound=Settings)
 
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 """A server on which the tests may create and drop databases of their own; no database of it is touched."""
+
+ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+"""For what is the same on all databases, and is tried on each elsewhere: once is enough."""
 
 
 def settings_for(database_url: str, **values: Any) -> Settings:

@@ -5,11 +5,12 @@ from app.core.cqrs import OperationStatus
 from app.handlers.user.assign_role_handler import AssignRoleCommand
 from app.handlers.user.find_users_handler import FindUsersQuery
 from app.handlers.user.get_user_handler import GetUserQuery
+from app.handlers.user.revoke_role_handler import RevokeRoleCommand
 from tests.rows import events_of
 from tests.users import People
 
 
-async def test_a_role_is_in_force_with_the_next_message(service: RunningService, people: People) -> None:
+async def test_a_role_is_in_force_and_gone_with_the_next_message(service: RunningService, people: People) -> None:
     ada, root = await people.member(), await people.administrator()
     assert (await ada.query(FindUsersQuery())).status is OperationStatus.FORBIDDEN
     for _ in range(2):
@@ -17,17 +18,21 @@ async def test_a_role_is_in_force_with_the_next_message(service: RunningService,
         assert assigned.status is OperationStatus.NO_CONTENT
     assert (await ada.query(FindUsersQuery())).is_success
     assert (await ada.query(GetUserQuery(ada.id))).unwrap().roles == ("admin", "member")
-    events = await events_of(service, "User", ada.id)
-    assert [(row.event_type, row.payload.get("role")) for row in events][1:] == [("RoleAssigned", "admin")]
-    assert events[1].metadata["user_id"] == str(root.id)
+    assert (await root.command(RevokeRoleCommand(ada.id, "admin"))).status is OperationStatus.NO_CONTENT
+    assert (await ada.query(FindUsersQuery())).status is OperationStatus.FORBIDDEN
+    _, *events = await events_of(service, "User", ada.id)
+    assert [(row.event_type, row.payload["role"], row.metadata["user_id"]) for row in events] == [
+        ("RoleAssigned", "admin", str(root.id)),
+        ("RoleRevoked", "admin", str(root.id)),
+    ]
 
 
-async def test_what_cannot_be_assigned_is_refused(people: People) -> None:
+async def test_what_cannot_be_assigned_or_revoked_is_refused(people: People) -> None:
     ada, root = await people.member(), await people.administrator()
-    for command, status in (
-        (AssignRoleCommand(ada.id, "unheard of"), OperationStatus.VALIDATION_ERROR),
-        (AssignRoleCommand(ada.id, "nul\x00"), OperationStatus.VALIDATION_ERROR),
-        (AssignRoleCommand(uuid4(), "admin"), OperationStatus.NOT_FOUND),
+    for command, status, named in (
+        (AssignRoleCommand(ada.id, "unheard of"), OperationStatus.VALIDATION_ERROR, ["role"]),
+        (AssignRoleCommand(uuid4(), "admin"), OperationStatus.NOT_FOUND, []),
+        (RevokeRoleCommand(ada.id, "admin"), OperationStatus.BUSINESS_RULE, ["role"]),
     ):
-        assert (await root.command(command)).status is status
-    assert (await ada.command(AssignRoleCommand(ada.id, "admin"))).status is OperationStatus.FORBIDDEN
+        refused = await root.command(command)
+        assert (refused.status, list(refused.errors)) == (status, named)

@@ -1,13 +1,12 @@
 import asyncio
 
-import pytest
-
 from app.composition.container import RunningService, running_service
 from app.core.config import Settings
 from app.core.cqrs import OperationStatus
 from app.domain.ports import AccessTokens
 from app.handlers.user.change_password_handler import ChangePasswordCommand
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
+from tests.databases import ON_SQLITE
 from tests.users import PASSWORD, People
 
 NEW = "an even longer password"
@@ -18,6 +17,8 @@ async def test_only_the_new_password_logs_in_and_other_sessions_end(service: Run
     here, there = (await ada.login()).unwrap(), (await ada.login()).unwrap()
     tokens = await service.container.get(AccessTokens)
     session_id = tokens.read(here.access_token).session_id
+    refused = await ada.command(ChangePasswordCommand(ada.id, "wrong password", NEW, session_id))
+    assert (refused.status, list(refused.errors)) == (OperationStatus.VALIDATION_ERROR, ["current_password"])
     changed = await ada.command(ChangePasswordCommand(ada.id, PASSWORD, NEW, session_id))
     assert changed.status is OperationStatus.NO_CONTENT
     assert (await ada.login()).status is OperationStatus.UNAUTHENTICATED
@@ -28,41 +29,17 @@ async def test_only_the_new_password_logs_in_and_other_sessions_end(service: Run
     assert statuses == [OperationStatus.SUCCESS, OperationStatus.UNAUTHENTICATED]
 
 
-async def test_it_needs_the_current_password(people: People) -> None:
-    ada = await people.member()
-    result = await ada.command(ChangePasswordCommand(ada.id, "wrong password", NEW))
-    assert (result.status, list(result.errors)) == (OperationStatus.VALIDATION_ERROR, ["current_password"])
-    assert (await ada.login()).is_success
-
-
-async def test_nobody_changes_the_password_of_somebody_else(people: People) -> None:
-    ada, bob, root = await people.member(), await people.member(), await people.administrator()
-    for other in (bob, root):
-        result = await other.command(ChangePasswordCommand(ada.id, PASSWORD, NEW))
-        assert result.status is OperationStatus.FORBIDDEN
-    assert (await root.command(ChangePasswordCommand(root.id, PASSWORD, NEW))).is_success
-
-
 async def test_of_two_changes_at_once_one_wins(people: People) -> None:
     ada = await people.member()
     changes = (ada.command(ChangePasswordCommand(ada.id, PASSWORD, f"{NEW} {number}")) for number in range(2))
     results = await asyncio.gather(*changes)
-    lost = [result for result in results if result.is_failure]
-    assert len(lost) == 1
-    assert lost[0].status in (OperationStatus.CONFLICT, OperationStatus.VALIDATION_ERROR)
+    (lost,) = [result for result in results if result.is_failure]
+    assert lost.status in (OperationStatus.CONFLICT, OperationStatus.VALIDATION_ERROR)
 
 
-@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+@ON_SQLITE
 async def test_who_guesses_too_often_waits(settings: Settings) -> None:
     async with running_service(settings.model_copy(update={"login_attempts": 2})) as service:
         ada = await People(service.bus).member()
         statuses = [(await ada.command(ChangePasswordCommand(ada.id, "wrong", NEW))).status for _ in range(3)]
     assert statuses == [OperationStatus.VALIDATION_ERROR] * 2 + [OperationStatus.RATE_LIMITED]
-
-
-async def test_passwords_are_not_shown_and_have_rules(people: People) -> None:
-    ada = await people.member()
-    command = ChangePasswordCommand(ada.id, PASSWORD, "short")
-    assert PASSWORD not in repr(command)
-    assert "short" not in repr(command)
-    assert list((await ada.command(command)).errors) == ["new_password"]

@@ -1,6 +1,6 @@
 import asyncio
 
-import pytest
+from sqlalchemy import select
 
 from app.composition.container import RunningService
 from app.core.cqrs import CQRSBus, OperationStatus
@@ -11,43 +11,32 @@ from tests.rows import events_of, rows_of
 from tests.users import PASSWORD, People, create_user
 
 
-async def test_a_new_user_can_log_in_and_is_a_member(people: People) -> None:
+async def test_a_new_user_is_a_member_and_the_event_is_stored_with_it(service: RunningService, people: People) -> None:
     ada = await people.member(email="Ada@Example.org", username="ada")
     assert (await ada.login()).is_success
     user = (await ada.query(GetUserQuery(ada.id))).unwrap()
     assert (user.email, user.roles, user.is_active) == ("Ada@Example.org", ("member",), True)
-
-
-async def test_the_event_is_stored_with_the_user(service: RunningService, people: People) -> None:
-    ada = await people.member()
     (event,) = await events_of(service, "User")
-    assert (event.event_type, event.aggregate_type, event.aggregate_id, event.version) == (
-        "UserCreated",
-        "User",
-        str(ada.id),
-        1,
-    )
+    assert (event.event_type, event.aggregate_id, event.version) == ("UserCreated", str(ada.id), 1)
     assert event.payload["email"] == ada.email
     assert "password" not in str(event)
+    database = await service.container.get(Database)
+    async with database.reading() as session:
+        (stored,) = await session.scalars(select(users.c.password_hash))
+    assert stored.startswith("$argon2id$")
 
 
-@pytest.mark.parametrize(
-    ("fields", "named"),
-    [
-        ({"username": "other", "email": "ADA@example.org"}, {"email"}),
-        ({"username": "ADA", "email": "other@example.org"}, {"username"}),
-        ({"username": "Ada", "email": "Ada@example.org"}, {"email", "username"}),
-        ({"username": "other", "email": "STRASSE@example.org"}, {"email"}),
-    ],
-)
-async def test_what_is_taken_is_refused_by_name_whatever_its_case(
-    bus: CQRSBus, fields: dict[str, str], named: set[str]
-) -> None:
+async def test_what_is_taken_is_refused_by_name_whatever_its_case(bus: CQRSBus) -> None:
     (await bus.execute_command(create_user())).unwrap()
     (await bus.execute_command(create_user(username="strasse", email="straße@example.org"))).unwrap()
-    result = await bus.execute_command(create_user(**fields))
-    assert result.status is OperationStatus.CONFLICT
-    assert set(result.errors) == named
+    for username, email, named in (
+        ("other", "ADA@example.org", {"email"}),
+        ("ADA", "other@example.org", {"username"}),
+        ("Ada", "Ada@example.org", {"email", "username"}),
+        ("other", "STRASSE@example.org", {"email"}),
+    ):
+        result = await bus.execute_command(create_user(username=username, email=email))
+        assert (result.status, set(result.errors)) == (OperationStatus.CONFLICT, named), (username, email)
 
 
 async def test_of_fifty_at_once_with_one_address_one_succeeds(service: RunningService) -> None:
@@ -68,68 +57,15 @@ async def test_fifty_at_once_under_one_key_have_one_effect_and_one_answer(servic
     assert len(await rows_of(service, users)) == 1
     (kept,) = await rows_of(service, idempotency_keys)
     assert PASSWORD.encode() not in b"".join((kept.digest, kept.fingerprint, kept.answer))
+    other = create_user(password="another password")
+    other.metadata.idempotency_key = "the same"
+    assert (await service.bus.execute_command(other)).status is OperationStatus.VALIDATION_ERROR
 
 
-async def test_a_key_that_was_used_for_another_user_is_refused(bus: CQRSBus) -> None:
-    for command, status in (
-        (create_user(), OperationStatus.CREATED),
-        (create_user(password="another password"), OperationStatus.VALIDATION_ERROR),
-    ):
-        command.metadata.idempotency_key = "the same"
-        assert (await bus.execute_command(command)).status is status
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("email", ""),
-        ("email", "ada"),
-        ("email", "ada@localhost"),
-        ("email", "a@b@example.org"),
-        ("email", "ada @example.org"),
-        ("email", f"{'a' * 250}@example.org"),
-        ("email", f"{'ä' * 130}@example.org"),
-        ("email", "nul\x00@example.org"),
-        ("email", "\ud800@example.org"),
-        ("username", "ab"),
-        ("username", "a" * 51),
-        ("username", "ada@example.org"),
-        ("username", ".ada"),
-        ("password", "short"),
-        ("password", "x" * 129),
-        ("password", "null \x00 byte"),
-        ("password", "surrogate \udfff"),
-        ("full_name", ""),
-        ("full_name", " Ada"),
-        ("full_name", "Ada\x07"),
-        ("full_name", "x" * 201),
-    ],
-)
-def test_what_is_not_valid_is_named(field: str, value: str) -> None:
-    assert list(create_user(**{field: value}).validate()) == [field]
-
-
-async def test_what_is_not_valid_is_refused(service: RunningService, bus: CQRSBus) -> None:
-    result = await bus.execute_command(create_user(email="nul\x00@example.org", full_name="\ud800"))
-    assert (result.status, set(result.errors)) == (OperationStatus.VALIDATION_ERROR, {"email", "full_name"})
-    assert await rows_of(service, users) == []
-
-
-async def test_unusual_text_that_is_valid_comes_back_as_it_was(service: RunningService, bus: CQRSBus) -> None:
+async def test_unusual_text_is_refused_or_comes_back_as_it_was(service: RunningService, bus: CQRSBus) -> None:
+    refused = await bus.execute_command(create_user(email="nul\x00@example.org", full_name="\ud800"))
+    assert (refused.status, set(refused.errors)) == (OperationStatus.VALIDATION_ERROR, {"email", "full_name"})
     name = "Zoë 'Quote\" %_\\ 漢字 😀 " + "x" * 100
     (await bus.execute_command(create_user(full_name=name, email="ÄÖ+tag@exämple.org"))).unwrap()
     (stored,) = await rows_of(service, users)
     assert (stored.full_name, stored.email) == (name, "ÄÖ+tag@exämple.org")
-
-
-def test_the_password_is_in_no_representation() -> None:
-    assert PASSWORD not in repr(create_user()) + repr(create_user().new_user)
-
-
-async def test_the_password_is_stored_as_a_hash(service: RunningService, people: People) -> None:
-    await people.member()
-    database = await service.container.get(Database)
-    async with database.reading() as session:
-        stored = await session.scalar(users.select().with_only_columns(users.c.password_hash))
-    assert stored is not None
-    assert stored.startswith("$argon2id$")

@@ -1,4 +1,3 @@
-from app.core.cqrs import OperationStatus
 from app.handlers.user.deactivate_user_handler import DeactivateUserCommand
 from app.handlers.user.get_user_stats_handler import GetUserStatsQuery
 from app.read_models.user_views import UserStatsView
@@ -13,7 +12,3 @@ async def test_users_are_counted_by_state_and_role(people: People) -> None:
     )
     (await root.command(DeactivateUserCommand(ada.id))).unwrap()
     assert (await root.query(GetUserStatsQuery())).unwrap().inactive == 1
-
-
-async def test_members_may_not(people: People) -> None:
-    assert (await (await people.member()).query(GetUserStatsQuery())).status is OperationStatus.FORBIDDEN

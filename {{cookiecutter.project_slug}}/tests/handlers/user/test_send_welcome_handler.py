@@ -15,14 +15,8 @@ async def test_a_new_user_is_welcomed_once_however_often_the_event_comes(
     (welcome,) = await rows_of(service, notifications)
     assert (welcome.user_id, welcome.kind, welcome.read_at) == (ada.id, "welcome", None)
     assert "Hello Ada" in welcome.body
-
-
-async def test_who_is_gone_is_not_welcomed(service: RunningService, people: People) -> None:
-    await people.member()
-    await service.bus.settled()
     database = await service.container.get(Database)
-    async with database.writing() as session:
+    async with database.writing() as session, session.begin():
         await session.execute(delete(users))
-        await session.commit()
     await deliver_again(service)
-    assert await rows_of(service, notifications) == []
+    assert await rows_of(service, notifications) == [], "Who is gone is not welcomed."
