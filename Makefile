@@ -8,7 +8,7 @@ WORKERS := auto
 GOALS := check
 WHAT := dispatch
 WHICH := proofs
-COVERING := tests/core/cqrs ../proofs/core ../proofs/persistence/test_versions.py ../proofs/persistence/test_whole_or_nothing.py
+COVERING := tests/core/cqrs ../proofs/core
 SERVICE := {{cookiecutter.project_slug}}
 # The service's own words, run where the template keeps it; its caches stay out of what is baked.
 CACHE := $(CURDIR)/.cache
