@@ -109,20 +109,20 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"database_statement_timeout_seconds": 86_401}, "DATABASE_STATEMENT_TIMEOUT_SECONDS is not valid"),
     ({"database_idle_transaction_timeout_seconds": 86_401}, "DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS is not valid"),
     ({"database_url": "sqlite:///./app.db"}, "DATABASE_URL is SQLite"),
-    ({"database_url": "sqlite:////data/hunter2.db"}, "SQLITE_IN_PRODUCTION=true if it is meant"),
+    ({"database_url": "sqlite:////data/hunter2.db"}, "SQLITE_IN_PRODUCTION=true if SQLite is intended"),
     (
         {"database_url": "sqlite:////data/hunter2.db", "sqlite_in_production": True, "database_pooler": True},
-        "no pooler stands before SQLite",
+        "SQLite has no pooler",
     ),
-    ({"database_url": "postgresql://u:hunter2@db:0/app"}, "DATABASE_URL is not valid: its port is no number"),
-    ({"database_url": "postgresql://u:hunter2@db:99999/app"}, "DATABASE_URL is not valid: its port is no number"),
-    ({"database_url": "postgresql://u:hunter2@db:five/app"}, "DATABASE_URL is not valid: its port is no number"),
-    ({"database_url": "postgresql://u:hunter2@ db/app"}, "DATABASE_URL is not valid: no spaces"),
-    ({"database_url": "postgresql://u:hunter2@db/app\n"}, "DATABASE_URL is not valid: no spaces"),
+    ({"database_url": "postgresql://u:hunter2@db:0/app"}, "DATABASE_URL is not valid: its port is not a number"),
+    ({"database_url": "postgresql://u:hunter2@db:99999/app"}, "DATABASE_URL is not valid: its port is not a number"),
+    ({"database_url": "postgresql://u:hunter2@db:five/app"}, "DATABASE_URL is not valid: its port is not a number"),
+    ({"database_url": "postgresql://u:hunter2@ db/app"}, "DATABASE_URL is not valid: remove spaces"),
+    ({"database_url": "postgresql://u:hunter2@db/app\n"}, "DATABASE_URL is not valid: remove spaces"),
     ({"read_database_url": "postgresql://u:hunter2@a,b:70000/app"}, "READ_DATABASE_URL is not valid: its port"),
     # the rest
     ({"cache_url": "redis://hunter2:6379000/0"}, "CACHE_URL is not valid: its port"),
-    ({"cache_url": " redis://hunter2"}, "CACHE_URL is not valid: no spaces"),
+    ({"cache_url": " redis://hunter2"}, "CACHE_URL is not valid: remove spaces"),
     ({"broker_url": "nats://u:hunter2@broker:-1"}, "BROKER_URL is not valid: its port"),
     ({"cache_max_entries": 10**9}, "CACHE_MAX_ENTRIES is not valid"),
     ({"relay_poll_seconds": 0.001}, "RELAY_POLL_SECONDS is not valid"),
@@ -272,7 +272,7 @@ def test_what_is_no_origin_is_refused(origin: str) -> None:
 
 def test_all_origins_are_refused_in_production() -> None:
     for listed in ("*", "https://shop.example,*"):
-        assert refused(cors_origins=listed).startswith("CORS_ORIGINS lets every page of the web in")
+        assert refused(cors_origins=listed).startswith("CORS_ORIGINS admits every page of the web")
     assert checked_settings(cors_origins="*").allowed_origins == ["*"]
 
 
@@ -304,7 +304,7 @@ def test_a_slip_in_the_file_is_refused(line: str, meant: str) -> None:
     name = line.removeprefix("export ").partition("=")[0]
     with pytest.raises(SettingsError) as raised:
         load_settings()
-    assert str(raised.value) == f"{name} in .env is no setting: do you mean {meant}?"
+    assert str(raised.value) == f"{name} in .env is not a setting: do you mean {meant}?"
 
 
 def test_what_is_not_ours_may_be_in_the_file() -> None:

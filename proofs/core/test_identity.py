@@ -79,7 +79,7 @@ def _not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_not_installed")
 def test_production_refuses_to_be_nobody() -> None:
     production = {"environment": "production", "secret_key": SECRET, "database_url": "postgresql://db/orders"}
-    with pytest.raises(SettingsError, match="SERVICE_NAME is not valid: nobody knows the service's name, because it"):
+    with pytest.raises(SettingsError, match="SERVICE_NAME is not valid: the service has no name, because it"):
         checked_settings(**production)
     assert checked_settings(**production, service_name="orders").model_dump()["broker_group"] == "orders"
     for environment in ("development", "test"):

@@ -162,7 +162,9 @@ def _bus_for(
     key = state["headers"].get(b"idempotency-key")
     if scope["type"] == "websocket":
         if key is not None:
-            raise BadRequestError("An Idempotency-Key is of one request: send one with each message of a WebSocket.")
+            raise BadRequestError(
+                "An Idempotency-Key belongs to one request: send one with each message of a WebSocket."
+            )
         return SocketBus(bus, user_id, state["correlation_id"], state["traceparent"], None, require_caller)
     if key is not None and SANE_KEY.fullmatch(key) is None:
         raise BadRequestError(f"Idempotency-Key must have 1 to {LONGEST_KEY} printable ASCII characters and no spaces.")

@@ -16,7 +16,7 @@ PUBLISH_SECONDS = 5.0
 FINISH_SECONDS = 30.0
 """How long messages in progress may take to finish when consuming ends."""
 TAKE_OVER_SECONDS = 30.0
-"""Without a heartbeat for so long, a consumer loses its messages to another, where the broker cannot see it die."""
+"""A consumer without a heartbeat for so long loses its messages to another, if the broker cannot detect its end."""
 HELD = 100
 """How many unsettled messages a process accepts at most; also the prefetch count of a broker that has one."""
 FETCHED = 20

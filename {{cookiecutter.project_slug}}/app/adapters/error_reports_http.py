@@ -56,7 +56,7 @@ def _client(settings: TelemetrySettings) -> Client:
         )
     except BadDsn as error:
         raise ConfigurationError(
-            "ERROR_REPORTS_URL is no DSN: take the one that Sentry shows in the settings of the project; it looks like "
+            "ERROR_REPORTS_URL is not a DSN: take the one that Sentry shows in the settings of the project, such as "
             "https://KEY@sentry.example.com/PROJECT."
         ) from error
 

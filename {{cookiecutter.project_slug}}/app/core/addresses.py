@@ -23,11 +23,11 @@ def check_address(url: str) -> str:
     address = url.partition("://")[2].partition("?")[0]
     hosts = re.split("[/#]", address.rpartition("@")[2], maxsplit=1)[0]
     if url != url.strip() or not url.isprintable() or " " in hosts:
-        raise ValueError("no spaces and no line breaks may be around a URL, nor in its host.")
+        raise ValueError("remove spaces and line breaks around the URL and in its host.")
     for host in hosts.split(","):
         _, colon, port = host.rpartition("]")[2].partition(":")
         if colon and port and not (port.isdecimal() and port.isascii() and 1 <= int(port[:6]) <= HIGHEST_PORT):
-            raise ValueError(f"its port is no number from 1 to {HIGHEST_PORT}.")
+            raise ValueError(f"its port is not a number from 1 to {HIGHEST_PORT}.")
     return url
 
 
@@ -49,10 +49,10 @@ def check_origin(origin: str) -> None:
     found = ORIGIN.fullmatch(origin)
     if found is None:
         raise ValueError(
-            "an origin looks like https://shop.example or http://localhost:3000: a scheme, a host in small letters, "
+            "an origin looks like https://shop.example or http://localhost:3000: a scheme, a host in lower case, "
             "perhaps a port, and nothing else; with commas between."
         )
     if found["port"] is not None:
         check_address(origin)
         if found["port"] == PORT_OF_SCHEME.get(found["scheme"]):
-            raise ValueError("browsers leave the usual port of http and https away from an origin: do so too.")
+            raise ValueError("leave the default port of http and https out, as browsers do.")

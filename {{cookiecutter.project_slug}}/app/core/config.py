@@ -146,8 +146,8 @@ class Settings(BaseSettings):
     def _with_name(cls, name: str, others: ValidationInfo) -> str:
         if not name and others.data.get("environment") == "production":
             raise ValueError(
-                "nobody knows the service's name, because it is not installed: install it, as `pip install .` does, or "
-                "set SERVICE_NAME. Without it two services would share what is called by it."
+                "the service has no name, because it is not installed: install it, as `pip install .` does, or set "
+                "SERVICE_NAME. Two services without a name would share keys, queues and connections."
             )
         if name and (len(name) > LONGEST_SERVICE_NAME or not SERVICE_NAME.fullmatch(name)):
             raise ValueError(
@@ -196,7 +196,7 @@ class Settings(BaseSettings):
                 "because one is the copy of the other."
             )
         if self.database_pooler and _scheme(self.database_url) == DRIVERS["sqlite"]:
-            raise ValueError("DATABASE_POOLER is true, but no pooler stands before SQLite: leave it out.")
+            raise ValueError("DATABASE_POOLER is true, but SQLite has no pooler: leave it out.")
         return self
 
     def _check_production(self) -> None:
@@ -205,11 +205,11 @@ class Settings(BaseSettings):
                 "PASSWORD_TIME_COST and PASSWORD_MEMORY_KIB are too low for production: give at least 2 and 19456."
             )
         if "*" in self.allowed_origins:
-            raise ValueError("CORS_ORIGINS lets every page of the web in: list those that may call the API.")
+            raise ValueError("CORS_ORIGINS admits every page of the web: list the origins that may call the API.")
         if _scheme(self.database_url) == DRIVERS["sqlite"] and not self.sqlite_in_production:
             raise ValueError(
-                "DATABASE_URL is SQLite, which is one file on one machine, and what a service has that was given none: "
-                "give it a postgresql:// URL, or say SQLITE_IN_PRODUCTION=true if it is meant."
+                "DATABASE_URL is SQLite, the default, which is one file on one machine: set it to a postgresql:// URL, "
+                "or set SQLITE_IN_PRODUCTION=true if SQLite is intended."
             )
 
     def key_for(self, purpose: str) -> bytes:
@@ -279,7 +279,7 @@ def checked(kind: type[S], **values: Any) -> S:
         SettingsError: if a setting is missing or wrong.
     """
     for name, meant in misspelt_in_file(kind):
-        raise SettingsError(f"{name} in .env is no setting: do you mean {meant}?")
+        raise SettingsError(f"{name} in .env is not a setting: do you mean {meant}?")
     try:
         return kind(**values)
     except ValidationError as error:
@@ -308,7 +308,7 @@ def _check_secret(secret: str, environment: str) -> None:
         raise ValueError(f"SECRET_KEY is too short: give it at least {SHORTEST_SECRET_BYTES} random bytes.")
     if environment == "production" and estimated_bits(secret) < ENOUGH_BITS:
         raise ValueError(
-            "SECRET_KEY can be guessed, somebody made it up: give it 32 or more random bytes, "
+            "SECRET_KEY can be guessed, because a person made it up: set it to 32 or more random bytes, "
             "for example with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
         )
 

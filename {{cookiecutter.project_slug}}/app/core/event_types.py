@@ -50,7 +50,7 @@ class EventTypes:
             if source == service:
                 raise ConfigurationError(
                     f"{path_of(event_class)} has this service as its event_source, {service}: leave event_source out, "
-                    "because events of its own come from its log."
+                    "because it is only for events of other services."
                 )
             known = self._classes.setdefault((source, event_class.event_type), event_class)
             if known is not event_class:
@@ -102,8 +102,8 @@ class EventTypes:
         if event_class is None:
             of_whom = "" if source is None else f" of {source}"
             raise UnreadableEventError(
-                f"No class reads the event {event_type}{of_whom}: bring it back, or give the one that took its place "
-                f'event_type = "{event_type}".'
+                f"No class reads the event {event_type}{of_whom}: restore it, or set "
+                f'event_type = "{event_type}" in the class that replaced it.'
             )
         stored = dict(payload)
         try:
@@ -114,7 +114,7 @@ class EventTypes:
         except Exception as error:
             raise UnreadableEventError(
                 f"{path_of(event_class)} cannot read an event of version {version}, because of {_culprit(error)}: give "
-                "new fields a default, or count event_version up and write upcast()."
+                "new fields a default, or increase event_version and implement upcast()."
             ) from error
         return event
 

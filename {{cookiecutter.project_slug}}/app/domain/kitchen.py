@@ -51,6 +51,6 @@ class Kitchen:
             return
         wait = 0.0 if first_ready is None else (first_ready - now).total_seconds()
         raise KitchenOverloadedError(
-            "The kitchen has its hands full, try again later.",
+            "The kitchen is full, try again later.",
             details={"retry_after": max(wait, SHORTEST_WAIT_SECONDS)},
         )

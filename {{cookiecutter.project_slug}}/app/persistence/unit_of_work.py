@@ -173,5 +173,5 @@ def _commit(session: UnitSession) -> None:
         session.commit()
     except LostConnectionError as error:
         raise final(
-            ServiceUnavailableError("The database was lost at the last moment: check whether this was done.")
+            ServiceUnavailableError("The connection was lost during the COMMIT: check whether this was done.")
         ) from error

@@ -119,7 +119,7 @@ def test_an_event_without_a_class_says_what_to_do() -> None:
     with pytest.raises(UnreadableEventError) as raised:
         EventTypes([]).read("Moved", 1, {})
     assert str(raised.value) == (
-        'No class reads the event Moved: bring it back, or give the one that took its place event_type = "Moved".'
+        'No class reads the event Moved: restore it, or set event_type = "Moved" in the class that replaced it.'
     )
     assert not EventTypes([]).knows("Moved")
     assert EventTypes([Renamed]).knows("Moved")

@@ -68,8 +68,8 @@ class UnitSession(SavepointSession):
         """
         if self.is_of_unit and not self.is_over:
             raise ConfigurationError(
-                "A handler called session.commit(): its unit of work commits at the end. What must be stored "
-                "whatever happens later needs a command of its own."
+                "A handler called session.commit(): its unit of work commits at the end. Let a command of "
+                "its own store what must survive a later failure."
             )
         super().commit()
 

@@ -25,4 +25,6 @@ class OrderOwners:
             grants = await self._access.grants_of(user_id)
             if grants is not None and (grants.is_admin or MANAGE_ORDERS in grants.permissions):
                 return
-        raise AuthorizationError("This is somebody else's order.", details={"missing_permissions": [MANAGE_ORDERS]})
+        raise AuthorizationError(
+            "This order belongs to another customer.", details={"missing_permissions": [MANAGE_ORDERS]}
+        )

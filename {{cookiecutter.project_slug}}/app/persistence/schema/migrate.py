@@ -119,7 +119,7 @@ def mark(settings: Settings, revision: str, state: str) -> None:
     """
     revisions = read_revisions()
     if state not in ("applied", "missing"):
-        raise ConfigurationError(f"A migration is applied or missing, but not {state}.")
+        raise ConfigurationError(f"The state of a migration is applied or missing, but not {state}.")
 
     def write(connection: Connection) -> None:
         with connection.begin():

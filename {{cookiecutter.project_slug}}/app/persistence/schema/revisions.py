@@ -105,7 +105,7 @@ def read_revisions() -> Revisions:
             follows = {one.revision: one._all_down_revisions for one in reversed(walked)}
     except (CommandError, UserWarning, KeyError) as error:
         raise ConfigurationError(
-            f"The migrations in {SCRIPTS / 'versions'} are in no order. {str(error).rstrip('.')}. "
+            f"The migrations in {SCRIPTS / 'versions'} have no order. {str(error).rstrip('.')}. "
             "Each needs a name of its own, and must follow one that is there."
         ) from error
     return Revisions(follows, {one.revision: one.module for one in walked})

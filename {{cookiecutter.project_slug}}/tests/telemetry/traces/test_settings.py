@@ -50,7 +50,7 @@ async def test_an_unknown_scheme_is_refused(setting: str, url: str) -> None:
 
 @pytest.mark.parametrize("url", ["https://sentry.example/hunter2", "https://hunter2@sentry.example", "https://"])
 async def test_what_is_no_dsn_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="ERROR_REPORTS_URL is no DSN: take the one") as raised:
+    with pytest.raises(ConfigurationError, match="ERROR_REPORTS_URL is not a DSN: take the one") as raised:
         await telemetry_of(error_reports_url=url)
     assert "hunter2" not in str(raised.value)
 

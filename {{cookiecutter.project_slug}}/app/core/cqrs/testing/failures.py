@@ -94,6 +94,6 @@ def collision() -> CQRSError:
 
 def lost_answer() -> CQRSError:
     """The error for a connection that breaks during the COMMIT: the outcome is unknown."""
-    error = ServiceUnavailableError("The database was lost at the last moment: check whether this was done.")
+    error = ServiceUnavailableError("The connection was lost during the COMMIT: check whether this was done.")
     error.must_roll_back = True
     return error
