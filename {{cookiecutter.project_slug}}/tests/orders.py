@@ -2,6 +2,7 @@
 
 import asyncio
 from contextvars import Context
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,8 @@ from tests.users import People, Person
 MARGHERITA = PizzaWish("margherita", "medium")
 PEPPERONI = PizzaWish("pepperoni", "large", ("extra_cheese",), "well done")
 ZUCCA = PizzaWish("zucca", "medium")
+TOTAL = Decimal("35.28")
+"""What an order costs, unless other pizzas are ordered."""
 
 
 def place_order(**fields: Any) -> PlaceOrderCommand:

@@ -4,13 +4,12 @@ import pytest
 import time_machine
 
 from app.composition.container import RunningService
-from app.core.cqrs import OperationStatus
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.get_daily_sales_handler import GetDailySalesQuery
 from app.read_models import daily_sales
 from tests.orders import ZUCCA, completed, let_order_before, placed
 from tests.rows import deliver_again
-from tests.users import People, Person
+from tests.users import Person
 
 
 async def test_a_day_is_summed_up_and_each_order_once(service: RunningService, cook: Person) -> None:
@@ -40,10 +39,6 @@ async def test_a_day_is_summed_up_and_each_order_once(service: RunningService, c
     assert (await cook.query(GetDailySalesQuery(date(2030, 5, 1), include_details=True))).unwrap() == sales
     nothing = (await cook.query(GetDailySalesQuery(yesterday))).unwrap()
     assert (nothing.total_orders, str(nothing.total_revenue), nothing.pizzas) == (0, "0.00", None)
-
-
-async def test_it_is_for_staff(people: People) -> None:
-    assert (await (await people.member()).query(GetDailySalesQuery())).status is OperationStatus.FORBIDDEN
 
 
 async def test_the_pizzas_are_those_of_the_orders_though_one_is_placed_meanwhile(

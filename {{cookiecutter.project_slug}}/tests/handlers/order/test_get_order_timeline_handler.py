@@ -23,7 +23,4 @@ async def test_it_tells_the_whole_life_of_one_order(bus: CQRSBus, people: People
     assert timeline[2].details["actual_cooking_time_minutes"] == 14
     assert "staff-7" not in str(timeline)
     assert str(ada.id) not in str(timeline)
-
-
-async def test_an_order_that_does_not_exist_is_told(bus: CQRSBus) -> None:
     assert (await bus.execute_query(GetOrderTimelineQuery(uuid4()))).status is OperationStatus.NOT_FOUND

@@ -1,12 +1,10 @@
 from typing import Any
 
-import pytest
-
-from app.core.cqrs import CQRSBus, OperationStatus
+from app.core.cqrs import CQRSBus
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.get_orders_handler import GetOrdersQuery
 from tests.orders import cooking, placed
-from tests.users import People, Person
+from tests.users import Person
 
 
 async def found(cook: Person, **filters: Any) -> list[Any]:
@@ -44,21 +42,3 @@ async def test_pages_add_up_to_the_whole_the_newest_first(bus: CQRSBus, cook: Pe
     }
     filtered = await cook.query(GetOrdersQuery(status="cooking"))
     assert filtered.pagination and filtered.pagination["total_count"] == 0
-
-
-@pytest.mark.parametrize(
-    ("filters", "named"),
-    [
-        ({"page": 0}, "page"),
-        ({"page_size": 101}, "page_size"),
-        ({"status": "burnt"}, "status"),
-        ({"customer_phone": "12"}, "customer_phone"),
-        ({"customer_phone": "\x00"}, "customer_phone"),
-    ],
-)
-def test_what_is_not_valid_is_named(filters: dict[str, Any], named: str) -> None:
-    assert list(GetOrdersQuery(**filters).validate()) == [named]
-
-
-async def test_members_may_not(people: People) -> None:
-    assert (await (await people.member()).query(GetOrdersQuery())).status is OperationStatus.FORBIDDEN

@@ -1,7 +1,6 @@
 import pytest
 
 from app.composition.container import RunningService
-from app.core.cqrs import OperationStatus
 from app.domain.menu import PizzaWish
 from app.handlers.order.cancel_order_handler import CancelOrderCommand
 from app.handlers.order.get_popular_pizzas_handler import GetPopularPizzasQuery
@@ -9,7 +8,7 @@ from app.read_models import popular_pizzas
 from app.read_models.popular_pizzas import PopularPizzaView
 from tests.orders import MARGHERITA, PEPPERONI, ZUCCA, let_order_before, placed
 from tests.rows import deliver_again
-from tests.users import People, Person
+from tests.users import Person
 
 
 async def test_the_most_ordered_first_and_each_order_once(service: RunningService, cook: Person) -> None:
@@ -32,12 +31,6 @@ async def test_the_most_ordered_first_and_each_order_once(service: RunningServic
     assert [(size.size, size.quantity, str(size.revenue)) for size in detailed.sizes] == [("large", 2, "44.58")]
     await deliver_again(service)
     assert await popular(GetPopularPizzasQuery()) == [first, second]
-
-
-async def test_it_is_for_staff(people: People, cook: Person) -> None:
-    assert (await (await people.member()).query(GetPopularPizzasQuery())).status is OperationStatus.FORBIDDEN
-    for limit in (0, 101):
-        assert (await cook.query(GetPopularPizzasQuery(limit))).errors == {"limit": "must be 1 to 100"}
 
 
 async def test_the_sizes_are_those_of_the_pizzas_though_some_are_ordered_meanwhile(

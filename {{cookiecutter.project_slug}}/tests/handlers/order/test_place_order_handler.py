@@ -1,6 +1,5 @@
 import asyncio
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -11,11 +10,10 @@ from app.core.cqrs.testing import failing_commits
 from app.domain.menu import Changes, PizzaWish
 from app.handlers.order.update_menu_handler import UpdateMenuCommand
 from app.persistence.access import SYSTEM
-from app.persistence.event_tables import event_log
 from app.persistence.order_tables import order_lines, orders
 from app.persistence.tables import idempotency_keys
-from tests.orders import MARGHERITA, PEPPERONI, completed, happened, place_order, placed, staff, stored_order
-from tests.rows import rows_of
+from tests.orders import MARGHERITA, ZUCCA, completed, happened, place_order, placed, staff, stored_order
+from tests.rows import events_of, rows_of
 from tests.users import People, Person
 
 
@@ -39,11 +37,16 @@ async def test_anybody_orders_and_is_told_what_it_costs_and_when_it_is_ready(
     ]
     assert (lines[1].toppings, lines[1].special_instructions) == (["extra_cheese"], "well done")
 
+    by_the_service = place_order()
+    by_the_service.metadata.user_id = SYSTEM
+    order_id = (await bus.execute_command(by_the_service)).unwrap().order_id
+    assert (await stored_order(service, order_id)).customer_user_id is None
+
 
 async def test_the_event_says_it_all(service: RunningService, people: People) -> None:
     ada = await people.member()
     order_id = await placed(ada)
-    (event,) = [row for row in await rows_of(service, event_log) if row.aggregate_id == str(order_id)]
+    (event,) = await events_of(service, "Order", order_id)
     assert (event.event_type, event.aggregate_type, event.version) == ("OrderPlaced", "Order", 1)
     assert (event.payload["customer_user_id"], event.payload["total"]) == (str(ada.id), "35.28")
     assert event.payload["pizzas"][1] == {
@@ -57,48 +60,19 @@ async def test_the_event_says_it_all(service: RunningService, people: People) ->
     }
 
 
-@pytest.mark.parametrize(
-    "wish",
-    [
+async def test_what_is_not_on_the_menu_is_refused(service: RunningService, cook: Person) -> None:
+    (await cook.command(UpdateMenuCommand("zucca", Changes(is_available=False)))).unwrap()
+    for wish in (
         PizzaWish("calzone", "medium"),
         PizzaWish("margherita", "medium", ("gold",)),
         PizzaWish("lemonade", "large"),
         PizzaWish("lemonade", "medium", ("extra_cheese",)),
-    ],
-)
-async def test_what_is_not_on_the_menu_is_refused(service: RunningService, bus: CQRSBus, wish: PizzaWish) -> None:
-    result = await bus.execute_command(place_order(pizza_items=(MARGHERITA, wish)))
-    assert result.status is OperationStatus.BAD_REQUEST
-    assert await rows_of(service, orders) == await rows_of(service, event_log) == []
-
-
-async def test_what_is_not_available_is_refused(bus: CQRSBus, cook: Person) -> None:
-    (await cook.command(UpdateMenuCommand("margherita", Changes(is_available=False)))).unwrap()
-    assert (await bus.execute_command(place_order())).status is OperationStatus.BAD_REQUEST
-    assert (await bus.execute_command(place_order(pizza_items=(PEPPERONI,)))).is_success
-
-
-@pytest.mark.parametrize(
-    ("fields", "named"),
-    [
-        ({"customer_name": ""}, {"customer_name"}),
-        ({"customer_phone": "555-CALL-ME", "customer_address": "nul\x00"}, {"customer_phone", "customer_address"}),
-        ({"pizza_items": ()}, {"pizza_items"}),
-        ({"pizza_items": (MARGHERITA,) * 51}, {"pizza_items"}),
-        ({"pizza_items": (MARGHERITA, PizzaWish("pepperoni", "huge"))}, {"pizza_items.1.size"}),
-        (
-            {"pizza_items": (PizzaWish("", "small", ("\ud800",), "\x00"),)},
-            {"pizza_id", "toppings", "special_instructions"},
-        ),
-        ({"pizza_items": (PizzaWish("margherita", "small", ("olives",) * 21),)}, {"toppings"}),
-        ({"payment_method": "shells"}, {"payment_method"}),
-        ({"card_token": "tok"}, {"card_token"}),
-        ({"card_token": "", "payment_method": "card"}, {"card_token"}),
-    ],
-)
-def test_what_is_not_valid_is_named(fields: dict[str, Any], named: set[str]) -> None:
-    problems = place_order(**fields).validate()
-    assert {name.removeprefix("pizza_items.0.") for name in problems} == named
+        ZUCCA,
+    ):
+        result = await service.bus.execute_command(place_order(pizza_items=(MARGHERITA, wish)))
+        assert result.status is OperationStatus.BAD_REQUEST, wish
+    assert await rows_of(service, orders) == await events_of(service, "Order") == []
+    assert (await service.bus.execute_command(place_order())).is_success
 
 
 async def test_twenty_at_once_under_one_key_are_one_order(service: RunningService) -> None:
@@ -111,7 +85,6 @@ async def test_twenty_at_once_under_one_key_are_one_order(service: RunningServic
     assert order.id == results[0].unwrap().order_id
     (kept,) = await rows_of(service, idempotency_keys)
     assert b"tok_secret" not in b"".join((kept.digest, kept.fingerprint, kept.answer))
-    assert "tok_secret" not in repr(commands[0])
 
 
 async def test_a_commit_that_collides_is_tried_again_and_leaves_one_order(service: RunningService) -> None:
@@ -121,30 +94,16 @@ async def test_a_commit_that_collides_is_tried_again_and_leaves_one_order(servic
     assert (await happened(service, order_id))[0] == "OrderPlaced"
 
 
-async def test_a_kitchen_with_its_hands_full_says_how_long_to_wait(
+async def test_a_kitchen_with_its_hands_full_says_how_long_to_wait_until_there_is_room(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KITCHEN_CAPACITY", "2")
     async with running_service(settings) as service:
+        cook = await staff(People(service.bus))
+        await completed(service.bus, cook)
         results = await asyncio.gather(*(service.bus.execute_command(place_order()) for _ in range(6)))
         refused = [result for result in results if result.is_failure]
         assert len(refused) == 4
         assert {result.status for result in refused} == {OperationStatus.UNAVAILABLE}
         assert all(60 <= result.errors["retry_after"] <= 33 * 60 for result in refused)
-        assert len(await rows_of(service, orders)) == 2
-
-
-async def test_an_order_that_is_ready_makes_room(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KITCHEN_CAPACITY", "1")
-    async with running_service(settings) as service:
-        cook = await staff(People(service.bus))
-        await completed(service.bus, cook)
-        assert (await service.bus.execute_command(place_order())).is_success
-        assert (await service.bus.execute_command(place_order())).status is OperationStatus.UNAVAILABLE
-
-
-async def test_the_service_itself_orders_for_nobody(service: RunningService, bus: CQRSBus) -> None:
-    command = place_order()
-    command.metadata.user_id = SYSTEM
-    order_id = (await bus.execute_command(command)).unwrap().order_id
-    assert (await stored_order(service, order_id)).customer_user_id is None
+        assert len(await rows_of(service, orders)) == 3

@@ -16,7 +16,7 @@ from app.handlers.user.get_user_stats_handler import GetUserStatsQuery
 from app.handlers.user.reactivate_user_handler import ReactivateUserCommand
 from app.handlers.user.revoke_role_handler import RevokeRoleCommand
 from app.handlers.user.update_user_handler import UpdateUserCommand
-from tests.permissions import Row, wrong_rows
+from tests.tables import Row, assert_permissions
 from tests.users import PASSWORD, People, create_user
 
 
@@ -43,4 +43,4 @@ def table(ada: UUID, root: UUID) -> list[Row]:
 async def test_each_message_is_for_those_whom_the_table_names(bus: CQRSBus, people: People) -> None:
     ada, bob, root = await people.member(), await people.member(), await people.administrator()
     callers = {"nobody": None, "bob": bob, "ada": ada, "root": root}
-    assert await wrong_rows(bus, callers, table(ada.id, root.id)) == []
+    await assert_permissions(bus, callers, table(ada.id, root.id))

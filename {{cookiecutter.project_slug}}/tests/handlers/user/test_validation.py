@@ -1,6 +1,5 @@
 """What is not valid in messages about users, and what of them is never shown."""
 
-from typing import Any
 from uuid import uuid4
 
 from app.domain.registration import NewUser
@@ -14,6 +13,7 @@ from app.handlers.user.logout_handler import LogoutCommand
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
 from app.handlers.user.revoke_role_handler import RevokeRoleCommand
 from app.handlers.user.update_user_handler import UpdateUserCommand
+from tests.tables import Row, assert_problems
 from tests.users import PASSWORD, create_user
 
 ADA, BOB = (NewUser(f"{name}@example.org", name, PASSWORD, name.title()) for name in ("ada", "bob"))
@@ -28,7 +28,7 @@ NO_TEXTS_OF_A_USER = {
 }
 NO_TOKENS = ("", "x" * 201, "\ud800", "\x00")
 
-NAMED: list[tuple[Any, str]] = [
+NAMED: list[Row] = [
     *((create_user(**{field: text}), field) for field, texts in NO_TEXTS_OF_A_USER.items() for text in texts),
     (BatchCreateUsersCommand(()), "users"),
     (BatchCreateUsersCommand((ADA,) * 101), "users"),
@@ -63,8 +63,7 @@ NAMED: list[tuple[Any, str]] = [
 
 
 def test_what_is_not_valid_is_named_with_its_place() -> None:
-    wrong = [(message, found) for message, names in NAMED if (found := set(message.validate())) != set(names.split())]
-    assert wrong == []
+    assert_problems(NAMED)
 
 
 def test_what_is_secret_is_in_no_representation() -> None:
