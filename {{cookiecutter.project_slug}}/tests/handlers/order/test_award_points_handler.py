@@ -8,7 +8,7 @@ from tests.rows import deliver_again, rows_of
 from tests.users import People, Person
 
 
-async def test_a_completed_order_of_somebody_earns_points_once(
+async def test_a_completed_order_earns_points_once(
     service: RunningService, bus: CQRSBus, people: People, cook: Person
 ) -> None:
     ada, bob = await people.member(), await people.member()
