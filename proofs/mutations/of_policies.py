@@ -11,7 +11,7 @@ MUTATIONS = {
         (
             "transactional(isolation_level), inside another",
             "Transactional.step.in_transaction",
-            "self._require_level(plan, attempt)",
+            "self._require_fit(plan, attempt)",
             "pass",
         ),
         (

@@ -173,7 +173,7 @@ MUTATIONS = {
     "tests/core/cqrs/test_handlers.py": [
         (
             "a failed result rolls back",
-            "handling.handle",
+            "handling._answering.handle",
             "raise returned_error(result)",
             "pass",
         ),
@@ -562,37 +562,37 @@ MUTATIONS = {
     "proofs/core/cqrs/test_storage.py": [
         (
             "storage: bases",
-            "_Walk._visit_class",
+            "Walk._visit_class",
             "is_base and (derived := _subclasses(cls, known))",
             "(derived := [])",
         ),
         (
             "storage: unions",
-            "_Walk._visit_union",
+            "Walk._visit_union",
             "alike(one, other)",
             "False",
         ),
         (
             "storage: excluded",
-            "_Walk._visit_field",
+            "Walk._visit_field",
             "field.get('serialization_exclude')",
             "False",
         ),
         (
             "storage: InitVar",
-            "_Walk._visit_field",
+            "Walk._visit_field",
             "field.get('init_only')",
             "False",
         ),
         (
             "storage: keys",
-            "_Walk._visit_keys",
+            "Walk._visit_dict",
             "len(forms) != 1 or forms[0].kind not in KEYS",
             "False",
         ),
         (
             "storage: enums",
-            "_Walk._visit_enum",
+            "Walk._visit_enum",
             "adapter.validate_python(adapter.dump_python(member, mode='json')) is member",
             "adapter.validate_python(adapter.dump_python(member, mode='json')) is member or True",
         ),

@@ -64,8 +64,8 @@ MUTATIONS = {
     ],
     "proofs/api/test_sockets.py": [
         ("pages of others", "Guard.__call__", "refuse_foreign_page(headers, self._origins)", "pass"),
-        ("a socket's source", "SocketBus._stamp", "metadata.source = 'websocket'", "pass"),
-        ("a socket's caller", "SocketBus._require", "await self.require_caller()", "pass"),
+        ("a socket's source", "SocketBus._admit", "metadata.source = 'websocket'", "pass"),
+        ("a socket's caller", "SocketBus._admit", "await self.require_caller()", "pass"),
         ("a socket's key", "_bus_for", "if key is not None:", "if False:"),
         (
             "a socket's end",
@@ -186,7 +186,7 @@ MUTATIONS = {
         ),
     ],
     "proofs/core/test_identity.py": [
-        ("identity/the API of every service", "create_app", "settings.service_name", "'Service'"),
-        ("identity/no version of the API", "create_app", "settings.release or '0'", "'0'"),
+        ("identity/the API of every service", "_application", "settings.service_name", "'Service'"),
+        ("identity/no version of the API", "_application", "settings.release or '0'", "'0'"),
     ],
 }

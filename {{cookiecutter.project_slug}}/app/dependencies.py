@@ -1,9 +1,9 @@
 """Dependencies of endpoints, for HTTP and WebSockets: `bus: Bus`, `user: CurrentUser`, `page: Page`."""
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 from fastapi import Depends, Query
 from fastapi.security import OAuth2PasswordBearer
@@ -11,97 +11,15 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from app.composition.container import RunningService
-from app.core.awaited import coroutine_function
-from app.core.cqrs import (
-    AuthenticationError,
-    BadRequestError,
-    CommandResult,
-    CQRSBus,
-    ICommand,
-    IQuery,
-    OperationMetadata,
-    QueryResult,
-)
+from app.core.cqrs import AuthenticationError, BadRequestError
+from app.core.request_bus import RequestBus, SocketBus
 from app.domain.ports import AccessToken, AccessTokens
 from app.persistence.access import OpenLogins
 from app.read_models.pages import LARGEST_PAGE, LARGEST_PAGE_SIZE
 
-R = TypeVar("R")
-
 LONGEST_KEY = 200
 SANE_KEY = re.compile(b"[!-~]{1,%d}" % LONGEST_KEY)
 bearer = OAuth2PasswordBearer(tokenUrl="/api/auth/login", refreshUrl="/api/auth/refresh", auto_error=False)
-
-
-@dataclass(slots=True)
-class RequestBus:
-    """The bus for one request: it adds the caller and the ids of the request to the metadata of each message."""
-
-    bus: CQRSBus
-    user_id: str | None
-    correlation_id: str | None
-    traceparent: str | None
-    idempotency_key: str | None
-
-    @coroutine_function
-    def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
-        """Execute a command."""
-        self._stamp(command.metadata)
-        return self.bus.execute_command(command)
-
-    @coroutine_function
-    def execute_query(self, query: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]:
-        """Execute a query."""
-        self._stamp(query.metadata)
-        return self.bus.execute_query(query)
-
-    def _stamp(self, metadata: OperationMetadata) -> None:
-        metadata.user_id = self.user_id
-        metadata.correlation_id = self.correlation_id or metadata.correlation_id
-        metadata.traceparent = self.traceparent
-        metadata.idempotency_key = self.idempotency_key
-        metadata.source = "http"
-
-
-@dataclass(slots=True)
-class SocketBus(RequestBus):
-    """The bus for one WebSocket, which may stay open longer than its caller's access is valid.
-
-    Each message is an operation with its own transaction and its own container scope. It also has its own
-    `idempotency_key`: the endpoint sets it in the metadata.
-    """
-
-    require_caller: Callable[[], Awaitable[object]] | None
-
-    async def execute_command(self, command: ICommand[R]) -> CommandResult[R]:
-        """Execute a command.
-
-        Raises:
-            AuthenticationError: if the access token has expired, or its login has ended; the socket is closed.
-        """
-        await self._require()
-        self._stamp(command.metadata)
-        return await self.bus.execute_command(command)
-
-    async def execute_query(self, query: IQuery[R]) -> QueryResult[R]:
-        """Execute a query.
-
-        Raises:
-            AuthenticationError: if the access token has expired, or its login has ended; the socket is closed.
-        """
-        await self._require()
-        self._stamp(query.metadata)
-        return await self.bus.execute_query(query)
-
-    async def _require(self) -> None:
-        if self.require_caller is not None:
-            await self.require_caller()
-
-    def _stamp(self, metadata: OperationMetadata) -> None:
-        metadata.user_id = self.user_id
-        metadata.correlation_id = self.correlation_id or metadata.correlation_id
-        metadata.traceparent = self.traceparent
-        metadata.source = "websocket"
 
 
 async def _service(connection: HTTPConnection) -> RunningService:
@@ -110,7 +28,6 @@ async def _service(connection: HTTPConnection) -> RunningService:
 
 Service = Annotated[RunningService, Depends(_service)]
 """The running service: its bus, its container, its settings."""
-
 
 SentToken = Annotated[str | None, Depends(bearer)]
 """The access token as it was sent; None if there was none."""

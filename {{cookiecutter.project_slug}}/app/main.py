@@ -33,26 +33,8 @@ NO_TELEMETRY: TelemetryConfig = {
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the web application, which opens the service when it starts and closes it when it ends."""
     settings = settings or load_settings()
-    production = settings.environment == "production"
     configure_logs(settings)
-    tracing = optional("app.api.tracing")
-    requests = tracing.request_spans(settings) if tracing else None
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running_service(settings) as service:
-            app.state.service = service
-            if requests is not None:
-                requests.tracer = service.telemetry.tracer
-            yield
-
-    app = FastAPI(
-        title=settings.service_name,
-        version=settings.release or "0",
-        lifespan=lifespan,
-        redirect_slashes=False,
-        telemetry=requests.telemetry if requests else NO_TELEMETRY,
-    )
+    app = _application(settings)
     # Routes are compared in this order, and those of the documentation are requested least.
     documentation, app.router.routes = app.router.routes, []
     for router in found_routers():
@@ -65,10 +47,32 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         max_body_bytes=settings.max_body_bytes,
         body_timeout_seconds=settings.body_timeout_seconds,
         cors_origins=settings.allowed_origins,
-        https_only=production,
+        https_only=settings.environment == "production",
     )
     app.add_middleware(TellWhy)
     return app
+
+
+def _application(settings: Settings) -> FastAPI:
+    """An application without routes of its own, whose lifespan is that of the service."""
+    tracing = optional("app.api.tracing")
+    requests = tracing.request_spans(settings) if tracing else None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running_service(settings) as service:
+            app.state.service = service
+            if requests is not None:
+                requests.tracer = service.telemetry.tracer
+            yield
+
+    return FastAPI(
+        title=settings.service_name,
+        version=settings.release or "0",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        telemetry=requests.telemetry if requests else NO_TELEMETRY,
+    )
 
 
 def found_routers() -> list[APIRouter]:

@@ -16,7 +16,8 @@ from app.api.routing import add_routes
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus, DomainEvent, ICommand, IQuery
 from app.core.cqrs.testing import MemoryBus
-from app.dependencies import Bus, RequestBus
+from app.core.request_bus import RequestBus
+from app.dependencies import Bus
 from app.main import create_app
 from app.persistence.engine.database import Database
 from app.persistence.tables import users

@@ -22,24 +22,24 @@ def adapter_module(port: str, url: str, extra: str | None = None, setting: str |
         ConfigurationError: if no adapter supports the scheme, or its driver is not installed.
     """
     prefix, setting = f"{port}_", setting or f"{port.upper()}_URL"
-    known = [
-        found.name.removeprefix(prefix) for found in iter_modules(adapters.__path__) if found.name.startswith(prefix)
-    ]
+    known = [one.name.removeprefix(prefix) for one in iter_modules(adapters.__path__) if one.name.startswith(prefix)]
     scheme, separator, _ = url.partition("://")
     name = scheme if scheme in known else scheme.removesuffix("s")
-    if not separator or name not in known:
-        raise ConfigurationError(_unknown(setting, prefix, known))
-    try:
-        module = _module(prefix, name)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"{setting} asks for {name}, whose driver is not installed ({error}): "
-            f"install the service with it, '.[{extra or name}]' in place of '.', or run `make install`, which "
-            "installs all."
-        ) from error
-    if scheme not in _schemes(name, module):
-        raise ConfigurationError(_unknown(setting, prefix, known))
-    return module
+    if separator and name in known:
+        try:
+            module = _module(prefix, name)
+        except ImportError as error:
+            raise _not_installed(setting, name, extra or name, error) from error
+        if scheme in _schemes(name, module):
+            return module
+    raise ConfigurationError(_unknown(setting, prefix, known))
+
+
+def _not_installed(setting: str, name: str, extra: str, error: ImportError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{setting} asks for {name}, whose driver is not installed ({error}): install the service with it, "
+        f"'.[{extra}]' in place of '.', or run `make install`, which installs all."
+    )
 
 
 def _module(prefix: str, name: str) -> ModuleType:

@@ -5,6 +5,7 @@ From the outside in: `Decorate` (request id, security headers), CORS, `Guard` (l
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -91,16 +92,9 @@ class Decorate:
         if scope["type"] not in CONNECTIONS:
             await self.app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        request_id = _matching(SANE_ID, headers.get(b"x-request-id")) or random_id()
-        correlation_id = _matching(SANE_ID, headers.get(b"x-correlation-id")) or request_id
-        ids = {
-            "request_id": request_id,
-            "correlation_id": correlation_id,
-            "traceparent": _matching(TRACEPARENT, headers.get(b"traceparent")),
-        }
         # A copy, because some servers give the same state to all requests.
-        scope["state"] = {**scope.get("state", {}), **ids, "headers": headers}
+        state = scope["state"] = {**scope.get("state", {}), **_state_of(dict(scope["headers"]))}
+        request_id = state["request_id"]
 
         async def send_decorated(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -125,6 +119,17 @@ class Decorate:
         if not given.isdisjoint(ours):
             ours = {name: value for name, value in ours.items() if name not in given}
         message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode()), *ours.items()]
+
+
+def _state_of(headers: dict[bytes, bytes]) -> dict[str, Any]:
+    """The state of a request: its headers, and the ids that it was sent with or is given."""
+    request_id = _matching(SANE_ID, headers.get(b"x-request-id")) or random_id()
+    return {
+        "request_id": request_id,
+        "correlation_id": _matching(SANE_ID, headers.get(b"x-correlation-id")) or request_id,
+        "traceparent": _matching(TRACEPARENT, headers.get(b"traceparent")),
+        "headers": headers,
+    }
 
 
 def _raw(headers: dict[str, str]) -> dict[bytes, bytes]:

@@ -42,21 +42,18 @@ HTTP: Mapping[OperationStatus, tuple[int, str]] = {
 FAILED_SENTENCE = "Something went wrong on our side; it is in the logs, under the id given here."
 SENTENCES = {404: "There is nothing at this address.", 405: "This address does not take this method."}
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-MOST_ERRORS = 50
-LONGEST_FIELD = 100
+MOST_ERRORS, LONGEST_FIELD = 50, 100
 logger = structlog.get_logger(__name__)
 
 
 def answer(result: OperationResult[T], make: Callable[[T], object] | None = None, **headers: str) -> Response:
     """The response for a result; `make` converts the data first.
 
-    Raises:
-        CQRSError: if the operation failed; it is answered with a problem document.
+    Raises the CQRSError of a failed operation, which is then answered with a problem document.
     """
     content = result.kept_json if make is None else None
     if content is None:
-        data = result.unwrap()
-        content = to_json(make(data) if make else data)
+        content = to_json(make(result.unwrap()) if make else result.unwrap())
     status, _ = HTTP[result.status]
     if result.is_replay:
         headers["Idempotency-Replayed"] = "true"
@@ -88,17 +85,14 @@ def unexpected_problem(scope: Scope) -> Response:
 
 def tell_bug(scope: Scope, error: Exception) -> None:
     """Log a bug outside of any operation with its traceback, and report it if error reports are configured."""
-    logger.error("request_failed", method=_method(scope), path=scope["path"], exc_info=error)
+    method = scope.get("method", "WEBSOCKET")
+    logger.error("request_failed", method=method, path=scope["path"], exc_info=error)
     service, state = getattr(scope["app"].state, "service", None), scope["state"]
     if service is None or service.telemetry.reports is None:
         return
     request = OperationMetadata(state["request_id"], correlation_id=state["correlation_id"], source=scope["type"])
-    route = getattr(scope.get("route"), "path", "")
-    service.telemetry.reports.report(error, f"{_method(scope)} {route}".strip(), request)
-
-
-def _method(scope: Scope) -> str:
-    return scope.get("method", "WEBSOCKET")  # type: ignore[no-any-return]
+    name = f"{method} {getattr(scope.get('route'), 'path', '')}".strip()
+    service.telemetry.reports.report(error, name, request)
 
 
 def answer_errors(app: FastAPI) -> None:
@@ -118,24 +112,18 @@ def _text(value: Any) -> str:
 
 
 def _headers(error: CQRSError) -> dict[str, str]:
-    match error.status:
-        case OperationStatus.UNAUTHENTICATED:
-            return {"WWW-Authenticate": "Bearer"}
-        case OperationStatus.RATE_LIMITED | OperationStatus.UNAVAILABLE:
-            return {"Retry-After": _whole_seconds(error.details.get("retry_after"))}
-        case _:
-            return {}
-
-
-def _whole_seconds(wait: object) -> str:
-    return str(max(1, ceil(wait))) if isinstance(wait, int | float) else "1"
+    if error.status is OperationStatus.UNAUTHENTICATED:
+        return {"WWW-Authenticate": "Bearer"}
+    if error.status not in (OperationStatus.RATE_LIMITED, OperationStatus.UNAVAILABLE):
+        return {}
+    wait = error.details.get("retry_after")
+    return {"Retry-After": str(max(1, ceil(wait))) if isinstance(wait, int | float) else "1"}
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = SENTENCES.get(error.status_code, error.detail)
     headers = {"Allow": _methods_here(request.scope)} if error.status_code == 405 else error.headers
-    return problem(request.scope, error.status_code, detail, headers=headers)
+    return problem(request.scope, error.status_code, SENTENCES.get(error.status_code, error.detail), headers=headers)
 
 
 def _methods_here(scope: Scope) -> str:

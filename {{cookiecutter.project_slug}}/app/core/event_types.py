@@ -50,7 +50,7 @@ class EventTypes:
             if source == service:
                 raise ConfigurationError(
                     f"{path_of(event_class)} has this service as its event_source, {service}: leave event_source out, "
-                    "because it is only for events of other services."
+                    "because events of its own come from its log."
                 )
             known = self._classes.setdefault((source, event_class.event_type), event_class)
             if known is not event_class:
@@ -100,23 +100,28 @@ class EventTypes:
         """
         event_class = self.find(event_type, source)
         if event_class is None:
-            of_whom = "" if source is None else f" of {source}"
-            raise UnreadableEventError(
-                f"No class reads the event {event_type}{of_whom}: restore it, or set "
-                f'event_type = "{event_type}" in the class that replaced it.'
-            )
-        stored = dict(payload)
+            raise _unknown(event_type, source)
         try:
-            if version < event_class.event_version:
-                stored = event_class.upcast(stored, version)
-            adapter = adapters[event_class]
-            event: DomainEvent = adapter.validate_python({**stored, **own}, by_alias=True, by_name=True)
+            stored = event_class.upcast(dict(payload), version) if version < event_class.event_version else payload
+            event: DomainEvent = adapters[event_class].validate_python({**stored, **own}, by_alias=True, by_name=True)
         except Exception as error:
-            raise UnreadableEventError(
-                f"{path_of(event_class)} cannot read an event of version {version}, because of {_culprit(error)}: give "
-                "new fields a default, or increase event_version and implement upcast()."
-            ) from error
+            raise _unreadable(event_class, version, error) from error
         return event
+
+
+def _unknown(event_type: str, source: str | None) -> UnreadableEventError:
+    of_whom = "" if source is None else f" of {source}"
+    return UnreadableEventError(
+        f"No class reads the event {event_type}{of_whom}: restore it, or set "
+        f'event_type = "{event_type}" in the class that replaced it.'
+    )
+
+
+def _unreadable(event_class: type[DomainEvent], version: int, error: Exception) -> UnreadableEventError:
+    return UnreadableEventError(
+        f"{path_of(event_class)} cannot read an event of version {version}, because of {_culprit(error)}: give new "
+        "fields a default, or increase event_version and implement upcast()."
+    )
 
 
 def _culprit(error: Exception) -> str:

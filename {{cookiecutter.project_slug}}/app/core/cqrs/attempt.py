@@ -43,11 +43,7 @@ class Attempt:
         self.unit, self.isolation_level, self._task = unit, isolation_level, current_task()
 
     def join(self, name: str) -> None:
-        """Ensure that the calling task may dispatch `name` in this unit of work.
-
-        Raises:
-            ConfigurationError: if another task owns it; a database connection does one thing at a time.
-        """
+        """Raise a ConfigurationError if another task owns the unit of work: a connection does one thing at a time."""
         if self._task is not None and self._task is not current_task():
             raise ConfigurationError(
                 f"{name} was dispatched while another task is working in the same unit of work. "
@@ -134,7 +130,7 @@ async def _close(
 ) -> None:
     """Close the scope. A failure of that does not change the outcome of the operation, which is already settled.
 
-    There is one exception: outside of a transaction, the scope refuses changes that would be lost silently.
+    Except outside of a transaction: there the scope refuses changes that would be lost silently.
     """
     try:
         where = None if failed is None else failed.__traceback__  # contextlib overwrites __traceback__ with this

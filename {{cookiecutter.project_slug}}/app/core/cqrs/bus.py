@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from app.core.awaited import coroutine_function
@@ -62,7 +61,7 @@ class CQRSBus(Registry):
         """The number of operations, publications and background tasks that are in progress."""
         self.event_max_steps = EVENT_MAX_STEPS
         self.delivery: Delivery = MemoryDelivery(self.react_all)
-        # Compiled pipelines: each is compiled at its first use, and again after a registration.
+        # Compiled pipelines: each is compiled at its first use, and again after a registration
         self._commands: dict[type, Step] = {}
         self._queries: dict[type, Step] = {}
         self._published: dict[type, list[Step]] = {}
@@ -89,10 +88,7 @@ class CQRSBus(Registry):
 
     @coroutine_function
     def execute_query(self, query: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]:
-        """Execute a query.
-
-        Returns:
-            The result, whether the query succeeded or failed; inside a handler, a failure is raised instead.
+        """Execute a query, as `execute_command` does a command.
 
         Raises:
             QueryHandlerNotFoundError: if it has no handler; raised by the call, not by the await.
@@ -118,14 +114,13 @@ class CQRSBus(Registry):
         """Publish an event to all of its handlers.
 
         Inside a unit of work, the event becomes part of the event log and is published when the unit commits. Outside
-        of one, a bus that has units of work opens one for the event. A bus without units of work runs all handlers
-        immediately, one after the other.
+        of one, a bus that has units of work opens one for the event; a bus without runs all handlers at once, in order.
 
         Raises:
-            ConfigurationError: if a query publishes it, or a task of a handler whose transaction is still open.
+            ConfigurationError: if it is an event of another service, if a query publishes it, or a task of a handler
+                whose transaction is still open.
             CQRSError: if it cannot be stored, a reaction in its transaction fails, or the bus is shut down.
             ExceptionGroup: with the exceptions of all handlers that failed, after all handlers have run.
-            ConfigurationError: if it is an event of another service.
         """
         outer = _get_current()
         if outer is not None and self._joins_log(event, outer):
@@ -203,16 +198,14 @@ class CQRSBus(Registry):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.shutdown()
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     # Used by the pipelines
@@ -222,13 +215,9 @@ class CQRSBus(Registry):
         return tuple(self.reactions.after[event_type])
 
     async def react(self, record: EventRecord, handler: str) -> None:
-        """Run one after-commit handler for an event.
+        """Run one after-commit handler, named as in `reactions_to`, for an event.
 
         Its exceptions propagate; the cancellation of something that it awaited becomes a RuntimeError.
-
-        Args:
-            record: the event, with its metadata.
-            handler: the name of the handler, one of `reactions_to`.
         """
         await self.reactions.run(record, handler)
 

@@ -17,59 +17,47 @@ from app.core.cqrs.policies.policy import require_arguments, require_handler, sh
 from app.core.cqrs.results import OperationResult
 
 C = TypeVar("C", bound=ICommand[Any])
+Q = TypeVar("Q", bound=IQuery[Any])
 E = TypeVar("E", bound=DomainEvent)
 E_contra = TypeVar("E_contra", bound=DomainEvent, contravariant=True)
-Q = TypeVar("Q", bound=IQuery[Any])
-C_co = TypeVar("C_co", bound=ICommand[Any], covariant=True)
-Q_co = TypeVar("Q_co", bound=IQuery[Any], covariant=True)
-C_contra = TypeVar("C_contra", bound=ICommand[Any], contravariant=True)
-Q_contra = TypeVar("Q_contra", bound=IQuery[Any], contravariant=True)
+M_co = TypeVar("M_co", covariant=True)
+M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 K_co = TypeVar("K_co", covariant=True)
 
 
-class CommandClass(Protocol[C_co, R_co]):
-    """The class of a command, as type checkers see it: it creates a `C` and has an answer type."""
+class MessageClass(Protocol[M_co, R_co]):
+    """The class of a command or query, as type checkers see it: it creates an `M` and has an answer type."""
 
-    def restored(self, state: Any, metadata: Any) -> C_co: ...
+    def restored(self, state: Any, metadata: Any) -> M_co: ...
     def answer_type(self) -> type[R_co]: ...
 
 
-class QueryClass(Protocol[Q_co, R_co]):
-    """The class of a query, as type checkers see it."""
-
-    def restored(self, state: Any, metadata: Any) -> Q_co: ...
-    def answer_type(self) -> type[R_co]: ...
-
-
-class CommandHandlerClass(Protocol[C_contra, R_co, K_co]):
-    """The class of a handler of `C` that answers `R`, as type checkers see it; `K` is the class itself."""
+class Declarable(Protocol[K_co]):
+    """The class of any handler, as type checkers see it; `K` is the class itself."""
 
     def declared(self, declaration: Declaration, /) -> K_co: ...
-    def _handle(self, handler: Any, command: C_contra, /) -> "Awaitable[R_co | OperationResult[R_co]]": ...
 
 
-class QueryHandlerClass(Protocol[Q_contra, R_co, K_co]):
-    """The class of a handler of `Q` that answers `R`, as type checkers see it."""
+class AnsweringClass(Declarable[K_co], Protocol[M_contra, R_co, K_co]):
+    """The class of a handler of `M` that answers `R`, as type checkers see it."""
 
-    def declared(self, declaration: Declaration, /) -> K_co: ...
-    def _handle(self, handler: Any, query: Q_contra, /) -> "Awaitable[R_co | OperationResult[R_co]]": ...
+    def _handle(self, handler: Any, message: M_contra, /) -> "Awaitable[R_co | OperationResult[R_co]]": ...
 
 
-class EventHandlerClass(Protocol[E_contra, K_co]):
+class ReactingClass(Declarable[K_co], Protocol[E_contra, K_co]):
     """The class of a handler of events, as type checkers see it."""
 
-    def declared(self, declaration: Declaration, /) -> K_co: ...
     def _handle(self, handler: Any, event: E_contra, /) -> Awaitable[None]: ...
 
 
 def command_handler(
-    command: CommandClass[C, R],
+    command: MessageClass[C, R],
     *,
     auto_register: bool = True,
     timeout_seconds: float | None = DEFAULT_COMMAND_TIMEOUT_SECONDS,
-) -> "Callable[[CommandHandlerClass[C, R, K_co]], K_co]":
+) -> "Callable[[AnsweringClass[C, R, K_co]], K_co]":
     """Declare the one handler of a command.
 
     Args:
@@ -86,12 +74,12 @@ def command_handler(
 
 
 def query_handler(
-    query: QueryClass[Q, R],
+    query: MessageClass[Q, R],
     *,
     auto_register: bool = True,
     timeout_seconds: float | None = DEFAULT_QUERY_TIMEOUT_SECONDS,
     cache_enabled: bool = True,
-) -> "Callable[[QueryHandlerClass[Q, R, K_co]], K_co]":
+) -> "Callable[[AnsweringClass[Q, R, K_co]], K_co]":
     """Declare the one handler of a query.
 
     Args:
@@ -114,18 +102,16 @@ def event_handler(
     in_transaction: bool = False,
     timeout_seconds: float | None = DEFAULT_REACTION_TIMEOUT_SECONDS,
     name: str | None = None,
-) -> "Callable[[EventHandlerClass[E, K_co]], K_co]":
+) -> "Callable[[ReactingClass[E, K_co]], K_co]":
     """Declare one of the handlers of an event and its subclasses.
 
     Args:
         event: the class of the event.
         in_transaction: False: the handler runs asynchronously, after the commit. True: it runs before the commit, in
             the same transaction, so that its failure fails the command.
-        timeout_seconds: the deadline for handling one event, retries included, in seconds; None: no limit except the
-            deadline of the command that the handler runs in.
-        name: the name of the handler in the inbox and the outbox; None: the name of its class. Give a renamed class
-            its old name here, because pending and processed events are stored under it. An in-transaction handler
-            is in neither, and takes no name.
+        timeout_seconds: the deadline for one event, retries included, in seconds; None: only that of its command.
+        name: the name of an after-commit handler in the inbox and the outbox; None: the name of its class. Give a
+            renamed class its old name here, because pending and processed events are stored under it.
 
     Raises:
         PolicyError: if `event` is not an event class, or the decorated object is not a handler class.
@@ -135,12 +121,6 @@ def event_handler(
         Kind.EVENT, event, timeout_seconds=timeout_seconds, in_transaction=in_transaction, name=name
     )
     return lambda handler: _declared(handler, declaration)
-
-
-class Declarable(Protocol[K_co]):
-    """The class of any handler, as type checkers see it."""
-
-    def declared(self, declaration: Declaration, /) -> K_co: ...
 
 
 def _require_message(kind: Kind, example: str, message: object) -> None:

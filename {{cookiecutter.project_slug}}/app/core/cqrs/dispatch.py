@@ -95,11 +95,7 @@ async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation)
 
 
 def refuse_in_query(operation: Operation, what: str) -> None:
-    """Ensure that an operation does not answer a query.
-
-    Raises:
-        ConfigurationError: if it does, because a query must not change anything.
-    """
+    """Raise a ConfigurationError if an operation answers a query, because a query must not change anything."""
     query = operation._message
     if isinstance(query, IQuery):
         raise ConfigurationError(
@@ -109,13 +105,10 @@ def refuse_in_query(operation: Operation, what: str) -> None:
 
 
 def refuse_in_task(started_by: Operation, what: str) -> None:
-    """Ensure that a task started by a handler may change something: the handler's operation must have ended.
+    """Raise a ConfigurationError if the operation that started this task has not ended, and is uncommitted or a query.
 
     Otherwise the changes of the task would be stored even if the operation is rolled back, and a failure of the task
     would go unnoticed. If a unit of work is open, its commit is prevented.
-
-    Raises:
-        ConfigurationError: if the operation has not ended, and has an uncommitted unit of work or is a query.
     """
     for around in enclosing(started_by):
         if around._token is None:
@@ -134,10 +127,7 @@ def refuse_in_task(started_by: Operation, what: str) -> None:
 
 
 def _doomed_by(plan: Plan, outer: Operation, error: BaseException) -> BaseException:
-    """Prevent the commit of what a failed command did, even if the outer handler catches the failure.
-
-    Returns the error that stands for a group, or the error itself.
-    """
+    """Prevent the commit of what a failed command did, even if the outer handler catches it; its errors as one."""
     cause: Exception
     try:
         one: BaseException = (cause := as_one(error))

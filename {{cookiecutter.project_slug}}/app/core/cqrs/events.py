@@ -48,18 +48,14 @@ class DomainEvent:
 
     @classmethod
     def upcast(cls, payload: dict[str, Any], version: int) -> dict[str, Any]:
-        """Convert the fields of an event that was stored as an older `version` to the current schema.
-
-        A new field with a default, and a removed field, need no new version.
-        """
+        """Convert the fields of an older `version`; a new field with a default, or a removed one, needs no version."""
         return payload
 
     @classmethod
     def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
         """Convert JSON of another service that is not a CloudEvent to one, for a class with an `event_source`.
 
-        Returns:
-            The attributes of the CloudEvent: `id`, `time` and `data` at least; None if the message is not this event.
+        Returns its attributes, at least `id`, `time` and `data`; None if the message is not this event.
         """
         return message if "specversion" in message else None
 
@@ -74,11 +70,7 @@ class RaisedEvent(NamedTuple):
 
 
 def require_own(event: DomainEvent) -> None:
-    """Refuse an event of another service: this service receives it and must not raise it.
-
-    Raises:
-        ConfigurationError: if the event has an `event_source`.
-    """
+    """Raise a ConfigurationError for an event of another service, which this one receives and must not raise."""
     if event.event_source is not None:
         raise ConfigurationError(
             f"{type(event).__name__} is an event of {event.event_source}, which this service hears of and cannot make "

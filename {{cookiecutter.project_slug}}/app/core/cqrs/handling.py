@@ -15,15 +15,18 @@ logger = structlog.get_logger(__name__)
 
 
 def handling(plan: Plan) -> Step:
-    """Call the handler and its hooks.
+    """Call the handler and its hooks; an instance without policies or overridden hooks is called directly.
 
-    For commands and queries, an instance without policies or overridden hooks is called directly. The caching hooks
-    run without a savepoint: an error in them is an error of the handler.
+    The caching hooks run without a savepoint: an error in them is an error of the handler.
     """
     if plan.kind is Kind.EVENT:
         return _reacting(plan)
     if not plan.is_class and not plan.needs_result:
         return plan.handler._handle  # type: ignore[no-any-return]
+    return _answering(plan)
+
+
+def _answering(plan: Plan) -> Step:
     result_type = plan.result_type
     hooks = [(hook, part) for hook, part in HOOKS_ON_RESULTS.items() if plan.overrides(hook)]
     caches_itself = plan.kind is Kind.QUERY and plan.cache_enabled and plan.caches_itself

@@ -30,28 +30,20 @@ class Scope(Resolver, Protocol):
 
 
 class Claim(NamedTuple):
-    """An idempotency key, scoped to its caller and message type.
-
-    `content` distinguishes messages with the same key. It may contain a password, so store an HMAC of it.
-    `former` is the value of `message_type` in earlier releases; a key that was claimed under it counts as claimed.
-    """
+    """An idempotency key, scoped to its caller and message type."""
 
     caller: str
     message_type: str
     key: str
-    content: bytes
-    former: str = ""
+    content: bytes  # tells messages with the same key apart; it may contain a password, so store an HMAC of it
+    former: str = ""  # `message_type` in earlier releases: a key that was claimed under it counts as claimed
 
 
 class UnitOfWork(Protocol):
     """One transaction, opened lazily: all of its changes are stored, or none."""
 
     async def collect_events(self) -> Sequence[RaisedEvent]:
-        """The events that aggregates of this unit raised since the last call.
-
-        Raises:
-            Exception: the error of an earlier failure in this unit that was caught and ignored.
-        """
+        """The events that aggregates of this unit raised since the last call; raises an error ignored before."""
         ...
 
     def doom(self, cause: Exception) -> None:
@@ -62,44 +54,25 @@ class UnitOfWork(Protocol):
         ...
 
     async def record(self, events: Sequence[EventRecord]) -> None:
-        """Write events to the event log.
-
-        Raises:
-            ConcurrencyError: if another transaction stored an event with the same aggregate and version.
-        """
+        """Write events to the event log; ConcurrencyError if another transaction stored one of the same version."""
 
     async def claim(self, claim: Claim) -> bytes | None:
-        """Claim an idempotency key. Returns the stored answer if the key was claimed before.
-
-        Raises:
-            CommandValidationError: if the key was used for another message.
-        """
+        """Claim an idempotency key, or get its stored answer; CommandValidationError if another message used it."""
         ...
 
     async def keep_answer(self, claim: Claim, answer: bytes) -> None:
         """Store the answer of a claimed key, for later claims of it."""
 
     async def receive(self, event_id: UUID, handler: str) -> bool:
-        """Record that a handler processed an event. Returns False if it was recorded before.
-
-        A concurrent caller waits until the first transaction ends.
-        """
+        """Record that a handler processed an event; False if it was recorded before. Waits for concurrent callers."""
         ...
 
     def reading(self) -> AbstractAsyncContextManager[None]:
-        """Answer a query inside: it sees the changes made so far, and must make none.
-
-        Raises:
-            ConfigurationError: if the query changed something.
-        """
+        """Answer a query inside: it sees the changes made so far, and gets a ConfigurationError if it makes one."""
         ...
 
     async def commit(self) -> None:
-        """Commit the transaction.
-
-        Raises:
-            Exception: the error of a failed statement that was caught and ignored, or the `cause` given to `doom`.
-        """
+        """Commit the transaction. Raises an error that was caught and ignored in it, or the `cause` given to `doom`."""
 
     async def rollback(self) -> None:
         """Roll the transaction back."""
@@ -120,11 +93,7 @@ class UnitsOfWork(Protocol):
         ...
 
     def check(self, isolation_level: str) -> None:
-        """Refuse an isolation level that the database does not support.
-
-        Raises:
-            PolicyError: if the level is not supported; the message lists the supported levels.
-        """
+        """Refuse an isolation level that the database does not support by a PolicyError that lists those it does."""
 
 
 class CacheEntry(NamedTuple):
@@ -150,7 +119,7 @@ class Cache(Protocol):
         """Store a value, unless a tag was invalidated since `generation`: then the value may be stale."""
 
     def loading(self, key: str, generation: Any) -> AbstractAsyncContextManager[bool]:
-        """Cross-process lock around loading a key, to be entered by one loader per process at a time.
+        """Cross-process lock around loading a key, entered by one loader per process at a time.
 
         Yields True if it had to wait for another process, whose value may be cached by now. The lock of a process
         that dies expires after a short while.
@@ -186,19 +155,10 @@ class Clock(Protocol):
 
 
 class ErrorReports(Protocol):
-    """Reports unexpected errors to the operators: bugs, and events that could not be delivered.
-
-    It never blocks and never raises, even if the receiver of the reports is down.
-    """
+    """Reports bugs, and events that could not be delivered, to the operators. It never blocks and never raises."""
 
     def report(self, error: BaseException, name: str, metadata: OperationMetadata) -> None:
-        """Report an error.
-
-        Args:
-            error: the error.
-            name: the name of the message or event that failed.
-            metadata: the metadata of the operation in which it happened.
-        """
+        """Report an error with the name of the message or event that failed, and the metadata of its operation."""
 
 
 Tracing = Callable[[Any, Any], Any]

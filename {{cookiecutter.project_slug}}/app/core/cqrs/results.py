@@ -52,18 +52,15 @@ SUCCEEDED = Outcome()
 
 
 class Kept:
-    """Cached data that is deserialised on first access.
+    """Cached data that `read` deserialises on first access.
 
-    Args:
-        json: the JSON that external callers are sent; None: it must be serialised from the objects.
-        read: deserialises the objects.
+    `json` is what external callers are sent; None: it must be serialised from the objects.
     """
 
     __slots__ = ("json", "read")
 
     def __init__(self, json: bytes | None, read: Callable[[], Any]) -> None:
-        self.json = json
-        self.read = read
+        self.json, self.read = json, read
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _itself, (self.read(),)
@@ -74,10 +71,9 @@ def _itself(data: Any) -> Any:
 
 
 class OperationResult(Operation, Generic[T_co]):
-    """The outcome of an operation; immutable.
+    """The outcome of an operation; immutable. Create one with `success` or `failure`.
 
-    It has no `__init__`, because calling one would cost more than the whole pipeline around it. Create a result
-    with `success` or `failure`.
+    It has no `__init__`, because calling one would cost more than the whole pipeline around it.
     """
 
     __slots__ = ("_data", "_outcome")
@@ -90,9 +86,7 @@ class OperationResult(Operation, Generic[T_co]):
     def of(cls, data: Any, message: Message | None, outcome: Outcome) -> Self:
         """Create a result from all its parts."""
         result = cls()
-        result._data = data
-        result._message = message
-        result._outcome = outcome
+        result._data, result._message, result._outcome = data, message, outcome
         return result
 
     @classmethod
@@ -250,10 +244,6 @@ def returned_error(result: OperationResult[Any]) -> CQRSError:
     error = result.to_error()
     error.returned, error.must_roll_back = result, True
     return error
-
-
-RESULTS = frozenset({OperationResult, CommandResult, QueryResult})
-"""All result classes; a look-up in this set is cheaper than `isinstance`."""
 
 
 def as_result(answer: Any, result_type: type[OperationResult[Any]], message: Message) -> OperationResult[Any]:

@@ -13,11 +13,10 @@ from pydantic_core import PydanticSerializationError, to_json, to_jsonable_pytho
 
 from app.core.cqrs.errors import OperationStatus, UnstorableError
 from app.core.cqrs.results import CacheInfo, Kept, OperationResult, Outcome, QueryResult
-from app.core.storable.types import shown
+from app.core.storable.forms import shown
 from app.core.storable.values import blamed, difference
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-"""Created once, because `json.dumps` would create the encoder on each call."""
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # `json.dumps` makes one on each call
 
 
 def canonical_json(message: Any, names: tuple[str, ...] | None = None) -> bytes:
@@ -70,11 +69,7 @@ class AnswerCodec:
         return not _holds_set(self._data.core_schema)
 
     def write(self, result: OperationResult[Any]) -> bytes:
-        """Serialise a result.
-
-        Raises:
-            UnstorableError: if the data would change in the round trip.
-        """
+        """Serialise a result; UnstorableError if its data would change in the round trip."""
         outcome = result._outcome
         head = to_jsonable_python([outcome.status, outcome.affected_entities, outcome.pagination])
         try:
@@ -98,11 +93,7 @@ class AnswerCodec:
         return result_type.of(self._read(data), message, outcome)
 
     def keep(self, result: OperationResult[Any]) -> bytes:
-        """Serialise a result for a cache, with a checksum of the bytes and of the type's schema (the seal).
-
-        Raises:
-            UnstorableError: if the data would change in the round trip.
-        """
+        """Serialise a result as `write` does, with a checksum of the bytes and of the type's schema (the seal)."""
         stored = self.write(result)
         _, data = stored.split(b"\n", 1)
         as_sent = b"=" if data == _sent(result.data) else b"-"
@@ -137,14 +128,13 @@ class AnswerCodec:
 
 
 class SilentSchema(GenerateJsonSchema):
-    """JSON schema generator without warnings; its schema is only used as a fingerprint of the type."""
+    """JSON schema generator without warnings: its schema is a fingerprint of the type, and need not be complete."""
 
     def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
-        """Ignore the warning: a fingerprint need not be complete."""
+        """Ignore the warning."""
 
 
-PLAIN = json.dumps([OperationStatus.SUCCESS.value, None, None]).encode()
-"""The header of most stored answers."""
+PLAIN = json.dumps([OperationStatus.SUCCESS.value, None, None]).encode()  # the header of most stored answers
 
 
 def _parted(stored: bytes, info: CacheInfo | None = None) -> tuple[Outcome, bytes]:

@@ -56,33 +56,42 @@ class Forms:
     def of(self, schema: Schema) -> list[Form]:
         """The forms that a part may have in JSON."""
         schema = self.resolved(schema)
-        kind = schema["type"]
-        match kind:
+        match schema["type"]:
             case "union" | "tagged-union":
                 choices = [choice[0] if isinstance(choice, tuple) else choice for choice in choices_of(schema)]
                 return [form for choice in choices for form in self.of(choice)]
             case "nullable":
                 return [Form("none", "None"), *self.of(schema["schema"])]
-            case "literal":
-                values = frozenset(one.value if isinstance(one, Enum) else one for one in schema["expected"])
-                return [Form("values", f"Literal{sorted(values, key=repr)}", values)]
-            case "enum":
-                return [
-                    Form("values", schema["cls"].__name__, frozenset(_hashable(one.value) for one in schema["cls"]))
-                ]
-            case "dataclass" | "model" | "typed-dict":
-                own = dict(fields_of(schema))
-                required = frozenset(name for name, field in own.items() if _is_required(field))
-                return [Form("object", schema["cls"].__name__, fields=own, required=required)]
-            case "named-tuple":
-                return [Form("array", schema["cls"].__name__)]
-            case _ if kind in ARRAYS:
-                return [Form("array", kind)]
-            case "dict":
-                return [Form("object", "dict")]
-            case "none":
-                return [Form("none", "None")]
-        return [Form(kind, kind)]
+        return [_form(schema)]
+
+
+def _form(schema: Schema) -> Form:
+    """The form of a type that is neither a union nor optional."""
+    match schema["type"]:
+        case "literal":
+            values = frozenset(one.value if isinstance(one, Enum) else one for one in schema["expected"])
+            return Form("values", f"Literal{sorted(values, key=repr)}", values)
+        case "enum":
+            return Form("values", schema["cls"].__name__, frozenset(_hashable(one.value) for one in schema["cls"]))
+        case "dataclass" | "model" | "typed-dict":
+            own = dict(fields_of(schema))
+            required = frozenset(name for name, field in own.items() if _is_required(field))
+            return Form("object", schema["cls"].__name__, fields=own, required=required)
+        case "named-tuple":
+            return Form("array", schema["cls"].__name__)
+        case "dict":
+            return Form("object", "dict")
+        case "none":
+            return Form("none", "None")
+        case kind:
+            return Form("array" if kind in ARRAYS else kind, kind)
+
+
+def shown(declared: Any) -> str:
+    """The name of a type, for error messages."""
+    return (
+        declared.__qualname__ if isinstance(declared, type) and not hasattr(declared, "__origin__") else str(declared)
+    )
 
 
 def choices_of(schema: Schema) -> list[Any]:

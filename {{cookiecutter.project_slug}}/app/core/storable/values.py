@@ -18,12 +18,7 @@ def difference(told: Any, kept: Any, where: str = "") -> str | None:
     """The path of the first difference between a value and its reloaded copy, as `.lines[0].price`, or None.
 
     A value whose class derives from a plain type, such as a `StrEnum` in a text field, may come back as the plain type.
-    An integer in a float field may come back as a float.
-
-    Args:
-        told: the value before it was stored.
-        kept: the copy that came back.
-        where: the path of the value itself.
+    An integer in a float field may come back as a float. `where` is the path of the value itself.
     """
     kind = kept.__class__
     if told.__class__ is not kind:

@@ -15,7 +15,6 @@ TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
 NEEDS_TRANSACTION = "25P01"
 """SQLSTATE of an operation that is allowed only in a transaction, such as opening a server-side cursor."""
 
-
 LOST = frozenset({"57P01", "57P02", "57P03", "25P03"})
 """Admin shutdown, crash shutdown, server not accepting connections, idle-transaction time-out.
 
@@ -24,10 +23,9 @@ Apart from the refusals by a pooler, SQLSTATEs of class 08, connection exception
 
 
 def classify(error: BaseException) -> CQRSError | None:
-    """Translate an error of PostgreSQL by its SQLSTATE, which is more precise than SQLAlchemy's classes.
+    """Translate an error of PostgreSQL by its SQLSTATE. The two refusals by a pooler have SQLSTATEs of class 08, too.
 
-    The order of the checks matters: the two refusals by a pooler also have SQLSTATEs of class 08. If the connection
-    was lost, `errors.translate_errors` reports that instead, except where this returns a ConfigurationError.
+    If the connection was lost, `errors.translate_errors` reports that instead, unless this is a ConfigurationError.
     """
     state = str(getattr(error, "sqlstate", None) or "")
     if state in TRANSIENT:
@@ -47,11 +45,15 @@ def classify(error: BaseException) -> CQRSError | None:
     if state == "3D000" or state.startswith("28"):
         return unusable()
     if state == NEEDS_TRANSACTION:
-        return ConfigurationError(
-            "A server-side cursor needs a transaction, which queries do not have. Before the first statement: "
-            "`await at_one_moment(self.session)`, of app.persistence.engine.sessions."
-        )
+        return _outside_of_transaction()
     return read_only() if state == "25006" else None
+
+
+def _outside_of_transaction() -> ConfigurationError:
+    return ConfigurationError(
+        "A server-side cursor needs a transaction, which queries do not have. Before the first statement: "
+        "`await at_one_moment(self.session)`, of app.persistence.engine.sessions."
+    )
 
 
 def _violated(error: Any) -> tuple[str, list[str]]:

@@ -25,9 +25,6 @@ class Authorize(Policy):
         permissions: a caller with `user:update` may access any resource, one with `user:update:own` only its own.
         resource_id_field: the field of the message that contains the user id of the resource's owner.
         allow_admin_override: admit administrators without the permission; the audit log records it.
-
-    Raises:
-        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
 
     permissions: Sequence[str]

@@ -38,7 +38,6 @@ class CachedQuery(Policy):
 
     Raises:
         ValueError: if both `ttl_seconds` and `ttl_delta` are given.
-        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
 
     ttl_seconds: float | None = None

@@ -22,9 +22,6 @@ class Idempotent(Policy):
 
     Args:
         required: refuse a command without a key.
-
-    Raises:
-        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
 
     required: bool = False

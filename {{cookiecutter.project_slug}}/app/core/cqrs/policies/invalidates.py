@@ -26,9 +26,6 @@ class Invalidates(Policy):
 
     Args:
         tags: as given to `cached_query`; `"user:{user_id}"` is filled from the fields of the command.
-
-    Raises:
-        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
 
     tags: tuple[str, ...]

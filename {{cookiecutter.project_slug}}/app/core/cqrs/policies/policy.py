@@ -26,6 +26,9 @@ class Policy:
 
     A subclass is a frozen dataclass: its fields are the parameters of the decorator, and the decorator is the class
     itself under a second name, `transactional = Transactional`.
+
+    Raises:
+        PolicyError: if it is used without parentheses.
     """
 
     needs_unit: ClassVar[bool] = False
@@ -48,7 +51,7 @@ class Policy:
         """Record this policy on a handler class; it replaces an own or inherited policy of the same type.
 
         Raises:
-            PolicyError: if this is not a handler class.
+            PolicyError: if it is put on anything but a handler class.
         """
         require_handler(self.name(), handler)
         handler.__policies__ = {**policies_of(handler), type(self): self}  # type: ignore[attr-defined]

@@ -33,9 +33,6 @@ class RetryOnFailure(Policy):
         delay_seconds: the upper bound of the wait after the first failure, in seconds.
         backoff_multiplier: the factor by which the upper bound grows with each failure.
         retry_on: the errors to retry after; None: `TransientError` and `ConcurrencyError`.
-
-    Raises:
-        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
 
     max_attempts: int = 3

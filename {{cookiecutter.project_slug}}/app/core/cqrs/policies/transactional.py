@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.cqrs.attempt import Attempt, attempt_of
+from app.core.cqrs.attempt import Attempt, attempt_of, current_attempt
 from app.core.cqrs.errors import (
     CircularEventsError,
     ConfigurationError,
@@ -21,16 +21,10 @@ from app.core.cqrs.policies.policy import Policy, refuse
 from app.core.cqrs.ports import UnitOfWork
 from app.core.cqrs.tasks import unhurt
 
-ISOLATION_LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")
-"""All isolation levels, from the weakest to the strongest."""
-
-DEFAULT_LEVEL = "READ COMMITTED"
-"""The level that a handler without a level can rely on, with any database."""
-
+LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")  # from the weakest
+DEFAULT_LEVEL = "READ COMMITTED"  # what a handler without a level can rely on, with any database
 ALWAYS_ROLLED_BACK = (HandlerTimeoutError, ServiceUnavailableError, ConfigurationError)
-
-MOST_ROUNDS = 100
-"""This many rounds of events, each raised by in-transaction reactions to the one before, count as an endless loop."""
+MOST_ROUNDS = 100  # of events, each raised by in-transaction reactions to the one before: an endless loop
 
 
 @dataclass(frozen=True)
@@ -39,18 +33,14 @@ class Transactional(Policy):
 
     Args:
         isolation_level: READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE, ...; None: the database's default.
-        rollback_on: None: any error rolls back. A list: these errors roll back; other domain errors commit and
-            then propagate. Cancellation, timeouts, database errors and failed results always roll back.
+        rollback_on: None: any error rolls back. A list: these errors roll back; other domain errors commit, and then
+            propagate. Cancellation, timeouts, database errors and failed results always roll back.
         commit_on_success: False: a dry run, in which everything is executed, answered and rolled back.
-
-    Raises:
-        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
 
     isolation_level: str | None = None
     rollback_on: Sequence[type[BaseException]] | None = None
     commit_on_success: bool = True
-
     needs_unit = True
 
     def __post_init__(self) -> None:
@@ -64,14 +54,11 @@ class Transactional(Policy):
         """Refuse queries, and isolation levels that do not exist or that the database does not support."""
         if plan.kind is Kind.QUERY:
             raise refuse(plan, "@transactional is for commands and events: a query changes nothing.")
-        if self.isolation_level is None:
-            return
-        if self.isolation_level not in ISOLATION_LEVELS:
-            raise refuse(
-                plan, f"{self.isolation_level} is no isolation level; there are {', '.join(ISOLATION_LEVELS)}."
-            )
-        if plan.ports.units is not None:
-            plan.ports.units.check(self.isolation_level)
+        level = self.isolation_level
+        if level is not None and level not in LEVELS:
+            raise refuse(plan, f"{level} is no isolation level; there are {', '.join(LEVELS)}.")
+        if level is not None and plan.ports.units is not None:
+            plan.ports.units.check(level)
 
     def step(self, plan: Plan, proceed: Step) -> Step:
         """Open a unit of work for the outermost `@transactional` operation; nested ones join it."""
@@ -83,15 +70,14 @@ class Transactional(Policy):
             attempt = attempt_of(here())
             assert attempt is not None, "the step around this one has made it"
             if attempt.unit is not None:
-                self._require_level(plan, attempt)
-                self._require_commit(plan)
+                self._require_fit(plan, attempt)
                 return await proceed(message)
             unit = units.open(self.isolation_level)
             attempt.begin(unit, self.isolation_level)
             try:
-                answer = await self._kept(plan, attempt, proceed, message)
+                answer = await self._kept(plan, attempt, unit, proceed, message)
                 if self.commit_on_success:
-                    await commit(plan.bus, attempt)
+                    await commit(plan.bus, attempt, unit)
                     attempt.committed = (answer,)
                 return answer
             finally:
@@ -99,13 +85,13 @@ class Transactional(Policy):
 
         return in_transaction
 
-    async def _kept(self, plan: Plan, attempt: Attempt, proceed: Step, message: Any) -> Any:
+    async def _kept(self, plan: Plan, attempt: Attempt, unit: UnitOfWork, proceed: Step, message: Any) -> Any:
         """Run the rest of the pipeline; its errors propagate, some of them after a commit."""
         try:
             return await proceed(message)
         except Exception as error:
             if self.commit_on_success and self.commits_despite(error):
-                await commit(plan.bus, attempt)
+                await commit(plan.bus, attempt, unit)
             raise
 
     def commits_despite(self, error: Exception) -> bool:
@@ -117,29 +103,24 @@ class Transactional(Policy):
             and not error.must_roll_back
         )
 
-    def _require_commit(self, plan: Plan) -> None:
+    def _require_fit(self, plan: Plan, attempt: Attempt) -> None:
+        who, wanted, given = plan.handler_type.__name__, self.isolation_level, attempt.isolation_level or DEFAULT_LEVEL
+        if wanted is not None and LEVELS.index(wanted) > LEVELS.index(given):
+            raise ConfigurationError(
+                f"{who} needs {wanted}, but was dispatched inside a transaction of {given}: give the outer handler "
+                "the stronger level."
+            )
         if not self.commit_on_success:
             raise ConfigurationError(
-                f"{plan.handler_type.__name__} is a dry run, but was dispatched inside a transaction that is kept: "
-                "dispatch it outside of one."
-            )
-
-    def _require_level(self, plan: Plan, attempt: Attempt) -> None:
-        wanted, given = self.isolation_level, attempt.isolation_level or DEFAULT_LEVEL
-        if wanted is not None and ISOLATION_LEVELS.index(wanted) > ISOLATION_LEVELS.index(given):
-            raise ConfigurationError(
-                f"{plan.handler_type.__name__} needs {wanted}, but was dispatched inside a transaction of {given}: "
-                "give the outer handler the stronger level."
+                f"{who} is a dry run, but was dispatched inside a transaction that is kept: dispatch it outside of one."
             )
 
 
 transactional = Transactional
 
 
-async def commit(bus: Any, attempt: Attempt) -> None:
+async def commit(bus: Any, attempt: Attempt, unit: UnitOfWork) -> None:
     """Run the in-transaction reactions, write the events to the event log, and commit the unit of work."""
-    unit = attempt.unit
-    assert unit is not None, "only an attempt in a transaction is committed"
     records = await _react_inside(bus, attempt, unit)
     if records:
         await unit.record(records)
@@ -147,9 +128,8 @@ async def commit(bus: Any, attempt: Attempt) -> None:
     try:
         await unit.commit()
     except CQRSError as error:  # only a connection lost during the COMMIT leaves its outcome unknown
-        attempt.may_have_committed = isinstance(error, ServiceUnavailableError) and not isinstance(
-            error, TransientError
-        )
+        is_lost = isinstance(error, ServiceUnavailableError) and not isinstance(error, TransientError)
+        attempt.may_have_committed = is_lost
         raise
     attempt.stored = records
 
@@ -174,13 +154,11 @@ async def _react_inside(bus: Any, attempt: Attempt, unit: UnitOfWork) -> list[Ev
     )
 
 
-def _check_depth(first: EventRecord, most: int) -> None:
-    """Refuse a chain of more than `most` events, each raised by a reaction in a transaction of its own: a loop."""
-    if first.metadata.depth >= most:
+def _check_depth(one: EventRecord, most: int) -> None:
+    if one.metadata.depth >= most:
         raise CircularEventsError(
-            f"{first.event_type} is the end of {most} events, each raised by a reaction to the one before: "
-            "they go round in circles. Let one of the reactions see that there is nothing left to do, or raise "
-            "EVENT_MAX_STEPS."
+            f"{one.event_type} is the end of {most} events, each raised by a reaction to the one before: they go round "
+            "in circles. Let one of the reactions see that there is nothing left to do, or raise EVENT_MAX_STEPS."
         )
 
 
@@ -188,23 +166,15 @@ def _check_depth(first: EventRecord, most: int) -> None:
 async def savepoint() -> AsyncIterator[None]:
     """Run a part of a handler's transaction that may fail: an error that leaves the block rolls back that part only.
 
-        try:
-            async with savepoint():
-                await self.bus.execute_command(ReserveTable(...))
-        except ConflictError:
-            ...  # go on without
-
-    On a bus without units of work there is nothing to roll back.
+    Catch the error around the block to go on. On a bus without units of work there is nothing to roll back.
 
     Raises:
         ConfigurationError: if the handler has no `@transactional`, or no handler is running.
     """
-    operation = running()
-    attempt = None if operation is None else attempt_of(operation)
-    if attempt is not None and attempt.unit is not None:
+    if (attempt := current_attempt()) is not None and attempt.unit is not None:
         async with attempt.unit.savepoint():
             yield
-        return
-    if operation is None or operation._bus is None or operation._bus.ports.units is not None:
+    elif (operation := running()) is None or operation._bus is None or operation._bus.ports.units is not None:
         raise ConfigurationError("savepoint() is a part of a transaction: put @transactional on the handler.")
-    yield
+    else:
+        yield

@@ -24,9 +24,6 @@ class ValidateInput(Policy):
         validator_func: takes the message and returns its errors; may be `async def`.
         schema_class: a pydantic model that the message's fields must satisfy.
         strict: pydantic's strict mode, which converts nothing.
-
-    Raises:
-        PolicyError: if it is used without parentheses, or on anything but a handler class.
     """
 
     validator_func: Validator | None = None

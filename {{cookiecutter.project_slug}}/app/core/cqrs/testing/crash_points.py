@@ -58,12 +58,8 @@ def crash_at(
         ConfigurationError: if the bus has no units of work.
     """
     crash = _Crash(CrashPoint(point), how, nth)
-    execute = bus.execute_command
-
-    def execute_command(command: Any) -> Coroutine[Any, Any, Any]:
-        return crash.before_answer(execute(command))
-
-    with replaced(bus, execute_command=execute_command), every_unit(units_of(bus), crash.on_the_way_of, ICommand):
+    answering = crash.answering(bus.execute_command)
+    with replaced(bus, execute_command=answering), every_unit(units_of(bus), crash.on_the_way_of, ICommand):
         try:
             yield
         finally:
@@ -85,6 +81,12 @@ class _Crash:
             self._left -= 1
             if self._left == 0:
                 self._how()
+
+    def answering(
+        self, execute: Callable[[Any], Coroutine[Any, Any, Any]]
+    ) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+        """Make the bus report the results of commands."""
+        return lambda command: self.before_answer(execute(command))
 
     async def before_answer(self, answering: Coroutine[Any, Any, Any]) -> Any:
         """Await the result of a command; that of an outermost command passes BEFORE_ANSWER."""

@@ -90,9 +90,8 @@ class MemoryUnit:
         self._locks.append(lock)
         content, answer = self._units.answers.get(claim[:3], (claim.content, None))
         if content != claim.content:
-            raise CommandValidationError(
-                "This idempotency key was used for another message.", details={"idempotency_key": "was used"}
-            )
+            details = {"idempotency_key": "was used"}
+            raise CommandValidationError("This idempotency key was used for another message.", details=details)
         return answer
 
     async def keep_answer(self, claim: Claim, answer: bytes) -> None:
@@ -137,10 +136,7 @@ def _place(record: EventRecord) -> tuple[Any, ...] | None:
 
 
 class MemoryUnitsOfWork:
-    """Opens units of work, and stores what they commit.
-
-    `journal` lists the operations on units in order; `records` is the event log.
-    """
+    """Opens units of work, and stores what they commit; `journal` lists what they did, `records` is the event log."""
 
     def __init__(self) -> None:
         self.journal: list[str] = []

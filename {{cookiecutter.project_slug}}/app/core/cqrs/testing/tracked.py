@@ -10,8 +10,8 @@
 Enter it before other helpers, such as `failing_commits`, so that it records what is really stored.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from typing import Any
 
 from app.core.cqrs import CQRSBus, DomainEvent, EventRecord, UnitOfWork
@@ -38,22 +38,26 @@ async def tracked(bus: CQRSBus, timeout_seconds: float = 5.0) -> AsyncIterator[T
     run = TrackedRun(bus)
     with ExitStack() as seams:
         seams.callback(bus.forget)
-        seams.enter_context(
-            replaced(
-                bus,
-                execute_command=_sending(run, bus.execute_command),
-                execute_query=_sending(run, bus.execute_query),
-                publish_event=_publishing(run, bus),
-            )
-        )
-        reactions = bus.reactions
-        from_log, direct = _reacting(run, reactions.from_log), _reacting(run, reactions.direct)
-        seams.enter_context(replaced(reactions, from_log=from_log, direct=direct))
-        if bus.ports.units is not None:
-            seams.enter_context(every_unit(bus.ports.units, _recording(run)))
+        for seam in _seams(run, bus):
+            seams.enter_context(seam)
         bus.forget()
         yield run
         await run.quiet(timeout_seconds)
+
+
+def _seams(run: TrackedRun, bus: CQRSBus) -> Iterator[AbstractContextManager[None]]:
+    """Where the run listens: at what is sent, at reactions, and at what units of work commit."""
+    yield replaced(
+        bus,
+        execute_command=_sending(run, bus.execute_command),
+        execute_query=_sending(run, bus.execute_query),
+        publish_event=_publishing(run, bus),
+    )
+    reactions = bus.reactions
+    from_log, direct = _reacting(run, reactions.from_log), _reacting(run, reactions.direct)
+    yield replaced(reactions, from_log=from_log, direct=direct)
+    if bus.ports.units is not None:
+        yield every_unit(bus.ports.units, _recording(run))
 
 
 def _sending(run: TrackedRun, execute: Step) -> Step:

@@ -1,0 +1,70 @@
+"""The bus as endpoints see it: each message carries the caller and the ids of its request."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from app.core.awaited import coroutine_function
+from app.core.cqrs import CommandResult, CQRSBus, ICommand, IQuery, OperationMetadata, QueryResult
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class RequestBus:
+    """The bus for one request: it adds the caller and the ids of the request to the metadata of each message."""
+
+    bus: CQRSBus
+    user_id: str | None
+    correlation_id: str | None
+    traceparent: str | None
+    idempotency_key: str | None
+
+    @coroutine_function
+    def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
+        """Execute a command."""
+        self._stamp(command.metadata)
+        return self.bus.execute_command(command)
+
+    @coroutine_function
+    def execute_query(self, query: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]:
+        """Execute a query."""
+        self._stamp(query.metadata)
+        return self.bus.execute_query(query)
+
+    def _stamp(self, metadata: OperationMetadata) -> None:
+        metadata.user_id = self.user_id
+        metadata.correlation_id = self.correlation_id or metadata.correlation_id
+        metadata.traceparent = self.traceparent
+        metadata.idempotency_key = self.idempotency_key
+        metadata.source = "http"
+
+
+@dataclass(slots=True)
+class SocketBus(RequestBus):
+    """The bus for one WebSocket, which may stay open longer than its caller's access is valid.
+
+    Each message is an operation with its own transaction and its own container scope. It also has its own
+    `idempotency_key`: the endpoint sets it in the metadata. If the access token has expired, or its login has ended,
+    an AuthenticationError is raised, and the socket is closed.
+    """
+
+    require_caller: Callable[[], Awaitable[object]] | None
+
+    async def execute_command(self, command: ICommand[R]) -> CommandResult[R]:
+        """Execute a command."""
+        await self._admit(command.metadata)
+        return await self.bus.execute_command(command)
+
+    async def execute_query(self, query: IQuery[R]) -> QueryResult[R]:
+        """Execute a query."""
+        await self._admit(query.metadata)
+        return await self.bus.execute_query(query)
+
+    async def _admit(self, metadata: OperationMetadata) -> None:
+        if self.require_caller is not None:
+            await self.require_caller()
+        metadata.user_id = self.user_id
+        metadata.correlation_id = self.correlation_id or metadata.correlation_id
+        metadata.traceparent = self.traceparent
+        metadata.source = "websocket"
