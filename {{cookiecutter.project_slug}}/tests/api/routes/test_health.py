@@ -4,20 +4,15 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import text
 
-from app.core.config import Settings
 from app.persistence.engine.database import Database
 
 
-async def test_it_is_alive_and_ready(client: AsyncClient) -> None:
+async def test_it_is_alive_and_ready_and_without_its_tables_only_alive(client: AsyncClient, app: FastAPI) -> None:
     live, ready = await client.get("/health/live"), await client.get("/health/ready")
 
     assert (live.status_code, live.json()) == (200, {"status": "alive"})
     assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
 
-
-async def test_without_its_tables_it_is_alive_and_not_ready(
-    client: AsyncClient, app: FastAPI, settings: Settings
-) -> None:
     database = await app.state.service.container.get(Database)
     async with database.writing_engine.begin() as connection:
         await connection.execute(text("DROP TABLE applied_revisions"))

@@ -2,6 +2,9 @@ from httpx2 import AsyncClient
 
 from tests.api.callers import Callers
 from tests.api.routes.test_orders import cook_of, new_order
+from tests.databases import ON_SQLITE
+
+pytestmark = ON_SQLITE
 
 
 async def test_the_kitchen_sees_what_waits_and_what_is_cooked(client: AsyncClient, callers: Callers) -> None:

@@ -3,6 +3,9 @@
 from httpx2 import AsyncClient
 
 from tests.api.callers import Callers
+from tests.databases import ON_SQLITE
+
+pytestmark = ON_SQLITE
 
 
 async def test_anybody_reads_the_menu(client: AsyncClient) -> None:

@@ -12,6 +12,7 @@ from app.composition.container import RunningService
 from app.core.config import Settings
 from app.persistence.engine.database import Database
 from tests.core.cqrs.support import PATIENCE, within_patience
+from tests.databases import ON_SQLITE
 from tests.events import event_of, let_wait
 
 
@@ -21,6 +22,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gauges, "PATIENCE_SECONDS", PATIENCE)
 
 
+@ON_SQLITE
 async def test_metrics_are_text_that_prometheus_reads(client: AsyncClient) -> None:
     answer = await client.get("/metrics")
 
@@ -44,7 +46,7 @@ async def test_what_waits_is_measured_when_it_is_asked_for(client: AsyncClient, 
     assert after.count("# TYPE outbox_waiting_events gauge") == 1
 
 
-async def test_when_the_database_does_not_answer_the_rest_is_told(
+async def test_when_the_database_does_not_answer_or_has_no_tables_the_rest_is_told(
     client: AsyncClient, service: RunningService, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = await service.container.get(Database)
@@ -58,16 +60,10 @@ async def test_when_the_database_does_not_answer_the_rest_is_told(
     assert "python_info" in without.text
     monkeypatch.setattr(gauges, "PATIENCE_SECONDS", PATIENCE)
     assert "outbox_waiting_events" in (await client.get("/metrics")).text
-
-
-async def test_so_it_is_without_the_tables(client: AsyncClient, service: RunningService) -> None:
-    database = await service.container.get(Database)
     async with database.writing_engine.begin() as connection:
         await connection.execute(text("DROP TABLE reactions"))
-
-    without = await client.get("/metrics")
-
-    assert (without.status_code, "outbox_" in without.text) == (200, False)
+    without_tables = await client.get("/metrics")
+    assert (without_tables.status_code, "outbox_" in without_tables.text) == (200, False)
 
 
 def value(metrics: str, series: str) -> float:

@@ -4,6 +4,9 @@ from httpx2 import AsyncClient
 
 from tests.api.callers import Callers
 from tests.api.routes.test_orders import cook_of, new_order
+from tests.databases import ON_SQLITE
+
+pytestmark = ON_SQLITE
 
 
 async def test_the_staff_finds_orders_by_page_and_by_cursor(client: AsyncClient, callers: Callers) -> None:

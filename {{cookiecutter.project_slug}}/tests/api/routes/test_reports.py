@@ -3,6 +3,9 @@ from httpx2 import AsyncClient
 from app.composition.container import RunningService
 from tests.api.callers import Callers
 from tests.api.routes.test_orders import cook_of, new_order
+from tests.databases import ON_SQLITE
+
+pytestmark = ON_SQLITE
 
 
 async def test_the_staff_reads_what_was_sold(client: AsyncClient, callers: Callers, service: RunningService) -> None:

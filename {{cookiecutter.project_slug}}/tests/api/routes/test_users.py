@@ -6,7 +6,10 @@ from httpx2 import AsyncClient
 
 from app.composition.container import RunningService
 from tests.api.callers import Callers, new_user
+from tests.databases import ON_SQLITE
 from tests.users import PASSWORD
+
+pytestmark = ON_SQLITE
 
 
 async def test_somebody_registers_signs_in_and_changes_what_others_see(client: AsyncClient) -> None:
@@ -50,7 +53,7 @@ async def test_every_wrong_field_is_named_and_the_password_is_not_echoed(client:
     assert PASSWORD not in missing.text + unknown.text
 
 
-async def test_members_see_and_change_only_themselves(callers: Callers) -> None:
+async def test_members_see_and_change_only_themselves(client: AsyncClient, callers: Callers) -> None:
     ada, bob = await callers.member(), await callers.member()
 
     assert (await ada.get(ada.url)).status_code == 200
@@ -58,11 +61,6 @@ async def test_members_see_and_change_only_themselves(callers: Callers) -> None:
     assert (await ada.patch(bob.url, json={"full_name": "Robert"})).status_code == 403
     assert (await ada.delete(bob.url)).status_code == 403
     assert (await ada.get("/api/users")).json()["errors"] == {"missing_permissions": "user:read"}
-
-
-async def test_who_is_not_signed_in_is_told_so(client: AsyncClient, callers: Callers) -> None:
-    ada = await callers.member()
-
     for answer in (await client.get(ada.url), await client.delete(ada.url), await client.get("/api/users/me")):
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
