@@ -63,16 +63,17 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
         if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":  # which a migration may set
             connection.exec_driver_sql(begin)
 
-    event.listen(engine.sync_engine, "invalidate", _roll_back)
+    event.listen(engine.sync_engine, "invalidate", _interrupt)
     event.listen(engine.sync_engine, "begin", begin_transaction)
     translate_errors(engine, classify)
     return engine
 
 
-def _roll_back(connection: Any, record: Any, error: BaseException | None) -> None:
-    # A connection closed with a half-read statement, as after a cancellation, would keep its lock until that statement
-    # is garbage-collected.
-    with suppress(sqlite3.Error):
+def _interrupt(connection: Any, record: Any, error: BaseException | None) -> None:
+    # A statement whose caller was cancelled goes on in the driver's thread: everybody would wait for it. And a connection
+    # that is closed with a half-read statement would keep its lock until that statement is garbage-collected.
+    with suppress(sqlite3.Error, ValueError):  # it is closed already
+        connection.run_async(lambda driver: driver.interrupt())
         connection.rollback()
 
 
