@@ -1,8 +1,7 @@
 """What endpoints ask for: the bus that knows the request, the caller, the page."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -13,9 +12,11 @@ from app.core.config import Settings
 from app.core.cqrs import BaseCommandHandler, BaseQueryHandler, CQRSBus, ICommand, IQuery, get_cqrs_bus
 from app.dependencies import AnonymousBus, Bus, CurrentUser, Page
 from app.main import create_app
-from tests.databases import SqliteFiles, settings_for
+from tests.databases import ON_SQLITE
 from tests.lifespan import started
 from tests.users import People, Person
+
+pytestmark = ON_SQLITE
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,6 @@ class AskHandler(BaseQueryHandler[Ask, dict[str, Any]]):
 class TellHandler(BaseCommandHandler[Tell, dict[str, Any]]):
     async def _handle(self, command: Tell) -> dict[str, Any]:
         return asdict(command.metadata)
-
-
-@pytest.fixture
-def settings(sqlite_files: SqliteFiles, tmp_path: Path) -> Iterator[Settings]:
-    """Nothing here depends on the kind of database."""
-    with sqlite_files.fresh(tmp_path) as url:
-        yield settings_for(url)
 
 
 @pytest.fixture
@@ -133,35 +127,29 @@ async def test_the_current_user_is_who_the_token_says(client: AsyncClient, ada: 
     assert (unknown.status_code, unknown.headers["www-authenticate"]) == (401, "Bearer")
 
 
-@pytest.mark.parametrize(
-    ("query", "answer"),
-    [("", [1, 20]), ("?page=3&page_size=100", [3, 100]), ("?page=2147483647", [2147483647, 20])],
-)
-async def test_a_page_is_asked_for(client: AsyncClient, query: str, answer: list[int]) -> None:
-    assert (await client.get(f"/page{query}")).json() == answer
-
-
-@pytest.mark.parametrize("query", ["page=0", "page=2147483648", "page_size=0", "page_size=101", "page=x"])
-async def test_a_page_that_cannot_be_is_refused(client: AsyncClient, query: str) -> None:
-    answer = await client.get(f"/page?{query}")
-
-    assert (answer.status_code, list(answer.json()["errors"])) == (422, [query.partition("=")[0]])
+async def test_a_page_is_asked_for_within_its_bounds(client: AsyncClient) -> None:
+    for query, answer in (
+        ("", [1, 20]),
+        ("?page=3&page_size=100", [3, 100]),
+        ("?page=2147483647", [2147483647, 20]),
+    ):
+        assert (await client.get(f"/page{query}")).json() == answer
+    for query in ("page=0", "page=2147483648", "page_size=0", "page_size=101", "page=x"):
+        refused = await client.get(f"/page?{query}")
+        assert (refused.status_code, list(refused.json()["errors"])) == (422, [query.partition("=")[0]])
 
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-@pytest.mark.parametrize(
-    ("sent", "seen"),
-    [
+async def test_a_trace_goes_on_if_it_is_one(client: AsyncClient) -> None:
+    for sent, seen in (
         (TRACE, TRACE),
         (TRACE.replace("4bf92f3577b34da6a3ce929d0e0e4736", "0" * 32), None),
         (TRACE.replace("00f067aa0ba902b7", "0" * 16), None),
         (TRACE.replace("00-", "ff-", 1), None),
         (f"{TRACE}-more", None),
         ("nonsense", None),
-    ],
-)
-async def test_a_trace_goes_on_if_it_is_one(client: AsyncClient, sent: str, seen: str | None) -> None:
-    answer = await client.post("/seen", headers={"traceparent": sent})
-    assert [each["traceparent"] for each in answer.json()] == [seen, seen]
+    ):
+        answer = await client.post("/seen", headers={"traceparent": sent})
+        assert [each["traceparent"] for each in answer.json()] == [seen, seen], sent

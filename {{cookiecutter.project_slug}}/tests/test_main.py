@@ -1,7 +1,5 @@
 """The whole application: it starts, says why it does not, and documents what it answers."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +11,11 @@ from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
 from app.main import create_app, found_routers
 from tests.core.cqrs.support import PATIENCE
-from tests.databases import SqliteFiles, settings_for
+from tests.databases import ON_SQLITE, settings_for
 from tests.lifespan import started
 
 
-@pytest.fixture
-def settings(sqlite_files: SqliteFiles, tmp_path: Path) -> Iterator[Settings]:
-    """Nothing here depends on the kind of database."""
-    with sqlite_files.fresh(tmp_path) as url:
-        yield settings_for(url)
-
-
+@ON_SQLITE
 async def test_it_answers_when_it_has_started(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "PATIENCE_SECONDS", PATIENCE)
     app = create_app(settings)
@@ -37,6 +29,7 @@ def test_the_routes_of_the_documentation_come_last() -> None:
     assert "/health/ready" in paths[:-4]
 
 
+@ON_SQLITE
 async def test_two_apps_in_a_process_do_not_disturb_each_other(settings: Settings) -> None:
     first, second = create_app(settings), create_app(settings)
     async with started(first):
@@ -91,21 +84,18 @@ def success(document: dict[str, Any], path: str, method: str, status: str = "201
     return document["paths"][path][method]["responses"][status]["content"]["application/json"]["schema"]
 
 
-@pytest.mark.parametrize(
-    ("origins", "origin", "allowed"),
-    [
-        ("", "https://shop.example", False),
-        ("https://shop.example", "https://shop.example", True),
-        ("https://a.example, https://shop.example", "https://shop.example", True),
-        ("https://shop.example", "https://evil.example", False),
-    ],
-)
-async def test_only_pages_that_settings_name_may_call_it(origins: str, origin: str, allowed: bool) -> None:
-    app = create_app(settings_for("sqlite:///unused.db", cors_origins=origins))
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
-        answer = await client.get("/health/live", headers={"Origin": origin})
-
-    assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
+async def test_only_pages_that_settings_name_may_call_it() -> None:
+    shop, evil = "https://shop.example", "https://evil.example"
+    for origins, origin, allowed in (
+        ("", shop, False),
+        (shop, shop, True),
+        (f"https://a.example, {shop}", shop, True),
+        (shop, evil, False),
+    ):
+        app = create_app(settings_for("sqlite:///unused.db", cors_origins=origins))
+        async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+            answer = await client.get("/health/live", headers={"Origin": origin})
+        assert (answer.headers.get("access-control-allow-origin") == origin) is allowed, (origins, origin)
 
 
 @pytest.mark.parametrize("environment", ["test", "production"])
