@@ -230,7 +230,7 @@ async def test_a_lost_connection_is_not_passed_over(service: RunningService) -> 
 async def test_a_statement_that_was_interrupted_is_not_passed_over(service: RunningService) -> None:
     slow = "SELECT pg_sleep(20)"
     if service.settings.database_url.startswith("sqlite"):
-        slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 900000000) SELECT max(x) FROM n"
+        slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 9e8) SELECT max(x) FROM n"
 
     async def body(handler: Any) -> str:
         await write(handler)

@@ -70,7 +70,7 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
 
 
 def _interrupt(connection: Any, record: Any, error: BaseException | None) -> None:
-    # A statement whose caller was cancelled goes on in the driver's thread: everybody would wait for it. And a connection
+    # A statement whose caller was cancelled goes on in the driver's thread, and all would wait for it. A connection
     # that is closed with a half-read statement would keep its lock until that statement is garbage-collected.
     with suppress(sqlite3.Error, ValueError):  # it is closed already
         connection.run_async(lambda driver: driver.interrupt())
