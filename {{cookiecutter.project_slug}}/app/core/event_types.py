@@ -50,7 +50,7 @@ class EventTypes:
             if source == service:
                 raise ConfigurationError(
                     f"{path_of(event_class)} has this service as its event_source, {service}: leave event_source out, "
-                    "because events of its own come from its log."
+                    "because it is only for events of other services."
                 )
             known = self._classes.setdefault((source, event_class.event_type), event_class)
             if known is not event_class:
