@@ -17,7 +17,7 @@ async def hear(service: RunningService, event: DomainEvent) -> None:
     Raises:
         ExceptionGroup: of everything that they raised, when all have run.
     """
-    await service.bus.react_all(EventRecord(RaisedEvent(event), OperationMetadata(), is_stored=True))
+    await service.bus.reactions.run_all(EventRecord(RaisedEvent(event), OperationMetadata(), is_stored=True))
 
 
 async def deliver_again(service: RunningService) -> None:

@@ -74,7 +74,7 @@ class EventDelivery:
         def handlers() -> dict[tuple[str, str], tuple[str, ...]]:
             return {
                 (source or OWN, name): (
-                    *bus.reactions_to(event_class),
+                    *bus.reactions.names_of(event_class),
                     *((exchange.name,) if exchange is not None and event_class.public else ()),
                 )
                 for (source, name), event_class in classes.items()
@@ -97,7 +97,7 @@ class EventDelivery:
             if exchange is not None and is_sent(claimed.handler):
                 await exchange.publish(claimed)
             else:
-                await bus.react(claimed.event.record(self.types, claimed.source or None), claimed.handler)
+                await bus.reactions.run(claimed.event.record(self.types, claimed.source or None), claimed.handler)
 
         def places(handler: str) -> int:
             return exchange.places if exchange is not None and is_sent(handler) else REACTIONS_AT_ONCE
@@ -116,7 +116,7 @@ class EventDelivery:
             )
 
     def _tell_who_is_not_heard(self, bus: CQRSBus) -> None:
-        unheard = {one.event_source for one in self.types.foreign if bus.reactions_to(one)}
+        unheard = {one.event_source for one in self.types.foreign if bus.reactions.names_of(one)}
         if unheard:
             logger.info(
                 "foreign_events_not_received",

@@ -58,8 +58,7 @@ class Attempt:
 
 def attempt_of(operation: Operation) -> Attempt | None:
     """The attempt of an operation; None if it has none yet."""
-    found: Attempt | None = getattr(operation, "_attempt", None)
-    return found
+    return getattr(operation, "_attempt", None)
 
 
 def current_attempt() -> Attempt | None:
@@ -128,10 +127,7 @@ async def _in_scope(
 async def _close(
     opened: AbstractAsyncContextManager[Resolver], failed: BaseException | None, own: Attempt, message: Any, plan: Plan
 ) -> None:
-    """Close the scope. A failure of that does not change the outcome of the operation, which is already settled.
-
-    Except outside of a transaction: there the scope refuses changes that would be lost silently.
-    """
+    """Close the scope. Its failure leaves the outcome as it is, unless it refuses changes outside of a transaction."""
     try:
         where = None if failed is None else failed.__traceback__  # contextlib overwrites __traceback__ with this
         await opened.__aexit__(None if failed is None else type(failed), failed, where)

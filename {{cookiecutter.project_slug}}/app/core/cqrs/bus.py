@@ -10,7 +10,7 @@ from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.checks import check_message_names
 from app.core.cqrs.dispatch import compile_dispatch, refuse_in_query, refuse_in_task
 from app.core.cqrs.errors import CommandHandlerNotFoundError, QueryHandlerNotFoundError, ServiceUnavailableError
-from app.core.cqrs.events import DomainEvent, EventRecord, RaisedEvent, require_own
+from app.core.cqrs.events import DomainEvent, RaisedEvent, require_own
 from app.core.cqrs.messages import ICommand, IQuery
 from app.core.cqrs.operation import Operation, current, is_in_background, running
 from app.core.cqrs.plan import Kind, Step, declared_handlers
@@ -21,8 +21,6 @@ from app.core.cqrs.results import CommandResult, OperationResult, QueryResult
 from app.core.cqrs.tasks import as_one
 
 R = TypeVar("R")
-EVENT_MAX_STEPS = 100
-"""Maximum length of a chain of events, each raised by a reaction to the one before; a longer one counts as a loop."""
 _get_current = current.get
 
 
@@ -39,8 +37,7 @@ class CQRSBus(Registry):
         access: looks up the permissions of callers; None: operations that need a permission are refused.
         clock: provides the time of operations; None: the system clock.
         tracing: puts the pipeline of every command, query and reaction inside a span; None: no spans.
-        reports: receives failures that no result contains: while something is closed, and in background work.
-            None: they are only logged.
+        reports: receives failures of closing and of background work, which no result contains; None: only the log.
     """
 
     def __init__(
@@ -59,16 +56,15 @@ class CQRSBus(Registry):
         self.is_closed = False
         self.running = 0
         """The number of operations, publications and background tasks that are in progress."""
-        self.event_max_steps = EVENT_MAX_STEPS
-        self.delivery: Delivery = MemoryDelivery(self.react_all)
-        # Compiled pipelines: each is compiled at its first use, and again after a registration
+        self.event_max_steps = 100
+        """Maximum length of a chain of events, each raised by a reaction to the one before; a longer one is a loop."""
+        self.reactions = Reactions(self.reactions_of)
+        self.delivery: Delivery = MemoryDelivery(self.reactions.run_all)
+        # Compiled pipelines: each is compiled at its first use, and again after a registration.
         self._commands: dict[type, Step] = {}
         self._queries: dict[type, Step] = {}
         self._published: dict[type, list[Step]] = {}
         self._publishing: Step | None = None
-        self.reactions = Reactions(self.reactions_of)
-
-    # Sending messages
 
     @coroutine_function
     def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
@@ -140,10 +136,8 @@ class CQRSBus(Registry):
             for react in reactions:
                 try:
                     await react(event)
-                except Exception as error:
-                    failures = [*(failures or ()), error]
-                except asyncio.CancelledError as error:
-                    failures = [*(failures or ()), as_one(error)]
+                except (Exception, asyncio.CancelledError) as error:
+                    failures = [*(failures or ()), error if isinstance(error, Exception) else as_one(error)]
         finally:
             self.running -= 1
             opened = _get_current()
@@ -164,8 +158,6 @@ class CQRSBus(Registry):
         require_own(event)
         attempt.published.append(RaisedEvent(event))
         return True
-
-    # Start and shutdown
 
     async def start(self) -> None:
         """Build the behaviours and compile every pipeline, so that wrong configuration is refused at the start.
@@ -208,36 +200,6 @@ class CQRSBus(Registry):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    # Used by the pipelines
-
-    def reactions_to(self, event_type: type[DomainEvent]) -> tuple[str, ...]:
-        """The names of the after-commit handlers of an event: that of `@event_handler(name=...)`, or the class name."""
-        return tuple(self.reactions.after[event_type])
-
-    async def react(self, record: EventRecord, handler: str) -> None:
-        """Run one after-commit handler, named as in `reactions_to`, for an event.
-
-        Its exceptions propagate; the cancellation of something that it awaited becomes a RuntimeError.
-        """
-        await self.reactions.run(record, handler)
-
-    async def react_all(self, record: EventRecord) -> None:
-        """Run all after-commit handlers of an event, one after the other.
-
-        Raises:
-            ExceptionGroup: with the exceptions of all handlers that failed, after all handlers have run.
-        """
-        failures: list[Exception] = []
-        for handler in self.reactions_to(type(record.event)):
-            try:
-                await self.react(record, handler)
-            except Exception as error:
-                failures.append(error)
-        if failures:
-            raise ExceptionGroup(f"{len(failures)} handlers of {record.event_type} failed.", failures)
-
-    # Compiling
-
     def forget(self) -> None:
         """Discard all compiled pipelines; each is compiled again at its next use."""
         for compiled in (self._commands, self._queries, self._published):
@@ -248,7 +210,12 @@ class CQRSBus(Registry):
     def _compile(self, message_type: type, kind: Kind) -> Step:
         plan = self._answering.get(message_type)
         if plan is None or plan.kind is not kind:
-            raise _not_found(message_type, kind)
+            error = CommandHandlerNotFoundError if kind is Kind.COMMAND else QueryHandlerNotFoundError
+            name, decorator = message_type.__name__, f"@{kind.value}_handler"
+            raise error(
+                f"Nobody handles {name} as a {kind.value}: declare a handler with {decorator}({name}) in a module "
+                "under app/handlers, or register one on this bus."
+            )
         run = compile_dispatch(self._with_middleware(plan))
         (self._commands if kind is Kind.COMMAND else self._queries)[message_type] = run
         return run
@@ -257,18 +224,10 @@ class CQRSBus(Registry):
         """Compile all reactions to an event outside of a unit of work."""
         if self.is_closed and running() is None and not is_in_background():
             raise ServiceUnavailableError("The bus takes no more events: it is shut down.")
-        runs = self.reactions.all_direct(event_type)
+        runs = [self.reactions.direct(plan) for plan in self.reactions_of(event_type)]
         if not self.is_closed:
             self._published[event_type] = runs
         return runs
-
-
-def _not_found(message_type: type, kind: Kind) -> CommandHandlerNotFoundError | QueryHandlerNotFoundError:
-    error = CommandHandlerNotFoundError if kind is Kind.COMMAND else QueryHandlerNotFoundError
-    return error(
-        f"Nobody handles {message_type.__name__} as a {kind.value}: declare a handler with "
-        f"@{kind.value}_handler({message_type.__name__}) in a module under app/handlers, or register one on this bus."
-    )
 
 
 _bus: CQRSBus | None = None
@@ -283,12 +242,7 @@ def get_cqrs_bus() -> CQRSBus:
 def initialize_cqrs_bus(allow_handler_override: bool = False) -> CQRSBus:
     """Create a new bus for this process, with all handlers that decorators have declared for registration so far.
 
-    Args:
-        allow_handler_override: let a second handler of a message replace the first, instead of refusing it.
-
-    Raises:
-        DuplicateHandlerError: if two of them handle the same message.
-        PolicyError: if a policy on one of them cannot work.
+    Takes `allow_handler_override` as `CQRSBus` does, and raises what `CQRSBus.register` raises.
     """
     bus = CQRSBus(allow_handler_override)
     for handler in declared_handlers:

@@ -18,9 +18,8 @@ P = TypeVar("P")
 HOOKS_ON_RESULTS = {"_get_affected_entities": "affected_entities", "_get_pagination_info": "pagination"}
 """Hook -> the part of the result that it fills in."""
 
-DEFAULT_COMMAND_TIMEOUT_SECONDS = 30.0
+DEFAULT_COMMAND_TIMEOUT_SECONDS = DEFAULT_REACTION_TIMEOUT_SECONDS = 30.0
 DEFAULT_QUERY_TIMEOUT_SECONDS = 15.0
-DEFAULT_REACTION_TIMEOUT_SECONDS = 30.0
 
 
 class Kind(Enum):
@@ -55,14 +54,12 @@ declared_handlers: list[type] = []
 
 def declarations_of(handler: type) -> tuple[Declaration, ...]:
     """The declarations on the class itself; a subclass inherits none."""
-    declarations: tuple[Declaration, ...] = handler.__dict__.get("__handles__", ())
-    return declarations
+    return handler.__dict__.get("__handles__", ())  # type: ignore[no-any-return]
 
 
 def policies_of(handler: Any) -> Mapping[type, Any]:
     """The policies that decorators recorded on this class, inherited ones included."""
-    found: Mapping[type, Any] = getattr(handler, "__policies__", {})
-    return found
+    return getattr(handler, "__policies__", {})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,70 +95,8 @@ class MemoryDelivery:
                 logger.error("reaction_failed", event_type=event_type, event_id=event_id, exc_info=error)
 
 
-class Compiled(dict[type, dict[str, Reaction]]):
-    """Event type -> the reactions to it, by handler name; compiled at the first look-up."""
-
-    def __init__(self, compile_for: Callable[[type], dict[str, Reaction]]) -> None:
-        self._compile_for = compile_for
-
-    def __missing__(self, event_type: type) -> dict[str, Reaction]:
-        compiled = self[event_type] = self._compile_for(event_type)
-        return compiled
-
-
-class Reactions:
-    """The reactions of one bus: those in the transaction of an event, and those after its commit.
-
-    Args:
-        handlers_of: the plans of the handlers of an event type, in the order of their registration.
-    """
-
-    def __init__(self, handlers_of: Callable[[type], list[Plan]]) -> None:
-        self._handlers_of = handlers_of
-        self.inside = Compiled(lambda event_type: self._compile(event_type, in_transaction=True))
-        self.after = Compiled(lambda event_type: self._compile(event_type, in_transaction=False))
-
-    def forget(self) -> None:
-        """Discard all compiled pipelines; each is compiled again at its next use."""
-        self.inside.clear()
-        self.after.clear()
-
-    async def run(self, record: EventRecord, handler: str) -> None:
-        """Run one after-commit handler; the cancellation of something that it awaited becomes a RuntimeError."""
-        try:
-            await self.after[type(record.event)][handler](record)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise RuntimeError(f"{handler} awaited something that was cancelled.") from error
-
-    def from_log(self, plan: Plan) -> Reaction:
-        """The reaction of one handler to event records, in their transaction or after its commit."""
-        return compile_reaction(plan)
-
-    def direct(self, plan: Plan) -> Step:
-        """The reaction of one handler to events that are in no log. An instance without policies is called directly."""
-        if not plan.is_class and not plan.policies:
-            return plan.handler._handle  # type: ignore[no-any-return]
-        react = compile_reaction(plan)
-        return lambda event: react(EventRecord(RaisedEvent(event)))
-
-    def all_direct(self, event_type: type) -> list[Step]:
-        """All reactions to an event that is in no log."""
-        return [self.direct(plan) for plan in self._handlers_of(event_type)]
-
-    def _compile(self, event_type: type, in_transaction: bool) -> dict[str, Reaction]:
-        return {
-            # Inbox and outbox know only after-commit handlers; several in-transaction handlers may share a name.
-            f"{plan.name_on_record} {number}" if in_transaction else plan.name_on_record: self.from_log(plan)
-            for number, plan in enumerate(self._handlers_of(event_type))
-            if plan.in_transaction is in_transaction
-        }
-
-
 def compile_reaction(plan: Plan) -> Reaction:
-    """Compile the pipeline of one event handler; exceptions of the handler propagate."""
+    """Compile the reaction of one handler to event records; its exceptions propagate."""
     run, _ = compile_steps(plan)
 
     async def react(record: EventRecord) -> None:
@@ -173,3 +111,69 @@ def compile_reaction(plan: Plan) -> Reaction:
             operation._close()
 
     return react
+
+
+class Compiled(dict[type, dict[str, Reaction]]):
+    """Event type -> the reactions to it, by handler name; compiled at the first look-up."""
+
+    def __init__(self, compile_for: Callable[[type], dict[str, Reaction]]) -> None:
+        self._compile_for = compile_for
+
+    def __missing__(self, event_type: type) -> dict[str, Reaction]:
+        compiled = self[event_type] = self._compile_for(event_type)
+        return compiled
+
+
+class Reactions:
+    """The reactions of one bus, in the order of registration: `inside` the transaction of an event, and `after` it."""
+
+    def __init__(self, handlers_of: Callable[[type], list[Plan]]) -> None:
+        self._handlers_of = handlers_of
+        self.inside = Compiled(lambda event_type: self._compile(event_type, in_transaction=True))
+        self.after = Compiled(lambda event_type: self._compile(event_type, in_transaction=False))
+        self.from_log = compile_reaction  # the test kit replaces it
+
+    def forget(self) -> None:
+        """Discard all compiled pipelines; each is compiled again at its next use."""
+        self.inside.clear()
+        self.after.clear()
+
+    def names_of(self, event_type: type) -> tuple[str, ...]:
+        """The names of the after-commit handlers of an event: that of `@event_handler(name=...)`, or the class name."""
+        return tuple(self.after[event_type])
+
+    async def run(self, record: EventRecord, handler: str) -> None:
+        """Run one after-commit handler, by its name; the cancellation of what it awaited becomes a RuntimeError."""
+        try:
+            await self.after[type(record.event)][handler](record)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise RuntimeError(f"{handler} awaited something that was cancelled.") from error
+
+    async def run_all(self, record: EventRecord) -> None:
+        """Run all after-commit handlers, one after the other; raises an ExceptionGroup of all failures at the end."""
+        failures: list[Exception] = []
+        for handler in self.names_of(type(record.event)):
+            try:
+                await self.run(record, handler)
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise ExceptionGroup(f"{len(failures)} handlers of {record.event_type} failed.", failures)
+
+    def direct(self, plan: Plan) -> Step:
+        """The reaction of one handler to events that are in no log. An instance without policies is called directly."""
+        if not plan.is_class and not plan.policies:
+            return plan.handler._handle  # type: ignore[no-any-return]
+        react = compile_reaction(plan)
+        return lambda event: react(EventRecord(RaisedEvent(event)))
+
+    def _compile(self, event_type: type, in_transaction: bool) -> dict[str, Reaction]:
+        return {
+            # Inbox and outbox know only after-commit handlers; several in-transaction handlers may share a name.
+            f"{plan.name_on_record} {number}" if in_transaction else plan.name_on_record: self.from_log(plan)
+            for number, plan in enumerate(self._handlers_of(event_type))
+            if plan.in_transaction is in_transaction
+        }

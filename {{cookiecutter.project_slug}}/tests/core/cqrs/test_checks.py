@@ -216,7 +216,7 @@ def test_a_name_of_its_own_tells_a_handler_from_another() -> None:
     bus = CQRSBus()
     bus.register(reacting("SendMail", "orders"))
     bus.register(reacting("SendMail", "users", name="SendMailToUsers"))
-    assert bus.reactions_to(Happened) == ("SendMail", "SendMailToUsers")
+    assert bus.reactions.names_of(Happened) == ("SendMail", "SendMailToUsers")
 
 
 async def test_a_handler_needs_no_base() -> None:

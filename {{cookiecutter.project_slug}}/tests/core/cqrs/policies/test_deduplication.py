@@ -35,10 +35,10 @@ WAYS = pytest.mark.parametrize("in_transaction", [True, False])
 async def test_an_event_that_comes_again_is_passed_over(in_transaction: bool) -> None:
     log: list[str] = []
     bus, record = MemoryBus(reaction(log, in_transaction=in_transaction)), stored()
-    await bus.react_all(record)
-    await bus.react_all(record)
+    await bus.reactions.run_all(record)
+    await bus.reactions.run_all(record)
     assert log == ["this"]
-    await bus.react_all(stored("that"))
+    await bus.reactions.run_all(stored("that"))
     assert log == ["this", "that"]
 
 
@@ -48,7 +48,7 @@ async def test_one_that_failed_is_not_taken_for_done(in_transaction: bool) -> No
     bus, record = MemoryBus(reaction(log, in_transaction=in_transaction, fails=True)), stored()
     for _ in range(2):
         with pytest.raises(ExceptionGroup):
-            await bus.react_all(record)
+            await bus.reactions.run_all(record)
     assert log == ["this", "this"]
     assert not bus.units.received
 
@@ -63,7 +63,7 @@ async def test_of_two_reactions_only_the_one_that_failed_runs_again(in_transacti
     record = stored()
     for _ in range(3):
         with pytest.raises(ExceptionGroup):
-            await bus.react_all(record)
+            await bus.reactions.run_all(record)
     assert (len(done), len(failed)) == (1, 3)
 
 
@@ -72,9 +72,9 @@ async def test_the_note_is_the_first_write_of_the_transaction_and_undone_with_it
     bus, record = MemoryBus(reaction(log, in_transaction=True)), stored()
     bus.units.fail_commits()
     with pytest.raises(ExceptionGroup):
-        await bus.react_all(record)
+        await bus.reactions.run_all(record)
     assert not bus.units.received
-    await bus.react_all(record)
+    await bus.reactions.run_all(record)
     assert log == ["this", "this"]
     assert len(bus.units.received) == 1
 
@@ -92,5 +92,5 @@ async def test_an_event_that_just_happens_is_no_stored_one(in_transaction: bool)
 async def test_different_events_at_once() -> None:
     log: list[str] = []
     bus = MemoryBus(reaction(log, in_transaction=False))
-    await together(*(bus.react_all(stored(str(number))) for number in range(10)))
+    await together(*(bus.reactions.run_all(stored(str(number))) for number in range(10)))
     assert len(log) == len(bus.units.received) == 10
