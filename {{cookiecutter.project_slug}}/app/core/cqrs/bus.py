@@ -240,10 +240,7 @@ def get_cqrs_bus() -> CQRSBus:
 
 
 def initialize_cqrs_bus(allow_handler_override: bool = False) -> CQRSBus:
-    """Create a new bus for this process, with all handlers that decorators have declared for registration so far.
-
-    Takes `allow_handler_override` as `CQRSBus` does, and raises what `CQRSBus.register` raises.
-    """
+    """Create a new bus for this process, and register all handlers that decorators have declared for it so far."""
     bus = CQRSBus(allow_handler_override)
     for handler in declared_handlers:
         bus.register(handler)
@@ -261,10 +258,7 @@ def use_cqrs_bus(bus: CQRSBus) -> CQRSBus:
 
 @contextmanager
 def lent_cqrs_bus(bus: CQRSBus) -> Iterator[None]:
-    """Make the bus of a service the bus of the process while the service runs.
-
-    If several services run in one process, the latest one wins. Each service shuts down its own bus.
-    """
+    """Make the bus of a service, which shuts it down, the bus of the process while it runs; the latest one wins."""
     global _bus
     _lent.append(bus)
     _bus = bus

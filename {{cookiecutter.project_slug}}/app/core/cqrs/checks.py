@@ -14,18 +14,12 @@ from app.core.generics import parts_of, path_of, shown
 
 HOOKS: Mapping[str, Kind] = {
     "_get_affected_entities": Kind.COMMAND,
-    "_get_pagination_info": Kind.QUERY,
-    "_get_cached_result": Kind.QUERY,
-    "_cache_result": Kind.QUERY,
+    **dict.fromkeys(("_get_pagination_info", "_get_cached_result", "_cache_result"), Kind.QUERY),
 }
 
 
 def check_fit(plan: Plan) -> None:
-    """Ensure that a handler, its message and its declaration fit each other.
-
-    Raises:
-        PolicyError: if they do not.
-    """
+    """Raise a PolicyError if a handler, its message and its declaration do not fit each other."""
     _check_message(plan)
     _check_hooks(plan)
     _check_declaration(plan)
@@ -129,11 +123,7 @@ def _brief(generic: Any) -> str:
 
 
 def check_aggregates(classes: Iterable[type[AggregateRoot]]) -> None:
-    """Ensure that no two aggregates share a name, unless one derives from the other.
-
-    Raises:
-        ConfigurationError: if two share a name.
-    """
+    """Raise a ConfigurationError if two aggregates share a name, and neither derives from the other."""
     known: dict[str, type[AggregateRoot]] = {}
     for cls in classes:
         if isabstract(cls):
@@ -147,11 +137,7 @@ def check_aggregates(classes: Iterable[type[AggregateRoot]]) -> None:
 
 
 def check_message_names(plans: Iterable[Plan]) -> None:
-    """Ensure that no two idempotent commands, and no two cached queries, share a name.
-
-    Raises:
-        PolicyError: if two share a name.
-    """
+    """Raise a PolicyError if two idempotent commands, or two cached queries, share a name."""
     known: dict[str, type] = {}
     for plan in plans:
         if plan.policy(Idempotent) is not None:

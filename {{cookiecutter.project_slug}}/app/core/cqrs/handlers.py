@@ -34,11 +34,7 @@ class Handler(Injected):
 
     @classmethod
     def declared(cls, declaration: Declaration) -> type[Self]:
-        """Record what this class handles, for the decorators; a second declaration for a message replaces the first.
-
-        Raises:
-            PolicyError: if the class handles another command or query. Only events may be several.
-        """
+        """Record what this class handles: one command or query, or several events; a PolicyError if it is more."""
         others = [one for one in declarations_of(cls) if one.message_type is not declaration.message_type]
         for other in others:
             if not (other.kind is declaration.kind is Kind.EVENT):
@@ -70,8 +66,7 @@ class Handler(Injected):
     def metadata(self) -> OperationMetadata:
         """The metadata of the current message; for an event from a unit of work, that of the operation that raised it.
 
-        Raises:
-            ConfigurationError: if the calling task is not handling a message.
+        Raises a ConfigurationError while the handler is not running, as `bus` does.
         """
         message = current_message()
         if message is None:
@@ -80,11 +75,7 @@ class Handler(Injected):
 
     @property
     def bus(self) -> CQRSBus:
-        """The bus that runs this handler. Messages that the handler dispatches on it join its unit of work.
-
-        Raises:
-            ConfigurationError: if the handler is not running.
-        """
+        """The bus that runs this handler. Messages that the handler dispatches on it join its unit of work."""
         try:
             bus = _get_current()._bus  # type: ignore[union-attr]
         except AttributeError:  # there is no operation
@@ -230,8 +221,7 @@ class BaseEventHandler(Handler, ABC, Generic[E]):
     def record(self) -> EventRecord:
         """The event with its event log data: the aggregate, and the event's number in the aggregate's stream.
 
-        Raises:
-            ConfigurationError: if the calling task is not handling an event record.
+        Raises a ConfigurationError while the handler is not running.
         """
         message = current_message()
         if not isinstance(message, EventRecord):
@@ -243,11 +233,7 @@ class BaseEventHandler(Handler, ABC, Generic[E]):
         """Handle the event."""
 
     async def handle(self, event: E) -> None:
-        """Publish an event to this handler and everything declared around it, on a new bus without ports.
-
-        Raises:
-            ExceptionGroup: if the handler fails.
-        """
+        """Publish an event to this handler, as `publish_event` does, on a new bus without ports."""
         bus = CQRSBus()
         bus.register_event_handler(type(event), self)
         await bus.publish_event(event)

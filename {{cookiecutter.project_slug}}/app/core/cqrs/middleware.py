@@ -48,11 +48,7 @@ class Middlewares:
         self._built: dict[type, PipelineBehavior[Any]] = {}
 
     def add(self, kinds: Iterable[Kind], middleware: Any) -> None:
-        """Add a callable, or a `PipelineBehavior` as a class or an instance.
-
-        Raises:
-            PolicyError: if it is neither, or a behaviour for something that is neither command nor query.
-        """
+        """Add a middleware, as `CQRSBus.add_middleware` does."""
         if not callable(middleware) and not isinstance(middleware, PipelineBehavior):
             raise PolicyError(
                 f"{middleware!r} is not a middleware: give an `async def (operation, next_handler)` or a "

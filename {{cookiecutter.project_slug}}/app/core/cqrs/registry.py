@@ -74,7 +74,7 @@ class Registry:
         self._register(Kind.COMMAND, command_type, handler)
 
     def register_command_handlers(self, handlers: Mapping[type, Any]) -> None:
-        """Register several command handlers by command type, as `register_command_handler` does."""
+        """Register several command handlers by command type."""
         for command_type, handler in handlers.items():
             self.register_command_handler(command_type, handler)
 
@@ -83,7 +83,7 @@ class Registry:
         self._register(Kind.QUERY, query_type, handler)
 
     def register_query_handlers(self, handlers: Mapping[type, Any]) -> None:
-        """Register several query handlers by query type, as `register_query_handler` does."""
+        """Register several query handlers by query type."""
         for query_type, handler in handlers.items():
             self.register_query_handler(query_type, handler)
 
@@ -124,7 +124,7 @@ class Registry:
 
     def get_registered_handlers(self) -> dict[str, dict[type, Any]]:
         """Message type -> handler class under `commands` and `queries`; event type -> list of them under `events`."""
-        found: dict[str, dict[type, Any]] = {"commands": {}, "queries": {}, "events": {}}
+        found: dict[str, dict[type, Any]] = {plural: {} for plural in PLURALS.values()}
         for message_type, plan in self._answering.items():
             found[PLURALS[plan.kind]][message_type] = plan.handler_type
         for plan in self._reacting:
@@ -142,12 +142,9 @@ class Registry:
         """Describe the bus as JSON data: the pipeline of each command and query, and the handlers of each event.
 
         Keys are class names; a second command or query of the same name has its module in front. Pipelines are compiled
-        for this, with the middleware.
-
-        Raises:
-            PolicyError: if a behaviour must be built by the scope, and the bus has not started.
+        for this; a PolicyError is raised if one has a behaviour that is built when the bus starts.
         """
-        found: dict[str, dict[str, Any]] = {"commands": {}, "queries": {}, "events": {}}
+        found: dict[str, dict[str, Any]] = {plural: {} for plural in PLURALS.values()}
         for message_type, plan in self._answering.items():
             described, name = found[PLURALS[plan.kind]], message_type.__name__
             described[f"{message_type.__module__}.{name}" if name in described else name] = {
@@ -163,9 +160,7 @@ class Registry:
         return found
 
     def complete(self, events: Iterable[type] | None = None) -> None:
-        """Mark the registration as complete, and refuse references to handlers and events that do not exist.
-
-        Handlers that are registered later, and tags given to `mark_stale`, are checked from then on.
+        """Mark the registration as complete; handlers and tags that come later are checked at once.
 
         Args:
             events: the classes of the events that are delivered from an event log; None: there is no log.
@@ -183,15 +178,7 @@ class Registry:
             raise PolicyError("\n".join(problems))
 
     def require_readers(self, who: str, tags: Iterable[str]) -> None:
-        """Ensure that cache entries use these tags, if the registration is complete.
-
-        Args:
-            who: the operation that invalidates the tags, for the error message.
-            tags: the tags, already filled from fields.
-
-        Raises:
-            PolicyError: if a tag belongs to no cached query, and was not declared.
-        """
+        """Raise a PolicyError if `who` invalidates a tag that no cache entry has, once the registration is complete."""
         for tag in tags if self._is_complete else ():
             if not self._known_tags().has(tag):
                 raise PolicyError(self._known_tags().unread(who, tag))
@@ -267,7 +254,6 @@ class Registry:
             plan.handler.registered_on = self
 
     def _undelivered(self, plan: Plan) -> Iterator[str]:
-        """Explain why a handler would never receive an event."""
         event_type, delivered = plan.message_type, self._delivered
         if plan.kind is not Kind.EVENT or plan.in_transaction or delivered is None:
             return
@@ -279,7 +265,6 @@ class Registry:
             )
 
     def _unread_tags(self, plan: Plan) -> Iterator[str]:
-        """Explain which tags of a handler no cached query has."""
         policy = plan.policy(Invalidates)
         for tag in () if policy is None else policy.tags:
             if not self._known_tags().has_shape(tag):

@@ -91,11 +91,7 @@ class OperationResult(Operation, Generic[T_co]):
 
     @classmethod
     def success(cls, data: Any = None, status: OperationStatus = OperationStatus.SUCCESS) -> Self:
-        """Create a successful result with this data.
-
-        Raises:
-            ValueError: if `status` is a failure.
-        """
+        """Create a successful result with this data; ValueError if `status` is a failure."""
         if not status.is_success:
             raise ValueError(f"{status.name} is not a success: use failure().")
         return cls.of(data, None, Outcome(status))
@@ -104,15 +100,12 @@ class OperationResult(Operation, Generic[T_co]):
     def failure(
         cls, status: OperationStatus, errors: Mapping[str, Any] | None = None, error_message: str | None = None
     ) -> Self:
-        """Create a failed result.
+        """Create a failed result; ValueError if `status` is a success.
 
         Args:
             status: the status of a failure.
             errors: the error messages by field.
             error_message: one sentence for the caller.
-
-        Raises:
-            ValueError: if `status` is a success.
         """
         if status.is_success:
             raise ValueError(f"{status.name} is not a failure: use success().")
@@ -178,11 +171,7 @@ class OperationResult(Operation, Generic[T_co]):
         return self._outcome.is_replay
 
     def unwrap(self) -> T_co:
-        """Return the data of a successful operation.
-
-        Raises:
-            CQRSError: if the operation failed; the subclass is that of its status.
-        """
+        """The data of a successful operation; raises the CQRSError of the status of a failed one."""
         if not self._outcome.status.is_success:
             raise self.to_error()
         return self.data  # type: ignore[return-value]  # None is an answer too where T allows it

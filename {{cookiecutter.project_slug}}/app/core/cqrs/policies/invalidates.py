@@ -93,10 +93,7 @@ def _note(operation: Operation, tags: Iterable[str]) -> None:
 
 
 def declare_tags(*tags: str) -> None:
-    """Declare tags of cache entries that do not come from `@cached_query`.
-
-    For direct use of the cache, and for entries of another service in the same cache. Call it when the module that
-    uses the cache is imported.
+    """Declare tags of cache entries that do not come from `@cached_query`, when the module that makes them is imported.
 
     Args:
         tags: as given to `invalidates`; a field in braces, as in `"access:{user_id}"`, matches any text.
@@ -132,11 +129,7 @@ class KnownTags:
 
 
 def check_tags(plan: Plan, tags: Sequence[str]) -> None:
-    """Ensure that the message has the fields that its tags are filled from.
-
-    Raises:
-        PolicyError: if the message has no such field, or if a tag has a format or a conversion, or is malformed.
-    """
+    """Raise a PolicyError for a tag that is malformed, has a format, or names a field that the message lacks."""
     try:
         named = [part for tag in tags for part in _parts(tag) if part[1] is not None]
     except ValueError as error:

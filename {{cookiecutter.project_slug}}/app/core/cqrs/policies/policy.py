@@ -58,11 +58,7 @@ class Policy:
         return handler
 
     def check(self, plan: Plan) -> None:
-        """Refuse this policy if it cannot work in this plan.
-
-        Raises:
-            PolicyError: if it cannot work; the message says why and what to do.
-        """
+        """Raise a PolicyError if this policy cannot work in this plan; its message says why and what to do."""
 
     def step(self, plan: Plan, proceed: Step) -> Step:
         """Wrap the rest of the pipeline. A policy that has nothing to do here returns it unchanged."""
@@ -74,11 +70,7 @@ class Policy:
 
 
 def require_handler(decorator: str, target: object) -> None:
-    """Ensure that a decorator is applied to a handler class.
-
-    Raises:
-        PolicyError: if it is applied to something else, where it would have no effect.
-    """
+    """Raise a PolicyError if a decorator is applied to something else than a handler class."""
     if not is_handler(target):
         raise PolicyError(
             f"@{decorator} is on {shown(target)}, which is not a handler class, and would have no effect there: put "
@@ -87,11 +79,7 @@ def require_handler(decorator: str, target: object) -> None:
 
 
 def require_arguments(decorator: str, example: str, given: Iterable[object]) -> None:
-    """Ensure that a decorator has parentheses: without them, its first argument is the decorated class.
-
-    Raises:
-        PolicyError: if it has none; the name of the class would no longer refer to a handler.
-    """
+    """Raise a PolicyError if a decorator has no parentheses: then its first argument is the decorated class."""
     for one in given:
         if is_handler(one):
             raise PolicyError(f"@{decorator} on {shown(one)} has no parentheses: write {example}.")
@@ -116,15 +104,9 @@ def refuse(plan: Plan, reason: str) -> PolicyError:
 
 
 def require_fields(plan: Plan, names: Iterable[str], parameter: str) -> None:
-    """Ensure that the message has these fields or properties.
-
-    Raises:
-        PolicyError: if a field is missing.
-    """
-    message_type = plan.message_type
-    known = {field.name for field in fields(message_type)} if hasattr(message_type, "__dataclass_fields__") else set()
-    unknown = [
-        name for name in names if name not in known and not isinstance(getattr(message_type, name, None), property)
-    ]
+    """Raise a PolicyError if the message lacks one of these fields or properties."""
+    message = plan.message_type
+    known = {field.name for field in fields(message)} if hasattr(message, "__dataclass_fields__") else set()
+    unknown = [one for one in names if one not in known and not isinstance(getattr(message, one, None), property)]
     if unknown:
-        raise refuse(plan, f"{parameter} names {', '.join(unknown)}, which {message_type.__name__} does not have.")
+        raise refuse(plan, f"{parameter} names {', '.join(unknown)}, which {message.__name__} does not have.")
