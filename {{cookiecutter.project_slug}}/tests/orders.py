@@ -19,6 +19,7 @@ from app.handlers.order.mark_pizza_ready_handler import MarkPizzaReadyCommand
 from app.handlers.order.place_order_handler import PlaceOrderCommand
 from app.handlers.order.start_cooking_handler import StartCookingCommand
 from app.handlers.user.assign_role_handler import AssignRoleCommand
+from app.persistence.access import SYSTEM
 from app.persistence.event_tables import event_log, reactions
 from app.persistence.order_tables import orders
 from tests.rows import rows_of
@@ -66,8 +67,10 @@ def let_order_before(module: ModuleType, read: str, by: Person, patch: pytest.Mo
 
 async def staff(people: People) -> Person:
     """Somebody who works in the kitchen."""
-    member, root = await people.member(), await people.administrator()
-    (await root.command(AssignRoleCommand(member.id, "staff"))).unwrap()
+    member = await people.member()
+    command = AssignRoleCommand(member.id, "staff")
+    command.metadata.user_id = SYSTEM
+    (await member.bus.execute_command(command)).unwrap()
     return member
 
 

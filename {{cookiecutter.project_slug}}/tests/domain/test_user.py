@@ -83,21 +83,12 @@ def test_what_makes_no_sense_is_refused(user: User) -> None:
         user.revoke_role("unheard of")
 
 
-@pytest.mark.parametrize("email", ["a@b.co", "ada.lovelace+notes@sub.example.org", "ä@ö.example", '"x"@example.org'])
-def test_addresses_that_are_addresses(email: str) -> None:
-    assert email_problem(email) is None
+def test_an_address_is_one_or_is_none() -> None:
+    good = ("a@b.co", "ada.lovelace+notes@sub.example.org", "ä@ö.example", '"x"@example.org')
+    bad = ("@example.org", "a@.org", "a@b.", "a@b..c", "a b@c.de", "a@b.c\n", "a@b@c.de")
+    assert [email for email in (*good, *bad) if email_problem(email) is None] == [*good]
 
 
-@pytest.mark.parametrize("email", ["@example.org", "a@.org", "a@b.", "a@b..c", "a b@c.de", "a@b.c\n", "a@b@c.de"])
-def test_addresses_that_are_none(email: str) -> None:
-    assert email_problem(email) is not None
-
-
-@pytest.mark.parametrize("username", ["ada", "A.d-a_1", "1ada"])
-def test_usernames_that_are_usernames(username: str) -> None:
-    assert username_problem(username) is None
-
-
-@pytest.mark.parametrize("username", ["ad", "ada ", "ada.", "-ada", "adä", "a@b.cd", "ada\n"])
-def test_usernames_that_are_none(username: str) -> None:
-    assert username_problem(username) is not None
+def test_a_username_is_one_or_is_none() -> None:
+    good, bad = ("ada", "A.d-a_1", "1ada"), ("ad", "ada ", "ada.", "-ada", "adä", "a@b.cd", "ada\n")
+    assert [username for username in (*good, *bad) if username_problem(username) is None] == [*good]
