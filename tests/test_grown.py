@@ -97,6 +97,17 @@ def test_the_tests_of_the_guide_reach_each_line_of_it_on_all_databases(grown: Ba
 
 
 @pytest.mark.slow
+def test_chaos_finds_the_commands_of_the_team(grown: BakedProject) -> None:
+    chosen = ("--rolled-back", "-q", "-m", "not integration", "tests/handlers/billing")
+    done = run(".venv/bin/python", "-m", "pytest", *chosen, cwd=grown.path)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
+    repeated = re.search(r"(\d+) commands were rolled back and repeated; no test commits (.+)", done.stdout)
+    assert repeated, done.stdout
+    assert int(repeated[1]) > 1
+    assert "InvoiceCommand" not in repeated[2]
+
+
+@pytest.mark.slow
 def test_what_the_guide_says_of_errors_and_settings_is_so(grown: BakedProject) -> None:
     said = run(".venv/bin/python", "-c", ERRORS, cwd=grown.path)
     known = json.loads(said.stdout)

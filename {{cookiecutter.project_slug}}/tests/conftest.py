@@ -21,7 +21,7 @@ from tests.support.once import find_out_once
 from tests.surroundings import do_without, without_settings
 from tests.users import People
 
-pytest_plugins = ["tests.support.engine"]
+pytest_plugins = ["tests.support.engine", "tests.support.rolled_back"]
 
 
 @pytest.fixture

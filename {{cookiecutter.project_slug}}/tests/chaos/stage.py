@@ -100,6 +100,11 @@ class Stage:
         """Whether PostgreSQL is installed."""
         return self._postgres is not None
 
+    @property
+    def postgres_url(self) -> str | None:
+        """The URL of the PostgreSQL server, without a database; None if it is not installed."""
+        return self._postgres.url if self._postgres else None
+
     async def sqlite(self, accounts: int) -> Database:
         """A new file."""
         name = f"chaos_{uuid4().hex}"
