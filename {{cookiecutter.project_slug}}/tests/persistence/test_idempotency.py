@@ -11,6 +11,7 @@ import time_machine
 from sqlalchemy import event, insert
 
 from app.composition.container import RunningService
+from app.core.canonical_json import canonical_json
 from app.core.config import Settings
 from app.core.cqrs import (
     BusinessRuleViolationError,
@@ -22,7 +23,6 @@ from app.core.cqrs import (
     retry_on_failure,
     transactional,
 )
-from app.core.cqrs.serialization import canonical_json
 from app.core.cqrs.testing import FixedClock
 from app.core.ids import uuid7
 from app.persistence.engine.database import Database

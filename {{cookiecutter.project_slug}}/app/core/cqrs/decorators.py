@@ -80,16 +80,13 @@ def query_handler(
     timeout_seconds: float | None = DEFAULT_QUERY_TIMEOUT_SECONDS,
     cache_enabled: bool = True,
 ) -> "Callable[[AnsweringClass[Q, R, K_co]], K_co]":
-    """Declare the one handler of a query.
+    """Declare the one handler of a query, as `command_handler` does that of a command.
 
     Args:
         query: the class of the query.
         auto_register: False: discovery skips the handler, which you then register explicitly.
         timeout_seconds: the deadline for the whole operation, in seconds; None: no deadline.
         cache_enabled: False: the answers of this handler are never cached.
-
-    Raises:
-        PolicyError: if `query` is not a query class, or the decorated object is not a handler class.
     """
     _require_message(Kind.QUERY, "@query_handler(GetUserQuery)", query)
     declaration = Declaration(Kind.QUERY, query, auto_register, timeout_seconds, cache_enabled)  # type: ignore[arg-type]

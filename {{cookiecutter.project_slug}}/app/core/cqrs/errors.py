@@ -34,7 +34,7 @@ from typing import Any, ClassVar
 
 
 class OperationStatus(Enum):
-    """The status of an operation; only the API maps it to an HTTP status."""
+    """The status of an operation, from the mildest to the most severe; only the API maps it to an HTTP status."""
 
     SUCCESS = "success"
     CREATED = "created"
@@ -47,8 +47,8 @@ class OperationStatus(Enum):
     FORBIDDEN = "forbidden"
     UNAUTHORIZED = FORBIDDEN  # an alias; HTTP uses this name for 401, which is UNAUTHENTICATED here
     NOT_FOUND = "not_found"
-    CONFLICT = "conflict"
     BUSINESS_RULE = "business_rule"
+    CONFLICT = "conflict"
     RATE_LIMITED = "rate_limited"
     TIMEOUT = "timeout"
     UNAVAILABLE = "unavailable"

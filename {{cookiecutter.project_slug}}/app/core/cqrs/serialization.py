@@ -1,59 +1,19 @@
-"""Serialises messages and answers to JSON: canonically for comparison, by their declared type for storage."""
+"""Serialises answers to JSON by their declared type, for the cache and for idempotency keys."""
 
 import json
-from dataclasses import fields, is_dataclass
 from functools import cache, cached_property, partial
 from typing import Any
 from zlib import crc32
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
-from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
+from pydantic_core import to_json, to_jsonable_python
 
 from app.core.cqrs.errors import OperationStatus, UnstorableError
 from app.core.cqrs.results import CacheInfo, Kept, OperationResult, Outcome, QueryResult
 from app.core.storable.forms import shown
 from app.core.storable.values import blamed, difference
-
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # `json.dumps` makes one on each call
-
-
-def canonical_json(message: Any, names: tuple[str, ...] | None = None) -> bytes:
-    """The fields of a message as canonical JSON, which is equal for equal values in every process."""
-    chosen = sorted(names) if names is not None else _names_in(message.__class__)
-    values = {name: getattr(message, name) for name in chosen}
-    if PLAIN_TYPES.issuperset(map(type, values.values())):
-        try:
-            return to_json(values, ensure_ascii=True)
-        except PydanticSerializationError:  # a lone surrogate
-            return _canonical(values).encode()
-    ordered = {name: _ordered(value) for name, value in values.items()}
-    return _canonical(to_jsonable_python(ordered, inf_nan_mode="strings", bytes_mode="hex")).encode()
-
-
-PLAIN_TYPES = frozenset({type(None), bool, int, str})
-"""Types that JSON represents directly. Most messages only have these, and are written in a sixth of the time."""
-
-
-@cache
-def _names_in(message_type: type[Any]) -> tuple[str, ...]:
-    return tuple(sorted(field.name for field in fields(message_type)))
-
-
-def _ordered(value: Any) -> Any:
-    """Sort the sets in a value, because their order differs between processes."""
-    if isinstance(value, (set, frozenset)):
-        return sorted((_ordered(item) for item in value), key=repr)
-    if isinstance(value, (list, tuple)):
-        return [_ordered(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _ordered(item) for key, item in value.items()}
-    if isinstance(value, BaseModel):
-        return _ordered(dict(value))
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _ordered(getattr(value, field.name)) for field in fields(value)}
-    return value
 
 
 class AnswerCodec:

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import CancelledError
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextvars import copy_context
 from typing import Any
 
@@ -22,19 +22,7 @@ _tasks: set[asyncio.Task[None]] = set()
 STANDING_FOR_OTHERS = (BaseExceptionGroup, CancelledError)
 """The exceptions that `as_one` reduces to one error."""
 
-SEVERITY: Sequence[OperationStatus] = (
-    OperationStatus.FAILED,
-    OperationStatus.UNAVAILABLE,
-    OperationStatus.TIMEOUT,
-    OperationStatus.RATE_LIMITED,
-    OperationStatus.CONFLICT,
-    OperationStatus.BUSINESS_RULE,
-    OperationStatus.NOT_FOUND,
-    OperationStatus.FORBIDDEN,
-    OperationStatus.UNAUTHENTICATED,
-    OperationStatus.VALIDATION_ERROR,
-    OperationStatus.BAD_REQUEST,
-)
+SEVERITY = [*reversed(OperationStatus)]
 """Statuses by severity: of several simultaneous errors, the one whose status comes first here is reported."""
 
 

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from pydantic import AfterValidator, BaseModel, Field, PlainValidator, computed_field
 
+from app.core.canonical_json import canonical_json
 from app.core.cqrs import CommandResult, OperationStatus, QueryResult, UnstorableError
-from app.core.cqrs.serialization import AnswerCodec, answer_codec, canonical_json
+from app.core.cqrs.serialization import AnswerCodec, answer_codec
 from tests.core.cqrs.support import Ask, Do
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import structlog
 
+from app.core.canonical_json import canonical_json
 from app.core.cqrs.attempt import Attempt, attempt_of
 from app.core.cqrs.operation import here
 from app.core.cqrs.plan import Kind, Plan, Step
@@ -15,7 +16,7 @@ from app.core.cqrs.policies.invalidates import check_tags, filled_tags
 from app.core.cqrs.policies.policy import Policy, refuse, require_fields
 from app.core.cqrs.ports import Cache, CacheEntry
 from app.core.cqrs.results import NOT_CACHED, CacheInfo, OperationResult, QueryResult, as_result
-from app.core.cqrs.serialization import AnswerCodec, answer_codec, canonical_json
+from app.core.cqrs.serialization import AnswerCodec, answer_codec
 from app.core.single_flight import SingleFlight
 from app.core.storable.types import losses
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.canonical_json import canonical_json
 from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.errors import BadRequestError, ServiceUnavailableError
 from app.core.cqrs.operation import here
@@ -11,7 +12,7 @@ from app.core.cqrs.policies.policy import Policy, refuse
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.ports import Claim, UnitsOfWork
 from app.core.cqrs.results import CommandResult
-from app.core.cqrs.serialization import answer_codec, canonical_json
+from app.core.cqrs.serialization import answer_codec
 from app.core.generics import path_of
 from app.core.storable.types import losses
 

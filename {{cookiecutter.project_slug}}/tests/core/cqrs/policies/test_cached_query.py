@@ -258,7 +258,7 @@ async def test_equal_values_share_an_answer(one: Any, other: Any) -> None:
 
 async def test_the_key_is_the_same_in_every_process() -> None:
     program = (
-        "from dataclasses import make_dataclass; from app.core.cqrs.serialization import canonical_json;"
+        "from dataclasses import make_dataclass; from app.core.canonical_json import canonical_json;"
         "print(canonical_json(make_dataclass('M', ['value'])({'z', 'a', 3, ('t', frozenset('uv'))})).decode())"
     )
     environment = {"PYTHONHASHSEED": "1", "PYTHONPATH": str(SERVICE)}
