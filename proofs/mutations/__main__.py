@@ -28,6 +28,8 @@ class Outcome(NamedTuple):
 
     mutation: Mutation
     caught_by: str | None
+    trouble: str = ""
+    """What was printed in place of results, where the tests did not even run."""
 
 
 def tried(mutation: Mutation) -> Outcome:
@@ -51,7 +53,7 @@ def tried(mutation: Mutation) -> Outcome:
             return Outcome(mutation, f"no end within {LONGEST_SECONDS} s")
     failed = [line for line in process.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     if process.returncode not in (0, 1):
-        sys.exit(f"{mutation.name}: the tests did not run.\n{process.stdout}{process.stderr}")
+        return Outcome(mutation, None, process.stdout + process.stderr)
     return Outcome(mutation, failed[0].split(" - ")[0].rsplit("::", 1)[-1] if failed else None)
 
 
@@ -75,7 +77,8 @@ def main(wanted: str = "") -> int:
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         for outcome in pool.map(tried, chosen):
             survivors += outcome.caught_by is None
-            print(f"{outcome.mutation.name:{width}}  {outcome.caught_by or 'NOBODY NOTICED'}", flush=True)  # noqa: T201
+            told = f"THE TESTS DID NOT RUN\n{outcome.trouble}" if outcome.trouble else "NOBODY NOTICED"
+            print(f"{outcome.mutation.name:{width}}  {outcome.caught_by or told}", flush=True)  # noqa: T201
     print(f"{len(chosen)} mutations, {survivors} that nobody noticed.")  # noqa: T201
     return 1 if survivors else 0
 

@@ -76,7 +76,7 @@ MUTATIONS = {
             "outbox/others do not store what became of it",
             "_IS_MINE",
             "reactions.c.claimed_by == bindparam('me')",
-            "or_(reactions.c.claimed_by == bindparam('me'), literal(True))",
+            "(reactions.c.claimed_by == bindparam('me')) | (reactions.c.handler == reactions.c.handler)",
         ),
         ("outbox/a lease is renewed", "Outbox.renew", "until", "reactions.c.due_at"),
         (

@@ -1,5 +1,14 @@
 """Mutations of the policies and of the middleware."""
 
+TURN = """async with self._cache.loading(key, generation) as another_process_did:
+    if not another_process_did:
+        return await load()
+    entry = await self._cache.get(key)
+    if entry is not None and _read(entry, key, query, self._codec) is not None:
+        return entry.value
+"""
+"""The body of `_Misses.load.load_in_turn`, without its last line."""
+
 MUTATIONS = {
     "tests/core/cqrs/policies/test_transactional.py": [
         (
@@ -195,24 +204,8 @@ MUTATIONS = {
         (
             "cached_query: who waited for another process gives his turn back",
             "_Misses.load.load_in_turn",
-            (
-                "async with self._cache.loading(key, generation) as another_process_did:\n"
-                "    if not another_process_did:\n"
-                "        return await load()\n"
-                "    entry = await self._cache.get(key)\n"
-                "    if entry is not None and _read(entry, key, query, self._codec) is not None:\n"
-                "        return entry.value\n"
-                "return await load()"
-            ),
-            (
-                "async with self._cache.loading(key, generation) as another_process_did:\n"
-                "    if not another_process_did:\n"
-                "        return await load()\n"
-                "    entry = await self._cache.get(key)\n"
-                "    if entry is not None and _read(entry, key, query, self._codec) is not None:\n"
-                "        return entry.value\n"
-                "    return await load()"
-            ),
+            f"{TURN}return await load()",
+            f"{TURN}    return await load()",
         ),
         (
             "cached_query: what is not kept waits for no turn",

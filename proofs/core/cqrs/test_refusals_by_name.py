@@ -23,19 +23,9 @@ from app.core.cqrs import (
 from app.core.cqrs.testing import MemoryBus
 from app.handlers.user.get_user_handler import GetUserQuery
 from support import renaming
+from tests.core.cqrs.test_handlers import REFUSALS
 from tests.lifespan import service_with
 from tests.users import People
-
-STATUSES = {
-    "bad_request": OperationStatus.BAD_REQUEST,
-    "unauthorized": OperationStatus.UNAUTHENTICATED,
-    "forbidden": OperationStatus.FORBIDDEN,
-    "not_found": OperationStatus.NOT_FOUND,
-    "conflict": OperationStatus.CONFLICT,
-    "unprocessable_entity": OperationStatus.VALIDATION_ERROR,
-    "internal_server_error": OperationStatus.FAILED,
-    "service_unavailable": OperationStatus.UNAVAILABLE,
-}
 
 
 @dataclass(frozen=True)
@@ -78,13 +68,13 @@ class PayTwiceHandler(BaseCommandHandler[PayTwice, list[str]]):
         return []
 
 
-@pytest.mark.parametrize("refusal", STATUSES)
+@pytest.mark.parametrize("refusal", REFUSALS)
 async def test_a_refusal_that_is_not_returned_refuses(refusal: str) -> None:
     bus = MemoryBus(PayHandler, LookHandler)
     paid, seen = await bus.execute_command(Pay(refusal)), await bus.execute_query(Look(refusal))
     for result, result_type in ((paid, CommandResult), (seen, QueryResult)):
         assert type(result) is result_type
-        assert (result.status, result.error_message) == (STATUSES[refusal], "Not today.")
+        assert (result.status, result.error_message) == (REFUSALS[refusal], "Not today.")
         assert result.errors == {"amount": "is too high"}
         assert result.metadata is not None
     assert bus.units.journal == ["begin", "rollback"], "a failed result is never kept, whatever rollback_on says"

@@ -88,6 +88,16 @@ async def end(how: str, ada: Person, root: Person, tokens: TokensView) -> None:
             (await root.command(ReactivateUserCommand(ada.id))).unwrap()
 
 
+async def ended_at(one: FastAPI, other: FastAPI, how: str, people: People, root: Person) -> TokensView:
+    """A login that was good at two services, and ended at one of them."""
+    ada = await people.member()
+    tokens = (await ada.login()).unwrap()
+    assert [await statuses(web, tokens, "/who") for web in (one, other)] == [[200], [200]], how
+    await end(how, ada, root, tokens)
+    assert await statuses(one, tokens, "/who") == [401], how
+    return tokens
+
+
 PATHS = ("/who", "/api/users/me", "/api/users/me", "/who")
 """Without a permission; with one; the same from the cache."""
 
@@ -194,14 +204,7 @@ async def test_without_redis_another_process_refuses_it_after_thirty_seconds(set
         root = await people.administrator()
         cache = await other.state.service.container.get(Cache)
         assert isinstance(cache, MemoryCache)
-        ended = []
-        for how in ENDINGS:
-            ada = await people.member()
-            tokens = (await ada.login()).unwrap()
-            assert [await statuses(web, tokens, "/who") for web in (one, other)] == [[200], [200]], how
-            await end(how, ada, root, tokens)
-            assert await statuses(one, tokens, "/who") == [401], how
-            ended.append(tokens)
+        ended = [await ended_at(one, other, how, people, root) for how in ENDINGS]
         assert SECONDS_KEPT <= 30
         cache._now = lambda: monotonic() + SECONDS_KEPT
         assert [await statuses(other, tokens, "/who") for tokens in ended] == [[401]] * len(ENDINGS)
@@ -225,11 +228,7 @@ async def test_with_redis_another_process_hears_of_it(pair: tuple[FastAPI, FastA
     people = People(bus_of(one))
     root = await people.administrator()
     for how in ENDINGS:
-        ada = await people.member()
-        tokens = (await ada.login()).unwrap()
-        assert [await statuses(web, tokens, "/who") for web in (one, other)] == [[200], [200]], how
-        await end(how, ada, root, tokens)
-        assert await statuses(one, tokens, "/who") == [401], how
+        tokens = await ended_at(one, other, how, people, root)
         until = monotonic() + SECONDS_KEPT / 2
         while await statuses(other, tokens, "/who") != [401]:
             assert monotonic() < until, how

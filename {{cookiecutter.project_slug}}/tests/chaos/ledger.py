@@ -3,7 +3,10 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
+from random import Random
 from uuid import UUID
 
 from sqlalchemy import NullPool, select
@@ -14,6 +17,7 @@ from tests.chaos.bank import accounts, effects, entries
 from tests.chaos.callers import Answer
 from tests.chaos.deposited import Deposited
 from tests.chaos.oracle import Violation, require
+from tests.chaos.stage import Database, Stage
 
 NEXT_EFFECT_SECONDS = 40.0
 BETWEEN_LOOKS_SECONDS = 0.1
@@ -116,3 +120,14 @@ async def _all_have_effect(engine: AsyncEngine, ids: set[UUID]) -> None:
             had, ends = len(seen), time.monotonic() + NEXT_EFFECT_SECONDS
         require(time.monotonic() < ends, f"{had} of {len(ids)} events had their effect, and no more for a while.")
         await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+
+
+@dataclass
+class Play:
+    """What happens on one database, to a service whose callers count their entries."""
+
+    stage: Stage
+    database: Database
+    dice: Random
+    ledger: Ledger = field(default_factory=Ledger)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))

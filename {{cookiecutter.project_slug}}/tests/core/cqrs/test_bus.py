@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -268,6 +268,15 @@ class Slow:
         await self.may_end.wait()
         return "done" if self.then is None else (await self.then()).unwrap()
 
+    async def keeps_waiting(self, closing: Coroutine[Any, Any, None]) -> None:
+        """Once this has begun, see that something goes on until this has ended."""
+        await within_patience(self.started.wait())
+        waiting = asyncio.create_task(closing)
+        await some_turns()
+        assert not waiting.done()
+        self.may_end.set()
+        await within_patience(waiting)
+
 
 async def test_aclose_waits_for_what_is_running_with_what_it_dispatches() -> None:
     slow = Slow(lambda: bus.execute_command(DoMore()))
@@ -296,12 +305,7 @@ async def test_aclose_waits_for_reactions_and_what_they_dispatch() -> None:
     bus: MemoryBus = MemoryBus(handler_of(Do, handle, transactional()), handler_of(Happened, slow))
     bus.register(handler_of(DoMore, lambda _: did.append("inner")))
     await bus.execute_command(Do())
-    await within_patience(slow.started.wait())
-    closing = asyncio.create_task(bus.aclose())
-    await some_turns()
-    assert not closing.done()
-    slow.may_end.set()
-    await within_patience(closing)
+    await slow.keeps_waiting(bus.aclose())
     assert did == ["inner"]
 
 
@@ -328,12 +332,7 @@ async def test_aclose_waits_for_what_is_being_published(make: Callable[[Any], An
     bus = MemoryBus()
     bus.register_event_handler(Happened, make(handler_of(Happened, slow)))
     publishing = asyncio.create_task(bus.publish_event(Happened()))
-    await within_patience(slow.started.wait())
-    closing = asyncio.create_task(bus.aclose())
-    await some_turns()
-    assert not closing.done()
-    slow.may_end.set()
-    await within_patience(closing)
+    await slow.keeps_waiting(bus.aclose())
     assert publishing.done()
 
 

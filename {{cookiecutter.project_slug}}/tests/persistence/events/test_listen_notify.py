@@ -33,15 +33,19 @@ class Ears:
         self._heard.clear()
 
 
+async def rings(bell: Bell, ears: Ears) -> None:
+    """Ring once, and wait until it is heard."""
+    bell.add([])
+    await ears.hears()
+    await within_patience(bell.idle())
+
+
 @ON_POSTGRESQL
 async def test_a_bell_wakes_who_listens_in_another_process(settings: Settings, database: Database) -> None:
     elsewhere, ears = Database(settings), Ears()
     async with listening(elsewhere, ears.wake):
         await ears.hears()  # once it listens, for what was missed
-        bell = Bell(database)
-        bell.add([])
-        await ears.hears()
-        await within_patience(bell.idle())
+        await rings(Bell(database), ears)
     await elsewhere.close()
 
 
@@ -74,10 +78,7 @@ async def test_who_lost_the_connection_listens_again(
         async with database.relaying_engine.begin() as connection:
             await connection.execute(text(terminate))
         await ears.hears()
-        bell = Bell(database)
-        bell.add([])
-        await ears.hears()
-        await within_patience(bell.idle())
+        await rings(Bell(database), ears)
     await elsewhere.close()
 
 
