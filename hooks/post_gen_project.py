@@ -57,7 +57,6 @@ MANIFEST: dict[tuple[Answer, ...], tuple[str, ...]] = {
         "tests/api/routes/test_order_lists.py",
         "tests/api/routes/test_orders.py",
         "tests/api/routes/test_reports.py",
-        "tests/books.py",
         "tests/chaos/customers.py",
         "tests/chaos/old_orders.py",
         "tests/chaos/rebuilds.py",

@@ -25,7 +25,7 @@ from app.handlers.order.update_menu_handler import UpdateMenuCommand
 from app.persistence.engine import sqlite
 from app.persistence.engine.database import Database
 from app.persistence.projections.rebuilding import rebuild
-from tests.books import Books, Entry, Json, PrintedMenu, history_told, pizza, popularity_told, sales_told
+from support.books import Books, Entry, Json, PrintedMenu, history_told, pizza, popularity_told, sales_told
 from tests.databases import SqliteFiles, settings_for
 from tests.orders import place_order, staff
 from tests.rows import rows_of
