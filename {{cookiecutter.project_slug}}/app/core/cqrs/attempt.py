@@ -71,7 +71,6 @@ def attempt(plan: Plan, proceed: Step) -> Step:
     """Give each attempt a new `Attempt`. A nested dispatch joins the attempt of the outer operation where possible."""
     if not plan.needs_attempt:
         return proceed
-
     scope = plan.ports.scope if plan.is_class else None
     nested = plan.nested
 
@@ -142,7 +141,6 @@ def after_commit(plan: Plan, proceed: Step) -> Step:
     """Invalidate cache tags and deliver events, outside of the deadline: committed work can no longer be late."""
     if not plan.needs_attempt:
         return proceed
-
     nested = plan.nested
 
     async def follow(message: Any) -> Any:

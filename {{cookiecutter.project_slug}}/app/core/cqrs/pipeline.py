@@ -17,7 +17,7 @@ from app.core.cqrs.policies.policy import Policy
 from app.core.cqrs.policies.retry_on_failure import RetryOnFailure
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.policies.validate_input import validation
-from app.core.cqrs.results import OperationResult, as_result
+from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, as_result
 from app.core.cqrs.tasks import STANDING_FOR_OTHERS, as_one
 
 
@@ -106,8 +106,12 @@ def _answering(plan: Plan, proceed: Step) -> Step:
         except STANDING_FOR_OTHERS as error:
             one = as_one(error)
         else:
-            is_ours = answer.__class__ is result_type and answer._message is message
-            return answer if is_ours else as_result(answer, result_type, message)
+            if answer.__class__ in RESULTS:
+                is_ours = answer.__class__ is result_type and answer._message is message
+                return answer if is_ours else as_result(answer, result_type, message)
+            result = result_type()
+            result._data, result._message, result._outcome = answer, message, SUCCEEDED
+            return result
         raise one
 
     return give_result

@@ -235,12 +235,14 @@ def returned_error(result: OperationResult[Any]) -> CQRSError:
     return error
 
 
+RESULTS = frozenset({OperationResult, CommandResult, QueryResult})
+"""All result classes; a look-up in this set is cheaper than `isinstance`."""
+
+
 def as_result(answer: Any, result_type: type[OperationResult[Any]], message: Message) -> OperationResult[Any]:
     """Convert the return value of a handler, plain or a result, to the result of this message."""
     if isinstance(answer, OperationResult):
         return result_type.of(answer._data, message, answer._outcome)
     result = result_type()
-    result._data = answer
-    result._message = message
-    result._outcome = SUCCEEDED
+    result._data, result._message, result._outcome = answer, message, SUCCEEDED
     return result
