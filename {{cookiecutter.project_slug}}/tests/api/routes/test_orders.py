@@ -196,27 +196,3 @@ async def test_a_token_that_is_sent_wrongly_is_not_taken_for_none(client: AsyncC
     for scheme in ("", "Token ", "Basic "):
         headers = {"Authorization": scheme + token}
         assert (await client.post("/api/orders", json=new_order(), headers=headers)).status_code == 401, scheme
-
-
-async def test_a_payment_of_a_wrong_amount_may_be_put_right_under_its_key(callers: Callers) -> None:
-    ada = await callers.member()
-    placed = await ada.post("/api/orders", json=new_order())
-    payments, key = f"{placed.headers['location']}/payments", {"Idempotency-Key": "again"}
-    assert (await ada.post(payments, json={"amount": "1.00"}, headers=key)).status_code == 400
-    right = await ada.post(payments, json={"amount": placed.json()["total_amount"]}, headers=key)
-    assert right.status_code == 200
-
-
-async def test_a_card_that_was_charged_without_an_answer_pays_though_another_is_named(
-    callers: Callers, service: RunningService
-) -> None:
-    ada, cook = await callers.member(), await cook_of(callers)
-    placed = await ada.post("/api/orders", json=new_order())
-    url, amount, payments = placed.headers["location"], placed.json()["total_amount"], await payments_of(service)
-    await cook.put(f"{url}/cook", json={"kitchen_staff_id": "staff-7", "estimated_cooking_time_minutes": 5})
-    payments.failures += [TimeoutError()] * 3
-    lost = await ada.post(f"{url}/payments", json={"amount": amount, "card_token": "tok_visa"})
-    known = await ada.post(f"{url}/payments", json={"amount": amount, "card_token": DECLINED_CARD})
-    assert (lost.status_code, known.status_code) == (503, 200)
-    assert (await ada.get(url)).json()["payment_status"] == "paid"
-    assert len(payments.charged) == 1
