@@ -96,6 +96,40 @@ MUTATIONS = {
             "stream_pull_subscriber.FirstTimeoutError = TimeoutError",
         ),
     ],
+    "tests/handlers/user/test_permissions.py": [
+        (
+            "who may assign roles",
+            "AssignRoleHandler",
+            "@authorize(permissions=['role:assign'])",
+            "@authorize(permissions=['user:update:own'], resource_id_field='user_id')",
+        ),
+        (
+            "who may set a password",
+            "ChangePasswordHandler",
+            "@authorize(permissions=['user:password:own'], resource_id_field='user_id', allow_admin_override=False)",
+            "@authorize(permissions=['user:password:own'], resource_id_field='user_id')",
+        ),
+    ],
+    "tests/handlers/order/test_permissions.py": [
+        ("whose an order is", "OrderOwners.require", "str(order.customer_user_id) == user_id", "True"),
+        (
+            "who may list orders",
+            "GetOrdersHandler",
+            "@authorize(permissions=['order:read'])",
+            "@authorize(permissions=['order:pay'])",
+        ),
+    ],
+    "tests/handlers/user/test_validation.py": [
+        (
+            "an empty batch",
+            "BatchCreateUsersCommand.validate",
+            "1 <= len(self.users) <= MOST_USERS",
+            "len(self.users) <= MOST_USERS",
+        ),
+    ],
+    "tests/handlers/order/test_validation.py": [
+        ("a reason has an end", "CancelOrderCommand.validate", "200", "201"),
+    ],
     "tests/read_models/test_shop_days.py": [
         ("the day of an order", "fold_shares", "shop_day(event.placed_at)", "event.placed_at.date()"),
         (
