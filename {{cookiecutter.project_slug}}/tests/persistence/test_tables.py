@@ -24,8 +24,7 @@ async def test_moments_come_back_aware_and_the_same_and_need_a_zone(database: Da
         async with database.writing() as session:
             await session.execute(insert(registrations), new)
             stored = await session.scalar(select(registrations.c.registered_at).where(this))
-            assert stored is not None
-            assert (stored, stored.tzinfo) == (moment, UTC)
+            assert stored and (stored, stored.tzinfo) == (moment, UTC)
             assert await session.scalar(select(this).where(this, registrations.c.registered_at <= moment))
     async with database.writing() as session:
         new = {"event_id": uuid7(), "registered_at": datetime(2026, 1, 1)}  # noqa: DTZ001

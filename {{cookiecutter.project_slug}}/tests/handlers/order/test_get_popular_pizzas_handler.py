@@ -42,5 +42,4 @@ async def test_the_sizes_are_those_of_the_pizzas_though_some_are_ordered_meanwhi
     popular = (await cook.query(GetPopularPizzasQuery(include_details=True))).unwrap()
     assert len(popular) == 2
     for pizza in popular:
-        assert pizza.sizes is not None
-        assert sum(size.quantity for size in pizza.sizes) == pizza.quantity == 1
+        assert pizza.sizes and sum(size.quantity for size in pizza.sizes) == pizza.quantity == 1
