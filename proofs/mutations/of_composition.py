@@ -48,12 +48,6 @@ MUTATIONS = {
         ("RELAY_IN_SERVICE", "EventDelivery.in_service", "self.settings.relay_in_service", "True"),
         ("RELAY_POLL_SECONDS", "EventDelivery._relay", "self.settings.relay_poll_seconds", "60.0"),
         (
-            "delivery/what comes back is passed over",
-            "_named",
-            "types.find(name.removeprefix(f'{source}.'), source)",
-            "types.find(name.removeprefix(f'{source}.'), None)",
-        ),
-        (
             "delivery/handlers that are gone are told",
             "EventDelivery.in_worker",
             "await self._warn_of_missing_handlers(outbox)",
@@ -108,6 +102,14 @@ MUTATIONS = {
     ],
     "proofs/core/test_bounds_of_settings.py": [
         ("settings: a slip in the environment is told", "_tell_start", "misspelt_variables()", "()"),
+    ],
+    "tests/composition/test_consumer.py": [
+        (
+            "delivery/an event is found by its source",
+            "_named",
+            "types.find(name.removeprefix(f'{source}.'), source)",
+            "types.find(name.removeprefix(f'{source}.'), None)",
+        ),
     ],
     "proofs/composition/test_cloud_events.py": [
         ("encode(causationdepth)", "encode", "event.metadata.get('depth') or None", "None"),
