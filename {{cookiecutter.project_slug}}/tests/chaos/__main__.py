@@ -24,7 +24,7 @@ from tests.chaos.oracle import Violation
 from tests.chaos.stage import Stage
 
 SCENARIOS = "tests.chaos.scenarios"
-LONGEST_SECONDS = {False: 5 * 60.0, True: 75 * 60.0}
+LONGEST_SECONDS = {False: 8 * 60.0, True: 75 * 60.0}
 Scenario = Callable[[Stage], Awaitable[str]]
 
 

@@ -96,6 +96,23 @@ def _rolled_back(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what was counted, if this process shares the work with others."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        state = session.config.stash[STATE]
+        output[OPTION] = [dict(state.times), sorted(state.transactional)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what another process has counted, unless it crashed."""
+    times, transactional = getattr(node, "workeroutput", {}).get(OPTION, ({}, ()))
+    state = node.config.stash[STATE]
+    state.times.update(times)
+    state.transactional.update(transactional)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which commands were rolled back."""
     if config.getoption(OPTION):

@@ -36,7 +36,7 @@ async def tested(arguments: tuple[str, ...], environment: Mapping[str, str]) -> 
         Violation: a test fails, or they take too long.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", OPTION, *arguments),
+        *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--tb=line", "-p", "no:cacheprovider", OPTION, *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
