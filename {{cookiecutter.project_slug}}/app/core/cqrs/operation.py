@@ -105,7 +105,7 @@ def is_in_background() -> bool:
 
 @dataclass(slots=True)
 class OperationMetadata:
-    """Context of a message beside its fields, for logs, traces, the audit trail and idempotency.
+    """Context of a message beside its fields, for logs, traces, the audit log and idempotency.
 
     `stored_event.TRAVELLING` lists the fields that are stored with events: all but timestamp and idempotency key.
     """
