@@ -28,6 +28,6 @@ def grow(service: BakedProject) -> None:
     )
     (service.path / CLI).write_text(f'{cli}app.add_typer(billing_commands, name="billing")\n', encoding="utf-8")
     execute(service, ["db upgrade", "db revision billing"])
-    put_into(service, "migrations/versions/*_billing.py", "upgrade", GRANT.strip("\n"))
-    put_into(service, "migrations/versions/*_billing.py", "downgrade", REVOKE.strip("\n"))
+    put_into(service, "app/migrations/versions/*_billing.py", "upgrade", GRANT.strip("\n"))
+    put_into(service, "app/migrations/versions/*_billing.py", "downgrade", REVOKE.strip("\n"))
     execute(service, ["db upgrade"])

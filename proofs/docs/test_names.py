@@ -55,7 +55,7 @@ def code_of(page: Path) -> Iterator[str]:
 @cache
 def known() -> frozenset[str]:
     """The identifiers of the service, its tests and the guide, and texts that look like one."""
-    files = [file for folder in ("app", "tests", "migrations") for file in (SERVICE / folder).rglob("*.py")]
+    files = [file for folder in ("app", "tests") for file in (SERVICE / folder).rglob("*.py")]
     code = [*(file.read_text(encoding="utf-8") for file in files), *(text for page in PAGES for text in code_of(page))]
     found = {name for text in code for node in ast.walk(ast.parse(text)) for name in identifiers_of(node)}
     questions = re.findall(r'"(\w+)"', (ROOT / "cookiecutter.json").read_text(encoding="utf-8"))

@@ -60,7 +60,7 @@ def tried(mutation: Mutation) -> Outcome:
 def copied(folder: Path) -> tuple[Path, Path]:
     """A copy of the service, as much as the tests need, and one of the proofs."""
     service, proofs = folder / "service", folder / "proofs"
-    for part in ("app", "migrations", "tests"):
+    for part in ("app", "tests"):
         shutil.copytree(SERVICE / part, service / part)
     shutil.copy2(SERVICE / "pyproject.toml", service)
     shutil.copytree(PROOFS, proofs)

@@ -5,7 +5,8 @@ import errno
 import gc
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,18 +26,42 @@ def run(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 8000,
 ) -> None:
     """Serve the API over HTTP, in one process, until SIGTERM or Ctrl+C."""
-    settings = load_settings()
-    listener = listen(host, port)
-    address = f"[{host}]" if ":" in host else host
-    typer.echo(f"Starting on http://{address}:{listener.getsockname()[1]}, Ctrl+C stops it.", err=True)
-    from app.main import create_app
-
     try:
-        serve(create_app(settings), settings, listener)
+        with ended_by_sigterm():
+            settings = load_settings()
+            listener = listen(host, port)
+            address = f"[{host}]" if ":" in host else host
+            typer.echo(f"Starting on http://{address}:{listener.getsockname()[1]}, Ctrl+C stops it.", err=True)
+            from app.main import create_app
+
+            serve(create_app(settings), settings, listener)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except SystemExit:  # uvicorn's, when the service does not start; it has logged why
         raise typer.Exit(1) from None
+
+
+class _Terminated(BaseException):
+    """SIGTERM came. Not a SystemExit, which discovery takes for a module that does not import."""
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end what is inside, as success; the server finishes its requests first.
+
+    The first process of a container ignores a signal that it has no handler for.
+    """
+
+    def end(*_: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except _Terminated:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def worker() -> None:

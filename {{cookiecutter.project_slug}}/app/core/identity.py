@@ -18,6 +18,8 @@ class Identity(NamedTuple):
 
     name: str = ""
     version: str = ""
+    is_copy: bool = False
+    """Whether this code is a copy of the installer's, as from a wheel, and not the folder that people work in."""
 
 
 @lru_cache(maxsize=1)
@@ -26,13 +28,18 @@ def installed_as() -> Identity:
     for entry_point in entry_points(group="console_scripts", value=ENTRY_POINT):
         distribution = entry_point.dist
         if distribution is not None and _is_of(distribution, APP):
-            return Identity(re.sub(r"[-_.]+", "-", distribution.name).lower(), distribution.version)
+            name = re.sub(r"[-_.]+", "-", distribution.name).lower()
+            return Identity(name, distribution.version, _holds(distribution, APP))
     return Identity()
 
 
 def _is_of(distribution: Distribution, package: Path) -> bool:
     """Whether the distribution contains this package: installed with it, or the folder it was installed from."""
-    if Path(str(distribution.locate_file("app"))).resolve() == package:
+    if _holds(distribution, package):
         return True
     installed_from = json.loads(distribution.read_text("direct_url.json") or "{}").get("url", "")
     return Path(unquote(urlsplit(installed_from).path)).resolve() == package.parent
+
+
+def _holds(distribution: Distribution, package: Path) -> bool:
+    return Path(str(distribution.locate_file("app"))).resolve() == package

@@ -1,4 +1,4 @@
-"""The commands of `app db`, which migrate the schema. Alembic's files are in `migrations/`."""
+"""The commands of `app db`, which migrate the schema. Alembic's files are in `app/migrations/`."""
 
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
 from app.persistence.schema import record
 from app.persistence.schema.applied import read
-from app.persistence.schema.revisions import Revisions, alembic_config, read_revisions
+from app.persistence.schema.revisions import Revisions, alembic_config, read_revisions, require_writable
 from app.persistence.schema.runner import run_alone, run_in_alembic
 from app.persistence.schema.steps import apply_missing, revert
 
@@ -58,10 +58,11 @@ def create_revision(settings: Settings, message: str) -> Path:
         The new file.
 
     Raises:
-        ConfigurationError: if the database is not up to date, or the code has two last migrations.
+        ConfigurationError: if the database is not up to date, the code has two last migrations, or it is no checkout.
     """
     from alembic import command
 
+    require_writable()
     revisions = read_revisions()
     if revisions.known:
         revisions.newest  # noqa: B018 - refuses two last migrations
@@ -82,10 +83,11 @@ def merge_revisions(message: str) -> Path:
         The new file.
 
     Raises:
-        ConfigurationError: if there are fewer than two to merge.
+        ConfigurationError: if there are fewer than two to merge, or the code is no checkout.
     """
     from alembic import command
 
+    require_writable()
     revisions = read_revisions()
     last = revisions.heads_of(revisions.known)
     if len(last) < 2:

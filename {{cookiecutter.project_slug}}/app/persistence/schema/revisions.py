@@ -1,5 +1,6 @@
 """The migrations in the code, as Alembic reads them, and their order."""
 
+import os
 import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping
@@ -10,10 +11,11 @@ from types import ModuleType
 from typing import Any
 
 from app.core.cqrs import ConfigurationError
+from app.core.identity import installed_as
 
 # Alembic takes longer to import than the rest of this package, so only functions that need it do.
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "migrations"
+SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 BEFORE_THE_RECORD = re.compile(r"(?!\d{4}_\d+$)")
 """Migrations that a database without a record may have had. The template names later insertions like `0002_1`."""
 
@@ -85,6 +87,24 @@ class Revisions:
     def heads_of(self, applied: Collection[str]) -> list[str]:
         """The applied revisions that no other applied revision follows."""
         return [one for one in self._before if one in applied and not self.after(one, applied)]
+
+
+def require_writable() -> None:
+    """Make sure that a new migration can be written where the others are.
+
+    Raises:
+        ConfigurationError: if this code was installed from a wheel, or the folder cannot be written.
+    """
+    folder = SCRIPTS / "versions"
+    if installed_as().is_copy:
+        reason = "which is an installed copy of the code"
+    elif not os.access(folder, os.W_OK):
+        reason = "which this user cannot write"
+    else:
+        return
+    raise ConfigurationError(
+        f"A migration would be written to {folder}, {reason}: run `app db revision` in a checkout of the service."
+    )
 
 
 def read_revisions() -> Revisions:
