@@ -25,8 +25,10 @@ PAGES = (
 )
 """In the order in which they are read."""
 
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-PLACE = re.compile(r"# ([\w./]+\.py)(?:, at the end of (\w+)\(\))?\n")
+BLOCK = re.compile(r"^```(\w+)(?: app new \w+)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PLACE = re.compile(r"# ([\w./]+\.py)\n")
+IN_CLASS = re.compile(r"^class (\w+)\b.*:\n    \.\.\.\n", re.MULTILINE)
+IDS = re.compile(r"""^(?:down_)?revision = ['"](.+)['"]$""", re.MULTILINE)
 COMMAND = ".venv/bin/app "
 ENDLESS = {"worker"}
 
@@ -59,10 +61,10 @@ def follow(service: BakedProject) -> None:
             commands += [line.removeprefix(COMMAND) for line in text.splitlines() if line.startswith(COMMAND)]
         elif language == "python":
             place = _place(text)
-            if place[2]:
+            if "..." in place[1]:
                 execute(service, commands)  # one of them makes the file
                 commands = []
-                put_into(service, place[1], place[2], text[place.end() :])
+                _edit(service, place[1], text[place.end() :])
             else:
                 _add(service.path / place[1], text[place.end() :])
     execute(service, commands)
@@ -78,8 +80,8 @@ def execute(service: BakedProject, commands: list[str]) -> None:
 
 
 def put_into(service: BakedProject, name: str, function: str, code: str) -> None:
-    """Add code to the end of a function; `...` in the name of the file stands for anything."""
-    (file,) = service.path.glob(name.replace("...", "*"))
+    """Add code to the end of a function; `*` in the name of the file stands for anything."""
+    (file,) = service.path.glob(name)
     before, declared, after = file.read_text(encoding="utf-8").partition(f"def {function}()")
     body, *rest = after.split("\n\n\n", 1)
     whole = "\n\n\n".join([f"{before}{declared}{body.rstrip()}\n{code.rstrip()}", *rest])
@@ -93,17 +95,30 @@ def _place(text: str) -> re.Match[str]:
     return place
 
 
+def _edit(service: BakedProject, name: str, code: str) -> None:
+    """Write a migration that a command has begun; `...` stands for what that has chosen: the name and the ids."""
+    (file,) = service.path.glob(name.replace("...", "*"))
+    ids = iter(IDS.findall(file.read_text(encoding="utf-8")))
+    file.write_text(re.sub(r'(?<= = ")\.\.\.(?=")', lambda _: next(ids), code), encoding="utf-8")
+
+
 def _add(file: Path, code: str) -> None:
-    """Write a file, or add to one: what the code imports to its top, the rest to its end."""
+    """Write a file, or add to one: what the code imports to its top, the rest to its end or that of its last class."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         file.write_text(code, encoding="utf-8")
         return
     imports, rest = _split(code)
     there = file.read_text(encoding="utf-8")
-    first = min(node.lineno for node in ast.parse(there).body if isinstance(node, ast.Import | ast.ImportFrom)) - 1
+    parsed = ast.parse(there).body
+    first = min(node.lineno for node in parsed if isinstance(node, ast.Import | ast.ImportFrom)) - 1
     lines = there.splitlines(keepends=True)
-    file.write_text("".join([*lines[:first], imports, *lines[first:], "\n\n", rest]), encoding="utf-8")
+    if extended := IN_CLASS.match(rest):
+        assert isinstance(parsed[-1], ast.ClassDef)
+        assert parsed[-1].name == extended[1]
+    else:
+        rest = f"\n\n{rest}"
+    file.write_text("".join([*lines[:first], imports, *lines[first:], IN_CLASS.sub("", rest)]), encoding="utf-8")
 
 
 def _split(code: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from support.places import SERVICE
 
 ROOT = SERVICE.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", SERVICE / "README.md", *sorted((SERVICE / "docs").glob("*.md"))]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```(\w+)(?: app new \w+)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 EXCEPTIONS = {
     "DATABSE_URL": "a misspelt setting",
     "Percent": "an example",

@@ -17,7 +17,17 @@ async def hear(service: RunningService, event: DomainEvent) -> None:
     Raises:
         ExceptionGroup: of everything that they raised, when all have run.
     """
-    await service.bus.reactions.run_all(EventRecord(RaisedEvent(event), OperationMetadata(), is_stored=True))
+    await service.bus.reactions.run_all(stored(event))
+
+
+async def deliver(service: RunningService, event: DomainEvent, handler: type) -> None:
+    """Let one handler react to an event, as if it had been stored and were delivered now."""
+    await service.bus.reactions.run(stored(event), handler.__name__)
+
+
+def stored(event: DomainEvent) -> EventRecord:
+    """The event as it is delivered."""
+    return EventRecord(RaisedEvent(event), OperationMetadata(), is_stored=True)
 
 
 async def deliver_again(service: RunningService) -> None:
