@@ -199,6 +199,7 @@ ENGINE = (
     "app/api/*.py",
     "app/cli/database.py",
     "app/cli/events.py",
+    "app/cli/health.py",
     "app/cli/opened.py",
     "app/cli/outbox.py",
     "app/cli/projections.py",

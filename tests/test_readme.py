@@ -121,7 +121,7 @@ def test_new_refuses_with_a_sentence_and_no_traceback(tmp_path: Path) -> None:
     assert [path for path in tmp_path.iterdir() if path.name != "home"] == []
 
 
-@pytest.mark.parametrize(("folder", "word"), [(".", "demo"), (SERVICE, "run")])
+@pytest.mark.parametrize(("folder", "word"), [(".", "demo"), (SERVICE, "run"), (SERVICE, "dev")])
 def test_a_port_may_stand_before_the_word_too(folder: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "8001")
     assert "--port 8001" in run("make", "--dry-run", word, cwd=ROOT / folder).stdout

@@ -37,15 +37,16 @@ class Server:
     Args:
         folder: where it works.
         environment: the settings that it gets, beside what this process has.
+        options: of `app run`.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], *options: str) -> None:
         # Without bytecode every start takes twice as long.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         self.log = folder / "log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "run", "--port", "0"],
+                [sys.executable, "-m", "app", "run", "--port", "0", *options],
                 cwd=folder,
                 env={**inherited, "PYTHONPATH": str(ROOT), **environment},
                 stderr=log,
@@ -81,9 +82,9 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, environment: Mapping[str, str]) -> Iterator[Server]:
+def serving(folder: Path, environment: Mapping[str, str], *options: str) -> Iterator[Server]:
     """A server that answers; it does not outlive the test."""
-    server = Server(folder, environment)
+    server = Server(folder, environment, *options)
     try:
         server.wait_until_ready()
         yield server

@@ -13,6 +13,7 @@ import typer
 
 from app.cli.terminal import CommandError
 from app.core.config import Settings, load_settings
+from app.core.identity import APP
 
 if TYPE_CHECKING:
     import uvicorn
@@ -24,14 +25,21 @@ INTERRUPTED = 130
 def run(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 8000,
+    *,
+    reload: Annotated[bool, typer.Option("--reload", help="Start anew after each change to the code.")] = False,
 ) -> None:
     """Serve the API over HTTP, in one process, until SIGTERM or Ctrl+C."""
     try:
         with ended_by_sigterm():
             settings = load_settings()
+            if reload and settings.environment == "production":
+                raise CommandError("--reload is for development: in production the code does not change while it runs.")
             listener = listen(host, port)
             address = f"[{host}]" if ":" in host else host
             typer.echo(f"Starting on http://{address}:{listener.getsockname()[1]}, Ctrl+C stops it.", err=True)
+            if reload:
+                serve_anew(settings, listener)
+                return
             from app.main import create_app
 
             serve(create_app(settings), settings, listener)
@@ -105,6 +113,15 @@ def serve(app: Callable[..., Any], settings: Settings, listener: socket.socket) 
     uvicorn.Server(config).run(sockets=[listener])
 
 
+def serve_anew(settings: Settings, listener: socket.socket) -> None:
+    """Serve the service on this socket from a child process, and replace that after each change to the code."""
+    import uvicorn
+    from uvicorn.supervisors import ChangeReload
+
+    config = server_config("app.main:create_app", settings, factory=True, reload=True, reload_dirs=[str(APP)])
+    ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
+
+
 def collect_rarely() -> None:
     """Let the garbage collector search for cycles less often, from here on.
 
@@ -115,7 +132,7 @@ def collect_rarely() -> None:
     gc.set_threshold(20_000, 10, 50)
 
 
-def server_config(app: Callable[..., Any], settings: Settings) -> "uvicorn.Config":
+def server_config(app: Callable[..., Any] | str, settings: Settings, **more: Any) -> "uvicorn.Config":
     """The configuration of the server. A WebSocket message may be as long as a request body."""
     import uvicorn
 
@@ -130,4 +147,5 @@ def server_config(app: Callable[..., Any], settings: Settings) -> "uvicorn.Confi
         access_log=settings.environment == "development",
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        **more,
     )
