@@ -21,7 +21,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo new test check service proofs coverage mutation template pairs bench house format pins clean
+.PHONY: help demo new test check service proofs coverage mutation fuzz template pairs bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery # the kinds of bench
 
 help: ## List these words
@@ -60,7 +60,7 @@ check: .venv/tools ## Lint and types of the template's own Python
 service: .venv/tools ## The service's `make check`, run in place
 	@$(IN_PLACE) $(GOALS)
 
-proofs: .venv/tools ## What a service's owner need not run: the template's own tests of the service, in place; WHICH=proofs/core
+proofs: .venv/tools .bench/api/ready ## What a service's owner need not run: the template's own tests of the service, in place; WHICH=proofs/core
 	@$(PROVE) $(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS) '../$(WHICH)'
 
 coverage: .venv/tools ## How much of the bus its tests and proofs reach
@@ -69,6 +69,9 @@ coverage: .venv/tools ## How much of the bus its tests and proofs reach
 
 mutation: .venv/tools ## Break each policy on purpose: a test must notice; ONLY=words of its name
 	@$(PROVE) -m mutations '$(ONLY)'
+
+fuzz: .venv/tools .bench/api/ready ## Send requests that are made from the OpenAPI document, as three callers; ARGS='--role member --examples 100'
+	@$(PROVE) -m outside.fuzz $(ARGS)
 
 template: .venv/tools ## Bake every choice, refuse every bad answer, run what was baked
 	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow and not pairs' $(ARGS)
@@ -128,7 +131,8 @@ clean: ## Remove .venv, caches and build/
 
 .bench/here/ready: benchmarks/requirements.txt $(SERVICE)/constraints.txt | .venv/bin/uv
 .bench/apart/ready: benchmarks/requirements-apart.txt | .venv/bin/uv
-.bench/here/ready .bench/apart/ready:
+.bench/api/ready: proofs/outside/requirements.txt | .venv/bin/uv
+.bench/here/ready .bench/apart/ready .bench/api/ready:
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python $(@D)
 	@.venv/bin/uv pip install --quiet --python $(@D)/bin/python --requirement $<
 	@touch $@

@@ -198,6 +198,7 @@ ENGINE = (
     "app/adapters/traces_http.py",
     "app/api/*.py",
     "app/cli/database.py",
+    "app/cli/document.py",
     "app/cli/events.py",
     "app/cli/health.py",
     "app/cli/opened.py",
@@ -237,6 +238,7 @@ OWNED = (
     "tests/adapters/test_notifications_table.py",
     "tests/adapters/test_order_settings.py",
     "tests/adapters/test_payment_memory.py",
+    "tests/api/test_document.py",
     "tests/composition/test_doors.py",
     "tests/persistence/test_tables.py",
 )

@@ -31,7 +31,11 @@ RUN_BY = {
     },
 }
 # The same for the pages of the service. All other `.venv/bin/app` of the guide are run by its own test.
-RUN_BY_DOCS = {"make test": "tests/test_checks.py", ".venv/bin/app worker": f"{SERVICE}/tests/cli/test_worker.py"}
+RUN_BY_DOCS = {
+    "make test": "tests/test_checks.py",
+    ".venv/bin/app openapi": "proofs/outside/test_client.py",
+    ".venv/bin/app worker": f"{SERVICE}/tests/cli/test_worker.py",
+}
 MADE_LATER = {"build/", "app/handlers/ticket", "tests/engine.sha256"}  # by the reader, or by the hook
 EXAMPLES = {"../a/b"}
 

@@ -34,7 +34,7 @@ def install(folder: Path, name: str, version: str = "1.2.3", installed_from: str
     """What a package installer writes about a service."""
     info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\nSummary: Sells.\n")
     (info / "entry_points.txt").write_text("[console_scripts]\napp = app.cli:app\n")
     if installed_from:
         (info / "direct_url.json").write_text(f'{{"url": "{installed_from}", "dir_info": {{"editable": true}}}}')
@@ -44,7 +44,7 @@ def install(folder: Path, name: str, version: str = "1.2.3", installed_from: str
 def test_the_name_is_that_of_the_distribution(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, name, installed_from=APP.parent.as_uri())
     monkeypatch.syspath_prepend(tmp_path)
-    assert identity.installed_as() == Identity("orders-service", "1.2.3")
+    assert identity.installed_as() == Identity("orders-service", "1.2.3", description="Sells.")
     settings = checked_settings(secret_key=SECRET)
     assert [getattr(settings, which) for which in MADE_BY_THE_NAME] == ["orders-service"] * 3
     assert settings.release == "1.2.3"

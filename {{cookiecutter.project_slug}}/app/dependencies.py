@@ -100,6 +100,16 @@ def takes_keys(dependency: object) -> bool:
     return isinstance(dependency, CallersBus) or dependency is _anonymous_bus
 
 
+def requires_caller(dependency: object) -> bool:
+    """Whether this dependency refuses a request without an access token."""
+    return dependency is _current_user
+
+
+def reads_caller(dependency: object) -> bool:
+    """Whether this dependency refuses a request with an invalid access token."""
+    return isinstance(dependency, CallersBus) or requires_caller(dependency)
+
+
 @dataclass(frozen=True, slots=True)
 class PageOfList:
     """The requested page of a list."""

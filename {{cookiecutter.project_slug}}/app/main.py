@@ -8,15 +8,17 @@ from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.document import describe
 from app.api.edge import protect
 from app.api.errors import answer_errors
-from app.api.problems import document_problems
-from app.api.routing import add_routes, routing_problems
+from app.api.pages import add_pages
+from app.api.routing import add_routes, keep_apart, routing_problems
 from app.composition.container import running_service
 from app.composition.telemetry import configure_logs
 from app.core.config import Settings, SettingsError, load_settings
 from app.core.cqrs import CQRSError, DiscoveryError
 from app.core.discovery import discover
+from app.core.identity import installed_as
 from app.core.parts import optional
 
 ROUTES = "app.api.routes"
@@ -35,13 +37,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or load_settings()
     configure_logs(settings)
     app = _application(settings)
-    # Routes are compared in this order, and those of the documentation are requested least.
-    documentation, app.router.routes = app.router.routes, []
     for router in found_routers():
         add_routes(app, router)
-    app.router.routes += documentation
+    keep_apart(app.router.routes)
+    if settings.api_docs:
+        add_pages(app)
+    describe(app)
     answer_errors(app)
-    document_problems(app)
     protect(
         app,
         max_body_bytes=settings.max_body_bytes,
@@ -69,6 +71,8 @@ def _application(settings: Settings) -> FastAPI:
     return FastAPI(
         title=settings.service_name,
         version=settings.release or "0",
+        description=installed_as().description,
+        openapi_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
         telemetry=requests.telemetry if requests else NO_TELEMETRY,

@@ -1,6 +1,7 @@
 """The command line, as commands and as a process that serves."""
 
 import gc
+import json
 import os
 import signal
 import socket
@@ -60,6 +61,20 @@ def test_a_password_is_asked_for_twice_at_a_terminal(run: Run) -> None:
 
     assert made.exit_code == 0
     assert "correct horse" not in made.output
+
+
+def test_the_document_of_the_api_needs_neither_a_database_nor_a_secret(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "development")
+    monkeypatch.delenv("SECRET_KEY")
+
+    printed = run("openapi")
+
+    document = json.loads(printed.stdout)
+    assert (document["openapi"], document["info"]["title"]) == ("3.1.0", "app")
+    assert document["paths"]["/api/users"]["post"]["operationId"] == "create_user"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,12 @@ class Body(BaseModel):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate JSON text as it is; serialize objects that FastAPI has parsed from JSON to JSON again first."""
-        schema = handler(source)
+        schema: Any = handler(source)
+        if schema["type"] != "model":
+            return schema  # type: ignore[no-any-return]  # of a class that is complete
+        name = schema.pop("ref", None)  # the whole gets it, so that JSON schemas refer to it
         read = core_schema.with_info_wrap_validator_function(cls._read, schema)
-        return core_schema.json_or_python_schema(schema, read)
+        return core_schema.json_or_python_schema(schema, read, ref=name)
 
     @classmethod
     def _read(cls, sent: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Self:

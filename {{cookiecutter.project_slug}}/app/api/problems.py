@@ -4,13 +4,11 @@ import json
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from fastapi import FastAPI
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 from starlette.types import Scope
 
 MEDIA_TYPE = "application/problem+json"
-REFERENCE = {"schema": {"$ref": "#/components/schemas/Problem"}}
 
 
 class Problem(BaseModel):
@@ -51,29 +49,3 @@ def problem(
     # Plain ASCII, so that a response that quotes an invalid character can be encoded.
     body = json.dumps({name: value for name, value in members.items() if value}, ensure_ascii=True).encode()
     return Response(body, status, headers, MEDIA_TYPE)
-
-
-def document_problems(app: FastAPI) -> None:
-    """Add the schema of problems to the app's OpenAPI document, in place of FastAPI's schemas of errors."""
-    make = app.openapi
-
-    def with_problems() -> dict[str, object]:
-        if app.openapi_schema is None:
-            _add_problems(make())
-        return make()
-
-    app.openapi = with_problems  # type: ignore[method-assign]  # FastAPI's own way to extend it
-
-
-def _add_problems(document: dict[str, dict[str, dict[str, object]]]) -> None:
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Problem"] = Problem.model_json_schema()
-    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which this service never sends
-        schemas.pop(name, None)
-
-
-CLIENT_AND_SERVER_PROBLEMS: dict[int | str, dict[str, object]] = {
-    "4XX": {"description": "The request cannot be answered as it is.", "content": {MEDIA_TYPE: REFERENCE}},
-    "5XX": {"description": "The service cannot answer it now.", "content": {MEDIA_TYPE: REFERENCE}},
-}
-"""The error responses that every endpoint may give."""

@@ -16,6 +16,7 @@ from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_typed_return_annotation, request_params_to_args
 from fastapi.routing import APIRoute
+from starlette._utils import get_route_path
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -59,6 +60,9 @@ class QuickRoute(APIRoute):
     A request that is not valid is left to FastAPI, which reads it again and finds the errors.
     """
 
+    others: frozenset[str] = frozenset()
+    """The paths of other routes that have no parameters, and that the pattern of this route would match."""
+
     @cached_property
     def beginning(self) -> str:
         """The literal beginning of the path, before its first parameter."""
@@ -86,6 +90,8 @@ class QuickRoute(APIRoute):
                 return ELSEWHERE
             if path == self.path == self.beginning and scope.get("method") in (self.methods or ()):
                 return Match.FULL, {"endpoint": self.endpoint, "path_params": {}, "route": self}
+        if self.others and get_route_path(scope) in self.others:
+            return ELSEWHERE
         return super().matches(scope)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

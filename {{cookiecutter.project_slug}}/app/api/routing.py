@@ -1,6 +1,6 @@
 """Adds the routes of routers to the app."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from inspect import signature
 from types import ModuleType
 from typing import Any
@@ -10,24 +10,13 @@ from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from pydantic import ValidationError
+from starlette.routing import BaseRoute
 
 from app.api.models import Body
-from app.api.problems import CLIENT_AND_SERVER_PROBLEMS
 from app.api.quick_route import QuickRoute
 from app.api.storable import made_problems, require
-from app.dependencies import LONGEST_KEY, takes_keys
 
 ROUTE_OPTIONS = signature(APIRouter.add_api_route).parameters
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-IDEMPOTENCY_KEY: Mapping[str, Any] = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "A name of your own for this request, such as a UUID. Where keys are taken, a request sent again "
-    "under its key has no second effect and gets the first answer, with `Idempotency-Replayed: true`. Another request "
-    "under that key is refused with 422. What failed may be tried again under its key.",
-    "schema": {"type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": LONGEST_KEY},
-}
-"""The header of commands, for the documentation."""
 
 
 class StorableField(ModelField):
@@ -56,7 +45,7 @@ def _store_only_what_can_be(dependant: Dependant) -> None:
 
 
 def add_routes(app: FastAPI, router: APIRouter) -> None:
-    """Add the routes of a router one by one, with the documentation that all routes share.
+    """Add the routes of a router one by one, each with the name of its endpoint as its operation id.
 
     FastAPI's `include_router` looks through all routes of a router twice for each request, which takes longer than
     the bus.
@@ -65,22 +54,23 @@ def add_routes(app: FastAPI, router: APIRouter) -> None:
         if isinstance(route, APIRoute):
             own = {name: getattr(route, name) for name in ROUTE_OPTIONS if hasattr(route, name)}
             kind = QuickRoute if type(route) is APIRoute else type(route)
-            app.router.add_api_route(**own | _documentation(route), route_class_override=kind)
+            own["operation_id"] = route.operation_id or route.name
+            app.router.add_api_route(**own, route_class_override=kind)
         else:
             app.router.routes.append(route)
         if isinstance(added := app.router.routes[-1], APIRoute | APIWebSocketRoute):
             _store_only_what_can_be(added.dependant)
 
 
-def _documentation(route: APIRoute) -> dict[str, Any]:
-    extra = dict(route.openapi_extra or {})
-    if not SAFE_METHODS.issuperset(route.methods or ()) and _takes_keys(route.dependant):
-        extra["parameters"] = [*extra.get("parameters", ()), IDEMPOTENCY_KEY]
-    return {"responses": CLIENT_AND_SERVER_PROBLEMS | route.responses, "openapi_extra": extra}
+def keep_apart(routes: Iterable[BaseRoute]) -> None:
+    """Let a path without parameters, such as `/users/me`, be no value of another route's, such as `/users/{user_id}`.
 
-
-def _takes_keys(dependant: Dependant) -> bool:
-    return takes_keys(dependant.call) or any(map(_takes_keys, dependant.dependencies))
+    Otherwise `PATCH /users/me` would change the user called `me`, and not be a method that this path does not take.
+    """
+    quick = [route for route in routes if isinstance(route, QuickRoute)]
+    literal = [route.path for route in quick if "{" not in route.path]
+    for route in quick:
+        route.others = frozenset(path for path in literal if path != route.path and route.path_regex.match(path))
 
 
 def routing_problems(modules: Iterable[ModuleType], routers: Iterable[APIRouter]) -> list[str]:
@@ -90,8 +80,23 @@ def routing_problems(modules: Iterable[ModuleType], routers: Iterable[APIRouter]
         modules: the modules that were discovered.
         routers: the routers that are served.
     """
+    routers = [*routers]
     served = {id(one) for router in routers for one in _with_included(router)}
-    return [problem for module in modules for problem in _problems_of(module, served)]
+    return [problem for module in modules for problem in _problems_of(module, served)] + [*_repeated_ids(routers)]
+
+
+def _repeated_ids(routers: Iterable[APIRouter]) -> Iterator[str]:
+    places: dict[str, list[str]] = {}
+    for route in {id(route): route for router in routers for route in router.routes}.values():
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            place = [f"{method} {route.path}" for method in sorted(route.methods or ())]
+            places.setdefault(route.operation_id or route.name, []).extend(place)
+    for name, found in places.items():
+        if len(found) > 1:
+            yield (
+                f"{' and '.join(found)} have the same operation id, {name}, by which clients call them: give one of "
+                "the endpoints another name, or its route an operation_id."
+            )
 
 
 def _problems_of(module: ModuleType, served: set[int]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The command line: `app run`, `app worker`, `app health`, and `app db`, `users`, `outbox`, `events` and `projections`.
+"""The command line: `app run`, `worker`, `health`, `openapi`, `db`, `users`, `outbox`, `events` and `projections`.
 
 Also `python -m app`. Commands import what only they need: uvicorn, Alembic and the handlers take longer to import than
 all the rest.
@@ -6,6 +6,7 @@ all the rest.
     terminal.py    the output of commands: sentences, tables, JSON
     service.py     run, worker
     health.py      health
+    document.py    openapi
     database.py    db
     users.py       users
     outbox.py      outbox
@@ -16,6 +17,7 @@ all the rest.
 import typer
 
 from app.cli.database import db_commands
+from app.cli.document import openapi
 from app.cli.events import events_commands
 from app.cli.health import health
 from app.cli.outbox import outbox_commands
@@ -28,6 +30,7 @@ app = typer.Typer(cls=OneSentence, no_args_is_help=True, add_completion=False, p
 app.command()(run)
 app.command()(worker)
 app.command()(health)
+app.command()(openapi)
 app.add_typer(db_commands, name="db")
 app.add_typer(users_commands, name="users")
 app.add_typer(outbox_commands, name="outbox")

@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     release: str = Field(default_factory=lambda: installed_as().version)
     """The running version, such as a commit. By default that of the distribution."""
 
+    api_docs: bool = Field(default_factory=lambda known: known.get("environment") != "production")
+    """Whether `/docs` and `/openapi.json` are served. Default: outside of production."""
     cors_origins: str = ""
     """Origins that may call the API from a browser, such as `https://shop.example`, separated by commas."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1, le=1024**3)

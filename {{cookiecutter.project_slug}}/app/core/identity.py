@@ -1,4 +1,4 @@
-"""The identity of this service: the name and version of the distribution that it is installed as."""
+"""The identity of this service: the name, version and description of the distribution that it is installed as."""
 
 import json
 import re
@@ -20,6 +20,7 @@ class Identity(NamedTuple):
     version: str = ""
     is_copy: bool = False
     """Whether this code is a copy of the installer's, as from a wheel, and not the folder that people work in."""
+    description: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -29,7 +30,8 @@ def installed_as() -> Identity:
         distribution = entry_point.dist
         if distribution is not None and _is_of(distribution, APP):
             name = re.sub(r"[-_.]+", "-", distribution.name).lower()
-            return Identity(name, distribution.version, _holds(distribution, APP))
+            told = str(distribution.metadata.json.get("summary", ""))
+            return Identity(name, distribution.version, _holds(distribution, APP), told)
     return Identity()
 
 

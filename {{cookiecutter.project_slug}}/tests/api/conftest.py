@@ -11,6 +11,7 @@ from app.composition.container import RunningService
 from app.core.config import Settings
 from app.main import create_app
 from tests.api.callers import Callers
+from tests.api.documented import Documented
 from tests.lifespan import started
 
 
@@ -33,11 +34,11 @@ def service(app: FastAPI) -> RunningService:
 async def callers(app: FastAPI) -> AsyncIterator[Callers]:
     """People with accounts, signed in."""
     async with AsyncExitStack() as clients:
-        yield Callers(ASGITransport(app), app.state.service.bus, clients)
+        yield Callers(ASGITransport(Documented(app)), app.state.service.bus, clients)
 
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
     """Somebody who is not signed in."""
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+    async with AsyncClient(transport=ASGITransport(Documented(app)), base_url="http://service") as client:
         yield client

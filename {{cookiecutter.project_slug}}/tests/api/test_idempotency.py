@@ -87,7 +87,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application, with one more endpoint."""
     app = create_app(settings)
 
-    @app.post("/charge")
+    @app.post("/charge", status_code=202)
     async def charge(amount: Decimal, bus: Bus) -> Any:
         result = await bus.execute_command(Charge(amount))
         return answer(result, Location=f"/receipts/{result.data.number if result.data else None}")

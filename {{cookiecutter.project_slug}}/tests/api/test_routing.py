@@ -1,4 +1,4 @@
-"""How routes get into the app: as they were declared, and documented."""
+"""How routes get into the app: as they were declared, and apart from each other."""
 
 from typing import Annotated, Any
 
@@ -8,10 +8,8 @@ from fastapi.routing import APIRoute
 from httpx2 import ASGITransport, AsyncClient
 from starlette.routing import Route
 
-from app.api.routing import add_routes
+from app.api.routing import add_routes, keep_apart, routing_problems
 from app.dependencies import AnonymousBus, Bus
-
-SCHEME: Any = [{"OAuth2PasswordBearer": []}]
 
 
 async def found() -> str:
@@ -67,36 +65,15 @@ router.routes.append(Route("/plain", lambda request: Response("plain")))
 def app() -> FastAPI:
     app = FastAPI(redirect_slashes=False)
     add_routes(app, router)
+    keep_apart(app.router.routes)
     return app
 
 
-def operation(app: FastAPI, method: str, path: str) -> Any:
-    return app.openapi()["paths"][path][method]
-
-
-def headers_of(operation: Any) -> list[str]:
-    return [each["name"] for each in operation.get("parameters", ()) if each["in"] == "header"]
-
-
-def test_commands_take_a_key_and_queries_do_not(app: FastAPI) -> None:
-    assert headers_of(operation(app, "post", "/things/{thing}")) == ["X-Own", "Idempotency-Key"]
-    assert headers_of(operation(app, "post", "/things/by-anybody/of-them")) == ["Idempotency-Key"]
-    assert headers_of(operation(app, "post", "/things/without/bus")) == []
-    assert headers_of(operation(app, "get", "/things")) == []
-
-
-def test_where_a_caller_is_looked_at_it_is_documented_how_to_sign_in(app: FastAPI) -> None:
-    assert operation(app, "post", "/things/{thing}")["security"] == SCHEME
-    assert operation(app, "get", "/things")["security"] == SCHEME
-    assert "security" not in operation(app, "post", "/things/by-anybody/of-them")
-
-
 def test_a_route_stays_as_it_was_declared(app: FastAPI) -> None:
-    changing, plain = operation(app, "post", "/things/{thing}"), operation(app, "post", "/things/without/bus")
-    assert set(changing["responses"]) == {"202", "4XX", "5XX"}
-    assert set(plain["responses"]) == {"200", "409", "4XX", "5XX"}
-    assert (plain["deprecated"], plain["tags"]) == (True, ["things"])
-    assert router.routes[0].openapi_extra == {"parameters": [{"name": "X-Own", "in": "header"}]}  # type: ignore[attr-defined]
+    routes = {route.path: route for route in app.routes if isinstance(route, APIRoute)}
+    changing, plain = routes["/things/{thing}"], routes["/things/without/bus"]
+    assert (changing.status_code, changing.openapi_extra) == (202, {"parameters": [{"name": "X-Own", "in": "header"}]})
+    assert (plain.responses, plain.deprecated, plain.tags) == ({409: {"description": "Taken."}}, True, ["things"])
 
 
 async def test_dependencies_of_the_router_and_plain_routes_are_kept(app: FastAPI) -> None:
@@ -139,6 +116,43 @@ async def test_who_asks_in_another_way_is_told_so(app: FastAPI) -> None:
     async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
         answers = [await client.delete(f"/things{rest}") for rest in ("/found", "", "s")]
     assert [answer.status_code for answer in answers] == [405, 405, 404]
+
+
+async def test_a_path_without_parameters_is_no_parameter_of_another(app: FastAPI) -> None:
+    @app.get("/people/{person}")
+    async def read_person(person: int) -> int:
+        return person
+
+    @app.get("/people/me")
+    async def read_me() -> str:
+        return "me"
+
+    @app.patch("/people/{person}")
+    async def change_person(person: int) -> int:
+        return person
+
+    moved, app.router.routes = app.router.routes[-3:], app.router.routes[:-3]
+    add_routes(app, APIRouter(routes=moved))
+    keep_apart(app.router.routes)
+    for root_path in ("", "/shop"):
+        transport = ASGITransport(app, root_path=root_path)
+        async with AsyncClient(transport=transport, base_url=f"http://service{root_path}/people/") as client:
+            assert (await client.get("me")).json() == "me"
+            assert (await client.get("7")).json() == (await client.patch("7")).json() == 7
+            assert (await client.patch("me")).status_code == 405
+
+
+def test_two_operations_of_one_name_are_refused() -> None:
+    own, other = APIRouter(), APIRouter()
+    own.add_api_route("/own", found)
+    other.add_api_route("/other", found, methods=["POST"])
+    problem = (
+        "GET /own and POST /other have the same operation id, found, by which clients call them: give one of the "
+        "endpoints another name, or its route an operation_id."
+    )
+    assert routing_problems([], [own, other]) == [problem]
+    other.routes[0].operation_id = "other"  # type: ignore[attr-defined]
+    assert routing_problems([], [own, other]) == []
 
 
 def test_a_route_of_another_class_stays_one() -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from app.api.document import problems
 from app.api.errors import answer
 from app.api.models import Body, Text
 from app.dependencies import AnonymousBus
@@ -32,12 +33,12 @@ class RefreshToken(Body):
     refresh_token: Text
 
 
-@router.post("/login", response_model=TokensView, description=getdoc(LoginHandler))
+@router.post("/login", response_model=TokensView, responses=problems(401), description=getdoc(LoginHandler))
 async def login(form: Annotated[LoginForm, Form()], bus: AnonymousBus) -> Response:
     return answer(await bus.execute_command(LoginCommand(form.username, form.password)))
 
 
-@router.post("/refresh", response_model=TokensView, description=getdoc(RefreshTokensHandler))
+@router.post("/refresh", response_model=TokensView, responses=problems(401), description=getdoc(RefreshTokensHandler))
 async def refresh(body: RefreshToken, bus: AnonymousBus) -> Response:
     return answer(await bus.execute_command(RefreshTokensCommand(body.refresh_token)))
 

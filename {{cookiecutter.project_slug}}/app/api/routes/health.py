@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.api.document import problems
 from app.core.cqrs import ConfigurationError, CQRSError, ServiceUnavailableError
 from app.dependencies import Service
 from app.persistence.engine.database import Database
@@ -28,7 +29,7 @@ async def live() -> Health:
     return Health(status="alive")
 
 
-@router.get("/ready")
+@router.get("/ready", responses=problems(503))
 async def ready(service: Service) -> Health:
     """The service can do its work: the database answers, and every migration is applied."""
     await _check(await service.container.get(Database), await service.container.get(Revisions))

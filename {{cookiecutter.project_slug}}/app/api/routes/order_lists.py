@@ -1,7 +1,4 @@
-"""Endpoints for lists of orders. The docstring of the command or query handler describes each of them in the API.
-
-Modules are registered by name, so these paths match before those of one order, which would take `history` for an id.
-"""
+"""Endpoints for lists of orders. The docstring of the command or query handler describes each of them in the API."""
 
 from decimal import Decimal
 from inspect import getdoc
