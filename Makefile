@@ -21,7 +21,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo new test check service proofs coverage mutation fuzz template pairs bench house format pins clean
+.PHONY: help demo new test check service proofs coverage mutation fuzz template pairs image bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery # the kinds of bench
 
 help: ## List these words
@@ -79,6 +79,9 @@ template: .venv/tools ## Bake every choice, refuse every bad answer, run what wa
 
 pairs: .venv/tools ## Bake a service with each pair of answers, and run the `make check` of each; ARGS='-k kafka'
 	@.venv/bin/python -m pytest -m pairs $(ARGS) tests/test_pairs.py
+
+image: .venv/tools ## Build and run a service's image without Docker, as root on Linux; ARGS=FOLDER for a baked one
+	@.venv/bin/python -m scripts.image $(ARGS)
 
 bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, WHAT=write|read beside one by hand, WHAT=delivery; ARGS=--quick
 

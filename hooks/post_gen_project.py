@@ -8,6 +8,7 @@ from pathlib import Path
 
 Answer = tuple[str, str]
 NATS, RABBITMQ, KAFKA, REDIS = (("broker", answer) for answer in ("nats", "rabbitmq", "kafka", "redis"))
+COMPOSE, KUBERNETES = ("deployment", "compose"), ("deployment", "kubernetes")
 CACHE_IN_REDIS, FULL_TELEMETRY = ("cache", "redis"), ("telemetry", "full")
 
 # Answers -> the files and folders that are needed if one of them was given; otherwise they are deleted. A file that is
@@ -174,6 +175,12 @@ MANIFEST: dict[tuple[Answer, ...], tuple[str, ...]] = {
         "tests/persistence/engine/test_sql_spans.py",
         "tests/telemetry/traces",
     ),
+    (COMPOSE, KUBERNETES): (
+        ".dockerignore",
+        "Dockerfile",
+        "compose.yaml",
+    ),
+    (KUBERNETES,): ("deploy",),
 }
 
 # What a team runs and need not change, its tests, and the exact versions that both are tested with. In a service the

@@ -12,6 +12,7 @@ CHOICES = {
     "broker": ("none", "nats", "rabbitmq", "kafka", "redis"),
     "cache": ("memory", "redis"),
     "telemetry": ("metrics", "full"),
+    "deployment": ("compose", "kubernetes", "none"),
 }
 LONGEST = {"project_name": 60, "description": 200, "author_name": 80}
 # These end a string or start a substitution in TOML, Make, the shell, Markdown or Jinja.

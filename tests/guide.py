@@ -18,6 +18,7 @@ PAGES = (
     "read_models",
     "testing",
     "growing",
+    "going-live",
     "shared_cache",
     "observing",
     "traces_and_reports",

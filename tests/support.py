@@ -51,7 +51,7 @@ class BakedProject:
 
 Bake = Callable[..., BakedProject]
 
-MOST = {"broker": "kafka", "cache": "redis", "telemetry": "full"}
+MOST = {"broker": "kafka", "cache": "redis", "telemetry": "full", "deployment": "kubernetes"}
 """Answers that give the most to a service.
 
 Of the brokers it is Kafka, whose tests need no server. The tests of the others are run in place, where all are present.

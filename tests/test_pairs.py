@@ -31,6 +31,7 @@ PAIRS = (
 Answer = tuple[str, str]
 NATS, RABBITMQ, KAFKA, REDIS = (("broker", answer) for answer in ("nats", "rabbitmq", "kafka", "redis"))
 CACHE_IN_REDIS = ("cache", "redis")
+COMPOSE, KUBERNETES = ("deployment", "compose"), ("deployment", "kubernetes")
 WORDS: dict[tuple[Answer, ...], str] = {
     (("sample", "pizzeria"),): (
         "(pizz|mario|margherita|pepperoni|topping|kitchen|menu|loyalty|payment|tok_|staff"
@@ -46,6 +47,8 @@ WORDS: dict[tuple[Answer, ...], str] = {
     (("telemetry", "full"),): (
         "sentry|opentelemetry|otlp|otel|traces_(url|ratio)|error_?reports_?(url|http)|traces_http|sql_spans"
     ),
+    (COMPOSE, KUBERNETES): "docker|compose\\.yaml",
+    (KUBERNETES,): "kube|kustomiz|deploy/|pods?(?![a-z])",
 }
 """Answers -> words, at the beginning of a word, that a service only has if one of these answers was given."""
 EXCEPTIONS: dict[str, str] = {
@@ -54,12 +57,18 @@ EXCEPTIONS: dict[str, str] = {
     "app/composition/delivery.py": "BROKER_URL",  # what to do where nobody brings the events that a handler waits for
     "tests/composition/test_delivery.py": "BROKER_URL",
     "tests/core/test_parts.py": "_URL|broker",
+    ".github/workflows/ci.yml": "docker run",  # starts NATS for the tests
 }
 """File -> lines that are left out, with the reason."""
 
 
+DEPLOYMENTS = ("none", "compose", "kubernetes")
+"""Given in turn: they bring no code, so it is enough that each is given with some of the rest."""
+
+
 def answers_of(pair: tuple[str, ...]) -> dict[str, str]:
-    return dict(zip(ASKED, pair, strict=True))
+    deployment = DEPLOYMENTS[PAIRS.index(pair) % len(DEPLOYMENTS)]
+    return dict(zip((*ASKED, "deployment"), (*pair, deployment), strict=True))
 
 
 def test_each_two_answers_are_given_together() -> None:
@@ -69,7 +78,7 @@ def test_each_two_answers_are_given_together() -> None:
         for one, other in combinations(ASKED, 2)
         for pair in product(((one, answer) for answer in offered[one]), ((other, answer) for answer in offered[other]))
     }
-    given = {frozenset(two) for pair in PAIRS for two in combinations(answers_of(pair).items(), 2)}
+    given = {frozenset(two) for pair in PAIRS for two in combinations(zip(ASKED, pair, strict=True), 2)}
     assert given == wanted
 
 
@@ -127,7 +136,7 @@ def test_nothing_is_left_of_what_was_not_chosen_and_nothing_else_is_missing(pair
 
 
 def test_a_word_that_is_left_is_found(bake: Bake) -> None:
-    service = bake(project_name="Plain", sample="none")
+    service = bake(project_name="Plain", sample="none", deployment=answers_of(PAIRS[-1])["deployment"])
     (service.path / "README.md").write_text("Events go to NATS.\nA pizza.\nThe nations.\nRediscover it.\n")
     answers = answers_of(PAIRS[-1])
     assert left_in(service, answers) == ["README.md: Events go to NATS.", "README.md: A pizza."]

@@ -34,6 +34,11 @@ EXCEPTIONS = {
     "query_wait_timeout": "of PgBouncer",
     "idle_transaction_timeout": "of PgBouncer",
     "_bucket": "of Prometheus",
+    "Dockerfile": "a file",
+    "yaml": "the ending of a file",
+    "POSTGRES_PASSWORD": "of compose.yaml",
+    "PORT": "of compose.yaml",
+    "pg_dump": "of PostgreSQL",
 }
 """Names that the code does not have -> why."""
 OTHERS = re.compile(r"/|\w-\w|\.(py|md|toml|txt|json)$|^LICENSE$")
