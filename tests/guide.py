@@ -16,6 +16,7 @@ PAGES = (
     "events",
     "messages_between_services",
     "read_models",
+    "generator",
     "testing",
     "growing",
     "going-live",

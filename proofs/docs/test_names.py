@@ -25,6 +25,7 @@ EXCEPTIONS = {
     "Absolute": "an example",
     "TicketManagerCommand": "a bad example",
     "ticket_reopened": "an example",
+    "SubscriptionCancelled": "what `app new` makes of it",
     "order_desk": "an example",
     "P14D": "a value",
     "localhost": "a value",

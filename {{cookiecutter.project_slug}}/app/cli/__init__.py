@@ -1,4 +1,4 @@
-"""The command line: `app run`, `worker`, `health`, `openapi`, `db`, `users`, `outbox`, `events` and `projections`.
+"""The command line, `app`; `app --help` lists its commands.
 
 Also `python -m app`. Commands import what only they need: uvicorn, Alembic and the handlers take longer to import than
 all the rest.
@@ -12,6 +12,7 @@ all the rest.
     outbox.py      outbox
     events.py      events
     projections.py projections
+    generator.py   new, undo: for developers; `new/` is what they do
 """
 
 import typer
@@ -19,6 +20,7 @@ import typer
 from app.cli.database import db_commands
 from app.cli.document import openapi
 from app.cli.events import events_commands
+from app.cli.generator import new_commands, undo
 from app.cli.health import health
 from app.cli.outbox import outbox_commands
 from app.cli.projections import projections_commands
@@ -31,8 +33,10 @@ app.command()(run)
 app.command()(worker)
 app.command()(health)
 app.command()(openapi)
+app.command()(undo)
 app.add_typer(db_commands, name="db")
 app.add_typer(users_commands, name="users")
 app.add_typer(outbox_commands, name="outbox")
 app.add_typer(events_commands, name="events")
 app.add_typer(projections_commands, name="projections")
+app.add_typer(new_commands, name="new")

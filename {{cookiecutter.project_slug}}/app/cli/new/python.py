@@ -1,0 +1,107 @@
+"""Adds to a module as the guide says, and lets ruff sort its imports, format it and check it."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app.cli.new.guide import ROOT
+from app.cli.terminal import CommandError
+
+OURS = 'lint.isort.known-first-party = ["app", "tests"]'
+"""Files that are not there yet would count as those of a library."""
+IN_CLASS = re.compile(r"^class (\w+)\b.*:\n    \.\.\.\n", re.MULTILINE)
+"""Begins what is added to the end of a class, as the guide writes it."""
+
+
+def added(there: str, block: str) -> str:
+    """A module with a block: its imports at the top, the rest at the end, or at the end of the class that it names.
+
+    Raises:
+        CommandError: if there is no such class.
+    """
+    imports, rest = _split(block)
+    lines = there.splitlines(keepends=True)
+    if extended := IN_CLASS.match(rest):
+        lines.insert(_end_of_class(there, extended[1]), rest[extended.end() :])
+    else:
+        lines.append(f"\n\n{rest}")
+    lines.insert(_first_line(there), imports)
+    return "".join(lines)
+
+
+def tidied(files: Mapping[str, str], new: Collection[str] = ()) -> dict[str, str]:
+    """The files as `make format` leaves them.
+
+    Args:
+        files: path from the root of the service -> code.
+        new: those in which imports that nothing uses are removed.
+    """
+    with _laid_out(files) as folder:
+        _ruff(folder, "check", "--fix-only", "--select", "I", *files)
+        if new:
+            _ruff(folder, "check", "--fix-only", "--select", "F401", *new)
+        _ruff(folder, "format", *files)
+        return {path: (folder / path).read_bytes().decode() for path in files}
+
+
+def require_clean(files: Mapping[str, str]) -> None:
+    """Make sure that `make lint` has nothing to say.
+
+    Raises:
+        CommandError: what it says first.
+    """
+    with _laid_out(files) as folder:
+        said = _ruff(folder, "check", "--output-format", "concise", *files)
+    if said:
+        raise CommandError(f"Nothing was written, because `make lint` would refuse it: {said.splitlines()[0]}")
+
+
+@contextmanager
+def _laid_out(files: Mapping[str, str]) -> Iterator[Path]:
+    with TemporaryDirectory() as name:
+        for path, code in files.items():
+            (Path(name) / path).parent.mkdir(parents=True, exist_ok=True)
+            (Path(name) / path).write_bytes(code.encode())
+        yield Path(name)
+
+
+def _ruff(folder: Path, word: str, *words: str) -> str:
+    """Run ruff by the rules of the service, and return what it prints."""
+    beside = Path(sysconfig.get_path("scripts")) / "ruff"
+    ruff = str(beside) if beside.exists() else shutil.which("ruff")
+    if ruff is None:
+        raise CommandError("`app new` formats what it writes by ruff, which is not installed: run `make install`.")
+    rules = ["--config", str(ROOT / "pyproject.toml"), "--config", OURS]
+    done = subprocess.run(  # noqa: S603 - these are its arguments, no shell's
+        [ruff, word, "--quiet", "--no-cache", *rules, *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def _first_line(code: str) -> int:
+    """Where imports go: before the first one, or behind the docstring."""
+    body = ast.parse(code).body
+    first = next((node.lineno - 1 for node in body if isinstance(node, ast.Import | ast.ImportFrom)), None)
+    if first is not None:
+        return first
+    return (body[0].end_lineno or 0) if body and isinstance(body[0], ast.Expr) else 0
+
+
+def _end_of_class(code: str, name: str) -> int:
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return node.end_lineno or 0
+    raise CommandError(f"There is no class {name} to add to.")
+
+
+def _split(block: str) -> tuple[str, str]:
+    imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    end = max((node.end_lineno or 0 for node in imports), default=0)
+    lines = block.splitlines(keepends=True)
+    return "".join(lines[:end]), "".join(lines[end:]).lstrip("\n")
