@@ -154,7 +154,7 @@ def test_what_production_refuses(values: dict[str, Any], sentence: str) -> None:
         {"broker_url": "kafka://a:9092,b:9092"},
         {"cache_url": "rediss://:p@cache.example/0"},
         {"max_body_bytes": 1024**3, "access_token_seconds": 86_400, "refresh_token_seconds": 86_400},
-        {"refresh_token_grace_seconds": 0, "cors_origins": ""},
+        {"refresh_token_grace_seconds": 0, "cors_origins": "", "trusted_proxies": ""},
     ],
     ids=str,
 )

@@ -35,6 +35,8 @@ EXCEPTIONS = {
     "query_wait_timeout": "of PgBouncer",
     "idle_transaction_timeout": "of PgBouncer",
     "_bucket": "of Prometheus",
+    "Host": "a header",
+    "Upgrade": "a header",
     "Dockerfile": "a file",
     "yaml": "the ending of a file",
     "POSTGRES_PASSWORD": "of compose.yaml",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.terminal import CommandError
+from app.core.addresses import listed
 from app.core.config import Settings, load_settings
 from app.core.identity import APP
 
@@ -138,6 +139,7 @@ def server_config(app: Callable[..., Any] | str, settings: Settings, **more: Any
 
     from app.api.protocol import ProblemProtocol
 
+    proxies = listed(settings.trusted_proxies)
     return uvicorn.Config(
         app,
         http=ProblemProtocol,
@@ -146,6 +148,8 @@ def server_config(app: Callable[..., Any] | str, settings: Settings, **more: Any
         log_config=None,
         access_log=settings.environment == "development",
         server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=GRACE_SECONDS,
         **more,
     )

@@ -1,6 +1,7 @@
 """Validation of URLs and origins in settings."""
 
 import re
+from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -38,6 +39,21 @@ Address = Annotated[str, AfterValidator(check_address)]
 def listed(origins: str) -> list[str]:
     """The origins in a comma-separated text."""
     return [origin.strip() for origin in origins.split(",") if origin.strip()]
+
+
+def check_network(network: str) -> None:
+    """Refuse what is neither an IP address nor a network of them.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    try:
+        ip_network(network)
+    except ValueError as error:
+        raise ValueError(
+            "give addresses such as 10.0.0.7 or networks such as 10.0.0.0/8, in which the digits behind the mask are 0; "
+            "with commas between."
+        ) from error
 
 
 def check_origin(origin: str) -> None:

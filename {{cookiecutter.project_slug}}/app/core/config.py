@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.core.addresses import Address, check_address, check_origin, listed
+from app.core.addresses import Address, check_address, check_network, check_origin, listed
 from app.core.guessable import ENOUGH_BITS, estimated_bits
 from app.core.identity import installed_as
 from app.core.misspelt import misspelt_in_file
@@ -89,6 +89,11 @@ class Settings(BaseSettings):
     """Whether `/docs` and `/openapi.json` are served. Default: outside of production."""
     cors_origins: str = ""
     """Origins that may call the API from a browser, such as `https://shop.example`, separated by commas."""
+    trusted_proxies: str = ""
+    """Addresses or networks of proxies, such as `10.0.0.0/8`, separated by commas; empty: their headers are ignored.
+
+    `X-Forwarded-For` and `X-Forwarded-Proto` of these say who the client is, and whether it uses TLS.
+    """
     max_body_bytes: int = Field(default=1024 * 1024, ge=1, le=1024**3)
     """A body is held in memory."""
     body_timeout_seconds: float = Field(default=15.0, ge=0.1, le=3600)
@@ -169,6 +174,13 @@ class Settings(BaseSettings):
             if origin != "*":
                 check_origin(origin)
         return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _with_networks(cls, proxies: str) -> str:
+        for proxy in listed(proxies):
+            check_network(proxy)
+        return proxies
 
     @field_validator("database_url", "read_database_url")
     @classmethod
