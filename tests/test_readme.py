@@ -37,7 +37,7 @@ RUN_BY_DOCS = {
     ".venv/bin/app worker": f"{SERVICE}/tests/cli/test_worker.py",
 }
 MADE_LATER = {"build/", "app/handlers/ticket", "tests/engine.sha256"}  # by the reader, or by the hook
-EXAMPLES = {"../a/b"}
+EXAMPLES = {"../a/b", "10.0.0.0/8"}
 
 
 def commands(readme: Path) -> list[str]:

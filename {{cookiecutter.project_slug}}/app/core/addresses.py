@@ -51,7 +51,7 @@ def check_network(network: str) -> None:
         ip_network(network)
     except ValueError as error:
         raise ValueError(
-            "give addresses such as 10.0.0.7 or networks such as 10.0.0.0/8, in which the digits behind the mask are 0; "
+            "give addresses such as 10.0.0.7 or networks such as 10.0.0.0/8, with 0 for all that is behind the mask; "
             "with commas between."
         ) from error
 
