@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo new test check service proofs coverage mutation fuzz template pairs image bench house format pins clean
-.PHONY: bench-dispatch bench-write bench-read bench-delivery # the kinds of bench
+.PHONY: bench-dispatch bench-write bench-read bench-delivery bench-new # the kinds of bench
 
 help: ## List these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,7 +83,7 @@ pairs: .venv/tools ## Bake a service with each pair of answers, and run the `mak
 image: .venv/tools ## Build and run a service's image without Docker, as root on Linux; ARGS=FOLDER for a baked one
 	@.venv/bin/python -m scripts.image $(ARGS)
 
-bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, WHAT=write|read beside one by hand, WHAT=delivery; ARGS=--quick
+bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, WHAT=write|read beside one by hand, WHAT=delivery|new; ARGS=--quick
 
 bench-dispatch: .bench/here/ready .bench/apart/ready
 	@PYTHONPATH='$(SERVICE)' .bench/here/bin/python -m benchmarks.dispatch --apart .bench/apart/bin/python $(ARGS)
@@ -96,6 +96,9 @@ bench-read: .venv/tools
 
 bench-delivery: .venv/tools
 	@PYTHONPATH='$(SERVICE)' .venv/bin/python -m benchmarks.delivery $(ARGS)
+
+bench-new: .venv/tools
+	@.venv/bin/python -m benchmarks.new $(ARGS)
 
 house: .venv/tools ## How large a service is and how it hangs together, part by part; ARGS=FOLDER for a baked one
 	@.venv/bin/python -m scripts.house $(ARGS)

@@ -41,7 +41,13 @@ for line in sys.stdin:
     print(done.output)
     assert done.exit_code == 0, line
 """
-SERVICES_OWN = ("tests/handlers/test_messages.py", "tests/composition/test_doors.py", "tests/domain/test_events.py")
+SERVICES_OWN = (
+    "tests/handlers/test_messages.py",
+    "tests/composition/test_doors.py",
+    "tests/domain/test_events.py",
+    "tests/api/test_document.py",
+    "tests/core/test_discovery.py",
+)
 
 
 def python(service: BakedProject, *words: str, stdin: str = "") -> str:

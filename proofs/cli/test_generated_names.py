@@ -40,9 +40,11 @@ REFUSED = {
     "command a/b/c": "a/b/c is not a name such as invoice/void_invoice",
     "command invoice/void_invoice": "`app new aggregate` writes it",
     "command user/greet_user": "`app new aggregate` writes it",
+    "command order/ship_order": "has no OrderEvent.user_id, which this is built on",
     "query invoice/invoice_list": "begins with one of count, find, get, list, scroll, search",
     "query user/get_user": "app/handlers/user/get_user_handler.py exists already",
     "event_handler user/tell_user --event UserGone": "There is no event UserGone in app/domain: there are",
+    "event_handler order/tell_guest --event OrderPlaced": "OrderPlaced has no `user_id: UUID`, so nobody can be told",
     "event_handler user/send_welcome --event UserDeactivated": "send_welcome_handler.py exists already",
     "projection invoice/invoices_per_day": "`app new aggregate` writes it",
 }

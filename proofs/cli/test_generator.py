@@ -56,6 +56,27 @@ def test_what_is_written_passes_its_own_test(checkout: Checkout, before: tuple[s
     checkout.passes(checkout.app(line))
 
 
+def test_an_irregular_plural_is_known_later_and_the_event_may_be_named(checkout: Checkout) -> None:
+    checkout.app("new aggregate sheep --plural flock --event LambBorn")
+    said = checkout.app("new command sheep/shear_sheep --event SheepShorn")
+    checkout.passes(said)
+    assert "app/api/routes/flock.py" in said
+    events = (checkout.path / "app" / "domain" / "sheep_events.py").read_text()
+    assert re.findall(r"^class (\w+)", events, re.MULTILINE) == ["SheepEvent", "LambBorn", "SheepShorn"]
+
+
+def test_a_permission_that_is_granted_already_is_not_granted_again(checkout: Checkout) -> None:
+    checkout.app(INVOICES)
+    (migration,) = checkout.path.glob("**/*_invoices.py")
+    granted = migration.read_text().replace('"invoice:read:own"', '"invoice:read:own", "invoice:void:own"')
+    migration.write_text(granted)
+    said = checkout.app(VOID)
+    checkout.passes(said)
+    assert "/versions/" not in said
+    for line in ("db upgrade", "db check"):
+        checkout.app(line)
+
+
 def test_all_of_it_is_taken_back_to_the_byte_the_last_one_first(checkout: Checkout) -> None:
     files, folders = checkout.files(), checkout.folders()
     for line in TICKETS:

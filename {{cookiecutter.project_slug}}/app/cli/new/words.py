@@ -2,39 +2,14 @@
 
 import re
 
-PARTICIPLES = {
-    "begin": "begun",
-    "bring": "brought",
-    "build": "built",
-    "buy": "bought",
-    "choose": "chosen",
-    "do": "done",
-    "draw": "drawn",
-    "find": "found",
-    "freeze": "frozen",
-    "give": "given",
-    "hold": "held",
-    "keep": "kept",
-    "leave": "left",
-    "lend": "lent",
-    "lose": "lost",
-    "make": "made",
-    "pay": "paid",
-    "rebuild": "rebuilt",
-    "repay": "repaid",
-    "resend": "resent",
-    "run": "run",
-    "sell": "sold",
-    "send": "sent",
-    "spend": "spent",
-    "take": "taken",
-    "undo": "undone",
-    "win": "won",
-    "withdraw": "withdrawn",
-    "withhold": "withheld",
-    "write": "written",
-}
-UNCHANGED = ("cut", "let", "put", "reset", "set", "shut", "split")
+IRREGULAR = (
+    "begin begun, bring brought, build built, buy bought, choose chosen, do done, draw drawn, find found, freeze "
+    "frozen, give given, hold held, keep kept, leave left, lend lent, lose lost, make made, pay paid, rebuild "
+    "rebuilt, repay repaid, resend resent, run run, sell sold, send sent, spend spent, take taken, undo undone, "
+    "win won, withdraw withdrawn, withhold withheld, write written, cut cut, let let, put put, reset reset, set "
+    "set, shut shut, split split"
+)
+PARTICIPLES = {verb: done for verb, _, done in (pair.partition(" ") for pair in IRREGULAR.split(", "))}
 DOUBLED = ("admit", "cancel", "commit", "defer", "label", "permit", "prefer", "refer", "submit", "transfer")
 """Verbs of more than one syllable that double their last letter."""
 
@@ -43,8 +18,6 @@ def participle(verb: str) -> str:
     """What was done: `close` is closed, `pay` is paid."""
     if verb in PARTICIPLES:
         return PARTICIPLES[verb]
-    if verb in UNCHANGED:
-        return verb
     if verb.endswith("e"):
         return f"{verb}d"
     if re.search("[^aeiou]y$", verb):

@@ -1,0 +1,1 @@
+"""How long it takes from `app new` to a test that passes, without an edit."""
