@@ -2,6 +2,7 @@
 
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -84,11 +85,15 @@ def written(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[B
 def test_twenty_names_of_each_kind_are_clean(written: tuple[BakedProject, list[str]]) -> None:
     service, files = written
     assert len(files) == 20 * (12 + 3 + 2 + 2 + 4)
-    python(service, "-m", "ruff", "check", "--no-cache", "app", "tests")
-    python(service, "-m", "ruff", "format", "--no-cache", "--check", "app", "tests")
     code = [file for file in files if "/migrations/" not in file]
-    python(service, "-m", "mypy", "--cache-dir", "/dev/null", *code)
-    python(service, "-m", "pyright", "--pythonpath", sys.executable, *code)
+    checks = (
+        ("ruff", "check", "--no-cache", "app", "tests"),
+        ("ruff", "format", "--no-cache", "--check", "app", "tests"),
+        ("mypy", "--cache-dir", "/dev/null", *code),
+        ("pyright", "--pythonpath", sys.executable, *code),
+    )
+    with ThreadPoolExecutor() as at_once:
+        assert len([*at_once.map(lambda check: python(service, "-m", *check), checks)]) == len(checks)
     assert run(str(Path(sys.executable).with_name("lint-imports")), "--no-cache", cwd=service.path).returncode == 0
 
 
