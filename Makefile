@@ -21,7 +21,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo new test check service proofs coverage mutation fuzz template pairs image bench house format pins clean
+.PHONY: help demo new update choose test check service proofs coverage mutation fuzz template pairs drill image bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery bench-new # the kinds of bench
 
 help: ## List these words
@@ -32,6 +32,15 @@ demo: .venv/bake ## Bake a service into build/ and start it; CHECK=1 tries it an
 
 new: .venv/bake ## Answer the questions and bake your own service into INTO=..
 	@.venv/bin/python -m scripts.bake --into '$(INTO)'
+
+# What `make` was told on its command line, by the service's `make update` and `make choose` too, is an answer.
+ANSWERS = $(foreach name,$(filter-out IN TO GOALS DATA PYTHON,$(.VARIABLES)),$(if \
+	$(findstring command line,$(origin $(name))),'$(name)=$($(name))'))
+
+update: .venv/bake ## Merge this template into the service IN=../service; TO=1.1.0 or another commit, BROKER=nats
+choose: .venv/bake ## Give the service IN=../service what other answers would give: BROKER=nats SAMPLE=none DATA=drop
+update choose:
+	@.venv/bin/python -m scripts.evolve $@ $(ANSWERS) --service '$(IN)' --to '$(or $(TO),HEAD)' --goals '$(GOALS)' --data '$(DATA)'
 
 # With all servers there, what needs one runs here, and the rest in a service that has grown, which is made by `template`.
 # Tests wait for servers half of the time, so there are more of them at once than cores.
@@ -74,11 +83,14 @@ fuzz: .venv/tools .bench/api/ready ## Send requests that are made from the OpenA
 	@$(PROVE) -m outside.fuzz $(ARGS)
 
 template: .venv/tools ## Bake every choice, refuse every bad answer, run what was baked
-	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow and not pairs' $(ARGS)
+	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow and not pairs and not drill' $(ARGS)
 	@.venv/bin/python -m pytest -n 2 --dist loadfile -m slow $(ARGS)
 
 pairs: .venv/tools ## Bake a service with each pair of answers, and run the `make check` of each; ARGS='-k kafka'
 	@.venv/bin/python -m pytest -m pairs $(ARGS) tests/test_pairs.py
+
+drill: .venv/tools ## Update a service of each release, with a team's edits and rows in every table, and run its `make check`
+	@.venv/bin/python -m pytest -m drill $(ARGS) tests/test_drill.py
 
 image: .venv/tools ## Build and run a service's image without Docker, as root on Linux; ARGS=FOLDER for a baked one
 	@.venv/bin/python -m scripts.image $(ARGS)

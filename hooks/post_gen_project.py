@@ -1,10 +1,12 @@
-"""Keep only what was chosen, make it a git repository, and say what to do next."""
+"""Keep only what was chosen, record where it came from, make it a git repository, and say what to do next."""
 
 import json
+import os
 import shutil
 import subprocess
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 Answer = tuple[str, str]
 NATS, RABBITMQ, KAFKA, REDIS = (("broker", answer) for answer in ("nats", "rabbitmq", "kafka", "redis"))
@@ -283,20 +285,72 @@ def manifest() -> str:
     return "".join(f"{sha256(text).hexdigest()}  {name}\n" for name, text in kept.items())
 
 
-def git(*words: str) -> bool:
-    """Run git in silence; a machine without it is no reason to lose the project."""
+def git(*words: str, folder: Path = Path()) -> str | None:
+    """What git prints, or None if it fails; a machine without it is no reason to lose the project."""
     try:
-        return subprocess.run(["git", *words], capture_output=True, check=False).returncode == 0
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False)
     except OSError:
-        return False
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def start_repository() -> None:
     """Make the folder a repository of its own, unless it already stands in one that would keep it."""
-    if git("rev-parse", "--is-inside-work-tree") and not git("check-ignore", "--quiet", "."):
+    if git("rev-parse", "--is-inside-work-tree") is not None and git("check-ignore", "--quiet", ".") is None:
         return
-    if not git("init", "--quiet", "--initial-branch", "main"):
+    if git("init", "--quiet", "--initial-branch", "main") is None:
         print("git init did not work: run it yourself, when git is there.")
+
+
+def template_folder(answers: dict[str, Any]) -> Path | None:
+    """Where cookiecutter reads the template, which may be relative to the folder that it was started in."""
+    bases = (os.environ.get("PWD", "."), answers.get("_output_dir", "."))
+    folders = (Path(base, answers["_repo_dir"]) for base in bases if "_repo_dir" in answers)
+    return next((folder for folder in folders if Path(folder, "cookiecutter.json").is_file()), None)
+
+
+def origin(folder: Path, address: str) -> dict[str, str] | None:
+    """The template's address and commit; None if nothing tells the commit.
+
+    Args:
+        folder: where the template is read: a clone, or a copy whose `origin.json` has the commit. `git archive` writes
+            it there, and so do the zip files of GitHub.
+        address: what cookiecutter was given.
+    """
+    if git("rev-parse", "--show-prefix", folder=folder) == "":
+        return origin_of_clone(folder)
+    told = Path(folder, "origin.json")
+    found: dict[str, str] = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {"commit": "$"}
+    return None if found["commit"].startswith("$") else {"template": address, **found}
+
+
+def origin_of_clone(folder: Path) -> dict[str, str] | None:
+    """The same of a clone: the address that it came from, or the folder while its commit is nowhere else."""
+    commit = git("rev-parse", "--verify", "--quiet", "HEAD", folder=folder)
+    if commit is None:
+        return None
+    if git("status", "--porcelain", folder=folder):
+        print("The template has uncommitted changes, which its recorded commit does not have.")
+    remote = git("remote", "get-url", "origin", folder=folder)
+    is_there = remote and git("branch", "--remotes", "--contains", commit, folder=folder)
+    return {"template": remote if remote and is_there else str(folder.resolve()), "commit": commit}
+
+
+def record_origin(answers: dict[str, Any]) -> None:
+    """Write `.cruft.json`, from which cruft, `make update` and `make choose` know template, commit and answers.
+
+    cruft itself writes the same file after this hook.
+    """
+    if "_commit" in answers:
+        return
+    folder = template_folder(answers)
+    found = origin(folder, answers["_template"]) if folder else None
+    if found is None:
+        print("Nothing tells which commit of the template this is, so `make update` needs a `cruft link` first.")
+        return
+    kept = {question: answer for question, answer in answers.items() if not question.startswith("_")}
+    record = {**found, "checkout": answers.get("_checkout") or None, "context": {"cookiecutter": kept}}
+    Path(".cruft.json").write_text(f"{json.dumps(record | {'directory': None}, indent=2)}\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -305,6 +359,7 @@ def main() -> None:
     for path in unwanted(answers):
         delete(path)
     Path("tests/engine.sha256").write_text(manifest(), encoding="utf-8", newline="\n")
+    record_origin(answers)
     start_repository()
     print(f"""
 {answers["project_name"]} is ready. Next:

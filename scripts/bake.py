@@ -1,12 +1,15 @@
 """Bake a service from the files that git knows or would add; caches and other leftovers stay out."""
 
 import argparse
+import json
 import logging
+import runpy
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from cookiecutter.exceptions import CookiecutterException
 from cookiecutter.main import cookiecutter
@@ -32,6 +35,11 @@ def copy_template(target: Path) -> Path:
     return target
 
 
+def hook(name: str) -> dict[str, Any]:
+    """The names that a hook defines; its main() does not run."""
+    return runpy.run_path(str(ROOT / "hooks" / f"{name}.py"))
+
+
 def bake_from(template: Path, into: Path, **answers: str) -> Path:
     """Bake one service, with the default for each question left out; the user's own defaults do not count."""
     config = template.parent / "cookiecutter.yaml"
@@ -51,8 +59,11 @@ def ask(into: Path) -> None:
     """Ask the questions and bake; a refusal is the hook's own sentence, without a traceback."""
     logging.disable()
     with tempfile.TemporaryDirectory() as scratch:
+        template = copy_template(Path(scratch, "template"))
+        if found := hook("post_gen_project")["origin"](ROOT, str(ROOT)):
+            (template / "origin.json").write_text(json.dumps(found), encoding="utf-8")
         try:
-            cookiecutter(str(copy_template(Path(scratch, "template"))), output_dir=str(into))
+            cookiecutter(str(template), output_dir=str(into))
         except (CookiecutterException, TemplateError) as error:
             sys.exit(f"Nothing was baked: {error}")
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 import tomllib
@@ -77,11 +76,6 @@ def clean_environment() -> dict[str, str]:
     given = {word.partition("=")[0] for word in os.environ.get("MAKEFLAGS", "").split() if "=" in word}
     outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "PYTHONPYCACHEPREFIX", *given}
     return {name: value for name, value in os.environ.items() if name not in outer}
-
-
-def hook(name: str) -> dict[str, Any]:
-    """The names that a hook defines; its main() does not run."""
-    return runpy.run_path(str(ROOT / "hooks" / f"{name}.py"))
 
 
 def questions() -> dict[str, Any]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bake import ROOT, SERVICE
-from tests.support import Bake, BakedProject, hook, questions
+from scripts.bake import ROOT, SERVICE, hook
+from tests.support import Bake, BakedProject, questions
 
 QUESTIONS = questions()
 CHOICES = [(name, answer) for name, answers in QUESTIONS.items() if isinstance(answers, list) for answer in answers]

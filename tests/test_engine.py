@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bake import ROOT, SERVICE
-from tests.support import Bake, BakedProject, hook, run
+from scripts.bake import ROOT, SERVICE, hook
+from tests.support import Bake, BakedProject, run
 
 LEFT_OUT = r"^The engine is as delivered, so its own \d+ files of tests were left out: make engine$"
 ENGINE, OWNED = hook("post_gen_project")["ENGINE"], hook("post_gen_project")["OWNED"]

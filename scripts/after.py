@@ -1,0 +1,113 @@
+"""What follows a merge: versions, imports, the order of migrations, and what becomes of the data."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts import migrations, upgrades
+from scripts.own_code import follow
+from scripts.service import Service, UpdateError, listed
+
+
+def settle_data(service: Service, gone: list[migrations.Migration], data: str) -> None:
+    """Do with the tables of a part that is given up what its team has chosen, while the code still has its migrations.
+
+    Args:
+        service: before the merge.
+        gone: the migrations that will be gone.
+        data: `drop`, `keep`, or nothing to ask at the terminal.
+
+    Raises:
+        UpdateError: if nobody says what becomes of the data, or dropping it is not safe.
+    """
+    if not gone:
+        return
+    names = ", ".join(one.revision for one in gone)
+    if not data and sys.stdin.isatty():
+        data = input(f"What becomes of the tables of the migrations {names}: drop or keep? ").strip()
+    base = _base(gone)
+    if data == "keep":
+        print(
+            f"The tables of the migrations {names} stay. On each database run `app db mark REVISION missing` for each "
+            "of these; `app db check` names the tables until a migration of yours drops them."
+        )
+    elif data == "drop":
+        own = migrations.after(migrations.migrations_in(service.folder), {one.revision for one in gone})
+        if own:
+            raise UpdateError(
+                f"These migrations of yours follow {names}, so going back would revert them, too. Say DATA=keep, and "
+                f"drop the tables in a migration of yours:\n{listed(one.file for one in own)}"
+            )
+        _app(service, "db", "downgrade", base)
+        print(
+            f"The tables of {names} are dropped at this DATABASE_URL. For each other database run `app db downgrade "
+            f"{base}` with the release that it runs now, before you deploy this one."
+        )
+    else:
+        raise UpdateError(
+            f"The migrations {names} will be gone. Say what becomes of their tables: DATA=drop deletes them, DATA=keep "
+            "leaves the database as it is."
+        )
+
+
+def redirect_own(service: Service, gone: list[migrations.Migration]) -> None:
+    """Let migrations of the team that followed one that is gone follow the one before it."""
+    to = {one.revision: _base(gone) for one in gone}
+    for one in migrations.migrations_in(service.folder):
+        if to.keys() & one.follows:
+            migrations.redirect(service.folder, one, to)
+            service.git("add", one.file)
+            print(f"{one.file} follows {', '.join(to.get(other, other) for other in one.follows)} now.")
+
+
+def catch_up(service: Service, old: Path, new: Path, since: str) -> None:
+    """Install, let the code of the team follow what an update has moved, and tell what is left.
+
+    Args:
+        service: after the merge.
+        old, new: the service as the template made it and makes it now.
+        since: the commit of the template that it was up to date with.
+
+    Raises:
+        UpdateError: if its commands do not work any more.
+    """
+    _run(service, "make", "--no-print-directory", "install")
+    sections = upgrades.since(since)
+    moved = {place: now for one in sections for place, now in upgrades.moved_in(one).items() if now}
+    own = {file for file in service.files() if not _is_as(new, service, file)}
+    changed = follow(service.folder, own, moved)
+    if changed:
+        _run(service, ".venv/bin/ruff", "check", "--quiet", "--fix", "--select", "I", *changed)
+        _run(service, ".venv/bin/ruff", "format", "--quiet", *changed)
+        print(f"Imports in these files name the modules of now:\n{listed(changed)}", end="")
+    before = {one.revision for one in migrations.migrations_in(old)}
+    came = [one.file for one in migrations.migrations_in(new) if one.revision not in before]
+    if len(migrations.heads_of(migrations.migrations_in(service.folder))) > 1:
+        came.append(_app(service, "db", "revision", "--merge", "yours and the template's").strip())
+    if came:
+        print(f"New migrations, for `app db upgrade`:\n{listed(came)}", end="")
+    for step in (step for one in sections for step in upgrades.steps_of(one)):
+        print(f"By hand: {step}")
+
+
+def _base(gone: list[migrations.Migration]) -> str:
+    """The migration before those that will be gone."""
+    revisions = {one.revision for one in gone}
+    (base,) = {other for one in gone for other in one.follows} - revisions
+    return base
+
+
+def _is_as(rendered: Path, service: Service, file: str) -> bool:
+    made, path = rendered / file, service.folder / file
+    return made.is_file() and path.is_file() and made.read_bytes() == path.read_bytes()
+
+
+def _app(service: Service, *words: str) -> str:
+    return _run(service, ".venv/bin/app", *words)
+
+
+def _run(service: Service, *words: str) -> str:
+    done = subprocess.run(words, cwd=service.folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise UpdateError(f"{' '.join(words[:4])} failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout

@@ -1,0 +1,180 @@
+"""`make update` and `make choose`: a service takes over a later commit of the template, or other answers.
+
+A service runs these from a clone of its template, so the newest way of updating is always used.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from scripts import after
+from scripts.merging import Merged, merge
+from scripts.migrations import migrations_in
+from scripts.own_code import Use, module_of, uses
+from scripts.pins import settle_pins
+from scripts.rendering import commit_of, files_in, questions_of, render
+from scripts.service import RECORD, Service, UpdateError, listed, open_service
+
+UNDO = "`git reset --hard` takes everything back."
+
+
+def update(service: Service, to: str, given: dict[str, str], goals: str) -> int:
+    """Take over a later commit of the template; the exit code of the service's own check.
+
+    Args:
+        service: the one to change.
+        to: a release, a tag, a branch or a commit.
+        given: answers to questions that are new, and others that shall change.
+        goals: the targets of the service's Makefile that check the result.
+
+    Raises:
+        UpdateError: if something has to be said or done first; then nothing was changed.
+    """
+    before, now = commit_of(service.commit), commit_of(to)
+    if before == now and not given:
+        print(f"{service.folder.name} is up to date.")
+        return 0
+    evolve(service, before, now, _with_new(service.answers, now, given))
+    return subprocess.run(["make", "--no-print-directory", *goals.split()], cwd=service.folder, check=False).returncode
+
+
+def choose(service: Service, given: dict[str, str], data: str) -> None:
+    """Take over what other answers give, at the commit that the service is up to date with.
+
+    Args:
+        service: the one to change.
+        given: the answers that change.
+        data: what becomes of the sample's tables when it is given up: `drop` or `keep`.
+
+    Raises:
+        UpdateError: if something has to be said or done first; then nothing was changed.
+    """
+    commit = commit_of(service.commit)
+    offered = {question: answers for question, answers in questions_of(commit).items() if isinstance(answers, list)}
+    if not given or not given.keys() <= offered.keys():
+        choices = "".join(f"    {question.upper()}={'|'.join(answers)}\n" for question, answers in offered.items())
+        raise UpdateError(f"Say what to choose, such as `make choose BROKER=nats`. The choices are:\n{choices}")
+    for question, answer in given.items():
+        if answer not in offered[question]:
+            raise UpdateError(f"{question.upper()} is one of {', '.join(offered[question])}, but not {answer!r}.")
+    if given.items() <= service.answers.items():
+        print(f"{service.folder.name} has chosen that already.")
+        return
+    evolve(service, commit, commit, {**service.answers, **given}, data)
+    print("Now run `make check`.")
+
+
+def evolve(service: Service, before: str, now: str, answers: dict[str, str], data: str = "") -> None:
+    """Merge what differs between what the template made and what it makes, and say what was done.
+
+    Raises:
+        UpdateError: if code of the team stands in the way, and nothing was changed; or if there are conflicts.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = Path(scratch, "old"), Path(scratch, "new")
+        for folder in folders:
+            folder.mkdir()
+        old, new = render(before, service.answers, folders[0]), render(now, answers, folders[1])
+        was, will = files_in(old), files_in(new)
+        gone = [one for one in migrations_in(old) if before == now and one.file not in will]
+        if before == now:
+            _refuse_uses(service, was, will)
+        _refuse_collisions(service, was, will)
+        after.settle_data(service, gone, data)
+        merged = merge(service, old, new, follows_renames=before != now)
+        service.write_record(now, answers)
+        service.git("add", RECORD)
+        _say(merged)
+        if "pyproject.toml" in merged.conflicts:
+            raise UpdateError(f"Without a valid pyproject.toml nothing more can be done. {UNDO}")
+        if settle_pins(service, new, answers["python_version"]):
+            print("The pins have the template's versions, and yours of what only you depend on.")
+        if gone:
+            after.redirect_own(service, gone)
+        if before != now:
+            after.catch_up(service, old, new, before)
+    if merged.conflicts:
+        raise UpdateError(f"Solve the conflicts, then run `make check`. {UNDO}")
+    print(f"Look at the changes with `git diff HEAD`, and commit them. {UNDO}")
+
+
+def _with_new(answers: dict[str, str], now: str, given: dict[str, str]) -> dict[str, str]:
+    """The answers to the questions of a later commit.
+
+    Raises:
+        UpdateError: if one of them has to be chosen, or an answer is for no question.
+    """
+    asked = questions_of(now)
+    if unknown := given.keys() - asked.keys():
+        raise UpdateError(f"The template does not ask for {', '.join(sorted(unknown))}.")
+    known = {question: answer for question, answer in answers.items() if question in asked} | given
+    new = {one: offered for one, offered in asked.items() if one not in known and isinstance(offered, list)}
+    if new:
+        words = " ".join(f"{one.upper()}={offered[0]}" for one, offered in new.items())
+        raise UpdateError(
+            "The template has new questions. Say what the service has or shall have, the first is the default:\n"
+            + "".join(f"    {one.upper()}={'|'.join(offered)}\n" for one, offered in new.items())
+            + f"such as: make update {words}"
+        )
+    return known
+
+
+def _refuse_uses(service: Service, was: dict[str, bytes], will: dict[str, bytes]) -> None:
+    """Refuse to give up what the code of the team uses."""
+    gone = was.keys() - will.keys()
+    own = {file for file in service.files() if _is_own(service, file, was)}
+    found = [*uses(service.folder, own, {module_of(one) for one in gone})]
+    if found:
+        raise UpdateError(f"Your code uses what would be given up; change it first:\n{listed(map(Use.__str__, found))}")
+
+
+def _refuse_collisions(service: Service, was: dict[str, bytes], will: dict[str, bytes]) -> None:
+    """Refuse to write over a file that the template did not make."""
+    new = ((name, service.folder / name) for name in will.keys() - was.keys())
+    taken = [name for name, path in new if path.is_file() and path.read_bytes() != will[name]]
+    if taken:
+        raise UpdateError(f"The template has files of these names, too; rename yours first:\n{listed(taken)}")
+
+
+def _is_own(service: Service, file: str, was: dict[str, bytes]) -> bool:
+    """Whether a file is the team's, or was changed by it."""
+    path = service.folder / file
+    return path.is_file() and was.get(file) != path.read_bytes()
+
+
+def _say(merged: Merged) -> None:
+    for sentence, names in (
+        ("Both have changed these, see the marks of git in them:", merged.conflicts),
+        ("The template no longer has these. You have changed them, so they stay, and are yours:", merged.kept),
+        ("The template has changed these. You have deleted them, so they stay deleted:", merged.deleted),
+    ):
+        if names:
+            print(f"{sentence}\n{listed(names)}", end="")
+
+
+def main() -> None:
+    """Update a service, or choose other answers for it."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("what", choices=("update", "choose"))
+    parser.add_argument("--service", type=Path, required=True, help="the folder of the service")
+    parser.add_argument("--to", default="HEAD", help="the release or commit to update to (the newest commit)")
+    parser.add_argument("--goals", default="check", help="what checks an update: targets of the service (check)")
+    parser.add_argument("--data", default="", help="what becomes of the sample's tables: drop or keep")
+    parser.add_argument("answers", nargs="*", help="answers, such as BROKER=nats")
+    arguments = parser.parse_args()
+    given = dict(word.partition("=")[::2] for word in arguments.answers)
+    answers = {question.lower(): answer for question, answer in given.items()}
+    try:
+        service = open_service(arguments.service.resolve())
+        if arguments.what == "update":
+            sys.exit(update(service, arguments.to, answers, arguments.goals))
+        else:
+            choose(service, answers, arguments.data)
+    except UpdateError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The migrations in a folder of a service, read without running them."""
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+PLACES = ("app/migrations/versions", "migrations/versions")  # the second one until 1.1.0
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A migration.
+
+    Attributes:
+        file: its path in the service.
+        revision: its id.
+        follows: the ids of those that it follows.
+    """
+
+    file: str
+    revision: str
+    follows: tuple[str, ...]
+
+
+def migrations_in(service: Path) -> list[Migration]:
+    """All migrations, by the names of their files."""
+    files = sorted(file for place in PLACES for file in (service / place).glob("*.py"))
+    found = ((file, _assigned(file)) for file in files)
+    return [
+        Migration(file.relative_to(service).as_posix(), names["revision"][0], names["down_revision"])
+        for file, names in found
+        if "revision" in names
+    ]
+
+
+def heads_of(migrations: Iterable[Migration]) -> list[Migration]:
+    """Those that no other follows."""
+    followed = {one for migration in migrations for one in migration.follows}
+    return [migration for migration in migrations if migration.revision not in followed]
+
+
+def after(migrations: Iterable[Migration], revisions: set[str]) -> list[Migration]:
+    """Those that directly or indirectly follow one of these, and are none of these."""
+    found, behind = set(revisions), list[Migration]()
+    while new := [one for one in migrations if one.revision not in found and found.intersection(one.follows)]:
+        found |= {one.revision for one in new}
+        behind += new
+    return behind
+
+
+def redirect(service: Path, migration: Migration, to: dict[str, str]) -> None:
+    """Let a migration follow others.
+
+    Args:
+        service: its folder.
+        migration: the one to change.
+        to: the id that it follows -> the id that it shall follow.
+    """
+    path = service / migration.file
+    lines = path.read_text(encoding="utf-8").splitlines()
+    (node,) = (one for one in ast.parse("\n".join(lines)).body if _target(one) == "down_revision")
+    follows = tuple(dict.fromkeys(to.get(one, one) for one in migration.follows))
+    ids = ", ".join(f'"{one}"' for one in follows)
+    shown = ids if len(follows) == 1 else f"({ids})"
+    lines[node.lineno - 1 : node.end_lineno] = [f"down_revision = {shown}"]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _assigned(file: Path) -> dict[str, tuple[str, ...]]:
+    """The ids that a migration assigns to `revision` and `down_revision`."""
+    found = {}
+    for node in ast.parse(file.read_bytes()).body:
+        if (name := _target(node)) in ("revision", "down_revision"):
+            constants = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+            found[name] = tuple(one for one in constants if isinstance(one, str) and one != name)
+    return found
+
+
+def _target(node: ast.stmt) -> str | None:
+    """The name that a statement assigns to."""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return node.target.id
+    return None

@@ -1,0 +1,94 @@
+"""A service that the template has made: its folder in a git repository, and its record in `.cruft.json`."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RECORD = ".cruft.json"
+WHO = {f"GIT_{who}_{what}": "template" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+
+class UpdateError(Exception):
+    """A sentence that says why nothing was changed, and what to do."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service and what it knows of its template.
+
+    Args:
+        folder: the folder of the service, which may be a part of a bigger repository.
+        record: what `.cruft.json` holds.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def commit(self) -> str:
+        """The commit of the template that it is up to date with."""
+        commit: str = self.record["commit"]
+        return commit
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """The answers that it was made with."""
+        answers: dict[str, str] = self.record["context"]["cookiecutter"]
+        return {question: answer for question, answer in answers.items() if not question.startswith("_")}
+
+    def git(self, *words: str, **environment: str) -> str:
+        """What git prints, run in the service's folder.
+
+        Raises:
+            UpdateError: if git fails; the sentence is its own.
+        """
+        done = self.try_git(*words, **environment)
+        if done.returncode != 0:
+            raise UpdateError(f"git {words[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def try_git(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The same, where a failure is an answer, too."""
+        command = ["git", "-c", "core.quotePath=false", *words]
+        whole = os.environ | WHO | environment
+        return subprocess.run(command, cwd=self.folder, env=whole, capture_output=True, text=True, check=False)
+
+    def files(self) -> set[str]:
+        """The files that git knows of."""
+        return set(filter(None, self.git("ls-files", "-z").split("\0")))
+
+    def write_record(self, commit: str, answers: dict[str, str]) -> None:
+        """Note what it is up to date with from now on; keys that a person has added stay."""
+        context = {"cookiecutter": dict(sorted(answers.items()))}
+        whole = {**self.record, "commit": commit, "context": context}
+        (self.folder / RECORD).write_text(f"{json.dumps(whole, indent=2)}\n", encoding="utf-8")
+
+
+def open_service(folder: Path) -> Service:
+    """The service in this folder, if an update may begin.
+
+    Raises:
+        UpdateError: if it has no record of its template, no commit yet, or changes that are not committed.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UpdateError(
+            f"{folder.name} does not say which template it was made from. Tell it once: "
+            "`cruft link ADDRESS --checkout COMMIT`, with the address and the commit of the template."
+        ) from None
+    service = Service(folder, record)
+    if service.try_git("rev-parse", "--verify", "HEAD").returncode != 0:
+        raise UpdateError(f"{folder.name} has no commit yet. Commit it first, so that all that changes can be seen.")
+    if service.git("status", "--porcelain", "."):
+        raise UpdateError(f"{folder.name} has changes that are not committed. Commit or stash them first.")
+    return service
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names, one on each line."""
+    return "".join(f"    {name}\n" for name in sorted(names))

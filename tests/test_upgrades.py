@@ -1,0 +1,71 @@
+"""UPGRADES.md tells what each release has moved or removed, and `releases.json` where the releases are."""
+
+import re
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from scripts import upgrades
+from scripts.bake import ROOT
+from scripts.own_code import follow
+
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+RELEASES = upgrades.releases()
+
+
+def has_history() -> bool:
+    """Whether this clone has the commits of all releases."""
+    return all(
+        subprocess.run(["git", "cat-file", "-e", one], cwd=ROOT, check=False).returncode == 0
+        for one in RELEASES.values()
+    )
+
+
+needs_history = pytest.mark.skipif(
+    not has_history(), reason="a shallow clone: what releases have moved was not compared"
+)
+
+
+@needs_history
+@pytest.mark.parametrize("release", RELEASES)
+def test_what_is_gone_since_a_release_is_declared(release: str) -> None:
+    declared = [place for one in upgrades.since(RELEASES[release]) for place in upgrades.moved_in(one)]
+    assert upgrades.undeclared(release, declared) == [], f"`python -m scripts.upgrades {release}` prints the rows"
+
+
+@needs_history
+def test_what_is_declared_as_moved_is_where_it_is_said_to_be() -> None:
+    now = upgrades.names_at(None)
+    moved = {
+        place: there for one in [*RELEASES, "Unreleased"] for place, there in upgrades.moved_in(one).items() if there
+    }
+    assert moved
+    assert [f"{place} -> {there}" for place, there in moved.items() if (there, place[1]) not in now] == []
+
+
+@needs_history
+def test_releases_follow_each_other_and_have_a_page_of_changes() -> None:
+    commits = [*RELEASES.values(), "HEAD"]
+    for earlier, later in pairwise(commits):
+        words = ["git", "merge-base", "--is-ancestor", earlier, later]
+        assert subprocess.run(words, cwd=ROOT, check=False).returncode == 0
+    assert re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE) == ["Unreleased", *reversed(RELEASES)]
+
+
+def test_a_service_hears_of_what_came_after_its_own_commit_only() -> None:
+    first, *later = RELEASES
+    assert upgrades.since(RELEASES[first]) == [*later, "Unreleased"]
+
+
+def test_imports_follow_what_has_moved(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def f() -> None:\n    from app.old import (\n        A as B,\n        C,\n    )\n")
+    (tmp_path / "b.py").write_text("from app.other import A\n")
+    (tmp_path / "c.py").write_text("from app.old import <<<\n")
+
+    changed = follow(tmp_path, ["a.py", "b.py", "c.py", "gone.py"], {("app.old", "A"): "app.new"})
+
+    assert changed == ["a.py"]
+    moved = "def f() -> None:\n    from app.new import A as B\n    from app.old import C\n"
+    assert (tmp_path / "a.py").read_text() == moved
