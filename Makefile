@@ -8,6 +8,7 @@ WORKERS := auto
 GOALS := check
 WHAT := dispatch
 WHICH := proofs
+ROUNDS := 5
 COVERING := tests/core/cqrs ../proofs/core
 SERVICE := {{cookiecutter.project_slug}}
 # The service's own words, run where the template keeps it; its caches stay out of what is baked.
@@ -21,7 +22,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo new update choose test check service proofs coverage mutation fuzz template pairs drill image bench house format pins clean
+.PHONY: help demo new update choose test check service proofs coverage mutation fuzz template pairs drill image rolling bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery bench-new # the kinds of bench
 
 help: ## List these words
@@ -94,6 +95,9 @@ drill: .venv/tools ## Update a service of each release, with a team's edits and 
 
 image: .venv/tools ## Build and run a service's image without Docker, as root on Linux; ARGS=FOLDER for a baked one
 	@.venv/bin/python -m scripts.image $(ARGS)
+
+rolling: .venv/tools ## Replace a release by the next under load, ROUNDS=5 times, on PostgreSQL: no request fails, nothing is lost
+	@env ROUNDS='$(ROUNDS)' .venv/bin/python -m pytest -q -s $(ARGS) tests/test_rolling.py
 
 bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, WHAT=write|read beside one by hand, WHAT=delivery|new; ARGS=--quick
 

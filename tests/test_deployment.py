@@ -58,8 +58,7 @@ def test_the_dockerfile_is_good_style(answers: dict[str, str], bake: Bake) -> No
     checked_settings(service, {"DATABASE_URL": "postgresql://db/x", **dict.fromkeys(names - {"PATH"}, "test"), **KEY})
 
 
-@pytest.mark.parametrize("cache", questions()["cache"])
-@pytest.mark.parametrize("broker", BROKERS)
+@pytest.mark.parametrize(("broker", "cache"), [("none", "memory"), *((broker, "redis") for broker in BROKERS)])
 def test_compose_has_the_servers_that_were_chosen_and_settings_that_the_service_takes(
     broker: str, cache: str, bake: Bake
 ) -> None:
@@ -89,6 +88,12 @@ def test_the_manifests_are_valid_and_their_settings_are_those_of_the_service(bro
     literals = [one["literals"] for it in manifests(service) for one in it.get("configMapGenerator", ())]
     settings = dict(line.split("=") for line in literals[0])
     checked_settings(service, settings | KEY | {"DATABASE_URL": "postgresql://user:x@database/app"})
+
+
+def test_the_page_waits_for_the_job_that_is_there(bake: Bake) -> None:
+    service = bake(deployment="kubernetes", project_slug="order_desk")
+    (job,) = [one["metadata"]["name"] for one in manifests(service) if one["kind"] == "Job"]
+    assert set(re.findall(r"job/([\w-]+)", service.text("docs/going-live.md"))) == {job} == {"order-desk-migration"}
 
 
 def test_each_manifest_is_part_of_a_kustomization(bake: Bake) -> None:
