@@ -20,6 +20,7 @@ MANIFEST: dict[tuple[Answer, ...], tuple[str, ...]] = {
         "app/adapters/order_provider.py",
         "app/adapters/order_settings.py",
         "app/adapters/payment_memory.py",
+        "app/api/routes/_order_bodies.py",
         "app/api/routes/kitchen.py",
         "app/api/routes/menu.py",
         "app/api/routes/order_lists.py",

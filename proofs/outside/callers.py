@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 from typing import Any
+from uuid import uuid4
 
 import schemathesis
 
@@ -20,6 +22,14 @@ class AccessToken:
     def set(self, case: Any, data: str, context: Any) -> None:
         """Put it into the request."""
         case.headers["Authorization"] = f"Bearer {data}"
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    """Make a valid idempotency key new, and as long as it was: it names one request, but the generator repeats it."""
+    key = (case.headers or {}).get("Idempotency-Key")
+    if isinstance(key, str) and re.fullmatch("[!-~]{1,200}", key):
+        case.headers["Idempotency-Key"] = (str(uuid4()) + key)[: max(len(key), 36)]
 
 
 @schemathesis.hook

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.core.logging import configure_logging
 from outside.tools import tool
 from tests.databases import PostgresDatabases, settings_for
 from tests.lifespan import service_with
@@ -77,7 +78,8 @@ def _service(role: str) -> Iterator[tuple[str, list[str], Path]]:
 
 
 async def _tokens(url: str, role: str) -> list[str]:
-    async with service_with(settings_for(url, **SPREAD)) as service:
+    configure_logging(level="warning")
+    async with service_with(settings_for(url, audit_log=False, **SPREAD)) as service:
         people = People(service.bus)
         make = people.member if role == "member" else people.administrator
         accounts = [await make() for _ in range(1 + SPARE_ACCOUNTS)]

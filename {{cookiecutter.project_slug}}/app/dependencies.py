@@ -110,6 +110,10 @@ def reads_caller(dependency: object) -> bool:
     return isinstance(dependency, CallersBus) or requires_caller(dependency)
 
 
+Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE_SIZE)]
+"""The largest number of items that the caller wants."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageOfList:
     """The requested page of a list."""

@@ -13,6 +13,7 @@ from app.api.statuses import Operation
 from app.dependencies import LONGEST_KEY, bearer
 
 TITLES = dict(HTTP.values()) | {422: "Some fields are not valid, or a rule forbids it"}
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 WAIT = {"Retry-After": "In how many seconds to try again."}
 HEADERS: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "How to log in."}, 429: WAIT, 503: WAIT}
 REQUIRED: list[dict[str, list[str]]] = [{bearer.scheme_name: []}]
@@ -42,6 +43,7 @@ def describe(app: FastAPI) -> None:
 def _complete(document: dict[str, Any], routes: list[APIRoute]) -> None:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
+    schemas |= _with_whole_numbers(schemas)
     schemas["Problem"] = Problem.model_json_schema()
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which this service never sends
         schemas.pop(name, None)
@@ -79,6 +81,18 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     if len(kinds) != 1 or len(kinds) == len(schema["anyOf"]):
         return schema
     return {**kinds[0], **{name: value for name, value in schema.items() if name != "anyOf"}}
+
+
+def _with_whole_numbers(schema: Any) -> Any:
+    """The same, with bounds of integers as integers, which FastAPI writes as 1.0."""
+    if isinstance(schema, list):
+        return [_with_whole_numbers(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _with_whole_numbers(value) for name, value in schema.items()}
+    if schema.get("type") == "integer":
+        found |= {name: int(value) for name, value in found.items() if name in BOUNDS}
+    return found
 
 
 def response_of(status: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema, to_json
 
 from app.api.errors import field_errors
-from app.api.storable import MOST_DIGITS, is_json, made_problems, require, sent_problems
+from app.api.storable import DECIMAL, MOST_DIGITS, is_json, made_problems, require, sent_problems
 from app.core.cqrs import Pagination, QueryResult, ValidationError
 from app.domain.text import text_problem
 
@@ -33,10 +33,11 @@ _is_read: ContextVar[bool] = ContextVar("is_read", default=False)
 class Body(BaseModel):
     """The base of request bodies, and of their parts. Rules beyond types belong to the command or query.
 
-    Strict in JSON's terms: a JSON number is not text, text is not a number, and `true` is not 1. Types that JSON lacks
-    are read from text: `UUID`, `Decimal` (a number too, if a float holds it exactly), `date`, `datetime` (with zone),
-    `time` (without), `timedelta`, `Enum`, and `bytes` as base64; a list may be a tuple, a set or a frozenset. What
-    cannot be stored is refused in every type. When a body is constructed in Python, nothing is converted.
+    Strict in JSON's terms: a JSON number is not text, text is not a number, and `true` is not 1, but `1.0` is. Types
+    that JSON lacks are read from text: `UUID`, `Decimal` (a number too, if a float holds it exactly), `date`,
+    `datetime` (with zone), `time` (without), `timedelta`, `Enum`, and `bytes` as base64; a list may be a tuple, a set
+    or a frozenset. What cannot be stored is refused in every type. When a body is constructed in Python, nothing is
+    converted.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True, val_json_bytes="base64")
@@ -85,11 +86,27 @@ class Body(BaseModel):
             return handler(sent)  # type: ignore[no-any-return]
         reading = _is_read.set(True)
         try:
-            made = cls.model_validate_json(to_json(sent), strict=True, context=info.context)
+            made = cls._made(sent, info.context)
         finally:
             _is_read.reset(reading)
         require(cls.__name__, made_problems(sent, made))
         return made
+
+    @classmethod
+    def _made(cls, sent: Any, context: Any) -> Self:
+        try:
+            return cls.model_validate_json(to_json(sent), strict=True, context=context)
+        except pydantic.ValidationError:  # rare, so that ordinary bodies are not looked through for such numbers
+            return cls.model_validate_json(to_json(_with_whole_numbers(sent)), strict=True, context=context)
+
+
+def _with_whole_numbers(sent: Any) -> Any:
+    """The same JSON with `1` for `1.0`: JSON Schema, and some languages, do not tell them apart."""
+    if isinstance(sent, dict):
+        return {name: _with_whole_numbers(value) for name, value in sent.items()}
+    if isinstance(sent, list):
+        return [_with_whole_numbers(value) for value in sent]
+    return int(sent) if isinstance(sent, float) and sent.is_integer() else sent
 
 
 def _checked(value: str) -> str:
@@ -99,10 +116,19 @@ def _checked(value: str) -> str:
     return value
 
 
-Text = Annotated[str, AfterValidator(_checked)]
+Text = Annotated[
+    str, AfterValidator(_checked), Field(json_schema_extra={"maxLength": LONGEST_TEXT, "pattern": r"^[^\u0000]*$"})
+]
 """Text that every database accepts: no NUL, no lone surrogates, at most `LONGEST_TEXT` characters."""
 
-Amount = Annotated[Decimal, Field(max_digits=MOST_DIGITS, allow_inf_nan=False)]
+Amount = Annotated[
+    Decimal,
+    Field(
+        max_digits=MOST_DIGITS,
+        allow_inf_nan=False,
+        json_schema_extra={"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{DECIMAL.pattern}$"}]},
+    ),
+]
 """An amount of money, as text such as `"12.99"`, or as a number. `app.domain.money` has its rules."""
 
 

@@ -4,6 +4,7 @@ Each of them is valid as text, a number or a time, but would fail, or change its
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,6 +21,8 @@ MOST_DIGITS = 20
 """Of a decimal number, written out. Python's decimals round after 28 digits, and rounding needs some of those."""
 EXACT_DIGITS = 15
 """Of a JSON number with a fraction: a float preserves so many digits."""
+DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+"""How the text of a decimal number is written; Python would also read `1e3`, `+1`, `1_000` and any script's digits."""
 LEAST_INT, LARGEST_INT = -(2**63), 2**63 - 1
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # what SQLite counts durations from
 JSON_TYPES = (str, int, float, dict, list, type(None))
@@ -137,6 +140,8 @@ def _decimal_problem(sent: Any, made: Decimal) -> str | None:
         return "must be a finite number"
     if max(made.adjusted() + 1, 1) + max(-exponent, 0) > MOST_DIGITS:
         return f"must have at most {MOST_DIGITS} digits"
+    if isinstance(sent, str) and DECIMAL.fullmatch(sent) is None:
+        return "must be a number such as 12.99"
     if isinstance(sent, float) and len(made.normalize().as_tuple().digits) > EXACT_DIGITS:
         return f"has more than {EXACT_DIGITS} digits: send it as text, a number would be rounded"
     return None

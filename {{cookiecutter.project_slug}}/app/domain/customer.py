@@ -8,6 +8,7 @@ from app.domain.text import line_problem, only_problems, text_problem
 
 PHONE = re.compile(r"\+?[0-9 ()./-]+")
 FEWEST_DIGITS, MOST_DIGITS = 7, 15
+LONGEST_NAME, LONGEST_PHONE, LONGEST_ADDRESS = 200, 40, 500
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Customer:
         """Field -> its problem."""
         return only_problems(
             {
-                "customer_name": line_problem(self.name, longest=200),
+                "customer_name": line_problem(self.name, LONGEST_NAME),
                 "customer_phone": phone_problem(self.phone),
                 "customer_address": address_problem(self.address),
             }
@@ -37,7 +38,7 @@ def phone_digits(phone: str) -> str:
 
 def phone_problem(phone: str) -> str | None:
     """The problem with a phone number; None if there is none."""
-    problem = line_problem(phone, longest=40)
+    problem = line_problem(phone, LONGEST_PHONE)
     if problem is not None:
         return problem
     if PHONE.fullmatch(phone) is None:
@@ -49,5 +50,5 @@ def phone_problem(phone: str) -> str | None:
 
 def address_problem(address: str) -> str | None:
     """The problem with an address; None if there is none. It may have several lines."""
-    problem = text_problem(address, longest=500, shortest=1)
+    problem = text_problem(address, LONGEST_ADDRESS, shortest=1)
     return problem if problem is not None or address.strip() else "must not be empty"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, get_args
 
 from app.core.cqrs import AggregateRoot, BadRequestError
 from app.domain.money import amount_problem, rounded
@@ -13,7 +13,10 @@ from app.domain.text import line_problem, only_problems, text_problem
 SIZES: Mapping[str, Decimal] = {"small": Decimal("0.8"), "medium": Decimal("1.0"), "large": Decimal("1.3")}
 """Size -> factor of the base price."""
 
-CATEGORIES = ("pizza", "appetizers", "drinks")
+Category = Literal["pizza", "appetizers", "drinks"]
+CATEGORIES: tuple[str, ...] = get_args(Category)
+LONGEST_NAME = 100
+LONGEST_DESCRIPTION = 1000
 MOST_MINUTES = 24 * 60
 LONGEST_ID = 50
 LARGEST_PRICE = Decimal("10000.00")
@@ -49,8 +52,8 @@ class Changes:
         if all(value is None for value in vars(self).values()):
             return {"name": "give something to change"}
         rules: Mapping[str, Callable[[Any], str | None]] = {
-            "name": lambda name: line_problem(name, longest=100),
-            "description": lambda description: text_problem(description, longest=1000),
+            "name": lambda name: line_problem(name, LONGEST_NAME),
+            "description": lambda description: text_problem(description, LONGEST_DESCRIPTION),
             "category": lambda category: None if category in CATEGORIES else f"must be one of {', '.join(CATEGORIES)}",
             "base_price": lambda price: amount_problem(price, LARGEST_PRICE),
             "preparation_minutes": minutes_problem,

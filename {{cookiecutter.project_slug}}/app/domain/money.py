@@ -15,4 +15,5 @@ def amount_problem(amount: Decimal, largest: Decimal = LARGEST_AMOUNT) -> str | 
     """The problem with an amount of money; None if there is none."""
     if not amount.is_finite() or not CENT <= amount <= largest:
         return f"must be {CENT} to {largest}"
-    return None if amount == rounded(amount) else "must have at most 2 decimals"
+    exponent = amount.as_tuple().exponent
+    return None if isinstance(exponent, int) and exponent >= -2 else "must have at most 2 decimals"

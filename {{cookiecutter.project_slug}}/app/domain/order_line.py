@@ -7,6 +7,7 @@ from typing import Literal, get_args
 OrderStatus = Literal["pending", "cooking", "completed", "cancelled"]
 PaymentStatus = Literal["open", "paid", "declined"]
 PaymentMethod = Literal["cash", "card"]
+LONGEST_REASON, LONGEST_STAFF_ID = 200, 100
 STATUSES: tuple[str, ...] = get_args(OrderStatus)
 PAYMENT_METHODS: tuple[str, ...] = get_args(PaymentMethod)
 

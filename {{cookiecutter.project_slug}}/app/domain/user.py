@@ -21,24 +21,26 @@ ADMIN = "admin"
 MEMBER = "member"
 """The role of every user who registers."""
 
-LONGEST_EMAIL_BYTES = 254
+LONGEST_EMAIL = 254
+SHORTEST_USERNAME, LONGEST_USERNAME = 3, 50
+LONGEST_NAME = 200
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
+LONGEST_ROLE = 50
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 USERNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def email_problem(email: str) -> str | None:
     """The problem with an e-mail address; None if there is none."""
-    problem = line_problem(email, LONGEST_EMAIL_BYTES)
+    problem = line_problem(email, LONGEST_EMAIL)
     if problem is not None:
         return problem
-    if len(email.encode()) > LONGEST_EMAIL_BYTES:
-        return f"must have at most {LONGEST_EMAIL_BYTES} bytes"
     return None if EMAIL.fullmatch(email) else "is not an e-mail address"
 
 
 def username_problem(username: str) -> str | None:
     """The problem with a username; None if there is none. It never looks like an e-mail address."""
-    problem = line_problem(username, longest=50, shortest=3)
+    problem = line_problem(username, LONGEST_USERNAME, SHORTEST_USERNAME)
     if problem is not None:
         return problem
     if USERNAME.fullmatch(username) is None:
@@ -48,17 +50,17 @@ def username_problem(username: str) -> str | None:
 
 def full_name_problem(full_name: str) -> str | None:
     """The problem with a full name; None if there is none."""
-    return line_problem(full_name, longest=200)
+    return line_problem(full_name, LONGEST_NAME)
 
 
 def password_problem(password: str) -> str | None:
     """The problem with a new password; None if there is none."""
-    return text_problem(password, longest=128, shortest=8)
+    return text_problem(password, LONGEST_PASSWORD, SHORTEST_PASSWORD)
 
 
 def role_problem(role: str) -> str | None:
     """The problem with the name of a role; None if there is none."""
-    return line_problem(role, longest=50)
+    return line_problem(role, LONGEST_ROLE)
 
 
 class User(AggregateRoot):

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, literal, select, tuple_
 
-from app.domain.customer import phone_digits, phone_problem
+from app.domain.customer import LONGEST_PHONE, phone_digits, phone_problem
 from app.domain.order_events import CookingStarted, OrderEvent, OrderPlaced
 from app.domain.order_line import STATUSES
-from app.domain.text import only_problems
+from app.domain.text import only_problems, text_problem
 from app.persistence.mappings.order_read_tables import order_summaries
 from app.persistence.projections import Projection, Row
 from app.read_models.order_status import with_status
@@ -71,10 +71,14 @@ def filter_problems(customer_phone: str | None, status: str | None) -> dict[str,
     """
     return only_problems(
         {
-            "customer_phone": None if customer_phone is None else phone_problem(customer_phone.strip(" ")),
+            "customer_phone": None if customer_phone is None else _phone_problem(customer_phone),
             "status": None if status is None or status in STATUSES else f"must be one of {', '.join(STATUSES)}",
         }
     )
+
+
+def _phone_problem(phone: str) -> str | None:
+    return text_problem(phone, LONGEST_PHONE) or phone_problem(phone.strip(" "))
 
 
 def filtered(

@@ -1,10 +1,12 @@
 """The OpenAPI document of the whole application."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from app.api.models import Body
 from app.main import create_app
 from tests.databases import settings_for
 
@@ -61,6 +63,19 @@ def test_what_may_be_left_out_of_an_address_is_not_null(operations: dict[str, An
     parameters = {one["name"]: one for one in operations["find_users"]["parameters"]}
     assert parameters["is_active"]["schema"] == {"type": "boolean", "title": "Is Active"}
     assert parameters["is_active"]["required"] is False
+
+
+def test_the_example_of_a_body_is_one() -> None:
+    found = {kind: kind.model_json_schema().get("examples", ()) for kind in bodies(Body)}
+    assert [kind.model_validate(example) for kind, examples in found.items() for example in examples] != []
+
+
+def bodies(base: type[Body]) -> Iterator[type[Body]]:
+    """All kinds of bodies that the service takes."""
+    for kind in base.__subclasses__():
+        yield from bodies(kind)
+        if kind.__module__.startswith("app."):
+            yield kind
 
 
 @pytest.mark.parametrize(("environment", "description"), [("", ""), ("installed", "Sells pizzas.")])

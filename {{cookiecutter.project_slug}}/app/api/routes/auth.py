@@ -10,10 +10,13 @@ from starlette.responses import Response
 from app.api.document import problems
 from app.api.errors import answer
 from app.api.models import Body, Text
+from app.api.shapes import body, text
 from app.dependencies import AnonymousBus
+from app.domain.user import LONGEST_EMAIL, LONGEST_PASSWORD
 from app.handlers.user.login_handler import LoginCommand, LoginHandler
 from app.handlers.user.logout_handler import LogoutCommand, LogoutHandler
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand, RefreshTokensHandler
+from app.persistence.repositories.login_sessions import LONGEST_TOKEN
 from app.read_models.token_views import TokensView
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
@@ -22,15 +25,19 @@ router = APIRouter(prefix="/api/auth", tags=["auth"])
 class LoginForm(BaseModel):
     """The password form of OAuth2; its other fields are ignored."""
 
-    username: Text
+    model_config = body({"username": "ada", "password": "correct horse battery staple"})
+
+    username: Annotated[Text, text(LONGEST_EMAIL, shortest=1)]
     """The e-mail address or the username."""
-    password: Text
+    password: Annotated[Text, text(LONGEST_PASSWORD, shortest=1)]
 
 
 class RefreshToken(Body):
     """The refresh token of a login or of the last refresh."""
 
-    refresh_token: Text
+    model_config = body({"refresh_token": "the refresh_token of the last answer"})
+
+    refresh_token: Annotated[Text, text(LONGEST_TOKEN, shortest=1)]
 
 
 @router.post("/login", response_model=TokensView, responses=problems(401), description=getdoc(LoginHandler))

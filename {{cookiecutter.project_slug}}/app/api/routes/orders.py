@@ -5,18 +5,23 @@ comes from the result (`answer`): `status_code` and `response_model` only docume
 """
 
 from inspect import getdoc
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import Field
 from starlette.responses import Response
 
 from app.api.errors import answer
-from app.api.models import Amount, Body, Text
+from app.api.routes._order_bodies import (
+    Cancellation,
+    CookingStart,
+    Index,
+    NewAddress,
+    OrderToPlace,
+    Payment,
+    ReadyPizza,
+)
 from app.dependencies import Bus
 from app.domain.menu import PizzaWish
-from app.domain.order_line import PaymentMethod
 from app.handlers.order.cancel_order_handler import CancelOrderCommand, CancelOrderHandler
 from app.handlers.order.get_order_by_id_handler import GetOrderByIdHandler, GetOrderByIdQuery
 from app.handlers.order.get_order_status_handler import GetOrderStatusHandler, GetOrderStatusQuery
@@ -30,58 +35,6 @@ from app.handlers.order.update_order_address_handler import UpdateOrderAddressCo
 from app.read_models.order_views import OrderStatusView, OrderView, TimelineEntryView
 
 router = APIRouter(prefix="/api/orders", tags=["orders"])
-
-
-class PizzaItem(Body):
-    """One pizza of an order to place."""
-
-    pizza_id: Text
-    size: Text = "medium"
-    toppings: tuple[Text, ...] = ()
-    special_instructions: Text | None = None
-
-
-class OrderToPlace(Body):
-    """An order to place: the customer, the address, the pizzas and the payment."""
-
-    customer_name: Text
-    customer_phone: Text
-    customer_address: Text
-    pizza_items: list[PizzaItem]
-    payment_method: PaymentMethod = "cash"
-    card_token: Annotated[Text | None, Field(description="The payment provider's word for a card.")] = None
-
-
-class CookingStart(Body):
-    """The cook, as free text, and the estimated cooking time in minutes."""
-
-    kitchen_staff_id: Text
-    estimated_cooking_time_minutes: int
-
-
-class ReadyPizza(Body):
-    """The actual cooking time."""
-
-    actual_cooking_time_minutes: int | None = None
-
-
-class Payment(Body):
-    """A payment; without a card token, the card given with the order is charged."""
-
-    amount: Amount
-    card_token: Text | None = None
-
-
-class Cancellation(Body):
-    """The reason for a cancellation."""
-
-    reason: Text = "cancelled by the customer"
-
-
-class NewAddress(Body):
-    """The new address of an order."""
-
-    customer_address: Text
 
 
 @router.post("", status_code=201, response_model=PlacedOrder, description=getdoc(PlaceOrderHandler))
@@ -112,7 +65,7 @@ async def start_cooking(order_id: UUID, body: CookingStart, bus: Bus) -> Respons
 
 
 @router.put("/{order_id}/pizzas/{index}/ready", response_model=OrderProgress, description=getdoc(MarkPizzaReadyHandler))
-async def mark_pizza_ready(order_id: UUID, index: int, bus: Bus, body: ReadyPizza | None = None) -> Response:
+async def mark_pizza_ready(order_id: UUID, index: Index, bus: Bus, body: ReadyPizza | None = None) -> Response:
     minutes = None if body is None else body.actual_cooking_time_minutes
     return answer(await bus.execute_command(MarkPizzaReadyCommand(order_id, index, minutes)))
 

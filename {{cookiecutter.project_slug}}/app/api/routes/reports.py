@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.errors import answer
-from app.dependencies import Bus
+from app.dependencies import Bus, Limit
 from app.handlers.order.get_daily_sales_handler import GetDailySalesHandler, GetDailySalesQuery
 from app.handlers.order.get_popular_pizzas_handler import GetPopularPizzasHandler, GetPopularPizzasQuery
 from app.read_models.daily_sales import DailySalesView
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/reports", tags=["reports"])
 
 
 @router.get("/popular-pizzas", response_model=list[PopularPizzaView], description=getdoc(GetPopularPizzasHandler))
-async def get_popular_pizzas(bus: Bus, limit: int = 10, include_details: bool = False) -> Response:
+async def get_popular_pizzas(bus: Bus, limit: Limit = 10, include_details: bool = False) -> Response:
     return answer(await bus.execute_query(GetPopularPizzasQuery(limit, include_details)))
 
 

@@ -5,15 +5,23 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.api.errors import answer
-from app.api.models import Body, PageOf, Text, page_of
+from app.api.models import PageOf, page_of
+from app.api.routes._user_bodies import (
+    Filter,
+    PasswordChange,
+    Role,
+    UserChanges,
+    UsersToRegister,
+    UserToRegister,
+)
 from app.dependencies import Bus, CurrentUser, Page
 from app.domain.registration import NewUser
 from app.handlers.user.assign_role_handler import AssignRoleCommand, AssignRoleHandler
-from app.handlers.user.batch_create_users_handler import MOST_USERS, BatchCreateUsersCommand, BatchCreateUsersHandler
+from app.handlers.user.batch_create_users_handler import BatchCreateUsersCommand, BatchCreateUsersHandler
 from app.handlers.user.change_password_handler import ChangePasswordCommand, ChangePasswordHandler
 from app.handlers.user.create_user_handler import CreateUserCommand, CreateUserHandler
 from app.handlers.user.deactivate_user_handler import DeactivateUserCommand, DeactivateUserHandler
@@ -29,35 +37,6 @@ from app.read_models.dashboard_views import UserDashboardView
 from app.read_models.user_views import UserStatsView, UserView
 
 router = APIRouter(prefix="/api/users", tags=["users"])
-
-
-class UserToRegister(Body):
-    """A user to register."""
-
-    email: Text
-    username: Text
-    password: Text
-    full_name: Text
-
-
-class UsersToRegister(Body):
-    """The users to register, all or none."""
-
-    users: Annotated[list[UserToRegister], Field(min_length=1, max_length=MOST_USERS)]
-
-
-class UserChanges(Body):
-    """The fields to change."""
-
-    email: Text | None = None
-    full_name: Text | None = None
-
-
-class PasswordChange(Body):
-    """The current password, and the new one."""
-
-    current_password: Text
-    new_password: Text
 
 
 class UserCreated(BaseModel):
@@ -89,8 +68,8 @@ async def batch_create_users(body: UsersToRegister, bus: Bus) -> Response:
 async def find_users(
     bus: Bus,
     page: Page,
-    email_contains: Annotated[Text | None, Query()] = None,
-    role: Annotated[Text | None, Query()] = None,
+    email_contains: Annotated[Filter | None, Query()] = None,
+    role: Annotated[Filter | None, Query()] = None,
     is_active: bool | None = None,
 ) -> Response:
     result = await bus.execute_query(FindUsersQuery(email_contains, role, is_active, page.page, page.page_size))
@@ -144,10 +123,10 @@ async def reactivate_user(user_id: UUID, bus: Bus) -> Response:
 
 
 @router.put("/{user_id}/roles/{role}", status_code=204, description=getdoc(AssignRoleHandler))
-async def assign_role(user_id: UUID, role: Text, bus: Bus) -> Response:
+async def assign_role(user_id: UUID, role: Role, bus: Bus) -> Response:
     return answer(await bus.execute_command(AssignRoleCommand(user_id, role)))
 
 
 @router.delete("/{user_id}/roles/{role}", status_code=204, description=getdoc(RevokeRoleHandler))
-async def revoke_role(user_id: UUID, role: Text, bus: Bus) -> Response:
+async def revoke_role(user_id: UUID, role: Role, bus: Bus) -> Response:
     return answer(await bus.execute_command(RevokeRoleCommand(user_id, role)))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.core.cqrs import BaseCommandHandler, Clock, authorize, command_handler, invalidates, transactional
 from app.domain.menu import minutes_problem
+from app.domain.order_line import LONGEST_STAFF_ID
 from app.domain.text import line_problem, only_problems
 from app.handlers.order.order_command import OrderCommand, OrderProgress, progress_of
 from app.persistence.repositories.order_repository import OrderRepository
@@ -20,7 +21,7 @@ class StartCookingCommand(OrderCommand[OrderProgress]):
         """The rules for the cook and the cooking time."""
         return only_problems(
             {
-                "kitchen_staff_id": line_problem(self.kitchen_staff_id, longest=100),
+                "kitchen_staff_id": line_problem(self.kitchen_staff_id, LONGEST_STAFF_ID),
                 "estimated_cooking_time_minutes": minutes_problem(self.estimated_cooking_time_minutes),
             }
         )

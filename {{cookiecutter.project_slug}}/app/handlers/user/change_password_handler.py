@@ -14,7 +14,7 @@ from app.core.cqrs import (
 )
 from app.domain.ports import PasswordHasher, Throttle
 from app.domain.text import only_problems, text_problem
-from app.domain.user import password_problem
+from app.domain.user import LONGEST_PASSWORD, password_problem
 from app.handlers.user.user_command import UserCommand
 from app.persistence.credentials import Credentials
 from app.persistence.repositories.login_sessions import LoginSessions
@@ -33,7 +33,7 @@ class ChangePasswordCommand(UserCommand[None]):
         """The rules for a new password."""
         return only_problems(
             {
-                "current_password": text_problem(self.current_password, longest=128, shortest=1),
+                "current_password": text_problem(self.current_password, LONGEST_PASSWORD, shortest=1),
                 "new_password": password_problem(self.new_password),
             }
         )

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import BaseQueryHandler, IQuery, Pagination, authorize, cached_query, query_handler
 from app.domain.text import folded, text_problem
-from app.domain.user import LONGEST_EMAIL_BYTES
+from app.domain.user import LONGEST_EMAIL
 from app.persistence.tables import user_roles, users
 from app.read_models.pages import first_index, page_info, page_problems
 from app.read_models.user_views import SELECT_USERS, UserView, views
@@ -29,7 +29,7 @@ class FindUsersQuery(IQuery[list[UserView]]):
         problems = page_problems(self.page, self.page_size)
         for name in ("email_contains", "role"):
             value = getattr(self, name)
-            problem = None if value is None else text_problem(value, LONGEST_EMAIL_BYTES)
+            problem = None if value is None else text_problem(value, LONGEST_EMAIL)
             if problem is not None:
                 problems[name] = problem
         return problems

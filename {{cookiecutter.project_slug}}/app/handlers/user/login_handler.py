@@ -12,7 +12,7 @@ from app.core.cqrs import (
 )
 from app.domain.ports import AccessTokens, PasswordHasher, Throttle
 from app.domain.text import folded, only_problems, text_problem
-from app.domain.user import LONGEST_EMAIL_BYTES
+from app.domain.user import LONGEST_EMAIL, LONGEST_PASSWORD
 from app.persistence.credentials import Credentials
 from app.persistence.repositories.login_sessions import LoginSessions
 from app.read_models.token_views import TokensView, token_pair
@@ -29,8 +29,8 @@ class LoginCommand(ICommand[TokensView]):
         """Refuse only values that can never be a login."""
         return only_problems(
             {
-                "login": text_problem(self.login, LONGEST_EMAIL_BYTES, shortest=1),
-                "password": text_problem(self.password, longest=128, shortest=1),
+                "login": text_problem(self.login, LONGEST_EMAIL, shortest=1),
+                "password": text_problem(self.password, LONGEST_PASSWORD, shortest=1),
             }
         )
 
