@@ -8,11 +8,9 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
 from app.core.config import Settings
-from app.main import create_app
 from support.every_operation import Operation, operations_in
 from tests.api.callers import Caller, Callers
 from tests.databases import ON_SQLITE
-from tests.lifespan import started
 
 NOT_HERE = {
     409: "what is stored contradicts, or another transaction: tests of the routes and of the unit of work",
@@ -33,14 +31,6 @@ NEVER = {
 def settings(settings: Settings) -> Settings:
     """A body is given up on at once."""
     return settings.model_copy(update={"body_timeout_seconds": 0.05})
-
-
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    """The application, started."""
-    app = create_app(settings)
-    async with started(app):
-        yield app
 
 
 @pytest.fixture
