@@ -56,8 +56,9 @@ def test_what_is_written_passes_its_own_test(checkout: Checkout, before: tuple[s
     checkout.passes(checkout.app(line))
 
 
-def test_an_irregular_plural_is_known_later_and_the_event_may_be_named(checkout: Checkout) -> None:
-    checkout.app("new aggregate sheep --plural flock --event LambBorn")
+def test_an_irregular_plural_is_known_later_and_the_rest_may_be_named_too(checkout: Checkout) -> None:
+    begun = checkout.app("new aggregate sheep --plural flock --command buy_sheep --event LambBorn")
+    assert "app/handlers/sheep/buy_sheep_handler.py" in begun
     said = checkout.app("new command sheep/shear_sheep --event SheepShorn")
     checkout.passes(said)
     assert "app/api/routes/flock.py" in said
@@ -152,6 +153,20 @@ def test_an_installed_service_without_its_docs_has_nothing_to_write_from(checkou
     (checkout.path / "docs" / "index.md").unlink()
     for line in (INVOICES, "undo"):
         assert "work in a checkout of the service" in checkout.refused(line)
+
+
+def test_a_team_that_changes_the_guide_has_changed_what_is_written(checkout: Checkout) -> None:
+    page = checkout.path / "docs" / "events.md"
+    text = page.read_text()
+    page.write_text(
+        text.replace("retry_on_failure(max_attempts=3, delay_seconds=0.1)", "retry_on_failure(max_attempts=9)")
+    )
+    said = checkout.app("new event_handler user/notify_family --event UserDeactivated")
+    checkout.passes(said)
+    assert "max_attempts=9" in (checkout.path / "app/handlers/user/notify_family_handler.py").read_text()
+    page.write_text(text.replace("```python app new event_handler", "```python"))
+    refused = checkout.refused("new event_handler user/notify_heirs --event UserDeactivated")
+    assert "No page of docs/ has a block that begins with ```python app new event_handler." in refused
 
 
 def test_the_command_line_starts_without_it() -> None:

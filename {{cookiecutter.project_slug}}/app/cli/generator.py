@@ -26,7 +26,7 @@ def aggregate(
     event: Event = None,
     dry_run: DryRun = False,
 ) -> None:
-    """An aggregate of users: events, table, repository, migration, permissions, routes; one command and one query."""
+    """A state that belongs to a user: events, table, repository, migration, permissions, routes, a command, a query."""
     from app.cli.new import kinds
 
     _carry_out(f"aggregate {name}", lambda: kinds.aggregate(name, plural, command, event), dry_run)
