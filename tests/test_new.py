@@ -47,7 +47,6 @@ SERVICES_OWN = (
     "tests/composition/test_doors.py",
     "tests/domain/test_events.py",
     "tests/api/test_document.py",
-    "tests/core/test_discovery.py",
 )
 
 
