@@ -78,7 +78,7 @@ def bodies(base: type[Body]) -> Iterator[type[Body]]:
             yield kind
 
 
-@pytest.mark.parametrize(("environment", "description"), [("", ""), ("installed", "Sells pizzas.")])
+@pytest.mark.parametrize(("environment", "description"), [("", ""), ("installed", "Sells bread.")])
 def test_it_has_the_description_of_the_distribution(
     environment: str, description: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
