@@ -11,6 +11,7 @@ from typing import Any
 Answer = tuple[str, str]
 NATS, RABBITMQ, KAFKA, REDIS = (("broker", answer) for answer in ("nats", "rabbitmq", "kafka", "redis"))
 COMPOSE, KUBERNETES = ("deployment", "compose"), ("deployment", "kubernetes")
+GITHUB, GITLAB = ("ci", "github"), ("ci", "gitlab")
 CACHE_IN_REDIS, FULL_TELEMETRY = ("cache", "redis"), ("telemetry", "full")
 
 # Answers -> the files and folders that are needed if one of them was given; otherwise they are deleted. A file that is
@@ -184,6 +185,8 @@ MANIFEST: dict[tuple[Answer, ...], tuple[str, ...]] = {
         "compose.yaml",
     ),
     (KUBERNETES,): ("deploy",),
+    (GITHUB,): (".github",),
+    (GITLAB,): (".gitlab-ci.yml",),
 }
 
 # What a team runs and need not change, its tests, and the exact versions that both are tested with. In a service the

@@ -13,6 +13,7 @@ CHOICES = {
     "cache": ("memory", "redis"),
     "telemetry": ("metrics", "full"),
     "deployment": ("compose", "kubernetes", "none"),
+    "ci": ("github", "gitlab", "none"),
 }
 LONGEST = {"project_name": 60, "description": 200, "author_name": 80}
 # These end a string or start a substitution in TOML, Make, the shell, Markdown or Jinja.

@@ -44,6 +44,8 @@ WORDS: dict[tuple[Answer, ...], str] = {
     (REDIS,): "redis streams|broker_redis|xadd",
     (CACHE_IN_REDIS,): "cache_redis|throttle_redis|redis_client|cache_prefix|shared_cache\\.md|docs/shared_cache",
     (CACHE_IN_REDIS, REDIS): "redis(?!cover|tribut|play)",
+    (("ci", "github"),): "(github|dependabot)",
+    (("ci", "gitlab"),): "gitlab",
     (("telemetry", "full"),): (
         "sentry|opentelemetry|otlp|otel|traces_(url|ratio)|error_?reports_?(url|http)|traces_http|sql_spans"
     ),
@@ -63,13 +65,14 @@ EXCEPTIONS: dict[str, str] = {
 """File -> lines that are left out, with the reason."""
 
 
-DEPLOYMENTS = ("none", "compose", "kubernetes")
+TURNS = {"deployment": ("none", "compose", "kubernetes"), "ci": ("none", "github", "gitlab", "github")}
 """Given in turn: they bring no code, so it is enough that each is given with some of the rest."""
 
 
 def answers_of(pair: tuple[str, ...]) -> dict[str, str]:
-    deployment = DEPLOYMENTS[PAIRS.index(pair) % len(DEPLOYMENTS)]
-    return dict(zip((*ASKED, "deployment"), (*pair, deployment), strict=True))
+    place = PAIRS.index(pair)
+    in_turn = {question: answers[place % len(answers)] for question, answers in TURNS.items()}
+    return dict(zip(ASKED, pair, strict=True)) | in_turn
 
 
 def test_each_two_answers_are_given_together() -> None:
@@ -137,9 +140,9 @@ def test_nothing_is_left_of_what_was_not_chosen_and_nothing_else_is_missing(pair
 
 
 def test_a_word_that_is_left_is_found(bake: Bake) -> None:
-    service = bake(project_name="Plain", sample="none", deployment=answers_of(PAIRS[-1])["deployment"])
-    (service.path / "README.md").write_text("Events go to NATS.\nA pizza.\nThe nations.\nRediscover it.\n")
     answers = answers_of(PAIRS[-1])
+    service = bake(project_name="Plain", **answers)
+    (service.path / "README.md").write_text("Events go to NATS.\nA pizza.\nThe nations.\nRediscover it.\n")
     assert left_in(service, answers) == ["README.md: Events go to NATS.", "README.md: A pizza."]
     assert left_in(service, answers | {"sample": "pizzeria", "broker": "nats"}) == []
 

@@ -104,7 +104,7 @@ def test_make_alone_lists_its_words(folder: Path) -> None:
 
 def make_new(into: Path, name: str) -> subprocess.CompletedProcess[str]:
     """Answer the first question, and press Enter at the others."""
-    answers, home = f"{name}\n" + "\n" * 11, str(into / "home")
+    answers, home = f"{name}\n" + "\n" * 12, str(into / "home")
     return run("make", "new", f"INTO={into}", cwd=ROOT, stdin=answers, HOME=home)
 
 
