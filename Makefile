@@ -22,7 +22,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo new update choose test check service proofs coverage mutation fuzz template pairs drill image rolling bench house format pins clean
+.PHONY: help demo recording new update choose test check service proofs coverage mutation fuzz template pairs drill image rolling bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery bench-new # the kinds of bench
 
 help: ## List these words
@@ -30,6 +30,9 @@ help: ## List these words
 
 demo: .venv/bake ## Bake a service into build/ and start it; CHECK=1 tries it and stops, PORT=8000
 	@.venv/bin/python -m scripts.demo $(if $(CHECK),--check) --port $(PORT) --into '$(BUILD)'
+
+recording: .venv/bake ## Record the first minute with a service into README.md; ARGS=--check only measures it
+	@.venv/bin/python -m scripts.recording $(ARGS)
 
 new: .venv/bake ## Answer the questions and bake your own service into INTO=..
 	@.venv/bin/python -m scripts.bake --into '$(INTO)'

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import picture
 from scripts.bake import ROOT, SERVICE
 from tests.support import questions, run
 
@@ -18,6 +19,7 @@ RUN_BY = {
         "make demo": "tests/test_demo.py",
         "make demo CHECK=1": ".ci/run",
         "make test": ".ci/run",
+        "cookiecutter <this repository>": "tests/test_update.py",
         "make new": "tests/test_readme.py",
         "make update": "tests/test_drill.py",
         "make choose BROKER=nats": "tests/test_drill.py",
@@ -52,6 +54,15 @@ def is_run_by(command: str, file: str | Path) -> bool:
     words = ", ".join(f'"{word}"' for word in command.removeprefix(".venv/bin/").split())
     text = (ROOT / file).read_text(encoding="utf-8")
     return command in text or words in text
+
+
+def test_the_handler_in_the_readme_is_the_one_of_the_sample() -> None:
+    (shown,) = re.findall(r"```python\n(.*?)```", (ROOT / TEMPLATE).read_text(encoding="utf-8"), re.DOTALL)
+    assert shown in (ROOT / SERVICE / "app/handlers/order/cancel_order_handler.py").read_text(encoding="utf-8")
+
+
+def test_the_picture_of_the_pipeline_is_the_order_in_the_code() -> None:
+    assert picture.drawn() == picture.PICTURE.read_text(encoding="utf-8"), "python -m scripts.picture draws it anew"
 
 
 @pytest.mark.parametrize("readme", RUN_BY, ids=str)

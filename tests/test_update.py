@@ -54,7 +54,8 @@ def service(first_service: Path, tmp_path: Path) -> Path:
 def baked(source: Path, into: Path, *answers: str) -> Path:
     """A service as `cookiecutter` makes it from a repository, committed."""
     into.mkdir(exist_ok=True)
-    say(tool("cookiecutter"), "--no-input", "--output-dir", str(into), str(source), *answers, cwd=into)
+    words = "cookiecutter <this repository>".replace("<this repository>", str(source)).split()
+    say(tool(words[0]), *words[1:], "--no-input", *answers, cwd=into)
     commit(into / "pizzeria", "baked")
     return into / "pizzeria"
 
