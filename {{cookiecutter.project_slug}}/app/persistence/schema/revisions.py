@@ -16,6 +16,8 @@ from app.core.identity import installed_as
 # Alembic takes longer to import than the rest of this package, so only functions that need it do.
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
+FORMERLY = SCRIPTS.parents[1] / "migrations" / "versions"
+"""Where a service had its migrations before they were part of the package."""
 BEFORE_THE_RECORD = re.compile(r"(?!\d{4}_\d+$)")
 """Migrations that a database without a record may have had. The template names later insertions like `0002_1`."""
 
@@ -111,11 +113,14 @@ def read_revisions() -> Revisions:
     """Read the migrations of the code.
 
     Raises:
-        ConfigurationError: if they have no order: two have the same id, one follows itself or one that is missing.
+        ConfigurationError: if they have no order: two have the same id, one follows itself or one that is missing; or
+            if some are where they were before.
     """
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
+    if not installed_as().is_copy and [*FORMERLY.glob("*.py")]:
+        raise ConfigurationError(f"Move the migrations in {FORMERLY} to {SCRIPTS / 'versions'}: only these are read.")
     scripts = ScriptDirectory.from_config(alembic_config())
     try:
         with warnings.catch_warnings():

@@ -114,3 +114,15 @@ def test_migrations_of_one_second_have_names_of_their_own(settings: Settings) ->
             migrate.create_revision(settings, name)
         migrate.upgrade(settings)
     assert revisions.read_revisions().known == ["20261231235959", "20270101000000", "20270101000001"]
+
+
+@pytest.mark.usefixtures("no_migrations")
+def test_migrations_where_they_were_before_are_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisions, "FORMERLY", tmp_path / "before")
+    (tmp_path / "before").mkdir()
+    assert revisions.read_revisions().known == []
+    (tmp_path / "before" / "20260101000000_tickets.py").touch()
+    with pytest.raises(
+        ConfigurationError, match=r"Move the migrations in .*before to .*versions: only these are read\."
+    ):
+        revisions.read_revisions()
