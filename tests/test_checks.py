@@ -1,10 +1,12 @@
 """Services with the default answers and the smallest pass their own checks; `make test` counts."""
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.support import Bake, run
+from tests.support import Bake, BakedProject, run
 
 pytestmark = pytest.mark.slow
 METADATA = "from importlib.metadata import metadata; print(*metadata('pizza-service_2').items(), sep='\\n')"
@@ -31,8 +33,8 @@ def test_a_service_passes_its_own_checks(answers: dict[str, str], goals: tuple[s
 
 
 @pytest.mark.parametrize("answer", ["MIT", "Proprietary"])
-def test_odd_answers_install(answer: str, bake: Bake) -> None:
-    service = bake(
+def test_odd_answers_install_in_a_folder_with_a_space(answer: str, bake: Bake) -> None:
+    baked = bake(
         project_slug="pizza-service_2",
         project_name="Ünïcode Öl & Söhne (2) #1",
         description="100% 'quoted', #hashed, key = value; [table]",
@@ -40,6 +42,7 @@ def test_odd_answers_install(answer: str, bake: Bake) -> None:
         author_email="first.last+tag@mail.example.co.uk",
         license=answer,
     )
+    service = BakedProject(baked.path.rename(baked.path.with_name("a service")))
 
     installed = service.make(".venv/service")
 
@@ -47,3 +50,41 @@ def test_odd_answers_install(answer: str, bake: Bake) -> None:
     shown = run(".venv/bin/python", "-c", METADATA, cwd=service.path).stdout
     assert "100% 'quoted', #hashed, key = value; [table]" in shown
     assert "Łódź, Ltd. 🍕" in shown
+
+
+def test_pins_are_renewed_from_a_file_with_conflicts(bake: Bake) -> None:
+    service = bake()
+    assert service.make(".venv/bin/uv").returncode == 0
+    pins = service.path / "constraints.txt"
+    pins.write_text(f"<<<<<<< ours\nalembic==1.0\n=======\nalembic==2.0\n>>>>>>> theirs\n{pins.read_text()}")
+
+    renewed = service.make("pins")
+
+    assert renewed.returncode == 0, renewed.stderr
+    assert re.findall(r"^(?:[<=>]{7}|alembic==).*", pins.read_text(), re.MULTILINE)[0].startswith("alembic==1.20")
+
+
+def test_the_index_that_only_pip_knows_is_used(bake: Bake, tmp_path: Path) -> None:
+    service = bake()
+    assert service.make(".venv/bin/uv").returncode == 0
+    (tmp_path / ".config/pip").mkdir(parents=True)
+    (tmp_path / ".config/pip/pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:9/simple\n")
+    alone = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": "", "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
+
+    installed = run("make", ".venv/service", cwd=service.path, **alone)
+
+    assert installed.returncode != 0
+    assert "http://127.0.0.1:9/simple/" in installed.stderr
+
+
+def test_a_python_that_is_asked_for_is_not_replaced_in_silence(bake: Bake) -> None:
+    service = bake()
+    (service.path / ".venv/bin").mkdir(parents=True)
+    (service.path / ".venv/bin/python").write_text("#!/bin/sh\necho 3.9\n")
+    (service.path / ".venv/bin/python").chmod(0o755)
+
+    asked = service.make("install", f"PYTHON={sys.executable}")
+
+    assert asked.returncode != 0
+    assert ".venv has Python 3.9, not that of PYTHON=" in asked.stderr
+    assert service.make("help").returncode == 0
