@@ -38,10 +38,12 @@ MUTATIONS = {
         ("storable(durations)", "_problem", "not _fits(made)", "False"),
         (
             "Body(strict)",
-            "Body._read",
-            "cls.model_validate_json(to_json(sent), strict=True, context=info.context)",
-            "cls.model_validate_json(to_json(sent), strict=False, context=info.context)",
+            "Body._made",
+            "cls.model_validate_json(to_json(json_value), strict=True, context=context)",
+            "cls.model_validate_json(to_json(json_value), strict=False, context=context)",
         ),
+        ("Body(whole numbers)", "_with_whole_numbers", "sent.is_integer()", "False"),
+        ("storable(texts of decimals)", "_decimal_problem", "DECIMAL.fullmatch(sent) is None", "False"),
         ("parameters", "StorableField.validate", "not errors and (not isinstance(made, Body))", "False"),
         ("Body.read", "Body.read", "cls.model_validate(json.loads(text))", "cls.model_validate_json(text)"),
     ],
@@ -128,7 +130,7 @@ MUTATIONS = {
         ),
     ],
     "tests/handlers/order/test_validation.py": [
-        ("a reason has an end", "CancelOrderCommand.validate", "200", "201"),
+        ("a reason has an end", "CancelOrderCommand.validate", "LONGEST_REASON", "201"),
     ],
     "tests/read_models/test_shop_days.py": [
         ("the day of an order", "fold_shares", "shop_day(event.placed_at)", "event.placed_at.date()"),

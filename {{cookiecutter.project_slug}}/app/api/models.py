@@ -94,10 +94,13 @@ class Body(BaseModel):
 
     @classmethod
     def _made(cls, sent: Any, context: Any) -> Self:
+        def read(json_value: Any) -> Self:
+            return cls.model_validate_json(to_json(json_value), strict=True, context=context)
+
         try:
-            return cls.model_validate_json(to_json(sent), strict=True, context=context)
+            return read(sent)
         except pydantic.ValidationError:  # rare, so that ordinary bodies are not looked through for such numbers
-            return cls.model_validate_json(to_json(_with_whole_numbers(sent)), strict=True, context=context)
+            return read(_with_whole_numbers(sent))
 
 
 def _with_whole_numbers(sent: Any) -> Any:
