@@ -39,8 +39,8 @@ MUTATIONS = {
         (
             "Body(strict)",
             "Body._made",
-            "cls.model_validate_json(to_json(json_value), strict=True, context=context)",
-            "cls.model_validate_json(to_json(json_value), strict=False, context=context)",
+            "partial(cls.model_validate_json, strict=True, context=context)",
+            "partial(cls.model_validate_json, strict=False, context=context)",
         ),
         ("Body(whole numbers)", "_with_whole_numbers", "sent.is_integer()", "False"),
         ("storable(texts of decimals)", "_decimal_problem", "DECIMAL.fullmatch(sent) is None", "False"),

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from contextvars import ContextVar
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 import pydantic
@@ -94,13 +95,11 @@ class Body(BaseModel):
 
     @classmethod
     def _made(cls, sent: Any, context: Any) -> Self:
-        def read(json_value: Any) -> Self:
-            return cls.model_validate_json(to_json(json_value), strict=True, context=context)
-
+        read = partial(cls.model_validate_json, strict=True, context=context)
         try:
-            return read(sent)
+            return read(to_json(sent))
         except pydantic.ValidationError:  # rare, so that ordinary bodies are not looked through for such numbers
-            return read(_with_whole_numbers(sent))
+            return read(to_json(_with_whole_numbers(sent)))
 
 
 def _with_whole_numbers(sent: Any) -> Any:
