@@ -22,7 +22,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo recording new update choose test check service proofs coverage mutation fuzz template pairs drill image rolling bench house format pins clean
+.PHONY: help demo recording new update choose test check service proofs coverage mutation fuzz template pairs drill weekly image rolling bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery bench-new # the kinds of bench
 
 help: ## List these words
@@ -87,14 +87,17 @@ fuzz: .venv/tools .bench/api/ready ## Send requests that are made from the OpenA
 	@$(PROVE) -m outside.fuzz $(ARGS)
 
 template: .venv/tools ## Bake every choice, refuse every bad answer, run what was baked
-	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow and not pairs and not drill' $(ARGS)
+	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow and not pairs and not weekly' $(ARGS)
 	@.venv/bin/python -m pytest -n 2 --dist loadfile -m slow $(ARGS)
 
 pairs: .venv/tools ## Bake a service with each pair of answers, and run the `make check` of each; ARGS='-k kafka'
 	@.venv/bin/python -m pytest -m pairs $(ARGS) tests/test_pairs.py
 
 drill: .venv/tools ## Update a service of each release, with a team's edits and rows in every table, and run its `make check`
-	@.venv/bin/python -m pytest -m drill $(ARGS) tests/test_drill.py
+	@.venv/bin/python -m pytest -m weekly $(ARGS) tests/test_drill.py
+
+weekly: .venv/tools ## What takes too long for each change: drills, rolling releases, twenty generated names of each kind
+	@.venv/bin/python -m pytest -m weekly $(ARGS)
 
 image: .venv/tools ## Build and run a service's image without Docker, as root on Linux; ARGS=FOLDER for a baked one
 	@.venv/bin/python -m scripts.image $(ARGS)

@@ -96,7 +96,7 @@ def test_twenty_names_of_each_kind_are_clean(written: tuple[BakedProject, list[s
     assert run(str(Path(sys.executable).with_name("lint-imports")), "--no-cache", cwd=service.path).returncode == 0
 
 
-@pytest.mark.slow
+@pytest.mark.weekly  # `proofs/cli` runs the test of each kind once for each change
 def test_twenty_names_of_each_kind_pass_their_tests(written: tuple[BakedProject, list[str]]) -> None:
     service, files = written
     tests = [file for file in files if "/test_" in file]

@@ -21,7 +21,7 @@ from tests.deployed import Deployed, Process, execute, install, open_folder, pos
 from tests.rolling import Balancer, Ledger, Load
 from tests.support import BakedProject
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.weekly
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 UNTIL_NOTICED_SECONDS = 0.3
 """How long a balancer goes on sending requests to a process that was told to end."""
