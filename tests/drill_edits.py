@@ -120,8 +120,9 @@ def lost(service: Path) -> list[str]:
         "docs/our_rules.md": "# Rules",
     }
     missing = [name for name, text in kept.items() if text not in _text(service / name)]
-    back = ("docs/rules.md", "app/handlers/order/notify_kitchen_handler.py", "migrations")
-    return missing + [name for name in back if (service / name).exists()]
+    back = ("docs/rules.md", "app/handlers/order/notify_kitchen_handler.py")
+    left_behind = [str(path) for path in (service / "migrations").rglob("*.py")]
+    return missing + [name for name in back if (service / name).exists()] + left_behind
 
 
 def _text(file: Path) -> str:
