@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from scripts import migrations, upgrades
@@ -60,12 +61,13 @@ def redirect_own(service: Service, gone: list[migrations.Migration]) -> None:
             print(f"{one.file} follows {', '.join(to.get(other, other) for other in one.follows)} now.")
 
 
-def catch_up(service: Service, old: Path, new: Path, since: str) -> None:
+def catch_up(service: Service, old: Path, new: Path, made: Mapping[str, bytes], since: str) -> None:
     """Install, let the code of the team follow what an update has moved, and tell what is left.
 
     Args:
         service: after the merge.
         old, new: the service as the template made it and makes it now.
+        made: the files of the second, with their bytes.
         since: the commit of the template that it was up to date with.
 
     Raises:
@@ -74,9 +76,7 @@ def catch_up(service: Service, old: Path, new: Path, since: str) -> None:
     _run(service, "make", "--no-print-directory", "install")
     sections = upgrades.since(since)
     moved = {place: now for one in sections for place, now in upgrades.moved_in(one).items() if now}
-    own = {file for file in service.files() if not _is_as(new, service, file)}
-    changed = follow(service.folder, own, moved)
-    if changed:
+    if changed := follow(service.folder, service.own_files(made), moved):
         _run(service, ".venv/bin/ruff", "check", "--quiet", "--fix", "--select", "I", *changed)
         _run(service, ".venv/bin/ruff", "format", "--quiet", *changed)
         print(f"Imports in these files name the modules of now:\n{listed(changed)}", end="")
@@ -95,11 +95,6 @@ def _base(gone: list[migrations.Migration]) -> str:
     revisions = {one.revision for one in gone}
     (base,) = {other for one in gone for other in one.follows} - revisions
     return base
-
-
-def _is_as(rendered: Path, service: Service, file: str) -> bool:
-    made, path = rendered / file, service.folder / file
-    return made.is_file() and path.is_file() and made.read_bytes() == path.read_bytes()
 
 
 def _app(service: Service, *words: str) -> str:

@@ -40,12 +40,18 @@ def hook(name: str) -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "hooks" / f"{name}.py"))
 
 
-def bake_from(template: Path, into: Path, **answers: str) -> Path:
-    """Bake one service, with the default for each question left out; the user's own defaults do not count."""
+def config_beside(template: Path) -> Path:
+    """Write a configuration of cookiecutter in which nothing is the user's own."""
     config = template.parent / "cookiecutter.yaml"
     config.write_text(f"replay_dir: {template.parent / 'replay'}\ncookiecutters_dir: {template.parent}\n")
+    return config
+
+
+def bake_from(template: Path, into: Path, **answers: str) -> Path:
+    """Bake one service, with the default for each question left out; the user's own defaults do not count."""
+    config = str(config_beside(template))
     return Path(
-        cookiecutter(str(template), no_input=True, extra_context=answers, output_dir=str(into), config_file=str(config))
+        cookiecutter(str(template), no_input=True, extra_context=answers, output_dir=str(into), config_file=config)
     )
 
 

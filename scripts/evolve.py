@@ -26,17 +26,18 @@ def update(service: Service, to: str, given: dict[str, str], goals: str) -> int:
     Args:
         service: the one to change.
         to: a release, a tag, a branch or a commit.
-        given: answers to questions that are new, and others that shall change.
+        given: answers to questions that are new.
         goals: the targets of the service's Makefile that check the result.
 
     Raises:
         UpdateError: if something has to be said or done first; then nothing was changed.
     """
     before, now = commit_of(service.commit), commit_of(to)
-    if before == now and not given:
+    answers = _with_new(service.answers, now, given)
+    if before == now:
         print(f"{service.folder.name} is up to date.")
         return 0
-    evolve(service, before, now, _with_new(service.answers, now, given))
+    evolve(service, before, now, answers)
     return subprocess.run(["make", "--no-print-directory", *goals.split()], cwd=service.folder, check=False).returncode
 
 
@@ -69,6 +70,13 @@ def choose(service: Service, given: dict[str, str], data: str) -> None:
 def evolve(service: Service, before: str, now: str, answers: dict[str, str], data: str = "") -> None:
     """Merge what differs between what the template made and what it makes, and say what was done.
 
+    Args:
+        service: the one to change.
+        before: the commit of the template that it is up to date with.
+        now: the commit to merge. If it is the same, the answers differ, and parts may be given up.
+        answers: those that the service has from now on.
+        data: what becomes of the tables of a part that is given up.
+
     Raises:
         UpdateError: if code of the team stands in the way, and nothing was changed; or if there are conflicts.
     """
@@ -94,7 +102,7 @@ def evolve(service: Service, before: str, now: str, answers: dict[str, str], dat
         if gone:
             after.redirect_own(service, gone)
         if before != now:
-            after.catch_up(service, old, new, before)
+            after.catch_up(service, old, new, will, before)
     if merged.conflicts:
         raise UpdateError(f"Solve the conflicts, then run `make check`. {UNDO}")
     print(f"Look at the changes with `git diff HEAD`, and commit them. {UNDO}")
@@ -109,6 +117,8 @@ def _with_new(answers: dict[str, str], now: str, given: dict[str, str]) -> dict[
     asked = questions_of(now)
     if unknown := given.keys() - asked.keys():
         raise UpdateError(f"The template does not ask for {', '.join(sorted(unknown))}.")
+    if changed := {one.upper() for one, answer in given.items() if answers.get(one, answer) != answer}:
+        raise UpdateError(f"{', '.join(sorted(changed))} was answered otherwise: `make choose` changes an answer.")
     known = {question: answer for question, answer in answers.items() if question in asked} | given
     new = {one: offered for one, offered in asked.items() if one not in known and isinstance(offered, list)}
     if new:
@@ -124,9 +134,7 @@ def _with_new(answers: dict[str, str], now: str, given: dict[str, str]) -> dict[
 def _refuse_uses(service: Service, was: dict[str, bytes], will: dict[str, bytes]) -> None:
     """Refuse to give up what the code of the team uses."""
     gone = was.keys() - will.keys()
-    own = {file for file in service.files() if _is_own(service, file, was)}
-    found = [*uses(service.folder, own, {module_of(one) for one in gone})]
-    if found:
+    if found := [*uses(service.folder, service.own_files(was), {module_of(one) for one in gone})]:
         raise UpdateError(f"Your code uses what would be given up; change it first:\n{listed(map(Use.__str__, found))}")
 
 
@@ -136,12 +144,6 @@ def _refuse_collisions(service: Service, was: dict[str, bytes], will: dict[str, 
     taken = [name for name, path in new if path.is_file() and path.read_bytes() != will[name]]
     if taken:
         raise UpdateError(f"The template has files of these names, too; rename yours first:\n{listed(taken)}")
-
-
-def _is_own(service: Service, file: str, was: dict[str, bytes]) -> bool:
-    """Whether a file is the team's, or was changed by it."""
-    path = service.folder / file
-    return path.is_file() and was.get(file) != path.read_bytes()
 
 
 def _say(merged: Merged) -> None:

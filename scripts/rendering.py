@@ -9,8 +9,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from scripts.bake import ROOT
+from scripts.bake import ROOT, config_beside
 from scripts.service import RECORD, UpdateError
+from scripts.upgrades import releases
 
 
 def commit_of(name: str) -> str:
@@ -19,12 +20,12 @@ def commit_of(name: str) -> str:
     Raises:
         UpdateError: if there is none, or this clone has no history.
     """
-    releases = json.loads((ROOT / "releases.json").read_text(encoding="utf-8"))
-    words = ["git", "rev-parse", "--verify", "--quiet", f"{releases.get(name, name)}^{{commit}}"]
+    known = releases()
+    words = ["git", "rev-parse", "--verify", "--quiet", f"{known.get(name, name)}^{{commit}}"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise UpdateError(
-            f"The template has no commit {name}. Its releases are {', '.join(releases)}; a shallow clone lacks history."
+            f"The template has no commit {name}. Its releases are {', '.join(known)}; a shallow clone lacks history."
         )
     return done.stdout.strip()
 
@@ -60,9 +61,7 @@ def render(commit: str, answers: dict[str, str], into: Path) -> Path:
 
 def _bake(template: Path, into: Path, answers: dict[str, str]) -> Path:
     """Bake by cookiecutter as a program, since what hooks print goes to the output of their process."""
-    config = template.parent / "cookiecutter.yaml"
-    config.write_text(f"replay_dir: {template.parent / 'replay'}\ncookiecutters_dir: {template.parent}\n")
-    words = ["--no-input", "--config-file", str(config), "--output-dir", str(into), str(template)]
+    words = ["--no-input", "--config-file", str(config_beside(template)), "--output-dir", str(into), str(template)]
     command = [sys.executable, "-m", "cookiecutter", *words, *(f"{one}={answer}" for one, answer in answers.items())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,15 @@ class Service:
     def files(self) -> set[str]:
         """The files that git knows of."""
         return set(filter(None, self.git("ls-files", "-z").split("\0")))
+
+    def own_files(self, made: Mapping[str, bytes]) -> set[str]:
+        """The files that are the team's, or that it has changed.
+
+        Args:
+            made: each file that the template has made, and its bytes.
+        """
+        paths = ((file, self.folder / file) for file in self.files())
+        return {file for file, path in paths if path.is_file() and made.get(file) != path.read_bytes()}
 
     def write_record(self, commit: str, answers: dict[str, str]) -> None:
         """Note what it is up to date with from now on; keys that a person has added stay."""

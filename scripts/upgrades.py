@@ -59,7 +59,7 @@ def names_at(commit: str | None) -> set[Place]:
 def undeclared(release: str, declared: Iterable[Place]) -> list[Place]:
     """What the service had at a release, and has neither now nor in a declaration."""
     there, now, told = names_at(releases()[release]), names_at(None), set(declared)
-    return sorted(place for place in there - now if place not in told and (place[0], "*") not in told)
+    return sorted(there - now - told)
 
 
 def _sources(commit: str | None) -> Iterable[tuple[str, str]]:
