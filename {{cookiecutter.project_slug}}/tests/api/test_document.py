@@ -65,6 +65,7 @@ def test_what_may_be_left_out_of_an_address_is_not_null(operations: dict[str, An
     assert parameters["is_active"]["required"] is False
 
 
+@pytest.mark.usefixtures("document")  # making it imports the routes, which have the bodies
 def test_the_example_of_a_body_is_one() -> None:
     found = {kind: kind.model_json_schema().get("examples", ()) for kind in bodies(Body)}
     assert [kind.model_validate(example) for kind, examples in found.items() for example in examples] != []
