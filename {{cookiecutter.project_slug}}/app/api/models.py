@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema, to_json
 
 from app.api.errors import field_errors
+from app.api.shapes import text
 from app.api.storable import DECIMAL, MOST_DIGITS, is_json, made_problems, require, sent_problems
 from app.core.cqrs import Pagination, QueryResult, ValidationError
 from app.domain.text import text_problem
@@ -118,9 +119,7 @@ def _checked(value: str) -> str:
     return value
 
 
-Text = Annotated[
-    str, AfterValidator(_checked), Field(json_schema_extra={"maxLength": LONGEST_TEXT, "pattern": r"^[^\u0000]*$"})
-]
+Text = Annotated[str, AfterValidator(_checked), text(LONGEST_TEXT)]
 """Text that every database accepts: no NUL, no lone surrogates, at most `LONGEST_TEXT` characters."""
 
 Amount = Annotated[
