@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import aiosqlite
 from sqlalchemy import URL, Connection, event, make_url
@@ -55,6 +56,7 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
         connect_args={
             "isolation_level": None,
             "timeout": settings.database_lock_timeout_seconds,
+            "factory": _Connection,
             "async_creator_fn": partial(_connect, pragmas),
         },
     )
@@ -70,11 +72,34 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
 
 
 def _interrupt(connection: Any, record: Any, error: BaseException | None) -> None:
-    # A statement whose caller was cancelled goes on in the driver's thread, and all would wait for it. A connection
-    # that is closed with a half-read statement would keep its lock until that statement is garbage-collected.
+    # A statement whose caller was cancelled goes on in the driver's thread, and all would wait for it.
     with suppress(sqlite3.Error, ValueError):  # it is closed already
         connection.run_async(lambda driver: driver.interrupt())
-        connection.rollback()
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that closes its cursors with itself.
+
+    SQLite keeps a closed connection, and the lock it holds, while one of its statements is read only in part. A
+    ROLLBACK cannot come first: after an interruption it is interrupted, too, until that statement is closed.
+    SQLAlchemy makes all cursors with `cursor()`.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+        super().__init__(*args, **options)
+
+    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
+        """Create a cursor, and register it."""
+        cursor = super().cursor(factory)
+        self._cursors.add(cursor)
+        return cursor
+
+    def close(self) -> None:
+        """Close all cursors, then the connection, which rolls back."""
+        for cursor in tuple(self._cursors):
+            cursor.close()
+        super().close()
 
 
 @contextmanager
