@@ -55,8 +55,8 @@ PROVE = cd '$(SERVICE)' && env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'COVERAGE_F
 	'HYPOTHESIS_STORAGE_DIRECTORY=$(CACHE)/hypothesis' 'PYTHONPATH=$(CURDIR)/proofs' ../.venv/bin/python
 PYTEST := -m pytest -c pyproject.toml --rootdir=.. -p no:cacheprovider
 
-test: check ## Everything: these checks, the service's own, then what is baked
-	@$(MAKE) --no-print-directory service GOALS='lint types imports'
+test: .venv/tools ## Everything: these checks, the service's own, then what is baked
+	@$(MAKE) --no-print-directory --jobs=2 check service GOALS='lint types imports'
 	@$(MAKE) --no-print-directory service GOALS=test ARGS="$(ON_SERVERS) $(REPORT)" \
 		$(if $(REQUIRE_SERVICES),WORKERS=5)
 	@$(MAKE) --no-print-directory proofs $(if $(REQUIRE_SERVICES),WORKERS=5) \
@@ -91,7 +91,7 @@ template: .venv/tools ## Bake every choice, refuse every bad answer, run what wa
 	@.venv/bin/python -m pytest -n 2 --dist loadfile -m slow $(ARGS)
 
 pairs: .venv/tools ## Bake a service with each pair of answers, and run the `make check` of each; ARGS='-k kafka'
-	@.venv/bin/python -m pytest -m pairs $(ARGS) tests/test_pairs.py
+	@.venv/bin/python -m pytest -n $(WORKERS) -m pairs $(ARGS) tests/test_pairs.py
 
 drill: .venv/tools ## Update a service of each release, with a team's edits and rows in every table, and run its `make check`
 	@.venv/bin/python -m pytest -m weekly $(ARGS) tests/test_drill.py

@@ -43,9 +43,9 @@ class BakedProject:
         assert done.returncode == 0, done.stderr
         return into
 
-    def make(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run some of the service's own words, as from a fresh terminal."""
-        return run("make", *words, cwd=self.path)
+    def make(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run some of the service's own words, as from a fresh terminal but for these variables."""
+        return run("make", *words, cwd=self.path, **environment)
 
 
 Bake = Callable[..., BakedProject]

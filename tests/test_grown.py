@@ -18,6 +18,8 @@ from tests.guide import PAGES, blocks, follow, places, text_of
 from tests.support import MOST, BakedProject, run
 
 SELECTED = "-m 'not integration'"
+KNOWN = {"MYPY_CACHE_DIR": str(ROOT / ".cache/mypy")}
+"""What mypy knows of the same files from its run in place."""
 STATUSES = {"READ_COMMITTED", "REPEATABLE_READ"}
 IN_PLACE = [ROOT / ".cache" / name for name in ("report.xml", "proofs.xml", "covered.xml")]
 """What `make test` says of the service's tests that it has run in place, and of the proofs."""
@@ -52,7 +54,7 @@ def grown(template: Path, tmp_path_factory: pytest.TempPathFactory) -> BakedProj
 def outcomes(grown: BakedProject) -> Outcomes:
     """What `make check` says of its tests."""
     report = grown.path / "report.xml"
-    checked = grown.make("check", "WORKERS=3", f"ARGS={SELECTED} --junitxml={report}")
+    checked = grown.make("check", "WORKERS=3", f"ARGS={SELECTED} --junitxml={report}", **KNOWN)
     assert checked.returncode == 0, checked.stdout[-8000:] + checked.stderr[-8000:]
     return outcomes_in(report)
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI, Request, WebSocket
+from websockets.asyncio.client import connect
 
 from app.core.config import SettingsError, checked_settings
 from tests.databases import settings_for
-from tests.serving import answer_to, listening
+from tests.serving import listening
 
 CLAIM = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
 app = FastAPI()
@@ -43,16 +44,13 @@ async def test_a_proxy_is_believed_if_it_is_trusted(
 ) -> None:
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # of uvicorn, which is not asked
     settings = settings_for(f"sqlite:///{tmp_path}/unused.db", trusted_proxies=trusted)
+    headers = CLAIM | {"X-Forwarded-For": forwarded_for}
     async with listening(app, settings) as port, httpx2.AsyncClient(trust_env=False) as http:
-        answer = await http.get(f"http://127.0.0.1:{port}/", headers=CLAIM | {"X-Forwarded-For": forwarded_for})
-        upgrade = (
-            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nX-Forwarded-For: {forwarded_for}\r\n"
-            "X-Forwarded-Proto: https\r\n\r\n"
-        )
-        closed = await answer_to(port, upgrade.encode())
+        answer = await http.get(f"http://127.0.0.1:{port}/", headers=headers)
+        async with connect(f"ws://127.0.0.1:{port}/", additional_headers=headers, proxy=None) as socket:
+            await socket.wait_closed()
     assert answer.json() == client
-    assert f"{client[0]} {client[1].replace('http', 'ws')}".encode() in closed
+    assert socket.close_reason == f"{client[0]} {client[1].replace('http', 'ws')}"
 
 
 @pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.7/8", "10.0.0.1:80", "127.0.0.1;10.0.0.1"])
