@@ -19,10 +19,6 @@ class Checkout:
     def __init__(self, path: Path) -> None:
         shutil.copytree(SERVICE, path, ignore=LEFT_OUT)
         self.path = path
-        if sys.pycache_prefix:  # the same files at the same times: what was compiled in place is valid here, too
-            compiled = Path(sys.pycache_prefix)
-            here, there = (compiled / place.relative_to("/") for place in (SERVICE, path))
-            shutil.copytree(here, there, dirs_exist_ok=True)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a module of Python in the service."""
