@@ -49,6 +49,8 @@ def test_a_service_that_ignores_ctrl_c_is_stopped_all_the_same(monkeypatch: pyte
 @pytest.fixture
 def shown(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """The demo as at a terminal, once it says how to stop it, and what it said."""
+    # A shell's background jobs ignore Ctrl-C, and so does what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     words = ["make", "demo", f"PORT={demo.free_port()}", f"BUILD={tmp_path}"]
     process = subprocess.Popen(
         words, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
