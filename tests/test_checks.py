@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.bake import bake_from
 from tests.support import Bake, BakedProject, run
 
 pytestmark = pytest.mark.slow
@@ -36,15 +37,14 @@ def test_a_service_passes_its_own_checks(answers: dict[str, str], runs: list[tup
         assert re.search(r"\b\d+ passed", checked.stdout)
 
 
-@pytest.mark.parametrize("answer", ["MIT", "Proprietary"])
-def test_odd_answers_install_in_a_folder_with_a_space(answer: str, bake: Bake) -> None:
+def test_odd_answers_install_in_a_folder_with_a_space(bake: Bake) -> None:
     baked = bake(
         project_slug="pizza-service_2",
         project_name="Ünïcode Öl & Söhne (2) #1",
         description="100% 'quoted', #hashed, key = value; [table]",
         author_name="Siobhán O'Neil-Łódź, Ltd. 🍕",
         author_email="first.last+tag@mail.example.co.uk",
-        license=answer,
+        license="Proprietary",
     )
     service = BakedProject(baked.path.rename(baked.path.with_name("a service")))
 
@@ -56,26 +56,30 @@ def test_odd_answers_install_in_a_folder_with_a_space(answer: str, bake: Bake) -
     assert "Łódź, Ltd. 🍕" in shown
 
 
-def test_pins_are_renewed_from_a_file_with_conflicts(bake: Bake) -> None:
-    service = bake()
+@pytest.fixture(scope="module")
+def with_uv(template: Path, tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
+    """A service that has uv, but is not installed yet."""
+    service = BakedProject(bake_from(template, tmp_path_factory.mktemp("with_uv")))
     assert service.make(".venv/bin/uv").returncode == 0
-    pins = service.path / "constraints.txt"
+    return service
+
+
+def test_pins_are_renewed_from_a_file_with_conflicts(with_uv: BakedProject) -> None:
+    pins = with_uv.path / "constraints.txt"
     pins.write_text(f"<<<<<<< ours\nalembic==1.0\n=======\nalembic==2.0\n>>>>>>> theirs\n{pins.read_text()}")
 
-    renewed = service.make("pins")
+    renewed = with_uv.make("pins")
 
     assert renewed.returncode == 0, renewed.stderr
     assert re.findall(r"^(?:[<=>]{7}|alembic==).*", pins.read_text(), re.MULTILINE)[0].startswith("alembic==1.20")
 
 
-def test_the_index_that_only_pip_knows_is_used(bake: Bake, tmp_path: Path) -> None:
-    service = bake()
-    assert service.make(".venv/bin/uv").returncode == 0
+def test_the_index_that_only_pip_knows_is_used(with_uv: BakedProject, tmp_path: Path) -> None:
     (tmp_path / ".config/pip").mkdir(parents=True)
     (tmp_path / ".config/pip/pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:9\n")
     alone = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": "", "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
 
-    installed = run("make", ".venv/service", cwd=service.path, **alone)
+    installed = with_uv.make(".venv/service", **alone)
 
     assert installed.returncode != 0
     assert "127.0.0.1:9" in installed.stderr

@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NamedTuple
 
 from mutations.breaking import Mutation, break_it
@@ -18,6 +20,7 @@ from mutations.every import MUTATIONS, misplaced
 from support.places import SERVICE
 
 PROOFS = Path(__file__).parents[1]
+COMPILED = shutil.ignore_patterns("__pycache__")
 AT_A_TIME = 2
 LONGEST_SECONDS = 120
 """Of the tests of one mutation: a test that would wait for ever has noticed it."""
@@ -32,39 +35,63 @@ class Outcome(NamedTuple):
     """What was printed in place of results, where the tests did not even run."""
 
 
-def tried(mutation: Mutation) -> Outcome:
-    """Run the tests on a mutated copy of the service; the name of the first that fails, if one does."""
-    with tempfile.TemporaryDirectory() as folder:
-        service, proofs = copied(Path(folder))
-        break_it(mutation, SERVICE, service)
+class Bench:
+    """A copy of the service, as much as the tests need, and one of the proofs.
+
+    It is used for one mutation after the other, so that what they leave unchanged is compiled once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.service, self.proofs = folder / "service", folder / "proofs"
+        for part in ("app", "tests"):
+            shutil.copytree(SERVICE / part, self.service / part, ignore=COMPILED)
+        shutil.copy2(SERVICE / "pyproject.toml", self.service)
+        shutil.copytree(PROOFS, self.proofs, ignore=COMPILED)
+
+    def tried(self, mutation: Mutation) -> Outcome:
+        """Run the tests on the mutated copy; the name of the first that fails, if one does."""
+        changed = break_it(mutation, SERVICE, self.service)
+        try:
+            return self._tested(mutation)
+        finally:
+            shutil.copy2(SERVICE / changed, self.service / changed)
+
+    def _tested(self, mutation: Mutation) -> Outcome:
         options = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-c", "pyproject.toml", "--rootdir=.."]
         tests = f"../{mutation.tests}" if mutation.tests.startswith("proofs/") else mutation.tests
-        paths = os.pathsep.join(map(str, (service, proofs)))
+        outer = {name: value for name, value in os.environ.items() if name != "PYTHONPYCACHEPREFIX"}
         try:
             process = subprocess.run(
                 [sys.executable, "-m", "pytest", *options, tests],
-                cwd=service,
-                env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+                cwd=self.service,
+                env=outer | {"PYTHONPATH": os.pathsep.join(map(str, (self.service, self.proofs)))},
                 capture_output=True,
                 text=True,
                 timeout=LONGEST_SECONDS,
             )
         except subprocess.TimeoutExpired:
             return Outcome(mutation, f"no end within {LONGEST_SECONDS} s")
-    failed = [line for line in process.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    if process.returncode not in (0, 1):
-        return Outcome(mutation, None, process.stdout + process.stderr)
-    return Outcome(mutation, failed[0].split(" - ")[0].rsplit("::", 1)[-1] if failed else None)
+        failed = [line for line in process.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        if process.returncode not in (0, 1):
+            return Outcome(mutation, None, process.stdout + process.stderr)
+        return Outcome(mutation, failed[0].split(" - ")[0].rsplit("::", 1)[-1] if failed else None)
 
 
-def copied(folder: Path) -> tuple[Path, Path]:
-    """A copy of the service, as much as the tests need, and one of the proofs."""
-    service, proofs = folder / "service", folder / "proofs"
-    for part in ("app", "tests"):
-        shutil.copytree(SERVICE / part, service / part)
-    shutil.copy2(SERVICE / "pyproject.toml", service)
-    shutil.copytree(PROOFS, proofs)
-    return service, proofs
+def outcomes(mutations: list[Mutation]) -> Iterator[Outcome]:
+    """Try mutations, some at a time."""
+    free: SimpleQueue[Bench] = SimpleQueue()
+
+    def tried(mutation: Mutation) -> Outcome:
+        bench = free.get()
+        try:
+            return bench.tried(mutation)
+        finally:
+            free.put(bench)
+
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_A_TIME) as pool:
+        for number in range(AT_A_TIME):
+            free.put(Bench(Path(folder, str(number))))
+        yield from pool.map(tried, mutations)
 
 
 def main(wanted: str = "") -> int:
@@ -74,11 +101,10 @@ def main(wanted: str = "") -> int:
         sys.exit("\n".join(wrong))
     width = max(len(mutation.name) for mutation in chosen)
     survivors = 0
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        for outcome in pool.map(tried, chosen):
-            survivors += outcome.caught_by is None
-            told = f"THE TESTS DID NOT RUN\n{outcome.trouble}" if outcome.trouble else "NOBODY NOTICED"
-            print(f"{outcome.mutation.name:{width}}  {outcome.caught_by or told}", flush=True)  # noqa: T201
+    for outcome in outcomes(chosen):
+        survivors += outcome.caught_by is None
+        told = f"THE TESTS DID NOT RUN\n{outcome.trouble}" if outcome.trouble else "NOBODY NOTICED"
+        print(f"{outcome.mutation.name:{width}}  {outcome.caught_by or told}", flush=True)  # noqa: T201
     print(f"{len(chosen)} mutations, {survivors} that nobody noticed.")  # noqa: T201
     return 1 if survivors else 0
 

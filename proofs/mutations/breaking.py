@@ -63,15 +63,15 @@ def is_condition(mutation: Mutation) -> bool:
     return mutation.old.startswith("if ") and mutation.old.endswith(":")
 
 
-def break_it(mutation: Mutation, service: Path, copy: Path) -> None:
-    """Change the source of a copy of the service.
+def break_it(mutation: Mutation, service: Path, copy: Path) -> Path:
+    """Change the source of a copy of the service; the path, inside of it, of the file that was changed.
 
     Raises:
         ValueError: the mutation names no place, or several.
     """
     (place,) = places_of(mutation, service)
-    file = copy / place.file.relative_to(service)
-    source = file.read_bytes()
+    changed = place.file.relative_to(service)
+    source = (copy / changed).read_bytes()
     start, end = _extent(source, place.nodes)
     new = mutation.new
     if decorates(mutation):
@@ -85,7 +85,8 @@ def break_it(mutation: Mutation, service: Path, copy: Path) -> None:
         if source.startswith(b"elif", start):
             new, column = f"else:\n{new or 'pass'}", column + 4
         new = ("\n" + " " * column).join((new or "pass").splitlines())
-    file.write_bytes(source[:start] + new.encode() + source[end:])
+    (copy / changed).write_bytes(source[:start] + new.encode() + source[end:])
+    return changed
 
 
 def _extent(source: bytes, nodes: Nodes) -> tuple[int, int]:
