@@ -1,20 +1,17 @@
 """SQLite in WAL mode: one writing connection, for which tasks queue, and read-only connections."""
 
-import asyncio
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
-from typing import Any
-from weakref import WeakSet
 
-import aiosqlite
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, TransientError
+from app.persistence.engine import sqlite_connections
 from app.persistence.engine.errors import ConnectionPool, read_only, taken, translate_errors, unusable
 
 WRITER = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
@@ -56,8 +53,8 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
         connect_args={
             "isolation_level": None,
             "timeout": settings.database_lock_timeout_seconds,
-            "factory": _Connection,
-            "async_creator_fn": partial(_connect, pragmas),
+            "factory": sqlite_connections.Connection,
+            "async_creator_fn": partial(sqlite_connections.connect, pragmas),
         },
     )
 
@@ -65,41 +62,10 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
         if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":  # which a migration may set
             connection.exec_driver_sql(begin)
 
-    event.listen(engine.sync_engine, "invalidate", _interrupt)
+    event.listen(engine.sync_engine, "invalidate", sqlite_connections.interrupt)
     event.listen(engine.sync_engine, "begin", begin_transaction)
     translate_errors(engine, classify)
     return engine
-
-
-def _interrupt(connection: Any, record: Any, error: BaseException | None) -> None:
-    # A statement whose caller was cancelled goes on in the driver's thread, and all would wait for it.
-    with suppress(sqlite3.Error, ValueError):  # it is closed already
-        connection.run_async(lambda driver: driver.interrupt())
-
-
-class _Connection(sqlite3.Connection):
-    """A connection that closes its cursors with itself.
-
-    SQLite keeps a closed connection, and the lock it holds, while one of its statements is read only in part. A
-    ROLLBACK cannot come first: after an interruption it is interrupted, too, until that statement is closed.
-    SQLAlchemy makes all cursors with `cursor()`.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
-        super().__init__(*args, **options)
-
-    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
-        """Create a cursor, and register it."""
-        cursor = super().cursor(factory)
-        self._cursors.add(cursor)
-        return cursor
-
-    def close(self) -> None:
-        """Close all cursors, then the connection, which rolls back."""
-        for cursor in tuple(self._cursors):
-            cursor.close()
-        super().close()
 
 
 @contextmanager
@@ -137,31 +103,6 @@ def _require_usable(url: str) -> None:
         known = classify(error)
         if isinstance(known, ConfigurationError):
             raise known from error
-
-
-async def _connect(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosqlite.Connection:
-    """Open a connection. If the caller is cancelled meanwhile, it is closed; the driver alone would leave it open."""
-    opening = asyncio.ensure_future(_opened(pragmas, *args, **options))
-    try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        await asyncio.wait([opening])
-        if opening.exception() is None:
-            await opening.result().close()
-        raise
-
-
-async def _opened(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosqlite.Connection:
-    connecting = aiosqlite.connect(*args, **options)
-    connecting._thread.daemon = True  # else it keeps a process alive that ends without closing its engines
-    connection = await connecting
-    try:
-        for pragma in pragmas:
-            await connection.execute_fetchall(pragma)
-    except BaseException:
-        await connection.close()
-        raise
-    return connection
 
 
 def classify(error: BaseException) -> CQRSError | None:

@@ -1,4 +1,4 @@
-"""What only SQLite has: a lock that belongs to a connection, and statements that go on without their caller."""
+"""A connection to SQLite that is given up: its lock is free, and its statement ends."""
 
 import asyncio
 import sqlite3
