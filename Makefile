@@ -22,7 +22,7 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo recording new update choose test check service proofs coverage mutation fuzz template pairs drill weekly image rolling bench house format pins clean
+.PHONY: help demo recording new update choose test check service newest proofs coverage mutation fuzz template pairs drill weekly image rolling bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery bench-new # the kinds of bench
 
 help: ## List these words
@@ -56,7 +56,7 @@ PROVE = cd '$(SERVICE)' && env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'COVERAGE_F
 PYTEST := -m pytest -c pyproject.toml --rootdir=.. -p no:cacheprovider
 
 test: .venv/tools ## Everything: these checks, the service's own, then what is baked
-	@$(MAKE) --no-print-directory --jobs=2 check service GOALS='lint types imports'
+	@$(MAKE) --no-print-directory --jobs=2 check newest service GOALS='lint types imports'
 	@$(MAKE) --no-print-directory service GOALS=test ARGS="$(ON_SERVERS) $(REPORT)" \
 		$(if $(REQUIRE_SERVICES),WORKERS=5)
 	@$(MAKE) --no-print-directory proofs $(if $(REQUIRE_SERVICES),WORKERS=5) \
@@ -72,6 +72,9 @@ check: .venv/tools ## Lint and types of the template's own Python
 
 service: .venv/tools ## The service's `make check`, run in place
 	@$(IN_PLACE) $(GOALS)
+
+newest: .venv/tools ## Types of the service for the newest Python, which need not be installed
+	@cd '$(SERVICE)' && env 'MYPY_CACHE_DIR=$(CACHE)/mypy-newest' ../.venv/bin/mypy --python-version 3.14
 
 proofs: .venv/tools .bench/api/ready ## What a service's owner need not run: the template's own tests of the service, in place; WHICH=proofs/core
 	@$(PROVE) $(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS) '../$(WHICH)'
@@ -96,7 +99,7 @@ pairs: .venv/tools ## Bake a service with each pair of answers, and run the `mak
 drill: .venv/tools ## Update a service of each release, with a team's edits and rows in every table, and run its `make check`
 	@.venv/bin/python -m pytest -m weekly $(ARGS) tests/test_drill.py
 
-weekly: .venv/tools ## What takes too long for each change: drills, rolling releases, twenty generated names of each kind
+weekly: .venv/tools ## What takes too long for each change: drills, rolling releases, twenty names of each kind, newer Pythons
 	@.venv/bin/python -m pytest -m weekly $(ARGS)
 
 image: .venv/tools ## Build and run a service's image without Docker, as root on Linux; ARGS=FOLDER for a baked one

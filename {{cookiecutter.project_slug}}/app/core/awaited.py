@@ -17,6 +17,7 @@ def coroutine_function(function: F) -> F:
     recognises it, and `inspect.iscoroutinefunction` does not.
     """
     if sys.version_info >= (3, 12):
-        return inspect.markcoroutinefunction(function)
-    function._is_coroutine = coroutines._is_coroutine  # type: ignore[attr-defined]
+        inspect.markcoroutinefunction(function)
+    else:
+        function._is_coroutine = coroutines._is_coroutine  # type: ignore[attr-defined]
     return function
