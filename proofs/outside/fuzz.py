@@ -89,7 +89,7 @@ async def _tokens(url: str, role: str) -> list[str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make fuzz")
     parser.add_argument("--role", action="append", choices=ROLES, help="only as this caller; may be repeated")
-    parser.add_argument("--examples", type=int, default=100, help="requests for each operation and phase")
+    parser.add_argument("--examples", type=int, default=110, help="requests for each operation and phase")
     parser.add_argument("--seconds", type=int, help="at most so long for each caller")
     parser.add_argument("--seed", type=int, default=1, help="what the requests are made from")
     return parser.parse_args()
