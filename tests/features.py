@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
-from scripts.bake import ROOT
+from scripts.bake import ROOT, SERVICE
 
 ROW = re.compile(r"^\| (\d+) \| (.+) \| (.*) \| (.*) \|$", re.MULTILINE)
 NO_SERVER = re.compile("does not answer|cannot run here")
@@ -98,7 +98,8 @@ def outcomes_in(*reports: Path) -> Outcomes:
     outcomes: dict[str, Counter[str]] = {}
     for case in (case for report in reports for case in ElementTree.parse(report).iter("testcase")):
         module, name = case.attrib["classname"], case.attrib["name"].partition("[")[0]
-        test = f"{module.removeprefix('tests.').replace('.', '/')}.py::{name}"
+        module = module.removeprefix(f"{SERVICE}.").removeprefix("tests.")  # the first, if pytest began outside of it
+        test = f"{module.replace('.', '/')}.py::{name}"
         outcomes.setdefault(test, Counter())[_outcome(case)] += 1
     return outcomes
 

@@ -100,6 +100,15 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
     return outcomes_in(folder / "report.xml")
 
 
+def test_a_test_has_one_name_wherever_pytest_began(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    cases = (
+        f'<testcase classname="{before}tests.api.test_song" name="test_it_sings[a]"/>' for before in ("", f"{SERVICE}.")
+    )
+    report.write_text(f"<testsuite>{''.join(cases)}</testsuite>")
+    assert outcomes_in(report) == {"api/test_song.py::test_it_sings": Counter({"passed": 2})}
+
+
 @pytest.mark.parametrize(("number", "verdict"), [*enumerate(CHANGES.values())])
 def test_a_row_whose_test_does_not_pass_is_named(outcomes: Outcomes, number: int, verdict: str | None) -> None:
     file = f"test_song{number}.py"
