@@ -1,6 +1,6 @@
 """A service whose owners have followed the guide in `docs/` and gone on: all that came with it still passes.
 
-On a machine with all servers `make test` has run in place what needs one, so that the rest is left to be run here.
+`make test` has run in place what needs a server, and the tests of the bus, so that the rest is left to be run here.
 """
 
 import json
@@ -17,7 +17,7 @@ from tests.growing import GROWN, grow
 from tests.guide import PAGES, blocks, follow, places, text_of
 from tests.support import MOST, BakedProject, run
 
-SELECTED = "-m 'not integration' --ignore=tests/core/cqrs"  # the bus is as it was, and `make coverage` runs its tests
+SELECTED = "-m 'not integration' --ignore=tests/core/cqrs"
 KNOWN = {"MYPY_CACHE_DIR": str(ROOT / ".cache/mypy")}
 """What mypy knows of the same files from its run in place."""
 STATUSES = {"READ_COMMITTED", "REPEATABLE_READ"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mutations.__main__ import PROOFS
+from mutations.__main__ import PROOFS, Bench, Outcome
 from mutations.breaking import Mutation, break_it, places_of
 from mutations.every import MUTATIONS, misplaced
 from support.places import SERVICE
@@ -42,6 +42,24 @@ def service(tmp_path: Path) -> Path:
 
 def test_every_mutation_still_has_something_to_change() -> None:
     assert misplaced(MUTATIONS, SERVICE) == []
+
+
+def test_a_bench_is_whole_again_for_the_next_mutation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, seen = Bench(tmp_path), []
+
+    def changed() -> list[Path]:
+        files = [file.relative_to(SERVICE) for file in (SERVICE / "app").rglob("*.py")]
+        return [file for file in files if (bench.service / file).read_bytes() != (SERVICE / file).read_bytes()]
+
+    def look(mutation: Mutation) -> Outcome:
+        seen.append(changed())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "_tested", look)
+    with pytest.raises(KeyboardInterrupt):
+        bench.tried(MUTATIONS[0])
+    assert [len(files) for files in seen] == [1]
+    assert changed() == []
 
 
 def test_every_mutation_has_a_name_and_tests_of_its_own() -> None:
