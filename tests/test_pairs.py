@@ -24,9 +24,10 @@ PAIRS = (
     ("kafka", "none", "memory", "metrics"),
     ("redis", "pizzeria", "memory", "metrics"),
     ("redis", "none", "redis", "full"),
-    ("none", "none", "memory", "metrics"),  # the smallest
+    ("none", "none", "memory", "metrics"),
 )
 """Answers to these questions, so that each two answers to two of them are given together."""
+SMALLEST = PAIRS[-1]
 
 Answer = tuple[str, str]
 NATS, RABBITMQ, KAFKA, REDIS = (("broker", answer) for answer in ("nats", "rabbitmq", "kafka", "redis"))
@@ -139,7 +140,7 @@ def test_nothing_is_left_of_what_was_not_chosen_and_nothing_else_is_missing(pair
 
 
 def test_a_word_that_is_left_is_found(bake: Bake) -> None:
-    answers = answers_of(PAIRS[-1])
+    answers = answers_of(SMALLEST)
     service = bake(project_name="Plain", **answers)
     (service.path / "README.md").write_text("Events go to NATS.\nA pizza.\nThe nations.\nRediscover it.\n")
     assert left_in(service, answers) == ["README.md: Events go to NATS.", "README.md: A pizza."]
@@ -166,7 +167,9 @@ def test_each_exception_is_still_needed(bake: Bake) -> None:
 @pytest.mark.pairs
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_its_own_check_is_green(pair: tuple[str, ...], bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> None:
-    # What needs a server runs in place, and mypy knows from one service what is the same in the next.
+    # What needs a server runs in place, and mypy knows from one service what is the same in the next. The bus, of which
+    # no answer changes a byte and which imports nothing that one does, is tested where the least stands around it.
     known = tmp_path_factory.getbasetemp() / "mypy"
-    checked = bake(**answers_of(pair)).make("check", "ARGS=-m 'not integration'", MYPY_CACHE_DIR=str(known))
+    tested = "-m 'not integration'" if pair == SMALLEST else "-m 'not integration' --ignore=tests/core/cqrs"
+    checked = bake(**answers_of(pair)).make("check", f"ARGS={tested}", MYPY_CACHE_DIR=str(known))
     assert checked.returncode == 0, (checked.stdout + checked.stderr)[-8000:]
