@@ -94,7 +94,7 @@ template: .venv/tools ## Bake every choice, refuse every bad answer, run what wa
 	@.venv/bin/python -m pytest -n 2 --dist loadfile -m slow $(ARGS)
 
 pairs: .venv/tools ## Bake a service with each pair of answers, and run the `make check` of each; ARGS='-k kafka'
-	@.venv/bin/python -m pytest -n 3 -m pairs $(ARGS) tests/test_pairs.py
+	@.venv/bin/python -m pytest -n 2 -m pairs $(ARGS) tests/test_pairs.py
 
 drill: .venv/tools ## Update a service of each release, with a team's edits and rows in every table, and run its `make check`
 	@.venv/bin/python -m pytest -m weekly $(ARGS) tests/test_drill.py

@@ -40,10 +40,14 @@ async def connect(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosq
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
-        await asyncio.wait([opening])
-        if opening.exception() is None:
-            await opening.result().close()
+        await asyncio.shield(_closed(opening))  # it goes on if the caller is cancelled once more
         raise
+
+
+async def _closed(opening: asyncio.Future[aiosqlite.Connection]) -> None:
+    await asyncio.wait([opening])
+    if opening.exception() is None:
+        await opening.result().close()
 
 
 async def _opened(pragmas: tuple[str, ...], *args: Any, **options: Any) -> aiosqlite.Connection:

@@ -2,9 +2,11 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from itertools import count
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -12,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
 from app.persistence.engine.sqlite import writing_engine
-
-pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+from app.persistence.engine.sqlite_connections import connect
+from tests.databases import ON_SQLITE
 
 ROWS = 10_000_000
 MANY = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {ROWS}) SELECT "
@@ -37,6 +39,7 @@ def is_locked(engine: AsyncEngine) -> bool:
         return False
 
 
+@ON_SQLITE
 async def test_a_connection_with_a_half_read_statement_gives_its_lock_back(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.begin()
@@ -51,6 +54,7 @@ async def test_a_connection_with_a_half_read_statement_gives_its_lock_back(engin
         await half_read.fetchone()
 
 
+@ON_SQLITE
 async def test_a_statement_ends_when_its_caller_is_cancelled(engine: AsyncEngine) -> None:
     read = count(1)
 
@@ -70,3 +74,18 @@ async def test_a_statement_ends_when_its_caller_is_cancelled(engine: AsyncEngine
         await reading
     assert next(read) < ROWS
     assert not is_locked(engine)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_connection_is_closed_when_its_caller_is_cancelled_while_it_opens(times: int, tmp_path: Path) -> None:
+    before = {*threading.enumerate()}
+    connecting = asyncio.create_task(connect((), tmp_path / "any.db"))
+    await asyncio.sleep(0)
+    for _ in range(times):
+        connecting.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    async with asyncio.timeout(20):
+        while {*threading.enumerate()} - before:
+            await asyncio.sleep(0.01)
