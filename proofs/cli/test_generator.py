@@ -68,7 +68,7 @@ def test_an_irregular_plural_is_known_later_and_the_rest_may_be_named_too(checko
 
 def test_a_permission_that_is_granted_already_is_not_granted_again(checkout: Checkout) -> None:
     checkout.app(INVOICES)
-    (migration,) = checkout.path.glob("**/*_invoices.py")
+    (migration,) = checkout.path.glob("app/**/*_invoices.py")
     granted = migration.read_text().replace('"invoice:read:own"', '"invoice:read:own", "invoice:void:own"')
     migration.write_text(granted)
     said = checkout.app(VOID)
@@ -76,6 +76,14 @@ def test_a_permission_that_is_granted_already_is_not_granted_again(checkout: Che
     assert "/versions/" not in said
     for line in ("db upgrade", "db check"):
         checkout.app(line)
+
+
+def test_a_command_begins_the_tests_of_endpoints_where_there_are_none(checkout: Checkout) -> None:
+    checkout.app(INVOICES)
+    tests = checkout.path / "tests" / "api" / "routes" / "test_invoices.py"
+    tests.unlink()
+    checkout.passes(checkout.app(VOID))
+    assert re.findall(r"def (test_\w+)", tests.read_text()) == ["test_void_invoice_over_http"]
 
 
 def test_all_of_it_is_taken_back_to_the_byte_the_last_one_first(checkout: Checkout) -> None:

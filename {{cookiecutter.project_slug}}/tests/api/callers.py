@@ -17,6 +17,7 @@ class Caller(AsyncClient):
         super().__init__(transport=transport, base_url="http://service")
         self.headers["Authorization"] = f"Bearer {tokens.access_token}"
         self.refresh_token: str = tokens.refresh_token
+        self.person = person
         self.id: UUID = person.id
         self.email = person.email
         self.username = person.username

@@ -60,7 +60,7 @@ def query(noun: str, name: str) -> UseCase:
     names.require_question(name)
     names.require_new_handler(name)
     address = without(name, noun).removeprefix("get").strip("_").replace("_", "-")
-    texts = {'"/{ticket_id}"': f'"/{{{noun}_id}}/{address}"'} if address else {}
+    texts = {'/{ticket_id}"': f'/{{{noun}_id}}/{address}"'} if address else {}
     return UseCase(_blocks("query"), {**_nouns_of(noun), **forms("get_ticket", name)}, texts=texts)
 
 
