@@ -12,7 +12,7 @@ from pathlib import Path
 from scripts import after
 from scripts.merging import Merged, merge
 from scripts.migrations import migrations_in
-from scripts.own_code import Use, module_of, uses
+from scripts.own_code import Use, module_of, tables_in, uses, uses_of_tables
 from scripts.pins import settle_pins
 from scripts.rendering import commit_of, files_in, questions_of, render
 from scripts.service import RECORD, Service, UpdateError, listed, open_service
@@ -88,7 +88,7 @@ def evolve(service: Service, before: str, now: str, answers: dict[str, str], dat
         was, will = files_in(old), files_in(new)
         gone = [one for one in migrations_in(old) if before == now and one.file not in will]
         if before == now:
-            _refuse_uses(service, was, will)
+            _refuse_uses(service, old, was, will)
         _refuse_collisions(service, was, will)
         after.settle_data(service, gone, data)
         merged = merge(service, old, new, follows_renames=before != now)
@@ -131,10 +131,11 @@ def _with_new(answers: dict[str, str], now: str, given: dict[str, str]) -> dict[
     return known
 
 
-def _refuse_uses(service: Service, was: dict[str, bytes], will: dict[str, bytes]) -> None:
-    """Refuse to give up what the code of the team uses."""
-    gone = was.keys() - will.keys()
-    if found := [*uses(service.folder, service.own_files(was), {module_of(one) for one in gone})]:
+def _refuse_uses(service: Service, old: Path, was: dict[str, bytes], will: dict[str, bytes]) -> None:
+    """Refuse to give up modules and tables that the code of the team uses."""
+    own, gone = service.own_files(was), was.keys() - will.keys()
+    imported = uses(service.folder, own, {module_of(file) for file in gone})
+    if found := [*imported, *uses_of_tables(service.folder, own, tables_in(old, gone))]:
         raise UpdateError(f"Your code uses what would be given up; change it first:\n{listed(map(Use.__str__, found))}")
 
 

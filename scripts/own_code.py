@@ -1,6 +1,7 @@
-"""What the code of a team imports, and imports that follow what the template has moved."""
+"""What the code of a team uses, and imports that follow what the template has moved."""
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,22 +10,27 @@ Place = tuple[str, str]
 """A module and a name in it."""
 
 
+TAKE_TABLES = {"ForeignKey", "ForeignKeyConstraint", "Table", "table"}
+"""What takes the name of a table, beside Alembic's operations."""
+SQL = r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|ALTER|DROP|CREATE)\b"
+
+
 @dataclass(frozen=True)
 class Use:
-    """A line that imports something.
+    """A line that uses something.
 
     Attributes:
         file: its path in the service.
         line: the number of the line.
-        module: what is imported, or what it is imported from.
+        what: what the line does, such as `imports app.domain.order`.
     """
 
     file: str
     line: int
-    module: str
+    what: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} imports {self.module}"
+        return f"{self.file}:{self.line} {self.what}"
 
 
 def module_of(file: str) -> str:
@@ -48,7 +54,51 @@ def uses(folder: Path, files: Iterable[str], gone: set[str]) -> Iterator[Use]:
                 found = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
             else:
                 continue
-            yield from (Use(file, node.lineno, module) for module in found if module in gone)
+            yield from (Use(file, node.lineno, f"imports {module}") for module in found if module in gone)
+
+
+def tables_in(folder: Path, files: Iterable[str]) -> set[str]:
+    """The tables that these modules declare: the first argument of each `Table`."""
+    calls = [node for file in files for node in ast.walk(_parsed(folder / file)) if isinstance(node, ast.Call)]
+    declared = [node.args[0] for node in calls if ast.unparse(node.func) == "Table" and node.args]
+    return {one.value for one in declared if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+
+
+def uses_of_tables(folder: Path, files: Iterable[str], tables: set[str]) -> Iterator[Use]:
+    """Foreign keys, SQLAlchemy's tables, Alembic's operations and SQL that name one of these tables.
+
+    Args:
+        folder: the service.
+        files: the ones to read; those that are no Python are left out.
+        tables: the names of the tables.
+    """
+    if not tables:
+        return
+    clause = rf"(?:FROM|JOIN|INTO|UPDATE|TABLE|REFERENCES)\s+\"?({'|'.join(map(re.escape, tables))})\b"
+    for file in sorted(files):
+        tree = _parsed(folder / file)
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            named = set(_tables_of(node)) & tables
+            text = node.value if isinstance(node, ast.Constant) and id(node) not in prose else None
+            if isinstance(text, str) and re.match(SQL, text, re.IGNORECASE):
+                named |= {found[1] for found in re.finditer(clause, text, re.IGNORECASE)}
+            if isinstance(node, ast.expr):
+                yield from (Use(file, node.lineno, f"names the table {table}") for table in sorted(named))
+
+
+def _tables_of(node: ast.AST) -> Iterator[str]:
+    """The tables that a call may name: `orders`, or `orders.id` in a list, too."""
+    if not isinstance(node, ast.Call):
+        return
+    is_operation = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "op"
+    if is_operation or ast.unparse(node.func).rpartition(".")[2] in TAKE_TABLES:
+        for one in (*node.args, *(keyword.value for keyword in node.keywords)):
+            for text in one.elts if isinstance(one, ast.List | ast.Tuple) else [one]:
+                if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                    table, dot, _ = text.value.partition(".")
+                    if dot or text is one:
+                        yield table
 
 
 def follow(folder: Path, files: Iterable[str], moved: Mapping[Place, str]) -> list[str]:

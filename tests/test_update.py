@@ -223,6 +223,42 @@ def test_code_that_uses_what_would_be_given_up_is_named(source: Path, service: P
     assert "app/api/routes/menu.py:" in said, "a changed file of the sample is the team's, too"
 
 
+TABLES = '''"""Select all from orders, in prose."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Table, text
+
+from app.persistence.tables import metadata
+
+LATE = text("SELECT title FROM tickets JOIN orders ON orders.id = tickets.order_id")
+PAID = f"select paid from {LATE}, paid_orders"
+ITEM = ForeignKeyConstraint(["item"], ["menu_items.id"])
+tickets = Table("tickets", metadata, Column("orders", ForeignKey("orders.id")), ITEM)
+SAID = ["orders", "toppings", "All comes from orders."]
+
+
+def upgrade() -> None:
+    op.create_foreign_key("fk", "tickets", "order_lines", ["orders"], ["id"])
+    op.bulk_insert(sa.table("toppings"), [])
+'''
+
+
+def test_code_that_names_a_table_which_would_be_given_up_is_named(source: Path, service: Path) -> None:
+    write(service, {"app/ours.py": TABLES})
+
+    code, said = evolve(source, service, "choose", "SAMPLE=none", "--data", "keep")
+
+    assert (code, state(service)) == (1, "")
+    assert said.splitlines()[1:-1] == [
+        "    app/ours.py:11 names the table menu_items",
+        "    app/ours.py:12 names the table orders",
+        "    app/ours.py:17 names the table order_lines",
+        "    app/ours.py:18 names the table toppings",
+        "    app/ours.py:9 names the table orders",
+    ]
+
+
 def test_a_file_of_the_team_is_never_written_over(source: Path, service: Path) -> None:
     write(service, {"app/adapters/broker_nats.py": "# Ours.\n"})
     code, said = evolve(source, service, "choose", "BROKER=nats")
