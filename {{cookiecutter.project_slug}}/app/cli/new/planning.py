@@ -50,12 +50,8 @@ def planned(case: UseCase) -> list[Change]:
     files: dict[str, str] = {}
     for block, is_addition in blocks:
         path, code = _placed(block, renaming, case.texts)
-        if path.startswith("tests/") and not (ROOT / path).exists():
-            is_addition = False  # a team may have no tests there yet
-        if path not in files:
-            _require_place(path, is_addition)
-            if is_addition:
-                files[path] = before[path] = (ROOT / path).read_bytes().decode()
+        if path not in files and (there := _text_to_add_to(path, is_addition)) is not None:
+            files[path] = before[path] = there
         files[path] = python.added(files[path], code) if path in files else code
     _require_formatted(before)
     files = python.tidied(files, [path for path in files if path not in before])
@@ -79,13 +75,14 @@ def _placed(block: Block, renaming: Renaming, texts: Mapping[str, str]) -> tuple
     return path, re.sub(r'(?<= = ")\.\.\.(?=")', lambda _: next(ids), code)
 
 
-def _require_place(path: str, is_addition: bool) -> None:
-    """Make sure that a new file is new, and that one to add to exists."""
+def _text_to_add_to(path: str, is_addition: bool) -> str | None:
+    """The text of a file that is added to; None if the file is new, as tests may be that a team does not have yet."""
     exists = (ROOT / path).exists()
     if exists and not is_addition:
         raise CommandError(f"{path} exists already: nothing is overwritten.")
-    if is_addition and not exists:
+    if is_addition and not exists and not path.startswith("tests/"):
         raise CommandError(f"There is no {path}: `app new aggregate` writes it, and the rest is built on it.")
+    return (ROOT / path).read_bytes().decode() if exists else None
 
 
 def _require_formatted(files: Mapping[str, str]) -> None:
