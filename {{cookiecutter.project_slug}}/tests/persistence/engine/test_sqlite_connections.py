@@ -87,5 +87,5 @@ async def test_a_connection_is_closed_when_its_caller_is_cancelled_while_it_open
     with pytest.raises(asyncio.CancelledError):
         await connecting
     async with asyncio.timeout(20):
-        while {*threading.enumerate()} - before:
+        while {*threading.enumerate()} - before:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
