@@ -72,6 +72,7 @@ check: .venv/tools ## Lint and types of the template's own Python
 
 service: .venv/tools ## The service's `make check`, run in place
 	@$(IN_PLACE) $(GOALS)
+	@rm -rf '$(SERVICE)/.import_linter_cache' # it has no setting for another place
 
 newest: .venv/tools ## Types of the service for the newest Python, which need not be installed
 	@cd '$(SERVICE)' && env 'MYPY_CACHE_DIR=$(CACHE)/mypy-newest' ../.venv/bin/mypy --python-version 3.14

@@ -1,11 +1,13 @@
 """What must not stand in any file of this repository."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from scripts.bake import ROOT, template_files
+from scripts.bake import ROOT, SERVICE, template_files
+from tests.support import run
 
 # In parts, so that this file names none of them.
 REGISTRY_HOSTS = ("py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com", "yarn" + "pkg.com")
@@ -31,6 +33,14 @@ def test_no_file_names_a_package_registry() -> None:
 def test_no_file_names_a_folder_of_somebodys_machine() -> None:
     assert files_with((f"{ROOT}/",)) == []
     assert [str(file) for file in FILES if HOME_FOLDERS.search(text_of(file))] == []
+
+
+@pytest.mark.skipif(
+    os.environ.get("REQUIRE_SERVICES") != "1", reason="Whoever works there may keep files of their own."
+)
+def test_what_ran_in_place_has_left_nothing_that_a_bake_would_copy() -> None:
+    said = run("git", "status", "--ignored", "--porcelain", "--", SERVICE, cwd=ROOT).stdout
+    assert [line for line in said.splitlines() if line.startswith("!!")] == []
 
 
 def test_no_lock_file() -> None:

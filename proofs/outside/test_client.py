@@ -1,5 +1,6 @@
 """A client that is generated from the OpenAPI document has types, and the service answers it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,7 +71,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     printed = subprocess.run(
         [sys.executable, "-m", "app", "openapi"],
         cwd=folder,
-        env=environment,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=True,

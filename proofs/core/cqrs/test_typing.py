@@ -33,7 +33,7 @@ def wanted() -> Said:
 
 
 def by_mypy(folder: Path) -> Said:
-    cache = f"--cache-dir={SERVICE / '.mypy_cache'}"
+    cache = f"--cache-dir={SERVICE.parent / '.cache' / 'mypy-uses'}"
     printed, broken, _ = mypy.api.run(["--strict", "--config-file=", cache, str(folder / "uses.py")])
     assert not broken, broken
     revealed, errors = {}, set()
