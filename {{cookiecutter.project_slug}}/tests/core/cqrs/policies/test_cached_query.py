@@ -1,4 +1,5 @@
 import asyncio
+import os
 import pickle
 import sys
 from collections.abc import AsyncIterator, Callable, MutableMapping
@@ -261,7 +262,7 @@ async def test_the_key_is_the_same_in_every_process() -> None:
         "from dataclasses import make_dataclass; from app.core.canonical_json import canonical_json;"
         "print(canonical_json(make_dataclass('M', ['value'])({'z', 'a', 3, ('t', frozenset('uv'))})).decode())"
     )
-    environment = {"PYTHONHASHSEED": "1", "PYTHONPATH": str(SERVICE)}
+    environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": str(SERVICE)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env=environment, stdout=asyncio.subprocess.PIPE
     )
