@@ -8,8 +8,6 @@ from pathlib import Path
 
 Place = tuple[str, str]
 """A module and a name in it."""
-
-
 TAKE_TABLES = {"ForeignKey", "ForeignKeyConstraint", "Table", "table"}
 """What takes the name of a table, beside Alembic's operations."""
 SQL = r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|ALTER|DROP|CREATE)\b"
@@ -91,14 +89,14 @@ def _tables_of(node: ast.AST) -> Iterator[str]:
     """The tables that a call may name: `orders`, or `orders.id` in a list, too."""
     if not isinstance(node, ast.Call):
         return
-    is_operation = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "op"
-    if is_operation or ast.unparse(node.func).rpartition(".")[2] in TAKE_TABLES:
-        for one in (*node.args, *(keyword.value for keyword in node.keywords)):
-            for text in one.elts if isinstance(one, ast.List | ast.Tuple) else [one]:
-                if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                    table, dot, _ = text.value.partition(".")
-                    if dot or text is one:
-                        yield table
+    function = ast.unparse(node.func)
+    if not function.startswith("op.") and function.rpartition(".")[2] not in TAKE_TABLES:
+        return
+    given = [*node.args, *(keyword.value for keyword in node.keywords)]
+    listed = [one for several in given if isinstance(several, ast.List | ast.Tuple) for one in several.elts]
+    for one in (*given, *listed):
+        if isinstance(one, ast.Constant) and isinstance(one.value, str) and (one in given or "." in one.value):
+            yield one.value.partition(".")[0]
 
 
 def follow(folder: Path, files: Iterable[str], moved: Mapping[Place, str]) -> list[str]:

@@ -2,11 +2,11 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
 from app.persistence.engine.sqlite import writing_engine
-from app.persistence.engine.sqlite_connections import connect
+from app.persistence.engine.sqlite_connections import Connection, connect
 from tests.databases import ON_SQLITE
 
 ROWS = 10_000_000
@@ -78,8 +78,18 @@ async def test_a_statement_ends_when_its_caller_is_cancelled(engine: AsyncEngine
 
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_connection_is_closed_when_its_caller_is_cancelled_while_it_opens(times: int, tmp_path: Path) -> None:
-    before = {*threading.enumerate()}
-    connecting = asyncio.create_task(connect((), tmp_path / "any.db"))
+    opened, closed = list[sqlite3.Connection](), list[sqlite3.Connection]()
+
+    class Noted(Connection):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            opened.append(self)
+
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    connecting = asyncio.create_task(connect((), tmp_path / "any.db", factory=Noted))
     await asyncio.sleep(0)
     for _ in range(times):
         connecting.cancel()
@@ -87,5 +97,6 @@ async def test_a_connection_is_closed_when_its_caller_is_cancelled_while_it_open
     with pytest.raises(asyncio.CancelledError):
         await connecting
     async with asyncio.timeout(20):
-        while {*threading.enumerate()} - before:  # noqa: ASYNC110
+        while not closed:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+    assert closed == opened
