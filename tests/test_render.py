@@ -55,6 +55,39 @@ def test_no_jinja_is_left(default: BakedProject) -> None:
     assert [name for name, text in texts.items() if "cookiecutter." in text] == []
 
 
+def glued_in(page: str) -> list[str]:
+    """Lines that stand directly below another block, so that Markdown takes them for a part of it.
+
+    These are headings, code blocks and tables below anything, and anything else below a table. Jinja's line statements
+    take the blank lines that follow them, so a page that looks right in the template can be wrong in the service.
+    """
+    found, above, in_code = [], "", False
+    for line in page.splitlines():
+        fence, row = line.startswith("```"), line.startswith("|")
+        begins = not in_code and (fence or line.startswith("#") or (row and not above.startswith("|")))
+        ends_table = not in_code and line and above.startswith("|") and not row
+        if ends_table or (begins and above):
+            found.append(line)
+        in_code, above = in_code != fence, line.strip()
+    return found
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [{}, MOST, {"sample": "none", "deployment": "none"}, {"broker": "nats", "deployment": "kubernetes"}],
+    ids=["default", "most", "smallest", "no-cache"],
+)
+def test_blocks_of_its_pages_are_apart(answers: dict[str, str], bake: Bake) -> None:
+    service = bake(**answers)
+    pages = {name: glued_in(service.text(name)) for name in service.files() if name.endswith(".md")}
+    assert {name: glued for name, glued in pages.items() if glued} == {}
+
+
+def test_blocks_that_are_glued_together_are_found() -> None:
+    page = "# A\n\n| b |\n|---|\n# C\nd\n```sh\n# e\n\n| f |\n```\n\nG\n| h |\n"
+    assert glued_in(page) == ["# C", "```sh", "| h |"]
+
+
 def test_same_answers_same_bytes(bake: Bake) -> None:
     answers = {"project_name": "Ünïcode", "license": "Apache-2.0", "sample": "none"}
     assert bake(**answers).files() == bake(**answers).files()

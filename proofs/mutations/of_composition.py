@@ -45,11 +45,11 @@ MUTATIONS = {
         ),
     ],
     "tests/composition/test_delivery.py": [
-        ("RELAY_IN_SERVICE", "EventDelivery.in_service", "self.settings.relay_in_service", "True"),
+        ("RELAY_IN_SERVICE", "EventDelivery.running", "self.settings.relay_in_service", "True"),
         ("RELAY_POLL_SECONDS", "EventDelivery._relay", "self.settings.relay_poll_seconds", "60.0"),
         (
             "delivery/handlers that are gone are told",
-            "EventDelivery.in_worker",
+            "EventDelivery.running",
             "await self._warn_of_missing_handlers(outbox)",
             "pass",
         ),
@@ -61,8 +61,8 @@ MUTATIONS = {
         ),
         (
             "a service without a broker hears of nobody",
-            "EventDelivery.in_worker",
-            "self._tell_who_is_not_heard(bus)",
+            "EventDelivery.running",
+            "self._log_foreign_events_not_received(bus)",
             "pass",
         ),
     ],

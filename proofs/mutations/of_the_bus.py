@@ -195,7 +195,7 @@ MUTATIONS = {
     "tests/core/cqrs/test_errors.py": [
         (
             "a bug is told to nobody",
-            "failure",
+            "_failure",
             "f'Something went wrong on our side. Please tell us the operation id: {operation_id}.'",
             "f'{error} Something went wrong on our side. Please tell us the operation id: {operation_id}.'",
         ),
@@ -211,7 +211,7 @@ MUTATIONS = {
     "proofs/persistence/test_whole_or_nothing.py": [
         (
             "a nested command that failed dooms",
-            "_doomed_by",
+            "_doom_outer",
             "attempt.unit.doom(cause)",
             "pass",
         ),

@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 1.0
 COUNTED_AT_MOST = 50_000
 
 
-async def waiting_events(database: Database) -> bytes:
+async def outbox_gauges(database: Database) -> bytes:
     """The gauges of undelivered events as text; empty if the database does not answer in time."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -44,7 +44,7 @@ def amount(zeros: int) -> Any:
     return shaped(anyOf=[number, {"type": "string", "pattern": rf"^(?!0(?:\.0+)?$)(?:{digits})$"}])
 
 
-def body(example: dict[str, Any], *, impossible: dict[str, Any] | None = None) -> ConfigDict:
+def body_config(example: dict[str, Any], *, impossible: dict[str, Any] | None = None) -> ConfigDict:
     """The `model_config` of a body: an example, which a test sends, and a schema that the body may not have."""
     more = {} if impossible is None else {"not": impossible}
     return ConfigDict(json_schema_extra={"examples": [example], **more})

@@ -64,7 +64,7 @@ async def running_service(
         bus = (await container.get(MadeBus)).bus = await make_bus(container, found)
         delivery = await container.get(EventDelivery)
         sweeper = await container.get(Sweeper)
-        async with delivery.in_worker(bus) if worker else delivery.in_service(bus), bus, sweeper.running():
+        async with delivery.running(bus, worker=worker), bus, sweeper.running():
             _tell_start(settings, bus)
             await tell_doors(bus, await container.get(Database))
             if settings.environment == "development" and not worker:

@@ -38,18 +38,15 @@ class EventDelivery:
     telemetry: Telemetry
 
     @asynccontextmanager
-    async def in_service(self, bus: CQRSBus) -> AsyncIterator[None]:
-        """Deliver events in the HTTP process as a worker does; without RELAY_IN_SERVICE only notify the workers."""
-        if self.settings.relay_in_service:
-            async with self.in_worker(bus):
-                yield
-        else:
+    async def running(self, bus: CQRSBus, *, worker: bool) -> AsyncIterator[None]:
+        """Run the relay, and exchange events with other services if the service has that part.
+
+        A web process with RELAY_IN_SERVICE=false does neither: it only notifies the workers.
+        """
+        if not worker and not self.settings.relay_in_service:
             bus.delivery = Bell(self.database)
             yield
-
-    @asynccontextmanager
-    async def in_worker(self, bus: CQRSBus) -> AsyncIterator[None]:
-        """Deliver events to their handlers, and exchange events with other services, if the service has that part."""
+            return
         part = optional(EXCHANGE)
         async with AsyncExitStack() as stack:
             exchange = None
@@ -61,14 +58,14 @@ class EventDelivery:
             bus.delivery = relay
             await self._warn_of_missing_handlers(outbox)
             if exchange is None:
-                self._tell_who_is_not_heard(bus)
+                self._log_foreign_events_not_received(bus)
             await stack.enter_async_context(listening(self.database, relay.wake))
             await stack.enter_async_context(relay.running())
             if exchange is not None:
                 await stack.enter_async_context(exchange.receiving(relay.wake))
             yield
 
-    def _outbox(self, bus: CQRSBus, exchange: Any | None) -> Outbox:
+    def _outbox(self, bus: CQRSBus, exchange: Any) -> Outbox:
         classes = self.types.classes
 
         def handlers() -> dict[tuple[str, str], tuple[str, ...]]:
@@ -89,18 +86,18 @@ class EventDelivery:
             reports=self.telemetry.reports,
         )
 
-    def _relay(self, bus: CQRSBus, exchange: Any | None, outbox: Outbox) -> Relay:
+    def _relay(self, bus: CQRSBus, exchange: Any, outbox: Outbox) -> Relay:
         def is_sent(handler: str) -> bool:
             return exchange is not None and handler == exchange.name
 
         async def deliver(claimed: Claimed) -> None:
-            if exchange is not None and is_sent(claimed.handler):
+            if is_sent(claimed.handler):
                 await exchange.publish(claimed)
             else:
                 await bus.reactions.run(claimed.event.record(self.types, claimed.source or None), claimed.handler)
 
         def places(handler: str) -> int:
-            return exchange.places if exchange is not None and is_sent(handler) else REACTIONS_AT_ONCE
+            return exchange.places if is_sent(handler) else REACTIONS_AT_ONCE
 
         pausing = () if exchange is None else exchange.outages
         return Relay(outbox, deliver, places=places, poll_seconds=self.settings.relay_poll_seconds, pausing=pausing)
@@ -115,11 +112,13 @@ class EventDelivery:
                 "the events: app outbox purge --handler NAME.",
             )
 
-    def _tell_who_is_not_heard(self, bus: CQRSBus) -> None:
-        unheard = {one.event_source for one in self.types.foreign if bus.reactions.names_of(one)}
-        if unheard:
+    def _log_foreign_events_not_received(self, bus: CQRSBus) -> None:
+        services = {
+            event_class.event_source for event_class in self.types.foreign if bus.reactions.names_of(event_class)
+        }
+        if services:
             logger.info(
                 "foreign_events_not_received",
-                services=sorted(map(str, unheard)),
+                services=sorted(map(str, services)),
                 what_to_do="Set BROKER_URL to the broker of these services: without one their events do not arrive.",
             )

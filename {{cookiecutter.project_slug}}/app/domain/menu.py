@@ -58,9 +58,11 @@ class Changes:
             "base_price": lambda price: amount_problem(price, LARGEST_PRICE),
             "preparation_minutes": minutes_problem,
             "sizes": lambda sizes: (
-                repeated(sizes) if sizes and set(sizes) <= set(SIZES) else f"must be some of {', '.join(SIZES)}"
+                duplicates_problem(sizes)
+                if sizes and set(sizes) <= set(SIZES)
+                else f"must be some of {', '.join(SIZES)}"
             ),
-            "toppings": repeated,
+            "toppings": duplicates_problem,
         }
         given = {name: value for name, value in vars(self).items() if name in rules and value is not None}
         return only_problems({name: rules[name](value) for name, value in given.items()})
@@ -71,7 +73,7 @@ def minutes_problem(minutes: int) -> str | None:
     return None if 1 <= minutes <= MOST_MINUTES else f"must be 1 to {MOST_MINUTES}"
 
 
-def repeated(names: Sequence[str]) -> str | None:
+def duplicates_problem(names: Sequence[str]) -> str | None:
     """The problem with names that must be unique; None if there is none."""
     return None if len(set(names)) == len(names) else "must not be repeated"
 

@@ -9,14 +9,14 @@ from app.domain.text import line_problem, only_problems, text_problem
 MOST_PIZZAS = 50
 MOST_TOPPINGS = 20
 LONGEST_INSTRUCTIONS = 500
-LONGEST_TOKEN = 200
+LONGEST_CARD_TOKEN = 200
 
 
 def wish_problems(pizzas: Sequence[PizzaWish], payment_method: str, card_token: str | None) -> dict[str, str]:
     """Field -> its problem; a field of a pizza is called `pizza_items.0.size`."""
     problems = only_problems(
         {
-            "pizza_items": None if 1 <= len(pizzas) <= MOST_PIZZAS else f"must be 1 to {MOST_PIZZAS}",
+            "pizza_items": None if 1 <= len(pizzas) <= MOST_PIZZAS else f"must have 1 to {MOST_PIZZAS} items",
             "payment_method": None if payment_method in PAYMENT_METHODS else "must be cash or card",
             "card_token": card_token_problem(card_token),
         }
@@ -30,7 +30,7 @@ def wish_problems(pizzas: Sequence[PizzaWish], payment_method: str, card_token: 
 
 def card_token_problem(card_token: str | None) -> str | None:
     """The problem with a card token; None if it is valid or absent."""
-    return None if card_token is None else line_problem(card_token, LONGEST_TOKEN)
+    return None if card_token is None else line_problem(card_token, LONGEST_CARD_TOKEN)
 
 
 def pizza_problems(pizza: PizzaWish) -> dict[str, str]:
@@ -48,5 +48,5 @@ def pizza_problems(pizza: PizzaWish) -> dict[str, str]:
 
 def _toppings_problem(toppings: Sequence[str]) -> str | None:
     if len(toppings) > MOST_TOPPINGS:
-        return f"must be at most {MOST_TOPPINGS}"
+        return f"must have at most {MOST_TOPPINGS} items"
     return next(filter(None, (line_problem(topping, LONGEST_ID) for topping in toppings)), None)

@@ -16,7 +16,7 @@ from app.persistence.mappings.order_read_tables import (
 )
 from app.persistence.order_tables import menu_items
 from app.persistence.projections import Projection, Row, Shares
-from app.read_models.order_shares import counts, fold_shares, pizzas_of
+from app.read_models.order_shares import fold_shares, pizzas_of, weight_of
 from app.read_models.order_summaries import OrderSummaryView
 from app.read_models.user_views import View
 
@@ -43,7 +43,7 @@ class OrderHistoryView(View):
 
 def shares_in_history(row: Row) -> Shares:
     """The share of an order in its customer's history; empty if the customer has no account."""
-    user_id, counted = row["customer_user_id"], counts(row)
+    user_id, counted = row["customer_user_id"], weight_of(row)
     if user_id is None:
         return {}
     pizzas: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(lambda: {"quantity": 0})

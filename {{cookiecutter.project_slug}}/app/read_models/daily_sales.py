@@ -12,7 +12,7 @@ from app.domain.order_events import OrderEvent
 from app.persistence.mappings.order_read_tables import daily_sales, daily_sales_orders, daily_sales_pizzas
 from app.persistence.order_tables import menu_items
 from app.persistence.projections import Projection, Row, Shares
-from app.read_models.order_shares import counts, fold_shares, pizzas_of
+from app.read_models.order_shares import fold_shares, pizzas_of, weight_of
 from app.read_models.user_views import View
 
 
@@ -40,7 +40,7 @@ class DailySalesView(View):
 
 def shares_in_sales(row: Row) -> Shares:
     """The share of an order in the sales of its day."""
-    counted, day = counts(row), row["day"]
+    counted, day = weight_of(row), row["day"]
     pizzas: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(lambda: {"quantity": 0, "revenue": Decimal(0)})
     for pizza_id, _, price in pizzas_of(row):
         share = pizzas[daily_sales_pizzas, day, pizza_id]

@@ -1,4 +1,4 @@
-"""The shares of orders in totals: the same for history, popular pizzas and sales, each with a table of its own.
+"""What one order adds to totals. Customer history, popular pizzas and daily sales each keep it in a table of their own.
 
 An order counts from the moment it is placed, on that day of the shop, until it is cancelled.
 """
@@ -27,8 +27,8 @@ def fold_shares(row: Row, event: OrderEvent) -> Row:
             return with_status(row, event)
 
 
-def counts(row: Row) -> int:
-    """1, or 0 for a cancelled order: its amounts are multiplied by this."""
+def weight_of(row: Row) -> int:
+    """The factor of its amounts: 1, or 0 for a cancelled order."""
     return int(row["status"] != "cancelled")
 
 

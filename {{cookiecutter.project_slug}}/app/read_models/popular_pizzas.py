@@ -11,7 +11,7 @@ from app.domain.order_events import OrderEvent
 from app.persistence.mappings.order_read_tables import popular_pizzas, popular_pizzas_orders
 from app.persistence.order_tables import menu_items
 from app.persistence.projections import Projection, Row, Shares
-from app.read_models.order_shares import counts, fold_shares, pizzas_of
+from app.read_models.order_shares import fold_shares, pizzas_of, weight_of
 from app.read_models.user_views import View
 
 
@@ -36,7 +36,7 @@ class PopularPizzaView(View):
 
 def shares_in_popularity(row: Row) -> Shares:
     """The share of an order in the counts of its pizzas."""
-    counted = counts(row)
+    counted = weight_of(row)
     pizzas: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(lambda: {"quantity": 0, "revenue": Decimal(0)})
     for pizza_id, size, price in pizzas_of(row):
         share = pizzas[popular_pizzas, pizza_id, size]

@@ -5,11 +5,11 @@ from typing import Annotated
 from pydantic import Field
 
 from app.api.models import Amount, Body, Text
-from app.api.shapes import WHITE, amount, body, line, shaped, text
+from app.api.shapes import WHITE, amount, body_config, line, shaped, text
 from app.domain.customer import FEWEST_DIGITS, LONGEST_ADDRESS, LONGEST_NAME, LONGEST_PHONE, MOST_DIGITS
 from app.domain.menu import LONGEST_ID, MOST_MINUTES, SIZES
 from app.domain.order_line import LONGEST_REASON, LONGEST_STAFF_ID, PaymentMethod
-from app.domain.order_wish import LONGEST_INSTRUCTIONS, LONGEST_TOKEN, MOST_PIZZAS, MOST_TOPPINGS
+from app.domain.order_wish import LONGEST_CARD_TOKEN, LONGEST_INSTRUCTIONS, MOST_PIZZAS, MOST_TOPPINGS
 
 BETWEEN, BESIDE = "[ ()./-]", "[()./-]"
 """What may stand between the digits of a phone number, and what at its edges."""
@@ -23,7 +23,7 @@ Address = Annotated[
 ]
 Minutes = Annotated[int, shaped(minimum=1, maximum=MOST_MINUTES)]
 Index = Annotated[int, shaped(minimum=0, maximum=MOST_PIZZAS - 1)]
-CardToken = Annotated[Text, line(LONGEST_TOKEN)]
+CardToken = Annotated[Text, line(LONGEST_CARD_TOKEN)]
 CASH = {"card_token": {"type": "string"}, "payment_method": {"const": "cash"}}
 
 
@@ -39,7 +39,7 @@ class PizzaItem(Body):
 class OrderToPlace(Body):
     """An order to place: the customer, the address, the pizzas and the payment."""
 
-    model_config = body(
+    model_config = body_config(
         {
             "customer_name": "Luigi",
             "customer_phone": "+1 (555) 010-9999",
@@ -62,7 +62,7 @@ class OrderToPlace(Body):
 class CookingStart(Body):
     """The cook, as free text, and the estimated cooking time in minutes."""
 
-    model_config = body({"kitchen_staff_id": "Mario", "estimated_cooking_time_minutes": 15})
+    model_config = body_config({"kitchen_staff_id": "Mario", "estimated_cooking_time_minutes": 15})
 
     kitchen_staff_id: Annotated[Text, line(LONGEST_STAFF_ID)]
     estimated_cooking_time_minutes: Minutes
@@ -71,7 +71,7 @@ class CookingStart(Body):
 class ReadyPizza(Body):
     """The actual cooking time."""
 
-    model_config = body({"actual_cooking_time_minutes": 14})
+    model_config = body_config({"actual_cooking_time_minutes": 14})
 
     actual_cooking_time_minutes: Minutes | None = None
 
@@ -79,7 +79,7 @@ class ReadyPizza(Body):
 class Payment(Body):
     """A payment; without a card token, the card given with the order is charged."""
 
-    model_config = body({"amount": "22.29", "card_token": "tok_visa"})
+    model_config = body_config({"amount": "22.29", "card_token": "tok_visa"})
 
     amount: Annotated[Amount, amount(zeros=6)]
     card_token: CardToken | None = None
@@ -88,7 +88,7 @@ class Payment(Body):
 class Cancellation(Body):
     """The reason for a cancellation."""
 
-    model_config = body({"reason": "ordered twice"})
+    model_config = body_config({"reason": "ordered twice"})
 
     reason: Annotated[Text, line(LONGEST_REASON)] = "cancelled by the customer"
 
@@ -96,6 +96,6 @@ class Cancellation(Body):
 class NewAddress(Body):
     """The new address of an order."""
 
-    model_config = body({"customer_address": "2 High Street"})
+    model_config = body_config({"customer_address": "2 High Street"})
 
     customer_address: Address

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.api.models import Body, Text
-from app.api.shapes import CONTROLS, WHITE, body, line, nothing, shaped, text
+from app.api.shapes import CONTROLS, WHITE, body_config, line, nothing, shaped, text
 from app.domain.user import (
     LONGEST_EMAIL,
     LONGEST_NAME,
@@ -44,7 +44,7 @@ GRACE = ADA | {"email": "grace@example.com", "username": "grace", "full_name": "
 class UserToRegister(Body):
     """A user to register."""
 
-    model_config = body(ADA)
+    model_config = body_config(ADA)
 
     email: Email
     username: Username
@@ -55,7 +55,7 @@ class UserToRegister(Body):
 class UsersToRegister(Body):
     """The users to register, all or none."""
 
-    model_config = body({"users": [ADA, GRACE]})
+    model_config = body_config({"users": [ADA, GRACE]})
 
     users: Annotated[list[UserToRegister], Field(min_length=1, max_length=MOST_USERS)]
 
@@ -63,7 +63,7 @@ class UsersToRegister(Body):
 class UserChanges(Body):
     """The fields to change, at least one."""
 
-    model_config = body({"full_name": "Ada King"}, impossible=nothing("email", "full_name"))
+    model_config = body_config({"full_name": "Ada King"}, impossible=nothing("email", "full_name"))
 
     email: Email | None = None
     full_name: FullName | None = None
@@ -72,7 +72,7 @@ class UserChanges(Body):
 class PasswordChange(Body):
     """The current password, and the new one."""
 
-    model_config = body({"current_password": ADA["password"], "new_password": "a longer horse battery staple"})
+    model_config = body_config({"current_password": ADA["password"], "new_password": "a longer horse battery staple"})
 
     current_password: Annotated[Text, text(LONGEST_PASSWORD, shortest=1)]
     new_password: Password

@@ -10,13 +10,13 @@ from starlette.responses import Response
 from app.api.document import problems
 from app.api.errors import answer
 from app.api.models import Body, Text
-from app.api.shapes import body, text
+from app.api.shapes import body_config, text
 from app.dependencies import AnonymousBus
 from app.domain.user import LONGEST_EMAIL, LONGEST_PASSWORD
 from app.handlers.user.login_handler import LoginCommand, LoginHandler
 from app.handlers.user.logout_handler import LogoutCommand, LogoutHandler
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand, RefreshTokensHandler
-from app.persistence.repositories.login_sessions import LONGEST_TOKEN
+from app.persistence.repositories.login_sessions import LONGEST_REFRESH_TOKEN
 from app.read_models.token_views import TokensView
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/auth", tags=["auth"])
 class LoginForm(BaseModel):
     """The password form of OAuth2; its other fields are ignored."""
 
-    model_config = body({"username": "ada", "password": "correct horse battery staple"})
+    model_config = body_config({"username": "ada", "password": "correct horse battery staple"})
 
     username: Annotated[Text, text(LONGEST_EMAIL, shortest=1)]
     """The e-mail address or the username."""
@@ -35,9 +35,9 @@ class LoginForm(BaseModel):
 class RefreshToken(Body):
     """The refresh token of a login or of the last refresh."""
 
-    model_config = body({"refresh_token": "the refresh_token of the last answer"})
+    model_config = body_config({"refresh_token": "the refresh_token of the last answer"})
 
-    refresh_token: Annotated[Text, text(LONGEST_TOKEN, shortest=1)]
+    refresh_token: Annotated[Text, text(LONGEST_REFRESH_TOKEN, shortest=1)]
 
 
 @router.post("/login", response_model=TokensView, responses=problems(401), description=getdoc(LoginHandler))

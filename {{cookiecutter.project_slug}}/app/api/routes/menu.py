@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.api.errors import answer
 from app.api.models import Amount, Body, Text
-from app.api.shapes import amount, body, line, nothing, shaped, text
+from app.api.shapes import amount, body_config, line, nothing, shaped, text
 from app.dependencies import Bus
 from app.domain.menu import (
     CATEGORIES,
@@ -34,7 +34,7 @@ Size = Annotated[str, shaped(enum=[*SIZES])]
 class MenuChanges(Body):
     """The fields to change, at least one; fields that are left out stay as they are."""
 
-    model_config = body(
+    model_config = body_config(
         {"base_price": "13.50", "is_available": True},
         impossible=nothing(*(field.name for field in fields(Changes))),
     )

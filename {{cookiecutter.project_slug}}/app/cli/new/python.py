@@ -14,24 +14,24 @@ from app.cli.new.guide import ROOT
 from app.cli.terminal import CommandError
 
 OURS = 'lint.isort.known-first-party = ["app", "tests"]'
-"""Files that are not there yet would count as those of a library."""
+"""In a temporary folder ruff cannot find `app` and `tests`, and would sort them among the libraries."""
 IN_CLASS = re.compile(r"^class (\w+)\b.*:\n    \.\.\.\n", re.MULTILINE)
-"""Begins what is added to the end of a class, as the guide writes it."""
+"""The first lines of a block that extends a class, as the guide writes it: its `class` line, and `...`."""
 
 
-def added(there: str, block: str) -> str:
+def added(module: str, block: str) -> str:
     """A module with a block: its imports at the top, the rest at the end, or at the end of the class that it names.
 
     Raises:
         CommandError: if there is no such class.
     """
     imports, rest = _split(block)
-    lines = there.splitlines(keepends=True)
+    lines = module.splitlines(keepends=True)
     if extended := IN_CLASS.match(rest):
-        lines.insert(_end_of_class(there, extended[1]), rest[extended.end() :])
+        lines.insert(_end_of_class(module, extended[1]), rest[extended.end() :])
     else:
         lines.append(f"\n\n{rest}")
-    lines.insert(_first_line(there), imports)
+    lines.insert(_first_line(module), imports)
     return "".join(lines)
 
 
@@ -71,7 +71,7 @@ def _laid_out(files: Mapping[str, str]) -> Iterator[Path]:
         yield Path(name)
 
 
-def _ruff(folder: Path, word: str, *words: str) -> str:
+def _ruff(folder: Path, command: str, *arguments: str) -> str:
     """Run ruff by the rules of the service, and return what it prints."""
     beside = Path(sysconfig.get_path("scripts")) / "ruff"
     ruff = str(beside) if beside.exists() else shutil.which("ruff")
@@ -79,13 +79,17 @@ def _ruff(folder: Path, word: str, *words: str) -> str:
         raise CommandError("`app new` formats what it writes by ruff, which is not installed: run `make install`.")
     rules = ["--config", str(ROOT / "pyproject.toml"), "--config", OURS]
     done = subprocess.run(  # noqa: S603 - these are its arguments, no shell's
-        [ruff, word, "--quiet", "--no-cache", *rules, *words], cwd=folder, capture_output=True, text=True, check=False
+        [ruff, command, "--quiet", "--no-cache", *rules, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.stdout + done.stderr
 
 
 def _first_line(code: str) -> int:
-    """Where imports go: before the first one, or behind the docstring."""
+    """The index of the line before which imports are inserted: the first import, or the line after the docstring."""
     body = ast.parse(code).body
     first = next((node.lineno - 1 for node in body if isinstance(node, ast.Import | ast.ImportFrom)), None)
     if first is not None:

@@ -11,7 +11,7 @@ from app.core.cqrs.operation import Operation, current, enclosing, is_in_backgro
 from app.core.cqrs.pipeline import compile_steps, returned_by, with_own_code
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.transactional import Transactional
-from app.core.cqrs.results import SUCCEEDED, CommandResult, OperationResult, Outcome, QueryResult, as_result
+from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, Outcome, as_result
 from app.core.cqrs.tasks import STANDING_FOR_OTHERS, as_one
 
 logger = structlog.get_logger(__name__)
@@ -31,11 +31,12 @@ def compile_dispatch(plan: Plan) -> Step:
     async def dispatch(message: Any) -> Any:
         outer = get_current()
         if outer is not None and outer._is_running_here():
-            return await dispatch_inside(plan, run_inside, message, outer)
+            return await _dispatch_inside(plan, run_inside, message, outer)
         if bus.is_closed and not is_in_background():
-            return closed(plan, message)
+            return _closed(plan, message)
         if outer is not None:
-            enter_from_task(plan, message, outer)
+            _enter_from_task(plan, message, outer)
+        # One object is first the current operation and then its result, which saves an allocation.
         result = result_type()
         result._message = message
         result._bus = bus
@@ -43,19 +44,16 @@ def compile_dispatch(plan: Plan) -> Step:
         bus.running += 1
         try:
             answer = await run(message)
-        except Exception as error:
-            return failure(plan, message, as_one(error))
-        except STANDING_FOR_OTHERS as error:
-            return failure(plan, message, as_one(error))
+        except (Exception, *STANDING_FOR_OTHERS) as error:
+            return _failure(plan, message, as_one(error))
         finally:
             bus.running -= 1
             reset_current(result._token)
             result._token = result._bus = None
-        answered = answer.__class__
-        if answered is CommandResult or answered is QueryResult or answered is OperationResult:
+        if answer.__class__ in RESULTS:
             return answer if answer._message is message else as_result(answer, result_type, message)
         if expects_result:
-            return failure(plan, message, _no_result(plan, answer))
+            return _failure(plan, message, _no_result(plan, answer))
         result._data = answer
         result._outcome = SUCCEEDED
         return result
@@ -63,14 +61,14 @@ def compile_dispatch(plan: Plan) -> Step:
     return with_own_code(dispatch)
 
 
-def enter_from_task(plan: Plan, message: Any, started_by: Operation) -> None:
+def _enter_from_task(plan: Plan, message: Any, started_by: Operation) -> None:
     """Admit an outermost dispatch of a task that a handler started, and note that handler's operation as its cause."""
     if plan.kind is Kind.COMMAND:
         refuse_in_task(started_by, f"dispatched {plan.message_type.__name__}")
     message.metadata  # noqa: B018  # it is created while its cause, the operation that started this task, is current
 
 
-async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation) -> OperationResult[Any]:
+async def _dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation) -> OperationResult[Any]:
     """Run a nested dispatch: it joins the attempt of the outer operation, and raises its failure."""
     if plan.kind is Kind.COMMAND:
         refuse_in_query(outer, f"dispatched {plan.message_type.__name__}")
@@ -86,7 +84,7 @@ async def dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation)
             raise result.to_error()
         return result
     except BaseException as error:
-        one = _doomed_by(plan, outer, error)
+        one = _doom_outer(plan, outer, error)
         if one is error:
             raise
     finally:
@@ -107,8 +105,8 @@ def refuse_in_query(operation: Operation, what: str) -> None:
 def refuse_in_task(started_by: Operation, what: str) -> None:
     """Raise a ConfigurationError if the operation that started this task has not ended, and is uncommitted or a query.
 
-    Otherwise the changes of the task would be stored even if the operation is rolled back, and a failure of the task
-    would go unnoticed. If a unit of work is open, its commit is prevented.
+    Without this check the changes of the task would be stored even if the operation is rolled back, and a failure of
+    the task would go unnoticed. If a unit of work is open, its commit is prevented.
     """
     for around in enclosing(started_by):
         if around._token is None:
@@ -126,11 +124,15 @@ def refuse_in_task(started_by: Operation, what: str) -> None:
             raise error
 
 
-def _doomed_by(plan: Plan, outer: Operation, error: BaseException) -> BaseException:
-    """Prevent the commit of what a failed command did, even if the outer handler catches it; its errors as one."""
-    cause: Exception
+def _doom_outer(plan: Plan, outer: Operation, error: BaseException) -> BaseException:
+    """Doom the outer unit of work if a nested command failed: it cannot commit even if its handler catches the error.
+
+    Returns:
+        The error, reduced by `as_one`.
+    """
+    one: BaseException
     try:
-        one: BaseException = (cause := as_one(error))
+        one = cause = as_one(error)
     except BaseException as interruption:
         one = interruption
         cause = ServiceUnavailableError(f"{plan.message_type.__name__} was interrupted before it was done: try again.")
@@ -141,7 +143,7 @@ def _doomed_by(plan: Plan, outer: Operation, error: BaseException) -> BaseExcept
     return one
 
 
-def failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
+def _failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
     """Convert an error to a result. Details of an unexpected error are logged in full, and not sent to the caller."""
     operation_id = message.metadata.operation_id
     if isinstance(error, CQRSError):
@@ -166,7 +168,7 @@ def failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
     return plan.result_type.of(None, message, Outcome(OperationStatus.FAILED, {}, sentence))
 
 
-def closed(plan: Plan, message: Any) -> OperationResult[Any]:
+def _closed(plan: Plan, message: Any) -> OperationResult[Any]:
     """The answer of a bus that is shut down."""
     sentence = "The service is shutting down: send this again, to another instance or a little later."
     return plan.result_type.of(None, message, Outcome(OperationStatus.UNAVAILABLE, {}, sentence))

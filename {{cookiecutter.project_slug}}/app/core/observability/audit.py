@@ -15,8 +15,9 @@ audit_log = structlog.get_logger("audit")
 class AuditTrail(PipelineBehavior[ICommand[Any]]):
     """Logs every command, but never its fields, because they may be secret.
 
-    The line of an outermost command follows its commit. A command that joined the transaction of another is logged
-    before that commits: if the command that `causation_id` names failed, both were rolled back.
+    The line of an outermost command follows its commit or rollback. The line of a nested command comes earlier, and
+    its changes are stored only with those of the outermost one: follow `causation_id` up to that. An outermost command
+    that failed was rolled back, unless its `rollback_on` commits despite the error.
     """
 
     async def handle(self, message: ICommand[Any], next_handler: NextHandler) -> OperationResult[Any]:

@@ -33,7 +33,7 @@ class BatchCreateUsersCommand(ICommand[list[UUID]]):
     def validate(self) -> dict[str, str]:
         """The rules for each user, as `users.3.email`, and that no e-mail address or username is repeated."""
         if not 1 <= len(self.users) <= MOST_USERS:
-            return {"users": f"must be 1 to {MOST_USERS}"}
+            return {"users": f"must have 1 to {MOST_USERS} items"}
         problems: dict[str, str] = {}
         seen: set[tuple[str, str]] = set()
         for index, user in enumerate(self.users):

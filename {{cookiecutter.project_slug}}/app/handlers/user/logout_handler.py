@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from app.core.cqrs import BaseCommandHandler, ICommand, OperationResult, command_handler, transactional
 from app.domain.text import text_problem
-from app.persistence.repositories.login_sessions import LONGEST_TOKEN, LoginSessions
+from app.persistence.repositories.login_sessions import LONGEST_REFRESH_TOKEN, LoginSessions
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class LogoutCommand(ICommand[None]):
 
     def validate(self) -> dict[str, str]:
         """Refuse only values that can never be a token."""
-        problem = text_problem(self.refresh_token, LONGEST_TOKEN, shortest=1)
+        problem = text_problem(self.refresh_token, LONGEST_REFRESH_TOKEN, shortest=1)
         return {} if problem is None else {"refresh_token": problem}
 
 

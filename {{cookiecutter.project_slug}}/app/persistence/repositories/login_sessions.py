@@ -16,7 +16,7 @@ from app.core.cqrs import AuthenticationError, Clock, mark_stale
 from app.persistence.access import access_tag
 from app.persistence.tables import login_sessions, refresh_tokens, users
 
-LONGEST_TOKEN = 200
+LONGEST_REFRESH_TOKEN = 200
 """In characters. The commands that take a refresh token refuse longer input; the tokens issued here are shorter."""
 
 

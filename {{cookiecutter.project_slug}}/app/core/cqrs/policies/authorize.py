@@ -10,7 +10,7 @@ from app.core.cqrs.errors import AuthenticationError, AuthorizationError
 from app.core.cqrs.messages import name_of
 from app.core.cqrs.operation import Operation, enclosing, here
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.policy import Policy, refuse, require_fields
+from app.core.cqrs.policies.policy import Policy, refusal, require_fields
 from app.core.cqrs.ports import AccessPolicy, Grants
 
 OWN = ":own"
@@ -41,13 +41,13 @@ class Authorize(Policy):
     def check(self, plan: Plan) -> None:
         """Refuse events, an empty list of permissions, and `:own` permissions without the owner's field."""
         if plan.kind is Kind.EVENT:
-            raise refuse(plan, "@authorize is for commands and queries: nobody asks for an event.")
+            raise refusal(plan, "@authorize is for commands and queries: nobody asks for an event.")
         if not self.permissions:
-            raise refuse(plan, "permissions=[] would let nobody in or everybody; name at least one permission.")
+            raise refusal(plan, "permissions=[] would let nobody in or everybody; name at least one permission.")
         if self.resource_id_field is not None:
             require_fields(plan, (self.resource_id_field,), "resource_id_field")
         elif any(permission.endswith(OWN) for permission in self.permissions):
-            raise refuse(plan, "a permission that ends with :own needs a resource_id_field to tell whose it is.")
+            raise refusal(plan, "a permission that ends with :own needs a resource_id_field to tell whose it is.")
 
     def step(self, plan: Plan, proceed: Step) -> Step:
         """Refuse callers without the permissions, before any cached or stored answer is visible."""

@@ -13,7 +13,7 @@ from app.core.cqrs.attempt import Attempt, attempt_of
 from app.core.cqrs.operation import here
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.invalidates import check_tags, filled_tags
-from app.core.cqrs.policies.policy import Policy, refuse, require_fields
+from app.core.cqrs.policies.policy import Policy, refusal, require_fields
 from app.core.cqrs.ports import Cache, CacheEntry
 from app.core.cqrs.results import NOT_CACHED, CacheInfo, OperationResult, QueryResult, as_result
 from app.core.cqrs.serialization import AnswerCodec, answer_codec
@@ -64,19 +64,19 @@ class CachedQuery(Policy):
     def check(self, plan: Plan) -> None:
         """Refuse anything but a query whose answer survives storage, and parameters that cannot work."""
         if plan.kind is not Kind.QUERY:
-            raise refuse(plan, "@cached_query is for queries: anything else must happen every time.")
+            raise refusal(plan, "@cached_query is for queries: anything else must happen every time.")
         if self._ttl <= 0:
-            raise refuse(plan, f"ttl_seconds={self._ttl:g} would keep nothing; give a positive number.")
+            raise refusal(plan, f"ttl_seconds={self._ttl:g} would keep nothing; give a positive number.")
         if self.scope not in ("principal", "public"):
-            raise refuse(plan, f"scope={self.scope!r} is unknown; it is 'principal' or 'public'.")
+            raise refusal(plan, f"scope={self.scope!r} is unknown; it is 'principal' or 'public'.")
         if plan.answer_type is Any:
-            raise refuse(
+            raise refusal(
                 plan,
                 "@cached_query stores the answer, so the query or the base of its handler must say what it is: "
                 f"IQuery[UserView], or BaseQueryHandler[{plan.message_type.__name__}, UserView].",
             )
         for sentence in () if plan.caches_itself else losses(plan.answer_type):
-            raise refuse(plan, f"@cached_query stores the answer as JSON, and would change it by that. {sentence}")
+            raise refusal(plan, f"@cached_query stores the answer as JSON, and would change it by that. {sentence}")
         require_fields(plan, self.vary_by or (), "vary_by")
         check_tags(plan, self.tags)
 

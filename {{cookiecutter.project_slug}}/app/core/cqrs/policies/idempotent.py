@@ -8,7 +8,7 @@ from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.errors import BadRequestError, ServiceUnavailableError
 from app.core.cqrs.operation import here
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.policy import Policy, refuse
+from app.core.cqrs.policies.policy import Policy, refusal
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.ports import Claim, UnitsOfWork
 from app.core.cqrs.results import CommandResult
@@ -30,19 +30,19 @@ class Idempotent(Policy):
     def check(self, plan: Plan) -> None:
         """Refuse anything but a transactional command whose answer survives storage."""
         if plan.kind is not Kind.COMMAND:
-            raise refuse(plan, "@idempotent is for commands: a query has no effect that could happen twice.")
+            raise refusal(plan, "@idempotent is for commands: a query has no effect that could happen twice.")
         if plan.policy(Transactional) is None:
-            raise refuse(plan, "@idempotent needs @transactional: the key and the effect are stored together.")
+            raise refusal(plan, "@idempotent needs @transactional: the key and the effect are stored together.")
         if plan.answer_type is Any:
-            raise refuse(
+            raise refusal(
                 plan,
                 "@idempotent stores the answer, so the command or the base of its handler must say what it is: "
                 f"ICommand[UUID], or BaseCommandHandler[{plan.message_type.__name__}, UUID].",
             )
         for sentence in losses(plan.answer_type):
-            raise refuse(plan, f"@idempotent stores the answer as JSON, and would change it by that. {sentence}")
+            raise refusal(plan, f"@idempotent stores the answer as JSON, and would change it by that. {sentence}")
         if not answer_codec(plan.answer_type).keeps_order:
-            raise refuse(plan, "@idempotent repeats the answer to the byte, but a set has no order: answer a list.")
+            raise refusal(plan, "@idempotent repeats the answer to the byte, but a set has no order: answer a list.")
 
     def step(self, plan: Plan, proceed: Step) -> Step:
         """Claim the key as the transaction's first write: a concurrent claim waits, and then gets the stored answer.

@@ -11,7 +11,7 @@ from app.core.cqrs.errors import ConfigurationError
 from app.core.cqrs.messages import name_of
 from app.core.cqrs.operation import Operation, current, here, running
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.policy import Policy, refuse, require_fields
+from app.core.cqrs.policies.policy import Policy, refusal, require_fields
 
 declared_tags: set[str] = set()
 """The tags of cache entries that do not come from a cached query."""
@@ -40,9 +40,9 @@ class Invalidates(Policy):
     def check(self, plan: Plan) -> None:
         """Refuse anything but a command, and tags that cannot be filled from its fields."""
         if plan.kind is not Kind.COMMAND:
-            raise refuse(plan, "@invalidates is for commands: nothing else changes what is stored.")
+            raise refusal(plan, "@invalidates is for commands: nothing else changes what is stored.")
         if not self.tags:
-            raise refuse(plan, "@invalidates needs at least one tag.")
+            raise refusal(plan, "@invalidates needs at least one tag.")
         check_tags(plan, self.tags)
 
     def step(self, plan: Plan, proceed: Step) -> Step:
@@ -133,10 +133,10 @@ def check_tags(plan: Plan, tags: Sequence[str]) -> None:
     try:
         named = [part for tag in tags for part in _parts(tag) if part[1] is not None]
     except ValueError as error:
-        raise refuse(plan, f"a tag cannot be read, {error}: {', '.join(tags)}.") from error
+        raise refusal(plan, f"a tag cannot be read, {error}: {', '.join(tags)}.") from error
     require_fields(plan, tuple(str(name) for _, name, _, _ in named), "a tag")
     if any(form or conversion for _, _, form, conversion in named):
-        raise refuse(plan, f"a tag takes fields as they are, without : or !: {', '.join(tags)}.")
+        raise refusal(plan, f"a tag takes fields as they are, without : or !: {', '.join(tags)}.")
 
 
 def filled_tags(tags: Sequence[str], message: Any) -> set[str]:

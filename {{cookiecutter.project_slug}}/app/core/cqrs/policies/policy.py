@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from app.core.cqrs.errors import PolicyError
@@ -98,7 +98,7 @@ def shown(target: object) -> str:
     return f"an instance of {type(target).__name__}" if named is None else f"the function {named}"
 
 
-def refuse(plan: Plan, reason: str) -> PolicyError:
+def refusal(plan: Plan, reason: str) -> PolicyError:
     """The error for a policy that cannot work, naming its handler."""
     return PolicyError(f"{plan.handler_type.__name__}: {reason}")
 
@@ -106,7 +106,7 @@ def refuse(plan: Plan, reason: str) -> PolicyError:
 def require_fields(plan: Plan, names: Iterable[str], parameter: str) -> None:
     """Raise a PolicyError if the message lacks one of these fields or properties."""
     message = plan.message_type
-    known = {field.name for field in fields(message)} if hasattr(message, "__dataclass_fields__") else set()
+    known = {field.name for field in fields(message)} if is_dataclass(message) else set()
     unknown = [one for one in names if one not in known and not isinstance(getattr(message, one, None), property)]
     if unknown:
-        raise refuse(plan, f"{parameter} names {', '.join(unknown)}, which {message.__name__} does not have.")
+        raise refusal(plan, f"{parameter} names {', '.join(unknown)}, which {message.__name__} does not have.")

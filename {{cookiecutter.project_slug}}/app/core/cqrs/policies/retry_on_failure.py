@@ -12,7 +12,7 @@ import structlog
 from app.core.cqrs.errors import ConcurrencyError, TransientError
 from app.core.cqrs.messages import name_of
 from app.core.cqrs.plan import Plan, Step
-from app.core.cqrs.policies.policy import Policy, refuse
+from app.core.cqrs.policies.policy import Policy, refusal
 
 LONGEST_WAIT_SECONDS = 30.0
 
@@ -52,17 +52,17 @@ class RetryOnFailure(Policy):
     def check(self, plan: Plan) -> None:
         """Refuse numbers that cannot work, errors that should not be retried, and in-transaction reactions."""
         if plan.nested:
-            raise refuse(plan, "@retry_on_failure does nothing in somebody else's transaction: put it on the command.")
+            raise refusal(plan, "@retry_on_failure does nothing in somebody else's transaction: put it on the command.")
         if self.max_attempts < 1:
-            raise refuse(plan, f"max_attempts={self.max_attempts} would never try; give 1 or more.")
+            raise refusal(plan, f"max_attempts={self.max_attempts} would never try; give 1 or more.")
         if self.delay_seconds < 0 or self.backoff_multiplier < 1:
-            raise refuse(plan, "delay_seconds must not be negative, and backoff_multiplier must be at least 1.")
+            raise refusal(plan, "delay_seconds must not be negative, and backoff_multiplier must be at least 1.")
         if not self._errors:
-            raise refuse(plan, "retry_on=[] would never try again; name errors, or leave it out.")
+            raise refusal(plan, "retry_on=[] would never try again; name errors, or leave it out.")
         for error in self._errors:
             if error is Exception or not issubclass(error, Exception):
                 reason = f"retry_on contains {error.__name__}, which would repeat bugs or cancellations too"
-                raise refuse(plan, f"{reason}; name the errors that pass.")
+                raise refusal(plan, f"{reason}; name the errors that pass.")
 
     def step(self, plan: Plan, proceed: Step) -> Step:
         """Repeat failed attempts. Only the outermost dispatch retries."""

@@ -17,7 +17,7 @@ from app.core.cqrs.errors import (
 from app.core.cqrs.events import EventRecord
 from app.core.cqrs.operation import here, running
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.policy import Policy, refuse
+from app.core.cqrs.policies.policy import Policy, refusal
 from app.core.cqrs.ports import UnitOfWork
 from app.core.cqrs.tasks import unhurt
 
@@ -53,10 +53,10 @@ class Transactional(Policy):
     def check(self, plan: Plan) -> None:
         """Refuse queries, and isolation levels that do not exist or that the database does not support."""
         if plan.kind is Kind.QUERY:
-            raise refuse(plan, "@transactional is for commands and events: a query changes nothing.")
+            raise refusal(plan, "@transactional is for commands and events: a query changes nothing.")
         level = self.isolation_level
         if level is not None and level not in LEVELS:
-            raise refuse(plan, f"{level} is no isolation level; there are {', '.join(LEVELS)}.")
+            raise refusal(plan, f"{level} is no isolation level; there are {', '.join(LEVELS)}.")
         if level is not None and plan.ports.units is not None:
             plan.ports.units.check(level)
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError as SchemaError
 from app.core.cqrs.errors import CommandValidationError, QueryValidationError
 from app.core.cqrs.messages import Message
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.policy import Policy, refuse
+from app.core.cqrs.policies.policy import Policy, refusal
 
 Validator = Callable[[Any], "dict[str, Any] | Awaitable[dict[str, Any]] | Any"]
 """Takes the message; returns error messages by field, an object with `errors`, or None if it is valid."""
@@ -35,9 +35,9 @@ class ValidateInput(Policy):
     def check(self, plan: Plan) -> None:
         """Refuse events, and a decorator without a check."""
         if self.validator_func is None and self.schema_class is None:
-            raise refuse(plan, "@validate_input needs a validator_func or a schema_class.")
+            raise refusal(plan, "@validate_input needs a validator_func or a schema_class.")
         if plan.kind is Kind.EVENT:
-            raise refuse(plan, "@validate_input is for commands and queries: an event has happened already.")
+            raise refusal(plan, "@validate_input is for commands and queries: an event has happened already.")
 
 
 validate_input = ValidateInput
