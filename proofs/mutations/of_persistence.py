@@ -147,8 +147,19 @@ MUTATIONS = {
             "self.is_changed()",
         ),
     ],
+    "tests/persistence/events/test_event_sourcing.py": [
+        (
+            "a rollback to a savepoint restores the state",
+            "SavepointSession._undo",
+            "_rewind(aggregate, stored if version is None else version)",
+            "pass",
+        ),
+        ("what was undone is not loaded", "is_unmade", "id(aggregate) in session.unmade", "False"),
+        ("what was undone is not used", "SavepointSession._refuse_unmade", "id(aggregate) in self.unmade", "False"),
+    ],
     "tests/persistence/test_unit_of_work.py": [
-        ("a savepoint takes its events along", "SavepointSession.undo_savepoint", "0", "1"),
+        ("a savepoint takes its events along", "SavepointSession._undo", "events or 0", "1"),
+        ("a rollback reloads what it undid", "Savepoint.rollback", "await self._reload()", "pass"),
     ],
     "proofs/persistence/test_whole_or_nothing.py": [
         ("a failed statement is noted", "UnitSession.watch", "told_of_failures[connection] = self.fail", "pass"),
@@ -157,7 +168,7 @@ MUTATIONS = {
         ("a handler does not commit", "UnitSession.commit", "self.is_of_unit", "False"),
     ],
     "proofs/persistence/test_versions.py": [
-        ("a change needs an event", "_commit", "session.changes.require_events()", "pass"),
+        ("a change needs an event", "UnitSession.require_committable", "self.changes.require_events()", "pass"),
         ("a stream goes on", "UnitSession.look_at_changes", "continue_streams(self, aggregates)", "pass"),
         (
             "events are numbered before reactions inside see them",

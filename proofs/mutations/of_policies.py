@@ -12,6 +12,18 @@ TURN = """async with self._cache.loading(key, generation) as another_process_did
 MUTATIONS = {
     "tests/core/cqrs/policies/test_transactional.py": [
         (
+            "a dry run is refused as the command is",
+            "Transactional.step.in_transaction",
+            "await unit.rehearse()",
+            "pass",
+        ),
+        (
+            "policies of all bases",
+            "policies_of",
+            "reversed(handler.__mro__)",
+            "(handler,)",
+        ),
+        (
             "transactional(isolation_level)",
             "Transactional.step.in_transaction",
             "units.open(self.isolation_level)",
@@ -230,6 +242,12 @@ MUTATIONS = {
     ],
     "tests/core/cqrs/policies/test_retry_on_failure.py": [
         (
+            "retry_on_failure: of what a task met",
+            "OperationResult.to_error",
+            "self._outcome.is_temporary",
+            "False",
+        ),
+        (
             "retry_on_failure(max_attempts)",
             "RetryOnFailure.step.attempt_repeatedly",
             "self.max_attempts",
@@ -287,7 +305,7 @@ MUTATIONS = {
     "tests/core/cqrs/policies/test_idempotent.py": [
         (
             "idempotent(required)",
-            "Idempotent._claim",
+            "Idempotent.step.once",
             "self.required",
             "False",
         ),
@@ -313,7 +331,7 @@ MUTATIONS = {
         ),
         (
             "idempotent: a replay says so",
-            "Idempotent.step.once",
+            "_replay",
             "codec.read(answered, CommandResult, message).with_outcome(is_replay=True)",
             "codec.read(answered, CommandResult, message)",
         ),
@@ -325,12 +343,18 @@ MUTATIONS = {
         ),
         (
             "idempotent: outermost only",
-            "Idempotent.step",
+            "Idempotent.step.once",
             "plan.nested",
             "False",
         ),
     ],
     "tests/core/cqrs/policies/test_validate_input.py": [
+        (
+            "validate_input: what is false may have errors",
+            "_checked.check_first",
+            "found or type(found) is not dict",
+            "found",
+        ),
         (
             "validate_input(validator_func)",
             "_checks",

@@ -82,6 +82,18 @@ MUTATIONS = {
     ],
     "tests/core/cqrs/test_bus.py": [
         (
+            "another bus has a transaction of its own",
+            "compile_dispatch.dispatch",
+            "joins_any or outer._bus is bus",
+            "True",
+        ),
+        (
+            "a bus without units joins that of another",
+            "compile_dispatch.dispatch",
+            "joins_any or outer._bus is bus",
+            "outer._bus is bus",
+        ),
+        (
             "CQRSBus(allow_handler_override)",
             "CQRSBus.__init__",
             "allow_handler_override",
@@ -180,9 +192,15 @@ MUTATIONS = {
     ],
     "tests/core/cqrs/policies/test_invalidates.py": [
         (
+            "stale entries are dropped without a transaction, too",
+            "after_commit.follow",
+            "last.may_have_committed or last.unit is None",
+            "last.may_have_committed",
+        ),
+        (
             "stale entries are dropped after the commit only",
             "after_commit.follow",
-            "last.may_have_committed and (last.stored or last.stale_tags)",
+            "has_changes and (last.stored or last.stale_tags)",
             "last.stored or last.stale_tags",
         ),
         (
@@ -210,8 +228,14 @@ MUTATIONS = {
     ],
     "proofs/persistence/test_whole_or_nothing.py": [
         (
+            "a middleware does not hide a nested command that failed",
+            "middleware",
+            "plan.nested",
+            "False",
+        ),
+        (
             "a nested command that failed dooms",
-            "_doom_outer",
+            "doom_outer",
             "attempt.unit.doom(cause)",
             "pass",
         ),
@@ -232,7 +256,7 @@ MUTATIONS = {
         (
             "the background may send while the bus ends",
             "compile_dispatch.dispatch",
-            "bus.is_closed and (not is_in_background())",
+            "bus.is_closed and (not is_in_progress(bus, outer))",
             "bus.is_closed",
         ),
     ],

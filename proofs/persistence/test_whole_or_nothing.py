@@ -15,6 +15,9 @@ from app.core.cqrs import (
     CommandResult,
     ConfigurationError,
     ConflictError,
+    CQRSError,
+    NextHandler,
+    OperationResult,
     OperationStatus,
     ResourceNotFoundError,
     savepoint,
@@ -24,7 +27,7 @@ from app.domain.user import User
 from app.persistence.event_tables import inbox
 from app.persistence.tables import registrations, users
 from support import given
-from support.given import Do, DoKeeping, DoPart, DoPlainly, DoRepeatedly, Look, Noted, write
+from support.given import Do, DoDryly, DoKeeping, DoPart, DoPlainly, DoRepeatedly, Look, Noted, write
 from tests.core.cqrs.support import PATIENCE
 from tests.rows import events_of, rows_of
 from tests.users import People
@@ -49,17 +52,22 @@ async def send_nonsense(handler: Any) -> None:
 
 async def flush_a_twin(handler: Any) -> None:
     """An aggregate whose name is taken."""
-    for number in range(2):
-        user = User(
-            id=uuid7(),
-            email=f"{number}@example.org",
-            username="twin",
-            full_name="Twin",
-            password_hash="x",
-            created_at=datetime.now(UTC),
-        )
-        handler.session.add(user)
+    for _ in range(2):
+        handler.session.add(user_called("twin"))
         await handler.session.flush()
+
+
+def user_called(name: str) -> User:
+    """A new user."""
+    id_ = uuid7()
+    return User(
+        id=id_,
+        email=f"{id_}@example.org",
+        username=name,
+        full_name="Twin",
+        password_hash="x",
+        created_at=datetime.now(UTC),
+    )
 
 
 FAILURES = [collide, misspell, send_nonsense, flush_a_twin]
@@ -325,6 +333,73 @@ async def test_a_hook_of_a_query_inside_undoes_nothing(service: RunningService, 
     assert await stored(service) == 1
 
 
+# A dry run
+
+
+async def add_twins(handler: Any) -> None:
+    """Two aggregates with one name, which nothing has written yet."""
+    handler.session.add_all([user_called("twin"), user_called("twin")])
+
+
+async def pass_over_a_collision(handler: Any) -> None:
+    """A statement that failed, and an error that is ignored."""
+    with suppress(ConflictError):
+        await collide(handler)
+
+
+async def publish_what_is_refused(handler: Any) -> None:
+    """An event whose reaction in the transaction fails."""
+    await handler.bus.publish_event(Noted(key="refused"))
+
+
+async def publish_twice(handler: Any) -> None:
+    """An event that cannot be in the log twice."""
+    event = Noted(key="again")
+    for _ in range(2):
+        await handler.bus.publish_event(event)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (write, OperationStatus.SUCCESS),
+        (add_twins, OperationStatus.CONFLICT),
+        (pass_over_a_collision, OperationStatus.CONFLICT),
+        (publish_what_is_refused, OperationStatus.BUSINESS_RULE),
+        (publish_twice, OperationStatus.FAILED),
+    ],
+)
+async def test_a_dry_run_says_what_the_command_would_say(service: RunningService, body: Any, status: Any) -> None:
+    given.inside["refused"] = refuse
+    dry = await service.bus.execute_command(DoDryly(body))
+    assert await stored(service) == 0
+    real = await service.bus.execute_command(Do(body))
+    assert (dry.status, real.status) == (status, status)
+    assert await stored(service) == (1 if body is write else 0)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+async def test_a_dry_run_checks_what_is_deferred_to_the_commit(service: RunningService) -> None:
+    async def store_twice(handler: Any) -> None:
+        await handler.session.execute(text("CREATE TEMP TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+        await handler.session.execute(text("INSERT INTO late VALUES (1), (1)"))
+
+    for command in (DoDryly(store_twice), Do(store_twice)):
+        assert (await service.bus.execute_command(command)).status is OperationStatus.CONFLICT
+
+
+async def test_an_event_that_is_published_twice_is_told_as_what_it_is(service: RunningService) -> None:
+    event = Noted(key="again")
+    assert (await service.bus.execute_command(Do(publish_twice))).error_message == TWICE
+    await service.bus.publish_event(event)
+    with pytest.raises(CQRSError, match="make a new one"):
+        await service.bus.publish_event(event)
+
+
+TWICE = "An event was published twice: what happens again is a new event, so make a new one."
+
+
 # A nested command that failed
 
 
@@ -377,6 +452,26 @@ async def test_nor_one_without_a_transaction_of_its_own_that_joined(service: Run
         return "done"
 
     assert (await service.bus.execute_command(Do(body))).status is OperationStatus.NOT_FOUND
+    assert await stored(service) == 0
+
+
+@pytest.mark.parametrize("part", [refuse, fail_with_a_result, collide])
+async def test_nor_where_a_middleware_answers_that_it_succeeded(service: RunningService, part: Any) -> None:
+    async def forgive(command: Any, next_handler: NextHandler) -> OperationResult[Any]:
+        if isinstance(command, Do):
+            return await next_handler()
+        with suppress(CQRSError):
+            await next_handler()
+        return CommandResult.success("skipped")
+
+    async def body(handler: Any) -> None:
+        await write(handler)
+        assert (await handler.bus.execute_command(DoPart(part))).unwrap() == "skipped"
+
+    service.bus.add_command_middleware(forgive)
+    assert (await service.bus.execute_command(DoPart(part))).unwrap() == "skipped"
+    assert await stored(service) == 0, "outermost it was rolled back"
+    assert (await service.bus.execute_command(Do(body))).is_failure
     assert await stored(service) == 0
 
 

@@ -55,6 +55,13 @@ class DoPart(ICommand[Any]):
 
 
 @dataclass(frozen=True)
+class DoDryly(ICommand[Any]):
+    """Done in a transaction that is never kept."""
+
+    body: Body = field(compare=False)
+
+
+@dataclass(frozen=True)
 class DoRepeatedly(ICommand[Any]):
     """Done in a transaction, and tried again."""
 
@@ -101,6 +108,15 @@ class DoPartHandler(BaseCommandHandler[DoPart, Any]):
     session: AsyncSession
 
     async def _handle(self, command: DoPart) -> Any:
+        return await command.body(self)
+
+
+@command_handler(DoDryly)
+@transactional(commit_on_success=False)
+class DoDrylyHandler(BaseCommandHandler[DoDryly, Any]):
+    session: AsyncSession
+
+    async def _handle(self, command: DoDryly) -> Any:
         return await command.body(self)
 
 

@@ -15,10 +15,11 @@ from app.core.cqrs import (
     OperationStatus,
     ResourceNotFoundError,
     TransientError,
+    invalidates,
     retry_on_failure,
     transactional,
 )
-from app.core.cqrs.testing import MemoryUnitsOfWork, SimpleScope
+from app.core.cqrs.testing import MemoryBus, MemoryUnitsOfWork, SimpleScope
 from app.persistence.event_tables import event_log
 from app.persistence.tables import registrations
 from support import given
@@ -100,6 +101,15 @@ async def test_what_takes_long_to_close_is_not_late() -> None:
     bus = CQRSBus(scope=Breaking(asyncio.Event().wait), unit_of_work=MemoryUnitsOfWork())
     bus.register(handler_of(Order, lambda _: "done", transactional(), timeout_seconds=0.05))
     assert (await bus.execute_command(Order())).unwrap() == "done"
+
+
+@pytest.mark.parametrize("how", CLOSING)
+async def test_a_cache_that_cannot_be_told_changes_no_answer(how: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = MemoryBus(handler_of(Order, lambda _: "done", transactional(), invalidates("things")))
+    monkeypatch.setattr(bus.cache, "invalidate", lambda _: how())
+    with structlog.testing.capture_logs() as logs:
+        assert (await bus.execute_command(Order())).unwrap() == "done"
+    assert [(entry["event"], entry["tags"]) for entry in logs] == [("cache_invalidation_failed", ["things"])]
 
 
 async def test_a_unit_that_cannot_be_closed_changes_no_answer() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from app.core.cqrs import (
     ConfigurationError,
     ConflictError,
     CQRSBus,
+    IQuery,
     OperationStatus,
     TransientError,
     background,
@@ -26,9 +28,14 @@ from app.persistence.event_tables import event_log
 from app.persistence.tables import registrations
 from support.given import Do, DoPart, DoPlainly, Look, Noted, write
 from support.reports import Reports
+from tests.core.cqrs.support import Ask, DoMore, handler_of, sent_by, within_patience
 from tests.core.cqrs.support import Do as Order
-from tests.core.cqrs.support import DoMore, handler_of, sent_by, within_patience
 from tests.rows import rows_of
+
+
+@dataclass
+class AskMore(IQuery[str]):
+    """A part of what is asked."""
 
 
 @pytest.fixture
@@ -212,6 +219,23 @@ async def test_it_is_tried_again_and_speaks_for_the_same_caller() -> None:
     assert (tries[0].user_id, tries[0].causation_id) == ("ada", order.metadata.operation_id)
 
 
+async def test_a_bus_that_ends_lets_the_tasks_of_a_query_send() -> None:
+    is_closed = asyncio.Event()
+
+    async def gather(_: Ask) -> str:
+        await is_closed.wait()
+        found = await asyncio.gather(*(bus.execute_query(AskMore()) for _ in range(2)))
+        return " ".join(str(one.unwrap()) for one in found)
+
+    bus = MemoryBus(handler_of(Ask, gather), handler_of(AskMore, lambda _: "found"))
+    asking = asyncio.create_task(bus.execute_query(Ask()))
+    await asyncio.sleep(0)
+    bus.shutdown()
+    is_closed.set()
+    assert (await within_patience(asking)).unwrap() == "found found"
+    assert (await bus.execute_query(AskMore())).status is OperationStatus.UNAVAILABLE
+
+
 async def test_a_bus_that_ends_waits_for_it_and_lets_it_send(service: RunningService) -> None:
     may_go = asyncio.Event()
 
@@ -233,8 +257,16 @@ async def test_a_bus_that_ends_waits_for_it_and_lets_it_send(service: RunningSer
     assert len(await rows_of(service, event_log)) == 1
 
 
-@pytest.mark.parametrize("raised", [ConflictError("No."), ZeroDivisionError()])
-async def test_a_failure_of_it_is_logged_and_reported(raised: Exception) -> None:
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (ConflictError("No."), ConflictError),
+        (ZeroDivisionError(), ZeroDivisionError),
+        (asyncio.CancelledError(), RuntimeError),
+        (ExceptionGroup("Two failed.", [ConflictError("No."), ConflictError("No.")]), ConflictError),
+    ],
+)
+async def test_a_failure_of_it_is_logged_and_reported(raised: BaseException, told: type) -> None:
     async def later() -> None:
         raise raised
 
@@ -244,8 +276,8 @@ async def test_a_failure_of_it_is_logged_and_reported(raised: Exception) -> None
     with structlog.testing.capture_logs() as logs:
         assert (await bus.execute_command(Order())).is_success
         await within_patience(bus.aclose())
-    assert failures_in(logs) == [type(raised).__name__]
-    assert reports.heard == [(type(raised), "Do")]
+    assert failures_in(logs) == [told.__name__]
+    assert reports.heard == [(told, "Do")]
 
 
 async def test_so_is_a_failed_result() -> None:

@@ -65,12 +65,13 @@ class SqlUnitOfWork:
 
         Raises:
             Exception: an error in this unit of work that was caught and ignored.
+            ConfigurationError: if an aggregate was undone with the savepoint in which it was made.
         """
         if self._session is None:
             return ()
         session = self._unit_session
         session.require_whole()
-        with_events = [one for one in session.aggregates.values() if one.count_events()]
+        with_events = session.with_events()
         if with_events and session.may_continue_streams:
             await self._session.flush()
         raised: list[tuple[UUID, RaisedEvent]] = []
@@ -111,6 +112,11 @@ class SqlUnitOfWork:
         with self._unit_session.answering():
             yield
 
+    async def rehearse(self) -> None:
+        """Do what `commit` does, except for the COMMIT; raises what it raises. On SQLite, deferred constraints wait."""
+        if self._session is not None:
+            await self._session.run_sync(lambda _: self._unit_session.require_committable(is_rehearsal=True))
+
     async def commit(self) -> None:
         """Make everything permanent.
 
@@ -139,8 +145,7 @@ class SqlUnitsOfWork:
 
     def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
         self._database = database
-        secret = settings.key_for("idempotency keys")
-        self._keys = IdempotencyKeys(secret, settings.idempotency_key_seconds, clock)
+        self._keys = IdempotencyKeys(settings.key_for("idempotency keys"), settings.idempotency_key_seconds, clock)
 
     def open(self, isolation_level: str | None) -> SqlUnitOfWork:
         """A new unit of work at this isolation level; None for the database's default."""
@@ -163,15 +168,12 @@ def current_unit() -> SqlUnitOfWork | None:
 
 
 def _commit(session: UnitSession) -> None:
-    session.flush()
-    session.require_whole()
-    session.changes.require_events()
+    session.require_committable(is_rehearsal=False)
     if not session.in_transaction():
         session.begin()
     session.is_over = True
     try:
         session.commit()
     except LostConnectionError as error:
-        raise final(
-            ServiceUnavailableError("The connection was lost during the COMMIT: check whether this was done.")
-        ) from error
+        lost = ServiceUnavailableError("The connection was lost during the COMMIT: check whether this was done.")
+        raise final(lost) from error

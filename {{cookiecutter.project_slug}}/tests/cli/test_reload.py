@@ -50,7 +50,7 @@ def number_of(server: Server) -> int | None:
     """What the route answers; None if the process ended that had accepted the connection."""
     try:
         answer = httpx2.get(f"{server.address}/number", timeout=PATIENCE_SECONDS)
-    except httpx2.RemoteProtocolError:
+    except (httpx2.RemoteProtocolError, httpx2.ReadError):
         return None
     return int(answer.text)
 

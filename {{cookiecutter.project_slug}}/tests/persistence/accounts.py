@@ -1,6 +1,7 @@
 """An aggregate that is kept as its events alone, and what may be done to it."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from app.core.cqrs import (
     IQuery,
     command_handler,
     query_handler,
+    savepoint,
     transactional,
 )
 from app.persistence.events.event_sourcing import EventStreams
@@ -102,6 +104,58 @@ class BookHandler(BaseCommandHandler[Book, int]):
         if command.times > 1:
             await self.bus.execute_command(Book(command.account_id, command.amount, command.times - 1))
         return account.balance
+
+
+@dataclass(frozen=True)
+class BookTogether(ICommand[int]):
+    """Book all amounts or none, then a fee in any case."""
+
+    account_id: UUID
+    amounts: tuple[int, ...]
+    fee: int = 0
+
+
+@command_handler(BookTogether)
+@transactional()
+class BookTogetherHandler(BaseCommandHandler[BookTogether, int]):
+    """Books them in a savepoint."""
+
+    streams: EventStreams
+
+    async def _handle(self, command: BookTogether) -> int:
+        account = await self.streams.load(Account, command.account_id)
+        with suppress(BusinessRuleViolationError):
+            async with savepoint():
+                for amount in command.amounts:
+                    await self.bus.execute_command(Book(command.account_id, amount))
+        account.book(-command.fee)
+        return account.balance
+
+
+@dataclass(frozen=True)
+class OpenAndRegret(ICommand[None]):
+    """Open an account in a savepoint that is rolled back, and use it."""
+
+    account_id: UUID
+    is_loaded: bool = True
+
+
+@command_handler(OpenAndRegret)
+@transactional()
+class OpenAndRegretHandler(BaseCommandHandler[OpenAndRegret, None]):
+    """Opens it."""
+
+    streams: EventStreams
+
+    async def _handle(self, command: OpenAndRegret) -> None:
+        account = Account(command.account_id)
+        with suppress(BusinessRuleViolationError):
+            async with savepoint():
+                self.streams.add(account).open("Ada")
+                account.book(-1)
+        if command.is_loaded:
+            account = await self.streams.load(Account, command.account_id)
+        account.book(1)
 
 
 @dataclass(frozen=True)

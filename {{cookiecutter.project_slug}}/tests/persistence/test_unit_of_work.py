@@ -13,6 +13,7 @@ from app.core.cqrs import (
     AuthenticationError,
     BusinessRuleViolationError,
     ConcurrencyError,
+    ConfigurationError,
     CQRSBus,
     EventRecord,
     OperationMetadata,
@@ -186,9 +187,12 @@ async def test_what_was_raised_since_a_savepoint_goes_with_it(service: RunningSe
         savepoint = await session.begin_nested()
         user.update(full_name="undone")
         (await session.get_one(User, grace.id)).update(full_name="undone")
-        session.add(somebody())
+        session.add(unmade := somebody())
         await savepoint.rollback()
-    await session.refresh(user)
+    with pytest.raises(ConfigurationError, match="inside a savepoint that was rolled back"):
+        session.add(unmade)
+    session.expunge(unmade)
+    assert (user.full_name, user.email) == ("before", "kept@example.org")
     user.update(full_name="after", email="after@example.org")
     raised = [(one.aggregate_id, one.version, one.event) for one in await unit.collect_events()]
     await unit.commit()

@@ -152,7 +152,8 @@ def after_commit(plan: Plan, proceed: Step) -> Step:
             last = attempt_of(operation)
             if last is not None and last is not outer:
                 operation._attempt = outer
-                if last.may_have_committed and (last.stored or last.stale_tags):
+                has_changes = last.may_have_committed or last.unit is None
+                if has_changes and (last.stored or last.stale_tags):
                     await _follow_up(last, plan)
 
     return follow
@@ -165,7 +166,7 @@ async def _follow_up(committed: Attempt, plan: Plan) -> None:
         if tags and plan.ports.cache is not None:
             async with asyncio.timeout(LONGEST_INVALIDATION_SECONDS):
                 await asyncio.shield(plan.ports.cache.invalidate(tags))
-    except Exception:
-        logger.exception("cache_invalidation_failed", tags=sorted(tags))
+    except (Exception, *STANDING_FOR_OTHERS) as error:
+        logger.error("cache_invalidation_failed", tags=sorted(tags), exc_info=as_one(error))
     finally:
         plan.bus.delivery.add(committed.stored)

@@ -12,7 +12,7 @@ from app.core.cqrs.dispatch import compile_dispatch, refuse_in_query, refuse_in_
 from app.core.cqrs.errors import CommandHandlerNotFoundError, QueryHandlerNotFoundError, ServiceUnavailableError
 from app.core.cqrs.events import DomainEvent, RaisedEvent, require_own
 from app.core.cqrs.messages import ICommand, IQuery
-from app.core.cqrs.operation import Operation, current, is_in_background, running
+from app.core.cqrs.operation import Operation, current, is_elsewhere, is_in_progress
 from app.core.cqrs.plan import Kind, Step, declared_handlers
 from app.core.cqrs.ports import AccessPolicy, Cache, Clock, ErrorReports, Ports, Scope, Tracing, UnitsOfWork
 from app.core.cqrs.reactions import Delivery, MemoryDelivery, PublishEvent, Reactions, publishing_plan
@@ -148,6 +148,8 @@ class CQRSBus(Registry):
 
     def _joins_log(self, event: DomainEvent, outer: Operation) -> bool:
         """Whether the event became part of the event log of the unit of work that the caller is in."""
+        if is_elsewhere(self, outer):
+            return False
         if not outer._is_running_here():
             refuse_in_task(outer, f"published {event.event_type}")
             return False
@@ -222,7 +224,7 @@ class CQRSBus(Registry):
 
     def _compile_published(self, event_type: type) -> list[Step]:
         """Compile all reactions to an event outside of a unit of work."""
-        if self.is_closed and running() is None and not is_in_background():
+        if self.is_closed and not is_in_progress(self, _get_current()):
             raise ServiceUnavailableError("The bus takes no more events: it is shut down.")
         runs = [self.reactions.direct(plan) for plan in self.reactions_of(event_type)]
         if not self.is_closed:

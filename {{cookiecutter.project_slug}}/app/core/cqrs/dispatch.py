@@ -5,13 +5,12 @@ from typing import Any
 import structlog
 
 from app.core.cqrs.attempt import attempt_of
-from app.core.cqrs.errors import ConfigurationError, CQRSError, OperationStatus, ServiceUnavailableError
+from app.core.cqrs.errors import ConfigurationError, CQRSError, OperationStatus
 from app.core.cqrs.messages import IQuery, name_of
-from app.core.cqrs.operation import Operation, current, enclosing, is_in_background
-from app.core.cqrs.pipeline import compile_steps, returned_by, with_own_code
+from app.core.cqrs.operation import Operation, current, enclosing, is_elsewhere, is_in_progress
+from app.core.cqrs.pipeline import compile_steps, doom_outer, returned_by, with_own_code
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.transactional import Transactional
-from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, Outcome, as_result
+from app.core.cqrs.results import RESULTS, SUCCEEDED, TEMPORARY, OperationResult, Outcome, as_result
 from app.core.cqrs.tasks import STANDING_FOR_OTHERS, as_one
 
 logger = structlog.get_logger(__name__)
@@ -26,16 +25,17 @@ def compile_dispatch(plan: Plan) -> Step:
     run, _ = compile_steps(plan)
     run_inside, _ = compile_steps(plan.inside())
     bus, result_type, expects_result = plan.bus, plan.result_type, bool(plan.middlewares)
+    joins_any = bus.ports.units is None  # such as the bus of `handler.handle()`
     get_current, set_current, reset_current = current.get, current.set, current.reset
 
     async def dispatch(message: Any) -> Any:
         outer = get_current()
-        if outer is not None and outer._is_running_here():
+        if outer is not None and (joins_any or outer._bus is bus) and outer._is_running_here():
             return await _dispatch_inside(plan, run_inside, message, outer)
-        if bus.is_closed and not is_in_background():
+        if bus.is_closed and not is_in_progress(bus, outer):
             return _closed(plan, message)
         if outer is not None:
-            _enter_from_task(plan, message, outer)
+            _enter_from_outside(plan, message, outer)
         # One object is first the current operation and then its result, which saves an allocation.
         result = result_type()
         result._message = message
@@ -61,11 +61,11 @@ def compile_dispatch(plan: Plan) -> Step:
     return with_own_code(dispatch)
 
 
-def _enter_from_task(plan: Plan, message: Any, started_by: Operation) -> None:
-    """Admit an outermost dispatch of a task that a handler started, and note that handler's operation as its cause."""
-    if plan.kind is Kind.COMMAND:
-        refuse_in_task(started_by, f"dispatched {plan.message_type.__name__}")
-    message.metadata  # noqa: B018  # it is created while its cause, the operation that started this task, is current
+def _enter_from_outside(plan: Plan, message: Any, cause: Operation) -> None:
+    """Admit an outermost dispatch by a task that a handler started, or by a handler of another bus, as its cause."""
+    if plan.kind is Kind.COMMAND and not is_elsewhere(plan.bus, cause):
+        refuse_in_task(cause, f"dispatched {plan.message_type.__name__}")
+    message.metadata  # noqa: B018  # it is created while its cause is current
 
 
 async def _dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation) -> OperationResult[Any]:
@@ -84,7 +84,7 @@ async def _dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation
             raise result.to_error()
         return result
     except BaseException as error:
-        one = _doom_outer(plan, outer, error)
+        one = doom_outer(plan, outer, error)
         if one is error:
             raise
     finally:
@@ -124,25 +124,6 @@ def refuse_in_task(started_by: Operation, what: str) -> None:
             raise error
 
 
-def _doom_outer(plan: Plan, outer: Operation, error: BaseException) -> BaseException:
-    """Doom the outer unit of work if a nested command failed: it cannot commit even if its handler catches the error.
-
-    Returns:
-        The error, reduced by `as_one`.
-    """
-    one: BaseException
-    try:
-        one = cause = as_one(error)
-    except BaseException as interruption:
-        one = interruption
-        cause = ServiceUnavailableError(f"{plan.message_type.__name__} was interrupted before it was done: try again.")
-    attempt, policy = attempt_of(outer), plan.policy(Transactional)
-    is_kept = policy is not None and policy.commits_despite(cause)
-    if plan.kind is Kind.COMMAND and attempt is not None and attempt.unit is not None and not is_kept:
-        attempt.unit.doom(cause)
-    return one
-
-
 def _failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
     """Convert an error to a result. Details of an unexpected error are logged in full, and not sent to the caller."""
     operation_id = message.metadata.operation_id
@@ -151,7 +132,9 @@ def _failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]
         if (returned := returned_by(error, message)) is not None:
             return returned
         if error.status is not OperationStatus.FAILED:
-            return plan.result_type.of(None, message, Outcome(error.status, error.details, error.message))
+            is_temporary = isinstance(error, tuple(TEMPORARY.values())) and not getattr(error, "is_final", False)
+            outcome = Outcome(error.status, error.details, error.message, is_temporary=is_temporary)
+            return plan.result_type.of(None, message, outcome)
     logger.error(
         "operation_failed",
         message_name=name_of(message),

@@ -53,10 +53,7 @@ class DomainEvent:
 
     @classmethod
     def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
-        """Convert JSON of another service that is not a CloudEvent to one, for a class with an `event_source`.
-
-        Returns its attributes, at least `id`, `time` and `data`; None if the message is not this event.
-        """
+        """The attributes of a CloudEvent (`id`, `time`, `data`) for other JSON; None if it is not this event."""
         return message if "specversion" in message else None
 
 
@@ -95,8 +92,7 @@ class EventRecord(Message):
 
     def following(self) -> "EventRecord":
         """A copy for after-commit handlers, with a depth greater by one: messages they send are one step further on."""
-        metadata = replace(self.metadata, depth=self.metadata.depth + 1)
-        return EventRecord(self.raised, metadata, is_stored=self.is_stored)
+        return EventRecord(self.raised, replace(self.metadata, depth=self.metadata.depth + 1), is_stored=self.is_stored)
 
     @property
     def event(self) -> DomainEvent:
@@ -131,9 +127,11 @@ class AggregateRoot:
         """Record an event of this aggregate; it is stored and published with the next commit.
 
         Raises:
-            ConfigurationError: if it is an event of another service.
+            ConfigurationError: if it is an event of another service, or the aggregate has no id yet.
         """
         require_own(event)
+        if self.id is None:
+            raise ConfigurationError(f"{type(self).__name__} needs an id before it raises {event.event_type}.")
         self.version = (self.version or 0) + 1
         raised = RaisedEvent(event, self.aggregate_type, str(self.id), self.version)
         self.__dict__.setdefault("_raised_events", []).append(raised)
@@ -172,9 +170,11 @@ class EventSourcedAggregate(AggregateRoot, ABC):
         require_own(event)
         self.apply(event)
         super().raise_event(event)
+        vars(self).setdefault("_history", []).append(vars(self)["_raised_events"][-1])
 
     def replay(self, history: Iterable[RaisedEvent]) -> None:
         """Rebuild the state from stored events, given in the order in which they were raised."""
         for raised in history:
             self.apply(raised.event)
             self.version = raised.version or self.version
+            vars(self).setdefault("_history", []).append(raised)

@@ -70,7 +70,9 @@ class Handler(Injected):
         """
         message = current_message()
         if message is None:
-            raise ConfigurationError(f"{type(self).__name__}.metadata is only available while the handler runs.")
+            raise ConfigurationError(
+                f"{type(self).__name__}.metadata is only available while the handler runs, in its own task."
+            )
         return message.metadata  # type: ignore[no-any-return]
 
     @property

@@ -97,10 +97,14 @@ def current_bus() -> Any:
     return None if operation is None else operation._bus
 
 
-def is_in_background() -> bool:
-    """Whether the caller is background work of a handler, outside of the operations which that work dispatches."""
-    operation = _get_current()
-    return operation is not None and operation._token is None and operation._bus is not None
+def is_in_progress(bus: Any, operation: Operation | None) -> bool:
+    """Whether the bus still runs this operation or one around it, or background work that it started."""
+    return operation is not None and any(around._bus is bus for around in enclosing(operation))
+
+
+def is_elsewhere(bus: Any, operation: Operation) -> bool:
+    """Whether another bus runs this operation: what this bus does is no part of it, unless it has no units of work."""
+    return bus.ports.units is not None and operation._bus is not None and operation._bus is not bus
 
 
 @dataclass(slots=True)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any
 
-from app.core.cqrs.attempt import after_commit, attempt
-from app.core.cqrs.errors import CQRSError
+from app.core.cqrs.attempt import after_commit, attempt, attempt_of
+from app.core.cqrs.errors import CQRSError, ServiceUnavailableError
 from app.core.cqrs.handling import handling
-from app.core.cqrs.plan import Plan, Step
+from app.core.cqrs.operation import Operation, here, parent_of
+from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.authorize import Authorize, authentication
 from app.core.cqrs.policies.cached_query import CachedQuery
 from app.core.cqrs.policies.deadline import deadline
@@ -31,6 +32,8 @@ def middleware(plan: Plan, proceed: Step) -> Step:
     """Wrap the rest of the pipeline in the middleware, outermost first; each gets the rest as `next_handler`."""
     if not plan.middlewares:
         return proceed
+    if plan.nested:
+        proceed = with_own_code(_dooming(plan, proceed))
     proceed = with_own_code(_answering(plan, proceed))
     for wrapper in reversed(plan.middlewares):
         proceed = with_own_code(_surrounded(wrapper, proceed))
@@ -90,6 +93,38 @@ def with_own_code(step: Step) -> Step:
 def _surrounded(wrapper: Any, proceed: Step) -> Step:
     """Wrap the rest of the pipeline; `next_handler` is a bound method, because that is the cheapest callable."""
     return lambda message: wrapper(message, MethodType(proceed, message))
+
+
+def _dooming(plan: Plan, proceed: Step) -> Step:
+    """Doom the outer unit of work if a nested command fails, before a middleware can make a success of the failure."""
+
+    async def doom_first(message: Any) -> Any:
+        try:
+            return await proceed(message)
+        except BaseException as error:
+            doom_outer(plan, parent_of(here()), error)
+            raise
+
+    return doom_first
+
+
+def doom_outer(plan: Plan, outer: Operation | None, error: BaseException) -> BaseException:
+    """Doom the outer unit of work if a nested command failed: it cannot commit even if its handler catches the error.
+
+    Returns:
+        The error, reduced by `as_one`.
+    """
+    one: BaseException
+    try:
+        one = cause = as_one(error)
+    except BaseException as interruption:
+        one = interruption
+        cause = ServiceUnavailableError(f"{plan.message_type.__name__} was interrupted before it was done: try again.")
+    attempt, policy = None if outer is None else attempt_of(outer), plan.policy(Transactional)
+    is_kept = policy is not None and policy.commits_despite(cause)
+    if plan.kind is Kind.COMMAND and attempt is not None and attempt.unit is not None and not is_kept:
+        attempt.unit.doom(cause)
+    return one
 
 
 def _answering(plan: Plan, proceed: Step) -> Step:

@@ -58,8 +58,9 @@ def declarations_of(handler: type) -> tuple[Declaration, ...]:
 
 
 def policies_of(handler: Any) -> Mapping[type, Any]:
-    """The policies that decorators recorded on this class, inherited ones included."""
-    return getattr(handler, "__policies__", {})
+    """The policies that decorators recorded on this class and on its bases; the first in its method order wins."""
+    recorded = (cls.__dict__.get("__policies__", {}) for cls in reversed(handler.__mro__))
+    return {kind: policy for own in recorded for kind, policy in own.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,6 +71,9 @@ class UnitOfWork(Protocol):
         """Answer a query inside: it sees the changes made so far, and gets a ConfigurationError if it makes one."""
         ...
 
+    async def rehearse(self) -> None:
+        """Do what `commit` does, except for committing, and raise what it would raise."""
+
     async def commit(self) -> None:
         """Commit the transaction. Raises an error that was caught and ignored in it, or the `cause` given to `doom`."""
 

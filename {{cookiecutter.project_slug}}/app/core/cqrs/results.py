@@ -5,7 +5,7 @@ from typing import Any, Generic, NamedTuple, Self
 
 from typing_extensions import TypedDict, TypeVar  # pydantic refuses that of `typing` before Python 3.12
 
-from app.core.cqrs.errors import ERROR_OF_STATUS, CQRSError, OperationStatus
+from app.core.cqrs.errors import ERROR_OF_STATUS, ConcurrencyError, CQRSError, OperationStatus, TransientError
 from app.core.cqrs.messages import Message
 from app.core.cqrs.operation import Operation, OperationMetadata
 
@@ -46,9 +46,12 @@ class Outcome(NamedTuple):
     pagination: Pagination | None = None
     cache_info: CacheInfo | None = None
     is_replay: bool = False
+    is_temporary: bool = False
+    """Whether a failure is one that a new attempt may not meet."""
 
 
 SUCCEEDED = Outcome()
+TEMPORARY = {one.status: one for one in (TransientError, ConcurrencyError)}
 
 
 class Kept:
@@ -183,7 +186,8 @@ class OperationResult(Operation, Generic[T_co]):
     def to_error(self) -> CQRSError:
         """Convert a failed result to the error of its status."""
         status = self._outcome.status
-        error = ERROR_OF_STATUS[status](
+        kind = TEMPORARY.get(status) if self._outcome.is_temporary else None
+        error = (kind or ERROR_OF_STATUS[status])(
             self._outcome.error_message or f"The operation ended as {status.value}.", details=self._outcome.errors
         )
         error.operation_id = None if self._message is None else self._message.metadata.operation_id

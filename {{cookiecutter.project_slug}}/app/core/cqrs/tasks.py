@@ -133,8 +133,8 @@ async def _logged(work: Coroutine[Any, Any, Any], operation: Operation) -> None:
         answer = await work
         if isinstance(answer, OperationResult) and answer.is_failure:
             raise answer.to_error()
-    except Exception as error:
-        tell_of("background_failed", error, operation._message, reports)
+    except (Exception, *STANDING_FOR_OTHERS) as error:
+        tell_of("background_failed", as_one(error), operation._message, reports)
 
 
 async def unhurt(closing: Coroutine[Any, Any, Any], message: Any, reports: ErrorReports | None) -> None:

@@ -1,12 +1,13 @@
 """Savepoints of a unit of work: a rollback to one restores the state of its aggregates, events and errors, too."""
 
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
-from sqlalchemy.orm import SessionTransaction
+from sqlalchemy.orm import Session, SessionTransaction
 
-from app.core.cqrs import AggregateRoot, CQRSError
+from app.core.cqrs import AggregateRoot, ConfigurationError, CQRSError, EventSourcedAggregate
 from app.core.cqrs.attempt import Attempt, current_attempt
 from app.persistence.engine.errors import final
 from app.persistence.engine.guarding import Changes
@@ -18,6 +19,7 @@ class Before(NamedTuple):
 
     events: dict[int, int]
     """How many events each aggregate had raised."""
+    versions: dict[int, int]
     attempt: Attempt | None
     published: int
     failure: Exception | None
@@ -25,14 +27,29 @@ class Before(NamedTuple):
 
 
 class Savepoint(AsyncSessionTransaction):
-    """A savepoint that raises the error of a failed flush inside it at its end, even if the error was ignored."""
+    """A savepoint that raises the error of a failed flush inside it at its end, even if the error was ignored.
+
+    A rollback to it reloads the objects that it undid, which SQLAlchemy would otherwise load at their next use, where
+    an asynchronous session cannot.
+    """
 
     async def __aexit__(self, kind: Any, error: Any, at: Any) -> None:
         savepoint, session = self.sync_transaction, cast(SavepointSession, self.session.sync_session)
         undone = None if savepoint is None else session.undone.get(savepoint)
         await super().__aexit__(kind, error, at)
+        if undone is not None or isinstance(error, Exception):
+            await self._reload()
         if error is None and undone is not None:
             raise undone
+
+    async def rollback(self) -> None:
+        """Roll back to this savepoint."""
+        await super().rollback()
+        await self._reload()
+
+    async def _reload(self) -> None:
+        with suppress(Exception):  # of a broken connection, which the error of the block is about
+            await self.session.run_sync(_reload_expired)
 
 
 class UnitAsyncSession(AsyncSession):
@@ -41,6 +58,13 @@ class UnitAsyncSession(AsyncSession):
     def begin_nested(self) -> Savepoint:
         """Begin a savepoint, with `async with`."""
         return Savepoint(self, nested=True)
+
+
+def _reload_expired(session: Session) -> None:
+    with session.no_autoflush:
+        for state in session.identity_map.all_states():
+            if state.expired and (instance := state.obj()) is not None:
+                session.refresh(instance)
 
 
 class SavepointSession(OperationSession):
@@ -55,6 +79,8 @@ class SavepointSession(OperationSession):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.aggregates: dict[int, AggregateRoot] = {}
+        self.unmade: set[int] = set()
+        """Those of them that were made, with events, inside a savepoint that was rolled back."""
         self.changes = Changes()
         self.failure: Exception | None = None
         """The first error. It prevents the commit, unless a rollback to an earlier savepoint clears it."""
@@ -66,6 +92,22 @@ class SavepointSession(OperationSession):
     def hold(self, aggregate: AggregateRoot) -> None:
         """Reference an aggregate until the end."""
         self.aggregates[id(aggregate)] = aggregate
+        self._refuse_unmade(aggregate)
+
+    def with_events(self) -> list[AggregateRoot]:
+        """The aggregates that raised events; a ConfigurationError if one of them was undone."""
+        found = [aggregate for aggregate in self.aggregates.values() if aggregate.count_events()]
+        for aggregate in found:
+            self._refuse_unmade(aggregate)
+        return found
+
+    def _refuse_unmade(self, aggregate: AggregateRoot) -> None:
+        """Refuse an aggregate whose creation was undone, because the event of it is gone."""
+        if id(aggregate) in self.unmade:
+            raise ConfigurationError(
+                f"{type(aggregate).__name__} {aggregate.id} was made inside a savepoint that was rolled back, and used "
+                "after it: make a new one."
+            )
 
     def fail(self, error: Exception) -> Exception:
         """Mark the transaction as failed, so that no part of it is committed. Returns the first error."""
@@ -77,9 +119,12 @@ class SavepointSession(OperationSession):
         """Record the state before a savepoint."""
         if savepoint.nested:
             counts = {key: aggregate.count_events() for key, aggregate in self.aggregates.items()}
+            versions = {
+                key: one.version for key, one in self.aggregates.items() if isinstance(one, EventSourcedAggregate)
+            }
             attempt = current_attempt()
             published = 0 if attempt is None else len(attempt.published)
-            self.before[savepoint] = Before(counts, attempt, published, self.failure, Changes(self.changes))
+            self.before[savepoint] = Before(counts, versions, attempt, published, self.failure, Changes(self.changes))
 
     def undo_savepoint(self) -> None:
         """After a rollback to a savepoint, drop the events raised since, as SQLAlchemy discards the changes."""
@@ -89,9 +134,33 @@ class SavepointSession(OperationSession):
         before = self.before[savepoint]
         self.failure, self.changes = before.failure, Changes(before.changes)
         for key, aggregate in self.aggregates.items():
-            aggregate.drop_events(but=before.events.get(key, 0))
+            self._undo(aggregate, before.events.get(key), before.versions.get(key))
         if before.attempt is not None:
             del before.attempt.published[before.published :]
+
+    def _undo(self, aggregate: AggregateRoot, events: int | None, version: int | None) -> None:
+        raised = aggregate.count_events()
+        stored = vars(aggregate).get("version", 0) - raised
+        if events is None and raised and not stored:
+            self.unmade.add(id(aggregate))
+        if isinstance(aggregate, EventSourcedAggregate):
+            _rewind(aggregate, stored if version is None else version)
+        aggregate.drop_events(but=events or 0)
+
+
+def _rewind(aggregate: EventSourcedAggregate, version: int) -> None:
+    """Restore the state of an earlier version, by replaying the events up to it."""
+    state = vars(aggregate)
+    earlier = type(aggregate)(aggregate.id)
+    earlier.replay(raised for raised in state.get("_history", ()) if (raised.version or 0) <= version)
+    raised_events = state.get("_raised_events", [])
+    state.clear()
+    state.update(vars(earlier), _raised_events=raised_events)
+
+
+def is_unmade(session: Session, aggregate: AggregateRoot) -> bool:
+    """Whether an aggregate was made inside a savepoint that was rolled back."""
+    return isinstance(session, SavepointSession) and id(aggregate) in session.unmade
 
 
 def _hold(session: SavepointSession, instance: object) -> None:

@@ -6,7 +6,7 @@ from time import time
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -59,6 +59,14 @@ class UnitSession(SavepointSession):
             else:  # SQLAlchemy has already rolled back to it
                 self.undone[savepoint] = error
             raise
+
+    def require_committable(self, *, is_rehearsal: bool) -> None:
+        """Do what precedes the COMMIT; a rehearsal also checks the constraints that PostgreSQL defers to it."""
+        self.flush()
+        self.require_whole()
+        self.changes.require_events()
+        if is_rehearsal and self.in_transaction() and self.get_bind().dialect.name == "postgresql":
+            self.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
 
     def commit(self) -> None:
         """Commit.

@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from app.core.cqrs import ConcurrencyError, ConflictError, EventRecord
+from app.core.cqrs import ConcurrencyError, ConfigurationError, ConflictError, CQRSError, EventRecord
 from app.persistence.engine.errors import final
 from app.persistence.event_tables import event_log
 from app.persistence.events.stored_event import StoredEvent, columns_of, row_of
@@ -21,6 +21,7 @@ async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
     Raises:
         ConcurrencyError: if the log already has an event of the same aggregate and version.
         ConflictError: if an event-sourced aggregate with the same id already exists.
+        ConfigurationError: if an event was published twice.
     """
     await session.run_sync(_append, [row_of(record) for record in records])
 
@@ -33,8 +34,10 @@ def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
         raise final(_collision(rows)) from error
 
 
-def _collision(rows: Sequence[dict[str, Any]]) -> ConflictError:
+def _collision(rows: Sequence[dict[str, Any]]) -> CQRSError:
     """The error for a duplicate version. An aggregate with rows has conflicted earlier, when they were flushed."""
+    if len({row["id"] for row in rows}) < len(rows) or all(row["version"] is None for row in rows):
+        return ConfigurationError("An event was published twice: what happens again is a new event, so make a new one.")
     first: dict[tuple[Any, Any], int] = {}
     for row in rows:
         if row["version"] is not None:

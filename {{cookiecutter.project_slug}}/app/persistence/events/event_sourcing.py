@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import EventSourcedAggregate, ResourceNotFoundError
 from app.core.event_types import EventTypes
+from app.persistence.engine.savepoints import is_unmade
 from app.persistence.engine.sessions import hold
 from app.persistence.events.event_log import stream
 
@@ -39,7 +40,7 @@ class EventStreams:
             UnreadableEventError: if one of its events has no class any more, or its class cannot read it.
         """
         known: A | None = self._known.get((kind, str(aggregate_id)))
-        if known is not None:
+        if known is not None and not is_unmade(self._session.sync_session, known):
             return known
         stored = await stream(self._session, kind.aggregate_type, str(aggregate_id))
         if not stored:

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +33,7 @@ from tests.core.cqrs.support import (
     forever,
     handler_of,
     may,
+    raising,
     sent_by,
     within_patience,
 )
@@ -101,6 +103,34 @@ async def test_two_buses_do_not_disturb_each_other() -> None:
     assert (await one.execute_command(Do())).unwrap() == "one"
     one.shutdown()
     assert (await other.execute_command(Do())).unwrap() == "other"
+
+
+async def test_a_command_on_another_bus_is_no_part_of_the_operation_that_sends_it() -> None:
+    one, other = MemoryBus(), MemoryBus(handler_of(DoMore, lambda _: "stored", transactional()))
+    other.register(handler_of(Ask, raising(ConflictError("No."))))
+
+    async def send(_: Do) -> None:
+        assert (await other.execute_command(DoMore())).unwrap() == "stored"
+        assert (await other.execute_query(Ask())).status is OperationStatus.CONFLICT, "as whoever is outside is told"
+        await other.publish_event(Happened())
+        raise ConflictError("No.")
+
+    one.register(handler_of(Do, send, transactional()))
+    assert (await one.execute_command(Do())).is_failure
+    assert one.units.journal == ["begin", "rollback"]
+    assert other.units.journal == ["begin", "commit", "begin", "record Happened", "commit"]
+
+
+async def test_a_bus_without_units_of_work_joins_the_operation_of_another() -> None:
+    one = MemoryBus()
+
+    async def send(_: Do) -> None:
+        with suppress(ConflictError):
+            await handler_of(DoMore, raising(ConflictError("No.")))().handle(DoMore())
+
+    one.register(handler_of(Do, send, transactional()))
+    assert (await one.execute_command(Do())).status is OperationStatus.CONFLICT
+    assert one.units.journal == ["begin", "rollback"]
 
 
 async def test_describe_tells_all_as_data() -> None:

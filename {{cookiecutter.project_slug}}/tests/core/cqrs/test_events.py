@@ -1,5 +1,8 @@
+import pytest
+
 from app.core.cqrs import (
     AggregateRoot,
+    ConfigurationError,
     DomainEvent,
     EventRecord,
     EventSourcedAggregate,
@@ -58,6 +61,11 @@ def test_a_record_has_the_event_and_the_metadata() -> None:
     record = EventRecord(RaisedEvent(event), metadata)
     assert (record.event, record.event_type, record.metadata) == (event, "Happened", metadata)
     assert EventRecord(RaisedEvent(event)).metadata.user_id is None
+
+
+def test_an_event_needs_the_id_of_its_aggregate() -> None:
+    with pytest.raises(ConfigurationError, match="Thing needs an id before it raises Happened"):
+        Thing(None).change()  # type: ignore[arg-type]
 
 
 class Counter(EventSourcedAggregate):

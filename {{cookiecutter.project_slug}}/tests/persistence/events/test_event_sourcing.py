@@ -12,7 +12,7 @@ from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.testing import failing_commits
 from app.persistence.event_tables import event_log
 from tests.lifespan import service_with
-from tests.persistence.accounts import AskBalance, Book, OpenAccount
+from tests.persistence.accounts import AskBalance, Book, BookTogether, OpenAccount, OpenAndRegret
 from tests.rows import rows_of
 
 PACKAGES = ("app.handlers", "tests.persistence.accounts")
@@ -73,6 +73,26 @@ async def test_of_two_who_read_the_same_one_is_told(service: RunningService, bus
     (refused,) = [result for result in results if result.is_failure]
     assert refused.status is (OperationStatus.BUSINESS_RULE if on_sqlite else OperationStatus.CONFLICT)
     assert (await bus.execute_query(AskBalance(account_id))).unwrap() == ("Ada", 4, 3)
+
+
+async def test_a_rollback_to_a_savepoint_restores_its_state(bus: CQRSBus, account_id: UUID) -> None:
+    before = (await bus.execute_query(AskBalance(account_id))).unwrap()
+    assert before is not None
+    owner, balance, version = before
+    undone = BookTogether(account_id, (-balance, -1), fee=1)
+    assert (await bus.execute_command(undone)).unwrap() == balance - 1
+    assert (await bus.execute_query(AskBalance(account_id))).unwrap() == (owner, balance - 1, version + 1)
+    kept = BookTogether(account_id, (-1, -1), fee=1)
+    assert (await bus.execute_command(kept)).unwrap() == balance - 4
+    assert (await bus.execute_query(AskBalance(account_id))).unwrap() == (owner, balance - 4, version + 4)
+
+
+async def test_what_was_made_before_a_rollback_is_gone(service: RunningService, bus: CQRSBus) -> None:
+    assert (await bus.execute_command(OpenAndRegret(uuid4()))).status is OperationStatus.NOT_FOUND
+    used = await bus.execute_command(OpenAndRegret(uuid4(), is_loaded=False))
+    assert used.status is OperationStatus.FAILED
+    assert "inside a savepoint that was rolled back" in str(used.error_message)
+    assert await rows_of(service, event_log) == []
 
 
 async def test_a_query_that_lets_something_happen_is_refused(bus: CQRSBus, account_id: UUID) -> None:

@@ -5,14 +5,14 @@ from typing import Any
 
 from app.core.canonical_json import canonical_json
 from app.core.cqrs.attempt import attempt_of
-from app.core.cqrs.errors import BadRequestError, ServiceUnavailableError
+from app.core.cqrs.errors import BadRequestError, ConflictError, ServiceUnavailableError
 from app.core.cqrs.operation import here
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import Policy, refusal
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.ports import Claim, UnitsOfWork
-from app.core.cqrs.results import CommandResult
-from app.core.cqrs.serialization import answer_codec
+from app.core.cqrs.results import CommandResult, OperationResult
+from app.core.cqrs.serialization import AnswerCodec, answer_codec
 from app.core.generics import path_of
 from app.core.storable.types import losses
 
@@ -47,14 +47,12 @@ class Idempotent(Policy):
     def step(self, plan: Plan, proceed: Step) -> Step:
         """Claim the key as the transaction's first write: a concurrent claim waits, and then gets the stored answer.
 
-        A nested dispatch claims no key, because callers repeat the outermost command.
+        A nested dispatch needs no key, because callers repeat the outermost command; one that it was given is claimed.
         """
-        if plan.nested:
-            return proceed
         codec = answer_codec(plan.answer_type)
 
         async def once(message: Any) -> Any:
-            claim = self._claim(message)
+            claim = self._claim(message, is_required=self.required and not plan.nested)
             if claim is None:
                 return await proceed(message)
             attempt = attempt_of(here())
@@ -62,17 +60,17 @@ class Idempotent(Policy):
                 raise ServiceUnavailableError("Idempotency keys need a database: make the bus with unit_of_work=...")
             answered = await attempt.unit.claim(claim)
             if answered is not None:
-                return codec.read(answered, CommandResult, message).with_outcome(is_replay=True)
+                return _replay(codec, answered, message)
             stored = codec.write(await proceed(message))
             await attempt.unit.keep_answer(claim, stored)
             return codec.read(stored, CommandResult, message)  # the first answer is equal to the replayed ones
 
         return once
 
-    def _claim(self, message: Any) -> Claim | None:
+    def _claim(self, message: Any, *, is_required: bool) -> Claim | None:
         metadata = message.metadata
         if metadata.idempotency_key is None:
-            if self.required:
+            if is_required:
                 raise BadRequestError(
                     "This command needs an idempotency key.", details={"idempotency_key": "is missing"}
                 )
@@ -83,6 +81,15 @@ class Idempotent(Policy):
 
 
 idempotent = Idempotent
+
+
+def _replay(codec: AnswerCodec, answered: bytes, message: Any) -> OperationResult[Any]:
+    try:
+        return codec.read(answered, CommandResult, message).with_outcome(is_replay=True)
+    except ValueError as error:
+        raise ConflictError(
+            "This was done, but by an earlier release, whose answer cannot be read any more: look up what it did."
+        ) from error
 
 
 def deduplication(plan: Plan, proceed: Step) -> Step:

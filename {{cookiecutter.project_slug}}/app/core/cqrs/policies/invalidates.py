@@ -46,7 +46,7 @@ class Invalidates(Policy):
         check_tags(plan, self.tags)
 
     def step(self, plan: Plan, proceed: Step) -> Step:
-        """Add the stale tags to the attempt: they are invalidated afterwards, if it may have been committed.
+        """Add the stale tags to the attempt: they are invalidated afterwards, unless it was rolled back.
 
         They are added before the handler runs, because the attempt may be committed despite an error.
         """

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from app.core.cqrs.errors import PolicyError
-from app.core.cqrs.plan import Plan, Step, policies_of
+from app.core.cqrs.plan import Plan, Step
 
 BASES = "BaseCommandHandler, BaseQueryHandler or BaseEventHandler"
 
@@ -54,7 +54,7 @@ class Policy:
             PolicyError: if it is put on anything but a handler class.
         """
         require_handler(self.name(), handler)
-        handler.__policies__ = {**policies_of(handler), type(self): self}  # type: ignore[attr-defined]
+        handler.__policies__ = {**handler.__dict__.get("__policies__", {}), type(self): self}  # type: ignore[attr-defined]
         return handler
 
     def check(self, plan: Plan) -> None:

@@ -35,7 +35,7 @@ class Transactional(Policy):
         isolation_level: READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE, ...; None: the database's default.
         rollback_on: None: any error rolls back. A list: these errors roll back; other domain errors commit, and then
             propagate. Cancellation, timeouts, database errors and failed results always roll back.
-        commit_on_success: False: a dry run, in which everything is executed, answered and rolled back.
+        commit_on_success: False: a dry run: all but the COMMIT is done, it is refused as it would be, and rolled back.
     """
 
     isolation_level: str | None = None
@@ -79,6 +79,9 @@ class Transactional(Policy):
                 if self.commit_on_success:
                     await commit(plan.bus, attempt, unit)
                     attempt.committed = (answer,)
+                else:
+                    await _record_events(plan.bus, attempt, unit)
+                    await unit.rehearse()
                 return answer
             finally:
                 await unhurt(unit.close(), message, plan.ports.reports)
@@ -121,9 +124,7 @@ transactional = Transactional
 
 async def commit(bus: Any, attempt: Attempt, unit: UnitOfWork) -> None:
     """Run the in-transaction reactions, write the events to the event log, and commit the unit of work."""
-    records = await _react_inside(bus, attempt, unit)
-    if records:
-        await unit.record(records)
+    records = await _record_events(bus, attempt, unit)
     attempt.may_have_committed = True
     try:
         await unit.commit()
@@ -134,13 +135,15 @@ async def commit(bus: Any, attempt: Attempt, unit: UnitOfWork) -> None:
     attempt.stored = records
 
 
-async def _react_inside(bus: Any, attempt: Attempt, unit: UnitOfWork) -> list[EventRecord]:
-    """Run the in-transaction reactions to every event of the unit, including the events that they raise."""
+async def _record_events(bus: Any, attempt: Attempt, unit: UnitOfWork) -> list[EventRecord]:
+    """Run the in-transaction reactions to every event of the unit, and to those that they raise; write all events."""
     metadata = here()._message.metadata
     records: list[EventRecord] = []
     for _ in range(MOST_ROUNDS):
         events = (*await unit.collect_events(), *attempt.take_published())
         if not events:
+            if records:
+                await unit.record(records)
             return records
         raised = [EventRecord(event, metadata) for event in events]
         _check_depth(raised[0], bus.event_max_steps)
@@ -175,6 +178,6 @@ async def savepoint() -> AsyncIterator[None]:
         async with attempt.unit.savepoint():
             yield
     elif (operation := running()) is None or operation._bus is None or operation._bus.ports.units is not None:
-        raise ConfigurationError("savepoint() is a part of a transaction: put @transactional on the handler.")
+        raise ConfigurationError("savepoint() needs @transactional on the handler, and to be called in its own task.")
     else:
         yield

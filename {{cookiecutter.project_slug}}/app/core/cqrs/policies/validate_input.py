@@ -1,13 +1,13 @@
 """Input validation: `validate()` of the message, and `@validate_input` for additional checks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic import ValidationError as SchemaError
 
-from app.core.cqrs.errors import CommandValidationError, QueryValidationError
+from app.core.cqrs.errors import CommandValidationError, ConfigurationError, QueryValidationError
 from app.core.cqrs.messages import Message
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import Policy, refusal
@@ -62,7 +62,8 @@ def _checked(check: Validator, refuse_if: Callable[[dict[str, Any]], None], proc
         return await proceed(message)
 
     def check_first(message: Any) -> Any:
-        if found := check(message):
+        found = check(message)
+        if found or type(found) is not dict:  # an object with errors may be false
             if isinstance(found, Awaitable):
                 return wait_for(found, message)
             refuse_if(_errors(found))
@@ -87,7 +88,13 @@ def _checks(plan: Plan) -> list[Validator]:
 def _errors(found: Any) -> dict[str, Any]:
     if found is None:
         return {}
-    return dict(found if isinstance(found, dict) else found.errors)
+    if not isinstance(found, Mapping):
+        found = getattr(found, "errors", None)
+    if not isinstance(found, Mapping):
+        raise ConfigurationError(
+            "A validation returned neither error messages by field, nor an object with such `errors`, nor None."
+        )
+    return dict(found)
 
 
 def _schema_check(schema: type[BaseModel], strict: bool) -> Validator:

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from app.core.cqrs import (
@@ -74,8 +74,8 @@ class MemoryUnit:
 
     async def record(self, events: Sequence[EventRecord]) -> None:
         """Write events to the event log; raises `ConcurrencyError` for a version that the stream already has."""
-        taken = {place for record in self._units.records if (place := _place(record)) is not None}
-        if taken & {_place(record) for record in events}:
+        taken = {record.raised[1:] for record in self._units.records if record.raised.version is not None}
+        if taken & {record.raised[1:] for record in events}:
             raise ConcurrencyError("Somebody else changed this in the meantime.")
         self._units.journal.append("record " + " ".join(record.event.event_type for record in events))
         for record in events:
@@ -86,9 +86,10 @@ class MemoryUnit:
         """Claim an idempotency key; concurrent claims of it wait until this unit is closed."""
         self._units.journal.append(f"claim {claim.key}")
         lock = self._units.claims[claim[:3]]
-        await lock.acquire()
-        self._locks.append(lock)
-        content, answer = self._units.answers.get(claim[:3], (claim.content, None))
+        if lock not in self._locks:
+            await lock.acquire()
+            self._locks.append(lock)
+        content, answer = (self._units.answers | self._answers).get(claim[:3], (claim.content, None))
         if content != claim.content:
             details = {"idempotency_key": "was used"}
             raise CommandValidationError("This idempotency key was used for another message.", details=details)
@@ -107,11 +108,15 @@ class MemoryUnit:
         """Entered around a nested query; without a database, changes by the query cannot be detected."""
         return nullcontext()
 
-    async def commit(self) -> None:
-        """Store everything, or fail as the test ordered."""
+    async def rehearse(self) -> None:
+        """Fail as the test ordered."""
         self._require_whole()
         if self._units.failures:
             raise self._units.failures.pop(0)
+
+    async def commit(self) -> None:
+        """Store everything, or fail as the test ordered."""
+        await self.rehearse()
         self._units.journal.append("commit")
         self._units.records += self._records
         self._units.answers |= self._answers
@@ -129,10 +134,6 @@ class MemoryUnit:
         await self.rollback()
         for lock in self._locks:
             lock.release()
-
-
-def _place(record: EventRecord) -> tuple[Any, ...] | None:
-    return None if record.raised.version is None else record.raised[1:]
 
 
 class MemoryUnitsOfWork:

@@ -226,16 +226,31 @@ async def test_a_replay_makes_nothing_stale() -> None:
     assert dropped == [{"users"}]
 
 
-async def test_inside_another_operation_it_passes_through(cqrs_bus: MemoryBus) -> None:
+@pytest.mark.parametrize("decorators", [(), (transactional(),)], ids=["alone", "in its transaction"])
+async def test_inside_another_operation_only_a_key_of_its_own_counts(
+    cqrs_bus: MemoryBus, decorators: tuple[Any, ...]
+) -> None:
+    async def outer(command: Do) -> str:
+        parts = [keyed(DoMore()) if command.what == "keyed" else DoMore() for _ in range(2)]
+        return " ".join([str((await cqrs_bus.execute_command(part)).unwrap()) for part in parts])
+
+    cqrs_bus.register(handler_of(Do, outer, *decorators))
+    cqrs_bus.register(handler_of(DoMore, Working(), transactional(), idempotent(required=True)))
+    assert (await cqrs_bus.execute_command(Do("plain"))).unwrap() == "effect 1 effect 2"
+    for _ in range(2):
+        assert (await cqrs_bus.execute_command(Do("keyed"))).unwrap() == "effect 3 effect 3"
+
+
+async def test_an_answer_of_another_release_is_not_repeated_nor_is_the_work() -> None:
     work = Working()
-
-    async def outer(_: Do) -> str:
-        await cqrs_bus.execute_command(keyed(DoMore()))
-        return str((await cqrs_bus.execute_command(keyed(DoMore()))).unwrap())
-
-    cqrs_bus.register(handler_of(Do, outer, transactional()))
-    cqrs_bus.register(handler_of(DoMore, work, transactional(), idempotent(required=True)))
-    assert (await cqrs_bus.execute_command(Do())).unwrap() == "effect 2"
+    bus = bus_with(work)
+    await bus.execute_command(keyed())
+    for claim, (content, _) in bus.units.answers.items():
+        bus.units.answers[claim] = (content, b'["success", null, null]\n{"another": "form"}')
+    result = await bus.execute_command(keyed())
+    assert result.status is OperationStatus.CONFLICT
+    assert str(result.error_message).startswith("This was done, but by an earlier release")
+    assert work.effects == 1
 
 
 async def test_a_key_of_the_outer_operation_is_not_that_of_what_it_sends(cqrs_bus: MemoryBus) -> None:

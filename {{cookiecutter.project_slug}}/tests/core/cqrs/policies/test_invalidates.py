@@ -66,11 +66,22 @@ async def test_tags_are_filled_from_the_fields_and_properties_of_the_command() -
     assert bus.units.journal == ["drop team-of-7:7! user:7"]
 
 
-@pytest.mark.parametrize("decorators", [(), (transactional(),)], ids=["plain", "transactional"])
-async def test_nothing_is_dropped_for_what_failed(decorators: tuple[Any, ...]) -> None:
-    bus = bus_with(handler_of(Do, raising(ConflictError("No.")), invalidates("users"), *decorators))
+async def test_nothing_is_dropped_for_what_was_rolled_back() -> None:
+    bus = bus_with(handler_of(Do, raising(ConflictError("No.")), invalidates("users"), transactional()))
     await bus.execute_command(Do())
-    assert "drop users" not in bus.units.journal
+    assert bus.units.journal == ["begin", "rollback"]
+
+
+async def test_what_failed_without_a_transaction_drops_for_it_may_have_sent_what_was_committed() -> None:
+    bus = bus_with(handler_of(DoMore, lambda _: "stored", transactional()))
+
+    async def store_and_fail(_: Do) -> str:
+        await bus.execute_command(DoMore())
+        raise ConflictError("No.")
+
+    bus.register(handler_of(Do, store_and_fail, invalidates("users")))
+    assert (await bus.execute_command(Do())).is_failure
+    assert bus.units.journal == ["begin", "commit", "drop users"]
 
 
 async def test_nothing_is_dropped_for_a_dry_run() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from app.core.cqrs import (
     BaseCommandHandler,
+    ConcurrencyError,
     ConflictError,
     CQRSBus,
     OperationStatus,
@@ -241,6 +242,30 @@ async def test_inside_an_operation_that_does_not_try_again_neither_does_it(cqrs_
     cqrs_bus.register(handler_of(DoMore, inner, retry_on_failure(**AT_ONCE)))
     assert (await cqrs_bus.execute_command(Do())).is_failure
     assert len(inner.tries) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"), [(TransientError("Away."), 2), (ConcurrencyError("Changed."), 2), (ConflictError("Taken."), 1)]
+)
+async def test_what_a_query_in_a_task_met_is_tried_again_as_in_the_handler_itself(
+    cqrs_bus: MemoryBus, error: Exception, tries: int
+) -> None:
+    made: list[str] = []
+
+    def look_up(_: Ask) -> str:
+        made.append("try")
+        if len(made) == 1:
+            raise error
+        return "found"
+
+    async def gather(_: Do) -> str | None:
+        (found,) = await asyncio.gather(cqrs_bus.execute_query(Ask()))
+        return found.unwrap()
+
+    cqrs_bus.register(handler_of(Ask, look_up))
+    cqrs_bus.register(handler_of(Do, gather, retry_on_failure(**AT_ONCE)))
+    assert (await cqrs_bus.execute_command(Do())).is_success is (tries == 2)
+    assert len(made) == tries
 
 
 async def test_a_reaction_is_tried_again_too(cqrs_bus: MemoryBus) -> None:

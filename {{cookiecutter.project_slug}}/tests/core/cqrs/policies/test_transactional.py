@@ -15,6 +15,7 @@ from app.core.cqrs import (
     PolicyError,
     ServiceUnavailableError,
     TransientError,
+    authorize,
     transactional,
 )
 from app.core.cqrs.testing import MemoryBus, MemoryUnitsOfWork
@@ -119,8 +120,15 @@ async def test_a_dry_run_does_all_answers_and_keeps_nothing() -> None:
 
     bus = bus_with(handle, transactional(commit_on_success=False))
     assert (await bus.execute_command(Do())).unwrap() == "done"
-    assert bus.units.journal == ["begin", "rollback"]
+    assert bus.units.journal == ["begin", "record Happened", "rollback"]
     assert bus.units.events == []
+
+
+async def test_a_dry_run_is_refused_where_the_commit_would_be() -> None:
+    bus = bus_with(lambda _: "done", transactional(commit_on_success=False))
+    bus.units.fail_commits(error=ConflictError("No."))
+    assert (await bus.execute_command(Do())).status is OperationStatus.CONFLICT
+    assert bus.units.journal == ["begin", "rollback"]
 
 
 async def test_a_dry_run_does_not_commit_despite_an_error_either() -> None:
@@ -269,6 +277,20 @@ async def test_a_database_may_refuse_a_level() -> None:
 def test_what_cannot_work_is_refused(make_bus: Any, decorator: Any, message: type, sentence: str) -> None:
     with pytest.raises(PolicyError, match=sentence):
         make_bus().register(handler_of(message, lambda _: None, decorator))
+
+
+def test_policies_of_all_bases_apply_and_the_first_in_the_method_order_wins() -> None:
+    base = transactional("SERIALIZABLE")(handler_of(Do, lambda _: "done"))
+    stored: Any = type("Stored", (base,), {})
+    guarded: Any = type("Guarded", (base,), {})
+    transactional("SNAPSHOT")(stored)
+    authorize(["admin:do"])(guarded)
+    for bases in ((stored, guarded), (guarded, stored)):
+        bus = MemoryBus()
+        bus.register_command_handler(Do, type("Both", bases, {}))
+        policies = bus.describe()["commands"]["Do"]["policies"]
+        assert policies.keys() == {"Transactional", "Authorize"}
+        assert policies["Transactional"]["isolation_level"] == "SNAPSHOT"
 
 
 def test_policies_are_inherited_and_replaced() -> None:

@@ -33,6 +33,20 @@ def wrong_as_object(message: Any) -> Any:
     return SimpleNamespace(errors=wrong(message))
 
 
+class Verdict:
+    """Errors that are true where there are none."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        self.errors = errors
+
+    def __bool__(self) -> bool:
+        return not self.errors
+
+
+def wrong_as_verdict(message: Any) -> Verdict:
+    return Verdict(wrong(message))
+
+
 def wrong_or_none(message: Any) -> dict[str, str] | None:
     return wrong(message) or None
 
@@ -52,6 +66,7 @@ VALIDATORS = [
     wrong,
     wrong_slowly,
     wrong_as_object,
+    wrong_as_verdict,
     wrong_or_none,
     wrong_or_none_slowly,
     SlowValidator(),
@@ -72,6 +87,14 @@ async def test_a_function_checks_beside_the_message_itself(validator: Any, own: 
     assert len(did) == 1
 
 
+@pytest.mark.parametrize("answer", [False, True, [], ["is wrong"], "is wrong", SimpleNamespace(errors=["is wrong"])])
+async def test_an_answer_that_says_nothing_of_fields_is_a_bug(answer: Any) -> None:
+    bus = MemoryBus(handler_of(DoMore, lambda _: "done", validate_input(lambda _: answer)))
+    result = await bus.execute_command(DoMore())
+    assert (result.status, result.data) == (OperationStatus.FAILED, None)
+    assert "neither error messages by field" in str(result.error_message)
+
+
 async def test_what_the_message_says_of_itself_comes_first() -> None:
     asked: list[Any] = []
     bus = MemoryBus(handler_of(Do, lambda _: "done", validate_input(lambda message: asked.append(message))))
@@ -83,7 +106,7 @@ async def _slowly(self: Any) -> dict[str, str]:
     return {"what": "is wrong"} if self.what == "wrong" else {}
 
 
-OWN_CHECKS: list[Any] = [_slowly, wrong, wrong_as_object, wrong_or_none]
+OWN_CHECKS: list[Any] = [_slowly, wrong, wrong_as_object, wrong_as_verdict, wrong_or_none]
 
 
 @pytest.mark.parametrize("validate", OWN_CHECKS)
