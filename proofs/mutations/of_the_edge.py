@@ -5,6 +5,10 @@ MUTATIONS = {
         ("RequestBus execute_command has to be awaited", "RequestBus.execute_command", "@coroutine_function", ""),
         ("RequestBus execute_query has to be awaited", "RequestBus.execute_query", "@coroutine_function", ""),
     ],
+    "tests/test_dependencies.py": [
+        ("keys of an endpoint's own", "RequestBus._stamp", "metadata.idempotency_key is None", "True"),
+        ("keys of the second command", "RequestBus._next_key", "number == 1", "True"),
+    ],
     "proofs/core/test_left_out.py": [
         (
             "a module without a router",

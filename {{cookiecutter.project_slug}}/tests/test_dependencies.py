@@ -29,6 +29,11 @@ class Tell(ICommand[dict[str, Any]]):
     """What does the handler see?"""
 
 
+@dataclass(frozen=True)
+class TellMore(ICommand[dict[str, Any]]):
+    """What does the handler of another command see?"""
+
+
 class AskHandler(BaseQueryHandler[Ask, dict[str, Any]]):
     async def _handle(self, query: Ask) -> dict[str, Any]:
         return asdict(query.metadata)
@@ -39,6 +44,11 @@ class TellHandler(BaseCommandHandler[Tell, dict[str, Any]]):
         return asdict(command.metadata)
 
 
+class TellMoreHandler(BaseCommandHandler[TellMore, dict[str, Any]]):
+    async def _handle(self, command: TellMore) -> dict[str, Any]:
+        return asdict(command.metadata)
+
+
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
@@ -46,6 +56,13 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     @app.post("/seen")
     async def seen(bus: Bus) -> list[Any]:
         return [(await bus.execute_command(Tell())).unwrap(), (await bus.execute_query(Ask())).unwrap()]
+
+    @app.post("/keys")
+    async def keys(bus: Bus, own: str | None = None) -> list[Any]:
+        commands: list[ICommand[dict[str, Any]]] = [Tell(), Tell(), TellMore(), Tell()]
+        commands[1].metadata.idempotency_key = own
+        sent = [*commands, commands[0]]
+        return [(await bus.execute_command(command)).unwrap()["idempotency_key"] for command in sent]
 
     @app.post("/seen-anonymously")
     async def seen_anonymously(bus: AnonymousBus) -> Any:
@@ -65,6 +82,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
     async with started(app):
         app.state.service.bus.register_command_handler(Tell, TellHandler())
+        app.state.service.bus.register_command_handler(TellMore, TellMoreHandler())
         app.state.service.bus.register_query_handler(Ask, AskHandler())
         yield app
 
@@ -97,6 +115,20 @@ async def test_messages_carry_who_asked_and_for_which_request(client: AsyncClien
         assert seen["correlation_id"] == "c1"
         assert seen["idempotency_key"] == "k1"
         assert seen["source"] == "http"
+
+
+async def test_commands_of_one_request_have_a_key_each(client: AsyncClient) -> None:
+    keys = (await client.post("/keys", headers={"Idempotency-Key": "k"})).json()
+
+    assert keys == ["k", "k 2", "k", "k 3", "k"], "the last is the first command, executed again"
+    assert (await client.post("/keys")).json() == [None] * 5
+
+
+async def test_a_key_that_an_endpoint_chose_is_kept(client: AsyncClient) -> None:
+    keys = (await client.post("/keys?own=evt_17", headers={"Idempotency-Key": "k"})).json()
+
+    assert keys == ["k", "evt_17", "k", "k 2", "k"]
+    assert (await client.post("/keys?own=evt_17")).json() == [None, "evt_17", None, None, None]
 
 
 async def test_the_bus_of_the_process_is_that_of_the_service(client: AsyncClient) -> None:

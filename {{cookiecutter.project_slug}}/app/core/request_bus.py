@@ -1,7 +1,7 @@
 """The bus as endpoints see it: each message carries the caller and the ids of its request."""
 
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from app.core.awaited import coroutine_function
@@ -12,32 +12,45 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class RequestBus:
-    """The bus for one request: it adds the caller and the ids of the request to the metadata of each message."""
+    """The bus for one request: it adds the caller and the ids of the request to the metadata of each message.
+
+    A message that has an `idempotency_key` keeps it. The others get the key of the request; from the second message of
+    a type on, with its number: otherwise the second command would be answered as a repetition of the first.
+    """
 
     bus: CQRSBus
     user_id: str | None
     correlation_id: str | None
     traceparent: str | None
     idempotency_key: str | None
+    _keys_given: dict[type, int] | None = field(default=None, init=False)
 
     @coroutine_function
     def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
         """Execute a command."""
-        self._stamp(command.metadata)
+        self._stamp(command)
         return self.bus.execute_command(command)
 
     @coroutine_function
     def execute_query(self, query: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]:
         """Execute a query."""
-        self._stamp(query.metadata)
+        self._stamp(query)
         return self.bus.execute_query(query)
 
-    def _stamp(self, metadata: OperationMetadata) -> None:
+    def _stamp(self, message: ICommand[Any] | IQuery[Any]) -> None:
+        metadata = message.metadata
         metadata.user_id = self.user_id
         metadata.correlation_id = self.correlation_id or metadata.correlation_id
         metadata.traceparent = self.traceparent
-        metadata.idempotency_key = self.idempotency_key
         metadata.source = "http"
+        if self.idempotency_key is not None and metadata.idempotency_key is None:
+            metadata.idempotency_key = self._next_key(type(message))
+
+    def _next_key(self, kind: type) -> str:
+        given = self._keys_given = self._keys_given or {}
+        given[kind] = number = given.get(kind, 0) + 1
+        # No client can send the key of another number: keys in headers have no spaces.
+        return f"{self.idempotency_key}" if number == 1 else f"{self.idempotency_key} {number}"
 
 
 @dataclass(slots=True)
