@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from app.core.config import Settings
 from app.core.cqrs import BaseCommandHandler, BaseQueryHandler, ICommand, IQuery, TransientError
 from app.core.logging import current_request
-from app.dependencies import AnonymousBus, Bus, CurrentUser, Service
+from app.dependencies import AnonymousBus, Bus, CurrentUser, Service, socket_caller
 from app.domain.ports import AccessTokens
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.logout_handler import LogoutCommand
@@ -96,6 +96,25 @@ def add_sockets(app: FastAPI) -> None:
             await websocket.receive_text()
 
 
+def add_more_sockets(app: FastAPI) -> None:
+    """One that a web page opens, and one for bytes."""
+
+    @app.websocket("/pages")
+    async def serve_page(websocket: WebSocket) -> None:
+        await websocket.accept()
+        user, bus = await socket_caller(websocket, await websocket.receive_text())
+        async for text in websocket.iter_text():
+            (await bus.execute_command(UpdateUserCommand(user.user_id, full_name=text))).unwrap()
+            stored = (await bus.execute_query(GetUserQuery(user.user_id))).unwrap()
+            await websocket.send_text(stored.full_name)
+
+    @app.websocket("/lengths")
+    async def measure(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for data in websocket.iter_bytes():
+            await websocket.send_text(str(len(data)))
+
+
 class Sockets:
     """A service with WebSockets, and clients of it."""
 
@@ -142,6 +161,7 @@ def settings(database_url: str) -> Settings:
 async def sockets(settings: Settings) -> AsyncIterator[Sockets]:
     app = create_app(settings)
     add_sockets(app)
+    add_more_sockets(app)
     async with listening(app, settings) as port, AsyncExitStack() as opened:
         yield Sockets(app, port, opened)
 
@@ -214,6 +234,51 @@ async def test_a_socket_outlives_no_token(sockets: Sockets) -> None:
     await connection.send("Byron")
     code, reason = await ends_with(connection)
     assert (code, "has expired" in reason) == (1008, True)
+
+
+async def test_a_page_sends_its_token_as_a_message(sockets: Sockets) -> None:
+    _, token, refresh_token = await sockets.signed_in()
+    connection = await sockets.open("/pages")
+    await connection.send(token)
+    await connection.send("Ada King")
+    assert await within_patience(connection.recv()) == "Ada King"
+    (await sockets.service.bus.execute_command(LogoutCommand(refresh_token))).unwrap()
+    await connection.send("Mallory")
+    assert await ends_with(connection) == (1008, "This login has ended: log in again.")
+
+
+async def test_a_page_with_a_token_of_an_ended_login_is_refused(sockets: Sockets) -> None:
+    _, token, refresh_token = await sockets.signed_in()
+    (await sockets.service.bus.execute_command(LogoutCommand(refresh_token))).unwrap()
+    for sent, reason in ((token, "This login has ended: log in again."), ("é", "This access token is not valid")):
+        connection = await sockets.open("/pages")
+        await connection.send(sent)
+        code, said = await ends_with(connection)
+        assert (code, said.startswith(reason)) == (1008, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "reason"),
+    [
+        ("/reads-on", b"binary", "Send messages as text."),
+        ("/seen", b"binary", "Send messages as text."),
+        ("/lengths", "text", "Send messages as binary data."),
+    ],
+)
+async def test_a_message_of_the_other_kind_is_an_error_of_the_client(
+    sockets: Sockets, path: str, message: str | bytes, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = await sockets.open(path)
+    await connection.send(message)
+    assert await ends_with(connection) == (1008, reason)
+    assert "request_failed" not in capsys.readouterr().err
+
+
+async def test_binary_messages_arrive(sockets: Sockets) -> None:
+    connection = await sockets.open("/lengths")
+    for sent in (b"", b"abc"):
+        await connection.send(sent)
+        assert await within_patience(connection.recv()) == str(len(sent))
 
 
 async def test_a_key_is_of_a_message_not_of_a_socket(sockets: Sockets) -> None:

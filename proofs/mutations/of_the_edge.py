@@ -72,7 +72,14 @@ MUTATIONS = {
         ("pages of others", "Guard.__call__", "refuse_foreign_page(headers, self._origins)", "pass"),
         ("a socket's source", "SocketBus._admit", "metadata.source = 'websocket'", "pass"),
         ("a socket's caller", "SocketBus._admit", "await self.require_caller()", "pass"),
-        ("a socket's key", "_bus_for", "if key is not None:", "if False:"),
+        ("a socket's key", "_socket_bus", "b'idempotency-key' in state['headers']", "False"),
+        ("a page's token", "socket_caller", "lambda: _current_user(websocket, token)", "None"),
+        (
+            "messages of the other kind",
+            "Handshake.receive",
+            "Frame({name: value for name, value in message.items() if value is not None})",
+            "message",
+        ),
         (
             "a socket's end",
             "Handshake.send",

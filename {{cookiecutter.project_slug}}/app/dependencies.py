@@ -9,6 +9,7 @@ from fastapi import Depends, Query
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
 
 from app.composition.container import RunningService
 from app.core.cqrs import AuthenticationError, BadRequestError
@@ -76,16 +77,38 @@ def _bus_for(
     # Read from the scope: Starlette makes objects of the state and of the headers, which takes longer.
     scope = connection.scope
     state, bus = scope["state"], scope["app"].state.service.bus
-    key = state["headers"].get(b"idempotency-key")
     if scope["type"] == "websocket":
-        if key is not None:
-            raise BadRequestError(
-                "An Idempotency-Key belongs to one request: send one with each message of a WebSocket."
-            )
-        return SocketBus(bus, user_id, state["correlation_id"], state["traceparent"], None, require_caller)
+        return _socket_bus(connection, user_id, require_caller)
+    key = state["headers"].get(b"idempotency-key")
     if key is not None and SANE_KEY.fullmatch(key) is None:
         raise BadRequestError(f"Idempotency-Key must have 1 to {LONGEST_KEY} printable ASCII characters and no spaces.")
     return RequestBus(bus, user_id, state["correlation_id"], state["traceparent"], key and key.decode())
+
+
+def _socket_bus(
+    connection: HTTPConnection, user_id: str | None, require_caller: Callable[[], Awaitable[object]] | None
+) -> SocketBus:
+    state = connection.scope["state"]
+    if b"idempotency-key" in state["headers"]:
+        raise BadRequestError("An Idempotency-Key belongs to one request: send one with each message of a WebSocket.")
+    bus = connection.app.state.service.bus
+    return SocketBus(bus, user_id, state["correlation_id"], state["traceparent"], None, require_caller)
+
+
+async def socket_caller(websocket: WebSocket, token: str) -> tuple[AccessToken, SocketBus]:
+    """The caller of a token that a web page sent as a message, and the bus for it; browsers send no `Authorization`.
+
+    The token is checked as in a request: by this function, and by the bus for each message.
+
+    Args:
+        websocket: the WebSocket.
+        token: the access token.
+
+    Raises:
+        AuthenticationError: if the token is invalid or has expired, or its login has ended. The socket is closed.
+    """
+    caller = await _current_user(websocket, token)
+    return caller, _socket_bus(websocket, str(caller.user_id), lambda: _current_user(websocket, token))
 
 
 Bus = Annotated[RequestBus, Depends(CallersBus())]

@@ -95,11 +95,11 @@ class Decorate:
                 self._decorate(message, request_id)
             await send(message)
 
+        answers = send_decorated
         if scope["type"] == "websocket":
             given = {b"x-request-id": request_id.encode(), **self._headers}
-            answers = Handshake(scope, receive, send, given).send
-        else:
-            answers = send_decorated
+            socket = Handshake(scope, receive, send, given)
+            receive, answers = socket.receive, socket.send
         named = current_request.set(request_id)
         try:
             await self.app(scope, receive, answers)

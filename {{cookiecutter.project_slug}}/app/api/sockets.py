@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -34,6 +35,13 @@ def refuse_foreign_page(headers: Mapping[bytes, bytes], origins: Collection[str]
         raise HTTPException(403, "Web pages of this origin may not open a WebSocket here.")
 
 
+class Frame(dict[str, Any]):
+    """A message from the client. An endpoint that reads text and gets bytes raises an error of the client, no bug."""
+
+    def __missing__(self, kind: str) -> NoReturn:
+        raise HTTPException(400, f"Send messages as {'text' if kind == 'text' else 'binary data'}.")
+
+
 class Handshake:
     """Translates the refusal of a WebSocket: a problem document before the handshake, a close frame after it."""
 
@@ -44,6 +52,13 @@ class Handshake:
         self._headers = list(headers.items())
         self._accepted = self._closed = False
         self._status = 0
+
+    async def receive(self) -> Message:
+        """Receive a message; what the client did not send is absent, for some servers send None."""
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            return message
+        return Frame({name: value for name, value in message.items() if value is not None})
 
     async def send(self, message: Message) -> None:
         """Send a message, translated to one that is valid in the present state of the handshake."""
@@ -70,7 +85,7 @@ class Handshake:
             answer = problem(self._scope, 403, reason or "This WebSocket was refused.")
         else:
             answer = problem(self._scope, 404, "There is no WebSocket at this address.")
-        await answer(self._scope, self._receive, self.send)
+        await answer(self._scope, self.receive, self.send)
 
     async def _close(self, message: Message) -> None:
         """Close the WebSocket with the detail of a problem document as its reason."""
