@@ -121,6 +121,14 @@ async def test_a_window_begins_with_the_first_try_and_is_forgiven() -> None:
     assert await tries_until_refused(throttle, "ada") == 2
 
 
+async def test_what_is_taken_back_leaves_nothing_behind() -> None:
+    throttle = MemoryThrottle(3, 60, Seconds(), most=2)
+    for number in range(100):
+        for change in (throttle.count, throttle.count, throttle.take_back, throttle.take_back, throttle.take_back):
+            await change(f"name {number}")
+    assert (throttle._number, [*map(len, throttle._until)]) == ({}, [0, 0, 0])
+
+
 # --- in Redis
 
 
@@ -148,6 +156,21 @@ async def test_what_one_process_forgives_all_do(pair: tuple[RedisThrottle, Redis
     with pytest.raises(RateLimitedError) as raised:
         await other.count("ada")
     assert 290 <= raised.value.details["retry_after"] <= 300
+
+
+@pytest.mark.integration
+async def test_what_one_process_takes_back_counts_nowhere(pair: tuple[RedisThrottle, RedisThrottle]) -> None:
+    one, other = pair
+    await other.take_back("ada")
+    assert await tries_until_refused(one, "ada") == 4
+    for _ in range(2):
+        await other.take_back("ada")
+    assert await tries_until_refused(one, "ada") == 2
+    await one.take_back("ada")
+    await one.count("ada")
+    with pytest.raises(RateLimitedError) as raised:
+        await other.count("ada")
+    assert 290 <= raised.value.details["retry_after"] <= 300, "the window stays"
 
 
 @pytest.mark.integration
@@ -220,6 +243,8 @@ async def test_while_redis_is_gone_each_process_counts_for_itself(
             await server.kill()
             assert await tries_until_refused(throttle, "ada") == 3
             assert await tries_until_refused(throttle, "bob") == 3
+            await throttle.take_back("ada")
+            assert await tries_until_refused(throttle, "ada") == 1
             await throttle.forgive("bob")
             seconds.now += throttle_redis.PAUSE_SECONDS
             assert await is_counted(throttle, "bob")

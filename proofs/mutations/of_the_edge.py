@@ -73,7 +73,7 @@ MUTATIONS = {
         ("a socket's source", "SocketBus._admit", "metadata.source = 'websocket'", "pass"),
         ("a socket's caller", "SocketBus._admit", "await self.require_caller()", "pass"),
         ("a socket's key", "_socket_bus", "b'idempotency-key' in state['headers']", "False"),
-        ("a page's token", "socket_caller", "lambda: _current_user(websocket, token)", "None"),
+        ("tokens of pages", "socket_caller", "lambda: _current_user(websocket, token)", "None"),
         (
             "messages of the other kind",
             "Handshake.receive",
@@ -171,8 +171,8 @@ MUTATIONS = {
         (
             "throttle: the table has an end",
             "MemoryThrottle.count",
-            ("if len(self._number) >= self._most:\n    self._make_room()"),
-            "",
+            "if not number and len(self._number) >= self._most:",
+            "if False:",
         ),
         ("throttle: what was tried least goes", "MemoryThrottle._make_room", "oldest[0]", "oldest[-1]"),
         ("throttle: what is over goes first", "MemoryThrottle._make_room", "over or [oldest[0][0]]", "[oldest[0][0]]"),
@@ -204,6 +204,19 @@ MUTATIONS = {
             "await self._ask(lambda: self._client.delete(self._key(what)))",
             "pass",
         ),
+        (
+            "throttle: memory takes back",
+            "MemoryThrottle.take_back",
+            "self._keep(key, number - 1, self._until[number - 1][key])",
+            "pass",
+        ),
+        (
+            "throttle: Redis takes back",
+            "RedisThrottle.take_back",
+            "await self._ask(lambda: self._take_back([self._key(what)]))",
+            "True",
+        ),
+        ("throttle: taken back alone", "RedisThrottle.take_back", "await self._alone.take_back(what)", "pass"),
         ("throttle: forgiven alone too", "RedisThrottle.forgive", "await self._alone.forgive(what)", "pass"),
         (
             "throttle: a Redis that is gone has a pause",
@@ -223,6 +236,10 @@ MUTATIONS = {
             "adapter_module('throttle', settings.cache_url, setting='CACHE_URL')",
             "adapter_module('throttle', 'memory://')",
         ),
+    ],
+    "tests/handlers/user/test_login_handler.py": [
+        ("an overloaded hasher is no guess", "counted", "await throttle.take_back(what)", "pass"),
+        ("a wrong guess counts", "counted", "failure", "()"),
     ],
     "tests/adapters/test_tokens_jwt.py": [
         (

@@ -75,3 +75,9 @@ if redis.call('INCR', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 0
 """
 """KEYS: a counter. ARGV: limit, and window in milliseconds. Returns the milliseconds to wait; 0: it was counted."""
+
+TAKE_BACK = """
+if tonumber(redis.call('GET', KEYS[1]) or 0) > 1 then redis.call('DECR', KEYS[1]) else redis.call('DEL', KEYS[1]) end
+return 1
+"""
+"""KEYS: a counter, which is decremented within its window."""

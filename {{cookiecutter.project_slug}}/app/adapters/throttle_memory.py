@@ -59,16 +59,26 @@ class MemoryThrottle:
             number, until = 0, now + self._window
         if number >= self._allowed:
             raise too_many(until - now)
-        if number:
-            self._forget(key)
-        elif len(self._number) >= self._most:
+        if not number and len(self._number) >= self._most:
             self._make_room()
-        self._number[key] = number + 1
-        self._until[number][key] = until
+        self._keep(key, number + 1, until)
+
+    async def take_back(self, what: str) -> None:
+        """Forget one try of this key, which was counted and did not fail."""
+        key = _key(what)
+        number = self._number.get(key, 0)
+        if number:
+            self._keep(key, number - 1, self._until[number - 1][key])
 
     async def forgive(self, what: str) -> None:
         """Forget the tries of this key so far."""
         self._forget(_key(what))
+
+    def _keep(self, key: bytes, number: int, until: float) -> None:
+        self._forget(key)
+        if number:
+            self._number[key] = number
+            self._until[number - 1][key] = until
 
     def _forget(self, key: bytes) -> None:
         number = self._number.pop(key, 0)

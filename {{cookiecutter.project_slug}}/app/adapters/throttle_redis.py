@@ -74,6 +74,7 @@ class RedisThrottle:
         self._ask_again_at = 0.0
         self._is_down = False
         self._count = client.register_script(redis_scripts.COUNT)
+        self._take_back = client.register_script(redis_scripts.TAKE_BACK)
 
     async def count(self, what: str) -> None:
         """Count one more try.
@@ -86,6 +87,11 @@ class RedisThrottle:
             await self._alone.count(what)
         elif wait_ms > 0:
             raise too_many(wait_ms / 1000)
+
+    async def take_back(self, what: str) -> None:
+        """Forget one try of this key, which was counted and did not fail."""
+        if await self._ask(lambda: self._take_back([self._key(what)])) is None:
+            await self._alone.take_back(what)
 
     async def forgive(self, what: str) -> None:
         """Forget the tries of this key so far."""

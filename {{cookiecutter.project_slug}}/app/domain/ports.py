@@ -55,6 +55,9 @@ class Throttle(Protocol):
             RateLimitedError: if it is one too many; `details["retry_after"]` is the number of seconds to wait.
         """
 
+    async def take_back(self, what: str) -> None:
+        """Forget one try of this key, which was counted and did not fail."""
+
     async def forgive(self, what: str) -> None:
         """Forget the tries of this key so far."""
 

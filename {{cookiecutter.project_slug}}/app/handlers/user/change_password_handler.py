@@ -14,6 +14,7 @@ from app.core.cqrs import (
 )
 from app.domain.ports import PasswordHasher, Throttle
 from app.domain.text import only_problems, text_problem
+from app.domain.tries import counted
 from app.domain.user import LONGEST_PASSWORD, password_problem
 from app.handlers.user.user_command import UserCommand
 from app.persistence.credentials import Credentials
@@ -67,12 +68,10 @@ class ChangePasswordHandler(BaseCommandHandler[ChangePasswordCommand, None]):
 
     async def _checked(self, command: ChangePasswordCommand) -> str:
         """Verify the current password, and return its hash."""
-        tries = f"password:{command.user_id}"
-        await self.throttle.count(tries)
-        credential = await self.credentials.of_user(command.user_id)
-        if credential is None:
-            raise no_such_user()
-        if not await self.hasher.verify(command.current_password, credential.password_hash):
-            raise CommandValidationError("The current password is wrong.", details={"current_password": "is wrong"})
-        await self.throttle.forgive(tries)
+        async with counted(self.throttle, f"password:{command.user_id}", CommandValidationError):
+            credential = await self.credentials.of_user(command.user_id)
+            if credential is None:
+                raise no_such_user()
+            if not await self.hasher.verify(command.current_password, credential.password_hash):
+                raise CommandValidationError("The current password is wrong.", details={"current_password": "is wrong"})
         return credential.password_hash

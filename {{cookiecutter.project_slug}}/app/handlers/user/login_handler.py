@@ -12,6 +12,7 @@ from app.core.cqrs import (
 )
 from app.domain.ports import AccessTokens, PasswordHasher, Throttle
 from app.domain.text import folded, only_problems, text_problem
+from app.domain.tries import counted
 from app.domain.user import LONGEST_EMAIL, LONGEST_PASSWORD
 from app.persistence.credentials import Credentials
 from app.persistence.repositories.login_sessions import LoginSessions
@@ -53,17 +54,15 @@ class LoginHandler(BaseCommandHandler[LoginCommand, TokensView]):
     async def _handle(self, command: LoginCommand) -> TokensView:
         credential = await self.credentials.of_login(command.login)
         tries = f"login:{folded(command.login) if credential is None else credential.user_id}"
-        # Counted before the password is checked, so that concurrent guesses are counted too.
-        await self.throttle.count(tries)
         stored = None if credential is None else credential.password_hash
-        matches = await self.hasher.verify(command.password, stored)
-        if credential is None or not matches or not credential.is_active:
-            raise _wrong()
-        # The transaction begins here, with the first statement: hashing takes long and needs no connection.
-        begun = await self.sessions.begin(credential.user_id, credential.password_hash)
-        if begun is None:
-            raise _wrong()
-        await self.throttle.forgive(tries)
+        async with counted(self.throttle, tries, AuthenticationError):
+            matches = await self.hasher.verify(command.password, stored)
+            if credential is None or not matches or not credential.is_active:
+                raise _wrong()
+            # The transaction begins here, with the first statement: hashing takes long and needs no connection.
+            begun = await self.sessions.begin(credential.user_id, credential.password_hash)
+            if begun is None:
+                raise _wrong()
         return token_pair(self.tokens, credential.user_id, *begun)
 
 

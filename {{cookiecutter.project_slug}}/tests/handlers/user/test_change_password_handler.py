@@ -1,9 +1,11 @@
 import asyncio
 
+import pytest
+
 from app.composition.container import RunningService, running_service
 from app.core.config import Settings
 from app.core.cqrs import OperationStatus
-from app.domain.ports import AccessTokens
+from app.domain.ports import AccessTokens, PasswordHasher
 from app.handlers.user.change_password_handler import ChangePasswordCommand
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
 from tests.databases import ON_SQLITE
@@ -35,6 +37,17 @@ async def test_of_two_changes_at_once_one_wins(people: People) -> None:
     results = await asyncio.gather(*changes)
     (lost,) = [result for result in results if result.is_failure]
     assert lost.status in (OperationStatus.CONFLICT, OperationStatus.VALIDATION_ERROR)
+
+
+@ON_SQLITE
+async def test_a_change_that_nobody_decided_does_not_count(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_service(settings.model_copy(update={"login_attempts": 2})) as service:
+        ada = await People(service.bus).member()
+        with monkeypatch.context() as overloaded:
+            overloaded.setattr(await service.container.get(PasswordHasher), "_most", 0)
+            changes = [await ada.command(ChangePasswordCommand(ada.id, PASSWORD, NEW)) for _ in range(5)]
+        assert {change.status for change in changes} == {OperationStatus.UNAVAILABLE}
+        assert (await ada.command(ChangePasswordCommand(ada.id, PASSWORD, NEW))).is_success
 
 
 @ON_SQLITE

@@ -8,7 +8,7 @@ from app.adapters.password_argon2 import Argon2PasswordHasher
 from app.composition.container import RunningService, running_service
 from app.core.config import Settings
 from app.core.cqrs import ICommand, OperationStatus
-from app.domain.ports import AccessTokens
+from app.domain.ports import AccessTokens, PasswordHasher
 from app.handlers.user.change_password_handler import ChangePasswordCommand
 from app.handlers.user.deactivate_user_handler import DeactivateUserCommand
 from app.handlers.user.delete_user_handler import DeleteUserCommand
@@ -61,6 +61,33 @@ async def test_who_guesses_too_often_waits_also_when_all_guesses_come_at_once(se
         assert waiting.status is OperationStatus.RATE_LIMITED
         assert 0 < waiting.errors["retry_after"] <= settings.login_window_seconds
         assert (await bob.login()).is_success
+
+
+@ON_SQLITE
+async def test_a_login_that_nobody_decided_does_not_count(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_service(settings.model_copy(update={"login_attempts": 2})) as service:
+        ada = await People(service.bus).member()
+        hasher = await service.container.get(PasswordHasher)
+        with monkeypatch.context() as overloaded:
+            overloaded.setattr(hasher, "_most", 0)
+            assert {(await ada.login()).status for _ in range(5)} == {OperationStatus.UNAVAILABLE}
+        with monkeypatch.context() as waiting:
+            verifying, never = asyncio.Event(), asyncio.Event()
+
+            async def wait(*_: object) -> bool:
+                verifying.set()
+                return await never.wait()
+
+            waiting.setattr(hasher, "verify", wait)
+            for _ in range(5):
+                verifying.clear()
+                logging_in = asyncio.create_task(ada.login())
+                await within_patience(verifying.wait())
+                logging_in.cancel()
+                await asyncio.wait([logging_in])
+                assert logging_in.cancelled()
+        guesses = [(await ada.login(f"guess {number}")).status for number in range(3)]
+    assert guesses == [OperationStatus.UNAUTHENTICATED] * 2 + [OperationStatus.RATE_LIMITED]
 
 
 @ON_SQLITE
