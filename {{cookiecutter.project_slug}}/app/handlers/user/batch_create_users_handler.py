@@ -60,8 +60,10 @@ class BatchCreateUsersHandler(BaseCommandHandler[BatchCreateUsersCommand, list[U
 
     async def _handle(self, command: BatchCreateUsersCommand) -> OperationResult[list[UUID]]:
         now = self.clock.now()
-        # All hashes are computed before the first statement, which begins the transaction unless a key was claimed.
-        users = await asyncio.gather(*(new.register(self.hasher, now) for new in command.users))
-        for first in range(0, len(users), CHUNK):
-            await self.users.add(*users[first : first + CHUNK])
-        return self.created([user.id for user in users])
+        chunks = [command.users[first : first + CHUNK] for first in range(0, len(command.users), CHUNK)]
+        # All hashes are computed before the first statement, which begins the transaction unless a key was claimed;
+        # a chunk at a time, because the hasher admits few at once, and logins need it too.
+        made = [await asyncio.gather(*(new.register(self.hasher, now) for new in chunk)) for chunk in chunks]
+        for users in made:
+            await self.users.add(*users)
+        return self.created([user.id for users in made for user in users])

@@ -1,10 +1,14 @@
+from typing import Any
+
 import pytest
 
+from app.adapters.password_argon2 import HASHES_FOR_EACH_THREAD
 from app.composition.container import RunningService
 from app.core.cqrs import OperationStatus
+from app.domain.ports import PasswordHasher
 from app.domain.registration import NewUser
 from app.domain.user import User
-from app.handlers.user.batch_create_users_handler import BatchCreateUsersCommand
+from app.handlers.user.batch_create_users_handler import MOST_USERS, BatchCreateUsersCommand
 from app.persistence.repositories.user_repository import UserRepository
 from app.persistence.tables import users
 from tests.rows import events_of, rows_of
@@ -31,6 +35,24 @@ async def test_they_are_stored_a_few_at_a_time_in_the_order_given(
     assert (result.status, sizes[-3:]) == (OperationStatus.CREATED, [10, 10, 5])
     names = {row.id: row.username for row in await rows_of(service, users)}
     assert [names[user_id] for user_id in result.unwrap()] == [f"user{number}" for number in range(25)]
+
+
+async def test_the_largest_batch_leaves_the_hasher_room_for_logins(
+    service: RunningService, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, asked = await people.administrator(), list[int]()
+    hasher: Any = await service.container.get(PasswordHasher)
+    hash_one = hasher.hash
+
+    async def noting(password: str) -> Any:
+        asked.append(hasher._asked)
+        return await hash_one(password)
+
+    monkeypatch.setattr(hasher, "_most", HASHES_FOR_EACH_THREAD)  # as with one thread, the least
+    monkeypatch.setattr(hasher, "hash", noting)
+    result = await root.command(batch(*range(MOST_USERS)))
+    assert (result.status, len(result.unwrap())) == (OperationStatus.CREATED, MOST_USERS)
+    assert max(asked) < HASHES_FOR_EACH_THREAD / 2
 
 
 async def test_all_or_nothing(service: RunningService, people: People) -> None:
