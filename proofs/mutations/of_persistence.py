@@ -437,7 +437,7 @@ MUTATIONS = {
         ("logins: and for so long", "SECONDS_KEPT", "30.0", "90.0"),
         (
             "logins: they are read from the primary",
-            "Database.reading_latest",
+            "Database.latest_engine",
             "self.writing_engine if self._has_replica else self.reading_engine",
             "self.reading_engine",
         ),

@@ -241,6 +241,10 @@ MUTATIONS = {
         ("an overloaded hasher is no guess", "counted", "await throttle.take_back(what)", "pass"),
         ("a wrong guess counts", "counted", "failure", "()"),
     ],
+    "tests/api/routes/test_health.py": [
+        ("readiness of the primary", "_check", "database.latest_engine.connect()", "database.reading_engine.connect()"),
+        ("readiness of the replica", "_check", "database.reading_engine is not database.latest_engine", "False"),
+    ],
     "tests/adapters/test_tokens_jwt.py": [
         (
             "identity/tokens of every service",

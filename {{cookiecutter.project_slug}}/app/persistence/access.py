@@ -35,7 +35,7 @@ def access_tag(user_id: object) -> str:
 
 async def permissions_of_roles(database: Database) -> frozenset[str]:
     """All permissions that some role has."""
-    async with database.reading() as session:
+    async with database.reading_latest() as session:
         return frozenset(await session.scalars(select(role_permissions.c.permission)))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 
 from app.composition.container import RunningService, running_service
 from app.core.config import Settings
-from app.core.cqrs import CQRSBus
+from app.core.cqrs import ConfigurationError, CQRSBus
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence.engine.database import Database
 from app.persistence.engine.sessions import at_one_moment
@@ -54,6 +54,22 @@ async def test_queries_read_the_replica_and_commands_the_primary(settings: Setti
         assert (await service.bus.execute_query(CountUsers())).unwrap() == 2
     async with running_service(settings, packages) as primary:
         assert [row.full_name for row in await rows_of(primary, users)] == ["Ada King"]
+
+
+async def test_a_replica_that_lags_behind_the_migrations_holds_up_no_start(
+    settings: Settings, replica_url: str
+) -> None:
+    async with running_service(settings_for(settings.database_url, read_database_url=replica_url)) as service:
+        await People(service.bus).member()
+
+
+async def test_a_primary_without_its_migrations_is_no_database_to_start_on(
+    settings: Settings, replica_url: str
+) -> None:
+    late = settings_for(replica_url, read_database_url=settings.database_url)
+    with pytest.raises(ConfigurationError, match="run `app db upgrade`"):
+        async with running_service(late):
+            pass
 
 
 @pytest.mark.parametrize("flush", [False, True])

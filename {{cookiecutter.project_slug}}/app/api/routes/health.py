@@ -4,6 +4,7 @@ import asyncio
 
 from fastapi import APIRouter
 from pydantic import BaseModel
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.document import problems
@@ -31,17 +32,23 @@ async def live() -> Health:
 
 @router.get("/ready", responses=problems(503))
 async def ready(service: Service) -> Health:
-    """The service can do its work: the database answers, and every migration is applied."""
+    """The service can do its work: the database and its replica answer, and every migration is applied."""
     await _check(await service.container.get(Database), await service.container.get(Revisions))
     return Health(status="ready")
 
 
 async def _check(database: Database, revisions: Revisions) -> None:
+    asked = "The database"
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS), database.reading_engine.connect() as connection:
-            record = await connection.run_sync(applied.read)
-        record.require_complete(revisions)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async with database.latest_engine.connect() as connection:
+                record = await connection.run_sync(applied.read)
+            record.require_complete(revisions)
+            if database.reading_engine is not database.latest_engine:
+                asked = "The replica (READ_DATABASE_URL)"
+                async with database.reading_engine.connect() as connection:
+                    await connection.execute(select(1))
     except ConfigurationError as error:
         raise ServiceUnavailableError(error.message) from error
     except (CQRSError, SQLAlchemyError, TimeoutError) as error:
-        raise ServiceUnavailableError("The database does not answer.") from error
+        raise ServiceUnavailableError(f"{asked} does not answer.") from error

@@ -42,9 +42,14 @@ class Database:
         """A read-only session, possibly on a replica; use it with `async with`."""
         return session_on(self.reading_engine, ReadSession)
 
+    @property
+    def latest_engine(self) -> AsyncEngine:
+        """The engine to read what was just committed with: never on a replica, which may lag behind."""
+        return self.writing_engine if self._has_replica else self.reading_engine
+
     def reading_latest(self) -> AsyncSession:
-        """A read-only session that sees what was just committed: never on a replica, which may lag behind."""
-        return session_on(self.writing_engine if self._has_replica else self.reading_engine, ReadSession)
+        """A read-only session that sees what was just committed."""
+        return session_on(self.latest_engine, ReadSession)
 
     def check_level(self, isolation_level: str) -> None:
         """Refuse an isolation level that this database lacks. SQLite accepts all: its own is the strongest.

@@ -133,17 +133,22 @@ def listed(revisions: Iterable[str]) -> str:
 async def require_migrated(database: Database, revisions: Revisions) -> None:
     """Make sure, when the service starts, that the database is its own, and has all migrations of the code.
 
+    A replica is checked for its owner alone, since it may lag behind.
+
     Raises:
         ConfigurationError: if not, or if the record is ambiguous; the message says what to do.
     """
     try:
         await database.require_settings()
-        async with database.reading_engine.connect() as connection:
-            record = await connection.run_sync(read)
+        records = []
+        for engine in dict.fromkeys((database.latest_engine, database.reading_engine)):
+            async with engine.connect() as connection:
+                records.append(await connection.run_sync(read))
     except TransientError as error:
         raise unusable() from error
-    record.require_of(database.service_name)
-    record.require_complete(revisions)
-    if strange := record.unknown(revisions):
+    for record in records:
+        record.require_of(database.service_name)
+    records[0].require_complete(revisions)
+    if strange := records[0].unknown(revisions):
         # During a rollout, a process of the old release may start on the new schema.
         logger.warning("unknown_migrations_found", revisions=strange, newest_known=revisions.newest)

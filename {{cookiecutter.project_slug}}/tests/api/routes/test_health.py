@@ -1,10 +1,17 @@
 """Whether the service is alive and ready."""
 
+import pytest
 from fastapi import FastAPI
-from httpx2 import AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import text
 
+from app.core.config import Settings
+from app.main import create_app
 from app.persistence.engine.database import Database
+from tests.databases import settings_for
+from tests.lifespan import started
+
+NOBODY = settings_for("postgresql://postgres@127.0.0.1:1/nobody", database_pool_timeout_seconds=1)
 
 
 async def test_it_is_alive_and_ready_and_without_its_tables_only_alive(client: AsyncClient, app: FastAPI) -> None:
@@ -22,3 +29,21 @@ async def test_it_is_alive_and_ready_and_without_its_tables_only_alive(client: A
     assert live.status_code == 200
     assert (ready.status_code, ready.headers["retry-after"]) == (503, "1")
     assert "has no record of its migrations yet" in ready.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [("writing_engine", "The database does not"), ("reading_engine", "The replica (READ_DATABASE_URL) does not")],
+)
+async def test_with_a_replica_it_is_ready_while_both_answer(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, lost: str, said: str
+) -> None:
+    app = create_app(settings.model_copy(update={"read_database_url": settings.database_url}))
+    async with started(app), AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+        assert (await client.get("/health/ready")).status_code == 200
+        database, unreachable = await app.state.service.container.get(Database), Database(NOBODY)
+        with monkeypatch.context() as without:
+            without.setattr(database, lost, getattr(unreachable, lost))
+            refused = await client.get("/health/ready")
+        await unreachable.close()
+    assert (refused.status_code, refused.json()["detail"]) == (503, f"{said} answer.")
