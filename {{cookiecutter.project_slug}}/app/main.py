@@ -13,7 +13,7 @@ from app.api.edge import protect
 from app.api.errors import answer_errors
 from app.api.pages import add_pages
 from app.api.routing import add_routes, keep_apart, routing_problems
-from app.composition.container import running_service
+from app.composition.container import running_service, seed_administrator
 from app.composition.telemetry import configure_logs
 from app.core.config import Settings, SettingsError, load_settings
 from app.core.cqrs import CQRSError, DiscoveryError
@@ -63,6 +63,8 @@ def _application(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running_service(settings) as service:
+            if settings.environment == "development":
+                await seed_administrator(service.bus)
             app.state.service = service
             if requests is not None:
                 requests.tracer = service.telemetry.tracer

@@ -5,7 +5,9 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from unittest.mock import AsyncMock
 
@@ -49,9 +51,23 @@ def test_an_administrator_is_made_with_a_password_from_standard_input(run: Run) 
 
     assert (made.exit_code, len(made.stdout.strip())) == (0, 36)
     audited, said = again.stderr.splitlines()
-    assert (again.exit_code, said) == (1, "This email is taken. email is taken.")
+    assert (again.exit_code, said) == (1, "This email is taken.")
     assert "outcome=conflict source=cli" in audited
     assert "correct horse" not in made.output + again.output
+
+
+def test_an_administrator_made_before_the_first_start_in_development_is_the_only_one(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "development")
+    run("db", "upgrade")
+
+    made = run("users", "create-admin", "ada@example.com", "--password-stdin", typed="correct horse\n")
+
+    with closing(sqlite3.connect(tmp_path / "cli.db")) as database:
+        emails = [email for (email,) in database.execute("SELECT email FROM users")]
+    assert (made.exit_code, emails) == (0, ["ada@example.com"])
+    assert "Administrator" not in made.output
 
 
 def test_a_password_is_asked_for_twice_at_a_terminal(run: Run) -> None:

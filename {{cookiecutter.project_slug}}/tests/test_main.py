@@ -5,12 +5,15 @@ from httpx2 import ASGITransport, AsyncClient
 from starlette.types import Message
 
 from app.api.routes import health
+from app.composition.container import running_service
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
+from app.handlers.user.login_handler import LoginCommand
 from app.main import create_app, found_routers
 from tests.core.cqrs.support import PATIENCE
 from tests.databases import ON_SQLITE, settings_for
 from tests.lifespan import started
+from tests.users import People
 
 
 @ON_SQLITE
@@ -86,3 +89,29 @@ async def test_browsers_are_told_to_stay_with_https_in_production_only(environme
         answer = await client.get("/health/live")
 
     assert ("strict-transport-security" in answer.headers) is (environment == "production")
+
+
+@ON_SQLITE
+async def test_the_first_start_in_development_shows_an_administrator_once(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    development = settings.model_copy(update={"environment": "development"})
+    app = create_app(development)
+    async with started(app):
+        lines = capsys.readouterr().err.splitlines()
+        shown = next(line for line in lines if line.startswith("Administrator:")).split()
+        email, password = shown[1], shown[-1]
+        assert (await app.state.service.bus.execute_command(LoginCommand(email, password))).is_success
+    for again in (development, settings):
+        async with started(create_app(again)):
+            assert "password" not in capsys.readouterr().err
+
+
+@ON_SQLITE
+async def test_where_the_administrators_address_is_taken_it_starts_all_the_same(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_service(settings) as service:
+        await People(service.bus).member(email="admin@example.com")
+    async with started(create_app(settings.model_copy(update={"environment": "development"}))):
+        assert "password" not in capsys.readouterr().err

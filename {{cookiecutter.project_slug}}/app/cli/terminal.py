@@ -39,7 +39,8 @@ def sentence(error: Exception) -> str:
     """An error as a sentence for a person at a terminal."""
     match error:
         case CQRSError():
-            return " ".join([error.message, *(f"{field} {problem}." for field, problem in error.details.items())])
+            problems = [f"{field} {problem}." for field, problem in error.details.items()]
+            return " ".join([error.message, *(problem for problem in problems if problem not in error.message)])
         case OSError(strerror=str(reason)):
             return f"{reason}: {error.filename}" if error.filename else f"{reason}."
         case CommandError() | SettingsError():

@@ -67,8 +67,6 @@ async def running_service(
         async with delivery.running(bus, worker=worker), bus, sweeper.running():
             _tell_start(settings, bus)
             await tell_doors(bus, await container.get(Database))
-            if settings.environment == "development" and not worker:
-                await seed_administrator(bus)
             with lent_cqrs_bus(bus):
                 yield RunningService(settings, container, bus, telemetry)
 

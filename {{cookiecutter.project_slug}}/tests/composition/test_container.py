@@ -27,7 +27,7 @@ from app.handlers.user.login_handler import LoginCommand
 from app.persistence.schema import migrate
 from tests.composition.answering_machine import Ring
 from tests.databases import SERVER, PostgresDatabases, settings_for
-from tests.users import People, create_user
+from tests.users import create_user
 
 ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
@@ -132,38 +132,12 @@ async def test_a_database_that_does_not_exist_or_is_not_ours_is_told(postgres_da
 
 
 @ON_SQLITE
-async def test_where_the_administrators_address_is_taken_it_starts_all_the_same(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async with running_service(settings) as service:
-        await People(service.bus).member(email="admin@example.com")
-    async with running_service(settings.model_copy(update={"environment": "development"})):
-        assert "password" not in capsys.readouterr().err
-
-
-@ON_SQLITE
 async def test_an_unknown_cache_is_refused_with_the_known_ones(settings: Settings) -> None:
     strange = settings.model_copy(update={"cache_url": "memcached://hunter2"})
     with pytest.raises(ConfigurationError, match=r"CACHE_URL has a scheme .* there are: .*memory://") as raised:
         async with running_service(strange):
             pass
     assert "hunter2" not in str(raised.value)
-
-
-@ON_SQLITE
-async def test_the_first_start_in_development_shows_an_administrator_once(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    development = settings.model_copy(update={"environment": "development"})
-    async with running_service(development) as service:
-        lines = capsys.readouterr().err.splitlines()
-        shown = next(line for line in lines if line.startswith("Administrator:")).split()
-        email, password = shown[1], shown[-1]
-        assert (await service.bus.execute_command(LoginCommand(email, password))).is_success
-    async with running_service(development):
-        assert "password" not in capsys.readouterr().err
-    async with running_service(settings):
-        assert "password" not in capsys.readouterr().err
 
 
 @ON_SQLITE
