@@ -104,6 +104,7 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "a handshake without a key": (400, UPGRADE + HOST + b"Sec-WebSocket-Version: 13\r\n\r\n"),
     "a handshake of another version": (400, UPGRADE + HOST + KEY.replace(b"13", b"8") + b"\r\n"),
     "a handshake from elsewhere": (403, UPGRADE + HOST + KEY + b"Origin: https://evil.example\r\n\r\n"),
+    "a handshake from what is no address": (403, UPGRADE + HOST + KEY + b"Origin: http://[\r\n\r\n"),
     "a handshake from nowhere": (403, UPGRADE + HOST + KEY + b"Origin: null\r\n\r\n"),
     "a handshake with what is no number": (422, UPGRADE.replace(b"/ws", b"/ws?count=x") + HOST + KEY + b"\r\n"),
     "a handshake at no address": (404, UPGRADE.replace(b"/ws", b"/nowhere") + HOST + KEY + b"\r\n"),
@@ -113,9 +114,12 @@ REFUSED: dict[str, tuple[int, bytes]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-async def test_what_is_forbidden_is_refused_with_a_problem_document(port: int, what: str) -> None:
+async def test_what_is_forbidden_is_refused_with_a_problem_document(
+    port: int, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     status, sent = REFUSED[what]
     assert problem_in(await answer_to(port, sent))["status"] == status
+    assert "ASGI" not in capsys.readouterr().err, "the app is not to blame for a refusal"
 
 
 async def test_what_is_unusual_and_allowed_is_answered(port: int) -> None:

@@ -66,6 +66,12 @@ MUTATIONS = {
         ("preflights", "Cors.preflight_response", "answer.status_code < 400", "True"),
         ("spellings of tokens", "JwtAccessTokens._decoded", "_require_canonical(token)", "pass"),
         ("handshakes without an end", "ProblemWebSocket.data_received", "self.conn.handshake_exc is None", "True"),
+        (
+            "handshakes that are refused",
+            "ProblemWebSocket.send",
+            "self.initial_response is not None and self.close_sent",
+            "False",
+        ),
         ("handshakes that are none", "ProblemWebSocket.__init__", "self.conn.reject = self._reject", "pass"),
     ],
     "proofs/api/test_sockets.py": [

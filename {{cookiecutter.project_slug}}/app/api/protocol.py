@@ -111,6 +111,12 @@ class ProblemWebSocket(WebSocketsSansIOProtocol):
             refusal.headers[name] = document.headers[name]
         return refusal
 
+    async def send(self, message: Any) -> None:
+        """Send a message. A refusal completes the handshake; otherwise uvicorn would log an error about the app."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True
+
     def data_received(self, data: bytes) -> None:
         """Parse data. An invalid handshake gets the library's response, which uvicorn does not send."""
         super().data_received(data)

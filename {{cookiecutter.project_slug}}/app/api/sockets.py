@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
@@ -29,9 +28,9 @@ def refuse_foreign_page(headers: Mapping[bytes, bytes], origins: Collection[str]
         HTTPException: if the page is of an origin that may not.
     """
     origin = headers.get(b"origin")
-    if origin is None or "*" in origins or (sent := origin.decode("latin-1")) in origins:
+    if origin is None or "*" in origins or origin.decode("latin-1") in origins:
         return
-    if urlsplit(sent).netloc.lower() != headers.get(b"host", b"").decode("latin-1").lower():
+    if origin.partition(b"://")[2].lower() != headers.get(b"host", b"").lower():
         raise HTTPException(403, "Web pages of this origin may not open a WebSocket here.")
 
 
