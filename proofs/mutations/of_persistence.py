@@ -429,6 +429,12 @@ MUTATIONS = {
             "end is None",
         ),
         (
+            "logins: one that goes on has another end",
+            "OpenLogins.require",
+            "end is not None and end <= self._clock.now()",
+            "False",
+        ),
+        (
             "logins: what is known is kept",
             "_kept",
             "await cache.set(key, codec.dump_json(value), SECONDS_KEPT, (tag,), generation)",
@@ -440,6 +446,15 @@ MUTATIONS = {
             "Database.latest_engine",
             "self.writing_engine if self._has_replica else self.reading_engine",
             "self.reading_engine",
+        ),
+    ],
+    "tests/handlers/user/test_refresh_tokens_handler.py": [
+        ("refresh: a login goes on", "LoginSessions._advance", "now + lifetime", "now"),
+        (
+            "refresh: old tokens go",
+            "LoginSessions._advance",
+            "await self._session.execute(delete(refresh_tokens).where(tokens.digest.in_(old)))",
+            "pass",
         ),
     ],
     "proofs/handlers/user/test_lost_answers.py": [

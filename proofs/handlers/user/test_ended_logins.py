@@ -144,6 +144,21 @@ async def test_a_login_that_ends_by_itself_ends_its_access_tokens(settings: Sett
             assert await statuses(web, tokens, "/who") == [401]
 
 
+async def test_a_login_that_goes_on_in_its_last_moment_does_not_end_at_the_old_one(settings: Settings) -> None:
+    """Although its old end is still known."""
+    short = settings.model_copy(update={"refresh_token_seconds": 20})
+    async with web_process(short) as web:
+        tokens = (await (await People(bus_of(web)).member()).login()).unwrap()
+        assert await statuses(web, tokens, "/who") == [200]
+        now = time()
+        with time_machine.travel(now + 19, tick=False):
+            tokens = (await bus_of(web).execute_command(RefreshTokensCommand(tokens.refresh_token))).unwrap()
+        with time_machine.travel(now + 21, tick=False):
+            assert await statuses(web, tokens, "/who") == [200]
+        with time_machine.travel(now + 40, tick=False):
+            assert await statuses(web, tokens, "/who") == [401]
+
+
 async def test_a_login_is_looked_up_once_and_then_known(web: FastAPI) -> None:
     service = web.state.service
     tokens = (await (await People(service.bus).member()).login()).unwrap()

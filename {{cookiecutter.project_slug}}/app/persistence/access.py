@@ -92,6 +92,8 @@ class OpenLogins:
         """
         key, tag = f"login:{token.session_id}", access_tag(token.user_id)
         end = await _kept(self._cache, key, tag, END, lambda: self._read(token))
+        if end is not None and end <= self._clock.now():
+            end = await self._read(token)  # a refresh may have moved the end since it was cached
         if end is None or end <= self._clock.now():
             raise AuthenticationError("This login has ended: log in again.")
 

@@ -38,8 +38,8 @@ class Expiry(NamedTuple):
 def expiries(settings: Settings) -> Iterator[Expiry]:
     """The rows that are swept.
 
-    Refresh tokens are deleted with their login, not before, so that the reuse of one is detected. An inbox row is kept
-    for as long as its event may be delivered again.
+    Refresh tokens are deleted with their login, and old ones by its next refresh, so that the reuse of one is detected.
+    An inbox row is kept for as long as its event may be delivered again.
     """
     yield Expiry(idempotency_keys.c.claimed_at, settings.idempotency_key_seconds)
     yield Expiry(login_sessions.c.expires_at, 0)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Select, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
@@ -52,6 +52,8 @@ class LoginSessions:
     async def go_on(self, token: str) -> tuple[UUID, UUID, str]:
         """Use a refresh token. Returns the user's id, the session's id and the next token.
 
+        The session then lasts for another `refresh_token_seconds`: only one that is not used expires.
+
         A repetition within `refresh_token_grace_seconds`, because the answer was lost or two tabs asked at once, gets
         the same next token, as long as that one is unused. Any other reuse means that the token was stolen, whether the
         thief or the user comes second: its session ends at once. The caller must commit this despite the error.
@@ -65,13 +67,23 @@ class LoginSessions:
             raise _not_valid()
         successor = self._successor(token)
         if found.used_at is None:
-            stamped = update(refresh_tokens).where(refresh_tokens.c.digest == used).values(used_at=now)
-            await self._session.execute(stamped)
+            await self._advance(found.session_id, used, now)
             await self._store(successor, found.session_id, now)
         elif not await self._is_repetition(found.used_at, successor, now):
             await self._end(found.user_id, login_sessions.c.id == found.session_id)
             raise _not_valid()
         return found.user_id, found.session_id, successor
+
+    async def _advance(self, session_id: UUID, used: bytes, now: datetime) -> None:
+        lifetime, tokens = timedelta(seconds=self._settings.refresh_token_seconds), refresh_tokens.c
+        await self._session.execute(update(refresh_tokens).where(tokens.digest == used).values(used_at=now))
+        moved = update(login_sessions).where(login_sessions.c.id == session_id).values(expires_at=now + lifetime)
+        await self._session.execute(moved)
+        # A session may last for years, and its used tokens are kept to notice that one was stolen: for one lifetime.
+        # Those that somebody is just trying are skipped, since that transaction waits for this session.
+        over = select(tokens.digest).where(tokens.session_id == session_id, tokens.used_at <= now - lifetime)
+        old = over.with_for_update(skip_locked=True)
+        await self._session.execute(delete(refresh_tokens).where(tokens.digest.in_(old)))
 
     async def _is_repetition(self, used_at: datetime, successor: str, now: datetime) -> bool:
         """Whether this reuse may be a client's retry: in the grace period, and the successor exists and is unused."""

@@ -6,7 +6,7 @@ from app.composition.container import RunningService
 from app.core.cqrs import CommandResult, CQRSBus, OperationStatus
 from app.domain.ports import AccessTokens
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
-from app.persistence.tables import login_sessions
+from app.persistence.tables import login_sessions, refresh_tokens
 from app.read_models.token_views import TokensView
 from tests.rows import rows_of
 from tests.users import People
@@ -28,6 +28,17 @@ async def test_each_token_is_good_for_the_next_pair_until_the_session_ends(
         assert (read.user_id, read.session_id) == (ada.id, tokens.read(first.access_token).session_id)
     assert (await refresh(service.bus, "garbage")).status is OperationStatus.UNAUTHENTICATED
     with time_machine.travel(time() + service.settings.refresh_token_seconds, tick=False):
+        assert (await refresh(service.bus, pair.refresh_token)).status is OperationStatus.UNAUTHENTICATED
+
+
+async def test_a_login_that_is_used_goes_on_and_keeps_few_tokens(service: RunningService, people: People) -> None:
+    pair, now = (await (await people.member()).login()).unwrap(), time()
+    lifetime = service.settings.refresh_token_seconds
+    for number in range(1, 5):
+        with time_machine.travel(now + number * (lifetime - 1), tick=False):
+            pair = (await refresh(service.bus, pair.refresh_token)).unwrap()
+    assert len(await rows_of(service, refresh_tokens)) == 3, "the next, the last, and the one before"
+    with time_machine.travel(now + 4 * (lifetime - 1) + lifetime, tick=False):
         assert (await refresh(service.bus, pair.refresh_token)).status is OperationStatus.UNAUTHENTICATED
 
 
