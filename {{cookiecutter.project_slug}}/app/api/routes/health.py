@@ -24,12 +24,14 @@ class Health(BaseModel):
     status: str
 
 
+@router.head("/live", include_in_schema=False)
 @router.get("/live")
 async def live() -> Health:
     """The process runs; its dependencies are not checked."""
     return Health(status="alive")
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses=problems(503))
 async def ready(service: Service) -> Health:
     """The service can do its work: the database and its replica answer, and every migration is applied."""

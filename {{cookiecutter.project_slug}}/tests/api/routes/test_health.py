@@ -10,6 +10,7 @@ from app.main import create_app
 from app.persistence.engine.database import Database
 from tests.databases import settings_for
 from tests.lifespan import started
+from tests.serving import listening
 
 NOBODY = settings_for("postgresql://postgres@127.0.0.1:1/nobody", database_pool_timeout_seconds=1)
 
@@ -29,6 +30,13 @@ async def test_it_is_alive_and_ready_and_without_its_tables_only_alive(client: A
     assert live.status_code == 200
     assert (ready.status_code, ready.headers["retry-after"]) == (503, "1")
     assert "has no record of its migrations yet" in ready.json()["detail"]
+
+
+async def test_a_monitor_that_sends_head_is_answered_without_a_body(settings: Settings) -> None:
+    async with listening(create_app(settings), settings) as port, AsyncClient(trust_env=False) as client:
+        for path in ("live", "ready"):
+            answer = await client.head(f"http://127.0.0.1:{port}/health/{path}")
+            assert (answer.status_code, answer.content) == (200, b"")
 
 
 @pytest.mark.parametrize(
