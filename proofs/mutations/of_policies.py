@@ -118,6 +118,12 @@ MUTATIONS = {
     ],
     "tests/core/cqrs/policies/test_cached_query.py": [
         (
+            "cached_query: ambiguous keys",
+            "CachedQuery.check",
+            'require_distinct(plan, self.vary_by, "the cache key is made of the query\'s fields as JSON")',
+            "pass",
+        ),
+        (
             "cached_query(ttl_seconds)",
             "CachedQuery.__post_init__",
             "self.ttl_seconds if ttl_delta is None else ttl_delta.total_seconds()",
@@ -303,6 +309,18 @@ MUTATIONS = {
         ),
     ],
     "tests/core/cqrs/policies/test_idempotent.py": [
+        (
+            "idempotent: secrets",
+            "_ordered",
+            "_ordered(value.get_secret_value())",
+            "str(value)",
+        ),
+        (
+            "idempotent: ambiguous contents",
+            "Idempotent.check",
+            "require_distinct(plan, None, '@idempotent compares a repeated command with the first by its JSON')",
+            "pass",
+        ),
         (
             "idempotent(required)",
             "Idempotent.step.once",

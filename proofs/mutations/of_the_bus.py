@@ -593,7 +593,7 @@ MUTATIONS = {
         (
             "storage: unions",
             "Walk._visit_union",
-            "alike(one, other)",
+            "self._alike(one, other)",
             "False",
         ),
         (

@@ -5,14 +5,17 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # `json.dumps` makes one on each call
 
 
 def canonical_json(message: Any, names: tuple[str, ...] | None = None) -> bytes:
-    """The fields of a message as canonical JSON, which is equal for equal values in every process."""
+    """The fields of a message as canonical JSON, which is equal for equal values in every process.
+
+    It contains the values of secrets: store and log only a hash of it.
+    """
     chosen = sorted(names) if names is not None else _names_in(message.__class__)
     values = {name: getattr(message, name) for name in chosen}
     if PLAIN_TYPES.issuperset(map(type, values.values())):
@@ -34,13 +37,15 @@ def _names_in(message_type: type[Any]) -> tuple[str, ...]:
 
 
 def _ordered(value: Any) -> Any:
-    """Sort the sets in a value, because their order differs between processes."""
+    """Sort the sets in a value, because their order differs between processes, and disclose its secrets."""
     if isinstance(value, (set, frozenset)):
         return sorted((_ordered(item) for item in value), key=repr)
     if isinstance(value, (list, tuple)):
         return [_ordered(item) for item in value]
     if isinstance(value, dict):
         return {key: _ordered(item) for key, item in value.items()}
+    if isinstance(value, (Secret, SecretStr, SecretBytes)):
+        return _ordered(value.get_secret_value())
     if isinstance(value, BaseModel):
         return _ordered(dict(value))
     if is_dataclass(value) and not isinstance(value, type):

@@ -22,6 +22,8 @@ class Form(NamedTuple):
     values: frozenset[Any] = frozenset()
     fields: Mapping[str, Schema] | None = None
     required: frozenset[str] = frozenset()
+    written: frozenset[str] = frozenset()
+    """The fields that each value has."""
 
 
 class Forms:
@@ -76,7 +78,8 @@ def _form(schema: Schema) -> Form:
         case "dataclass" | "model" | "typed-dict":
             own = dict(fields_of(schema))
             required = frozenset(name for name, field in own.items() if _is_required(field))
-            return Form("object", schema["cls"].__name__, fields=own, required=required)
+            written = required if schema["type"] == "typed-dict" else frozenset(own)
+            return Form("object", schema["cls"].__name__, fields=own, required=required, written=written)
         case "named-tuple":
             return Form("array", schema["cls"].__name__)
         case "dict":

@@ -1,25 +1,32 @@
 """Finds types that JSON storage would change: events, cached answers and replayed answers are stored as JSON.
 
+It also finds the fields of messages whose different values may be the same JSON: messages are compared by it.
+
 pydantic serialises and validates a value by its declared type. Information that is missing in the declaration is lost
 silently. `losses` finds such declarations before anything is stored with them; `storable.values` checks each value.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
-from pydantic import PydanticUserError, SecretBytes, SecretStr, TypeAdapter
+from pydantic import PydanticUserError, Secret, SecretBytes, SecretStr, TypeAdapter
 
 from app.core.generics import parts_of, resolved
-from app.core.storable.forms import shown
+from app.core.storable.comparing import Comparing
+from app.core.storable.forms import Schema, shown
 from app.core.storable.walk import Walk
 
 NEVER: Mapping[type, str] = {
+    Secret: "is a secret, and only asterisks would be stored of it",
     SecretStr: "is a secret, and only asterisks would be stored of it",
     SecretBytes: "is a secret, and only asterisks would be stored of it",
     OrderedDict: "has an order of its keys, which databases do not keep: declare a tuple of pairs",
 }
+
+UNKNOWN = (PydanticUserError, NameError, TypeError)
+"""What pydantic raises for a type that it has no schema for."""
 
 
 def losses(declared: Any, *, is_event: bool = False) -> list[str]:
@@ -32,16 +39,50 @@ def losses(declared: Any, *, is_event: bool = False) -> list[str]:
     """
     name = shown(declared)
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(declared)
-        if not adapter.pydantic_complete:
-            adapter.rebuild(raise_errors=True)
-        schema = adapter.core_schema
-    except (PydanticUserError, NameError, TypeError) as error:
+        walk = Walk(_schema_of(declared), refuses_bases=is_event)
+    except UNKNOWN as error:
         return [_without_schema(declared, error)]
-    walk = Walk(schema, refuses_bases=is_event)
     walk.visit(walk.root, name, known={declared})
     never = [f"{name} holds a {part.__name__}, which {why}." for part, why in NEVER.items() if _holds(declared, part)]
     return list(dict.fromkeys(never + walk.found))
+
+
+def confusions(message_type: type[Any], names: Iterable[str] | None = None) -> list[str]:
+    """Describe the fields of a message whose different values `canonical_json` may write alike, in one sentence each.
+
+    Args:
+        message_type: the class of the message.
+        names: the fields and properties that are written; None: all fields.
+    """
+    found: list[str] = []
+    for name in [field.name for field in fields(message_type)] if names is None else names:
+        where = f"{message_type.__name__}.{name}"
+        try:
+            declared = _declared(message_type, name)
+            walk = Comparing(_schema_of(declared), refuses_bases=True)
+        except UNKNOWN as error:
+            found.append(_unknown(where, error))
+            continue
+        walk.visit(walk.root, where)
+        if _holds(declared, OrderedDict):
+            found.append(f"{where} holds an OrderedDict, which {NEVER[OrderedDict]}.")
+        found += walk.found
+    return list(dict.fromkeys(found))
+
+
+def _declared(message_type: type[Any], name: str) -> Any:
+    """The type of a field, or of what a property returns."""
+    member = getattr(message_type, name, None)
+    if isinstance(member, property):
+        return get_type_hints(member.fget, include_extras=True).get("return", Any)
+    return get_type_hints(message_type, include_extras=True)[name]
+
+
+def _schema_of(declared: Any) -> Schema:
+    adapter: TypeAdapter[Any] = TypeAdapter(declared)
+    if not adapter.pydantic_complete:
+        adapter.rebuild(raise_errors=True)
+    return adapter.core_schema
 
 
 def _holds(declared: Any, part: type) -> bool:
@@ -54,9 +95,13 @@ def _without_schema(declared: Any, error: Exception) -> str:
     for field in fields(declared) if isinstance(declared, type) and is_dataclass(declared) else ():
         try:
             TypeAdapter(resolved(field.type, declared))
-        except (PydanticUserError, NameError, TypeError) as culprit:
+        except UNKNOWN as culprit:
             where, error = f"{where}.{field.name}", culprit
             break
+    return _unknown(where, error)
+
+
+def _unknown(where: str, error: Exception) -> str:
     reason = str(error).partition("\n")[0].partition(". Set ")[0].rstrip(".")
     if isinstance(error, NameError):
         reason = f"{error.name or error} is not defined"

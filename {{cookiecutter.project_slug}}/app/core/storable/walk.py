@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError, ValidationError
 
-from app.core.storable.forms import SAFE_TEXTS, Forms, Schema, alike, choices_of, fields_of, has_fields, shown
+from app.core.storable.forms import SAFE_TEXTS, Form, Forms, Schema, alike, choices_of, fields_of, has_fields, shown
 
 NO_VALUES = {"is-instance", "is-subclass", "callable", "arguments", "call"}
 """Types that pydantic passes through unchanged, and that JSON cannot represent."""
@@ -76,7 +76,7 @@ class Walk:
         if is_base and (derived := _subclasses(cls, known)):
             self._lose(
                 where,
-                f"is declared as {cls.__name__}, and would be stored as that where it is a {' or a '.join(derived)}: "
+                f"is declared as {cls.__name__}, and JSON would not say where it is a {' or a '.join(derived)}: "
                 "declare the union of the classes that are meant, each with a field such as "
                 f'kind: Literal["{derived[0].lower()}"]',
             )
@@ -104,7 +104,7 @@ class Walk:
         known = {cls for choice in choices if (cls := self._forms.resolved(choice).get("cls")) is not None}
         if schema["type"] == "union":
             for one, other in combinations(forms, 2):
-                if alike(one, other):
+                if self._alike(one, other):
                     self._lose(
                         where,
                         f"may be {one.name} or {other.name}, which JSON does not tell apart: declare one of them, or "
@@ -113,6 +113,9 @@ class Walk:
                     break
         for choice in choices:
             self.visit(choice, where, known)
+
+    def _alike(self, one: Form, other: Form) -> bool:
+        return alike(one, other)
 
     def _visit_dict(self, schema: Schema, where: str) -> None:
         keys = schema.get("keys_schema")

@@ -10,10 +10,11 @@ import structlog
 
 from app.core.canonical_json import canonical_json
 from app.core.cqrs.attempt import Attempt, attempt_of
+from app.core.cqrs.messages import IQuery
 from app.core.cqrs.operation import here
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.invalidates import check_tags, filled_tags
-from app.core.cqrs.policies.policy import Policy, refusal, require_fields
+from app.core.cqrs.policies.policy import Policy, refusal, require_distinct, require_fields
 from app.core.cqrs.ports import Cache, CacheEntry
 from app.core.cqrs.results import NOT_CACHED, CacheInfo, OperationResult, QueryResult, as_result
 from app.core.cqrs.serialization import AnswerCodec, answer_codec
@@ -78,6 +79,8 @@ class CachedQuery(Policy):
         for sentence in () if plan.caches_itself else losses(plan.answer_type):
             raise refusal(plan, f"@cached_query stores the answer as JSON, and would change it by that. {sentence}")
         require_fields(plan, self.vary_by or (), "vary_by")
+        if not plan.caches_itself and getattr(plan.message_type, "get_cache_key", None) is IQuery.get_cache_key:
+            require_distinct(plan, self.vary_by, "the cache key is made of the query's fields as JSON")
         check_tags(plan, self.tags)
 
     def step(self, plan: Plan, proceed: Step) -> Step:

@@ -8,7 +8,7 @@ from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.errors import BadRequestError, ConflictError, ServiceUnavailableError
 from app.core.cqrs.operation import here
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.policies.policy import Policy, refusal
+from app.core.cqrs.policies.policy import Policy, refusal, require_distinct
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.ports import Claim, UnitsOfWork
 from app.core.cqrs.results import CommandResult, OperationResult
@@ -43,6 +43,7 @@ class Idempotent(Policy):
             raise refusal(plan, f"@idempotent stores the answer as JSON, and would change it by that. {sentence}")
         if not answer_codec(plan.answer_type).keeps_order:
             raise refusal(plan, "@idempotent repeats the answer to the byte, but a set has no order: answer a list.")
+        require_distinct(plan, None, "@idempotent compares a repeated command with the first by its JSON")
 
     def step(self, plan: Plan, proceed: Step) -> Step:
         """Claim the key as the transaction's first write: a concurrent claim waits, and then gets the stored answer.

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from app.core.cqrs.errors import PolicyError
 from app.core.cqrs.plan import Plan, Step
+from app.core.storable.types import confusions
 
 BASES = "BaseCommandHandler, BaseQueryHandler or BaseEventHandler"
 
@@ -110,3 +111,9 @@ def require_fields(plan: Plan, names: Iterable[str], parameter: str) -> None:
     unknown = [one for one in names if one not in known and not isinstance(getattr(message, one, None), property)]
     if unknown:
         raise refusal(plan, f"{parameter} names {', '.join(unknown)}, which {message.__name__} does not have.")
+
+
+def require_distinct(plan: Plan, names: Iterable[str] | None, purpose: str) -> None:
+    """Raise a PolicyError if different values of these fields or properties (None: all fields) may be the same JSON."""
+    for sentence in confusions(plan.message_type, names):
+        raise refusal(plan, f"{purpose}, which must not be the same for different values. {sentence}")

@@ -3,6 +3,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
 from app.core.cqrs import (
     BaseCommandHandler,
@@ -151,6 +152,18 @@ async def test_another_message_under_the_same_key_is_refused() -> None:
     assert work.effects == 1
 
 
+@dataclass
+class Unlock(ICommand[str]):
+    pin: SecretStr
+
+
+async def test_another_secret_under_the_same_key_is_refused() -> None:
+    bus = bus_with(Working(), message=Unlock)
+    assert (await bus.execute_command(keyed(Unlock(SecretStr("1111"))))).is_success
+    assert (await bus.execute_command(keyed(Unlock(SecretStr("2222"))))).status is OperationStatus.VALIDATION_ERROR
+    assert (await bus.execute_command(keyed(Unlock(SecretStr("1111"))))).is_replay
+
+
 async def test_only_a_success_is_replayed() -> None:
     work = Working(BusinessRuleViolationError("Not now."), ZeroDivisionError())
     bus = bus_with(work)
@@ -297,6 +310,21 @@ class Tag(ICommand[Tagged | None]):
     pass
 
 
+@dataclass
+class Method:
+    label: str
+
+
+@dataclass
+class ByCard(Method):
+    pass
+
+
+@dataclass
+class Pay(ICommand[None]):
+    by: Method
+
+
 @pytest.mark.parametrize(
     ("decorators", "message", "sentence"),
     [
@@ -304,6 +332,7 @@ class Tag(ICommand[Tagged | None]):
         ((idempotent(),), Ask, "@idempotent is for commands"),
         ((idempotent(), transactional()), Untyped, "the command or the base of its handler must say what it is"),
         ((idempotent(), transactional()), Tag, "a set has no order: answer a list"),
+        ((idempotent(), transactional()), Pay, "Pay.by is declared as Method, .* say where it is a ByCard"),
     ],
 )
 def test_what_cannot_work_is_refused(decorators: Any, message: type, sentence: str) -> None:
