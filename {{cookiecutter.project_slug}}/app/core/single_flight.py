@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from copy import copy
+from types import TracebackType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -14,6 +16,7 @@ class Flight(Generic[T]):
         self.landed = asyncio.Event()
         self.outcome: list[T] = []
         self.error: Exception | None = None
+        self.traceback: TracebackType | None = None
 
 
 class SingleFlight(Generic[T]):
@@ -25,13 +28,13 @@ class SingleFlight(Generic[T]):
     async def fly(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
         """Load the value, or wait for the load of this key that is already in progress.
 
-        A failed load fails for all waiting callers. A cancelled load does not: a waiting caller takes over, because
-        the deadline that expired was not its own.
+        A failed load fails for all waiting callers, each with a copy of the error. A cancelled load does not: a waiting
+        caller takes over, because the deadline that expired was not its own.
         """
         while (flight := self._flights.get(key)) is not None:
             await flight.landed.wait()
             if flight.error is not None:
-                raise flight.error
+                raise _copied(flight.error, flight.traceback)
             if flight.outcome:
                 return flight.outcome[0]
         return await self._lead(key, load)
@@ -49,8 +52,25 @@ class SingleFlight(Generic[T]):
             flight.outcome.append(loaded)
             return loaded
         except Exception as error:
-            flight.error = error
+            flight.error, flight.traceback = _copied(error, error.__traceback__), error.__traceback__
             raise
         finally:
             del self._flights[key]
             flight.landed.set()
+
+
+def _copied(error: Exception, traceback: TracebackType | None) -> Exception:
+    """A copy of the error with this traceback, for another caller.
+
+    Each raise of one object would make its traceback longer, and each caller would write its operation into it.
+    """
+    try:
+        own = copy(error)
+        own.args = error.args  # a constructor that composes its message has done so twice
+    except Exception:  # its class cannot be copied
+        own = error
+    if notes := getattr(error, "__notes__", None):
+        own.__notes__ = [*notes]
+    own.__cause__, own.__context__ = error.__cause__, error.__context__
+    own.__suppress_context__ = error.__suppress_context__
+    return own.with_traceback(traceback)
