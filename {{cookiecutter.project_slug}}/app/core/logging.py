@@ -6,7 +6,9 @@ All logs go to standard error through one handler, including those of uvicorn, A
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
+from json import dumps
 from typing import Any
 
 import structlog
@@ -64,11 +66,14 @@ class ServiceHandler(logging.Handler):
     """The one handler of the process. It looks up standard error for each line, because tests and tools replace it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
+        """Write one line; in place of a record that has no line, which may contain secrets, a short one about that."""
         try:
-            sys.stderr.write(f"{self.format(record)}\n")
-        except Exception:
-            self.handleError(record)
+            line = self.format(record)
+        except Exception as error:
+            lost = {"event": "log_line_lost", "level": "error", "logger": record.name}
+            line = dumps({**lost, "error_type": type(error).__name__})
+        with suppress(Exception):  # nobody reads standard error any more
+            sys.stderr.write(f"{line}\n")
 
 
 def configure_logging(*, json: bool = False, level: str = "INFO", span_ids: SpanIds | None = None) -> None:
@@ -121,7 +126,7 @@ def _naming_trace(span_ids: SpanIds | None) -> Processor:
 
 def _renderer(json: bool) -> Processor:
     if json:
-        return structlog.processors.JSONRenderer(default=str)
+        return structlog.processors.JSONRenderer()
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 

@@ -3,11 +3,17 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
 from io import StringIO
-from typing import Any
+from time import perf_counter
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 import structlog
+from pydantic import BaseModel, Field
 
 from app.core.logging import ServiceHandler, SpanIds, configure_logging, current_request
 
@@ -54,6 +60,22 @@ def test_in_development_a_line_is_for_people(written: Written) -> None:
     assert not line.startswith("{")
 
 
+@dataclass
+class Credentials:
+    name: str
+    api_key: str
+
+
+class Body(BaseModel):
+    name: str
+    password: str
+
+
+class Pair(NamedTuple):
+    user: str
+    secret: str
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -65,6 +87,18 @@ def test_in_development_a_line_is_for_people(written: Written) -> None:
         {"url": "postgresql+asyncpg://app:hunter2@db:5432/app"},
         {"header": "Bearer hunter2"},
         {"tokens": ["hunter2"]},
+        {"command": Credentials("ada", "hunter2")},
+        {"command": [Body(name="ada", password="hunter2")]},
+        {"pair": Pair("ada", "hunter2")},
+        {"error": ConnectionError("postgresql://app:hunter2@db:5432/app refused")},
+        {"error": ValueError(f"not valid: {Credentials('ada', 'hunter2')}")},
+        {"header": b"Bearer hunter2"},
+        {"headers": [(b"authorization", b"Basic hunter2")]},
+        {"headers": MappingProxyType({"cookie": "hunter2"})},
+        {"seen": {"Bearer hunter2"}},
+        {"by_url": {"redis://:hunter2@cache": 1}},
+        {"body": {"a": {"b": {"c": {"d": {"e": {"password": "hunter2"}}}}}}},
+        {"body": {UUID(int=1): {("a", "b"): "Bearer hunter2"}}},
     ],
 )
 @pytest.mark.parametrize("as_json", [True, False])
@@ -92,6 +126,73 @@ def test_secrets_in_an_error_are_not_written_either(written: Written, as_json: b
     assert "ValueError: bad token *** for postgresql://:***@cache/0" in line
     assert TOKEN not in line
     assert "hunter2" not in line
+
+
+@dataclass
+class Card:
+    owner: str
+    number: str = field(repr=False)
+
+
+class Account(BaseModel):
+    owner: str
+    number: str = Field(repr=False)
+
+
+@dataclass
+class Iban:
+    number: str
+
+    def __repr__(self) -> str:
+        return "an IBAN"
+
+
+def test_what_the_text_of_an_object_leaves_out_is_not_written(written: Written) -> None:
+    configure_logging(json=True)
+
+    logger.info("something", card=Card("ada", "17"), account=Account(owner="ada", number="17"), iban=Iban("17"))
+
+    (line,) = json_lines(written)
+    assert (line["card"], line["account"], line["iban"]) == ({"owner": "ada"}, {"owner": "ada"}, "an IBAN")
+
+
+class Mute:
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_each_value_and_key_is_written_as_json_or_text(written: Written) -> None:
+    configure_logging(json=True)
+
+    logger.info("something", by_id={UUID(int=1): 1, ("a", 2): None}, at=date(2026, 1, 1), mute=Mute())
+    logger.info("something", command=Credentials("ada", "key"), deep={"a": {"b": {"c": {"d": {"e": 1}}}}})
+
+    one, other = json_lines(written)
+    assert one["by_id"] == {str(UUID(int=1)): 1, "('a', 2)": None}
+    assert (one["at"], one["mute"]) == ("2026-01-01", "<Mute without a text>")
+    assert (other["command"], other["deep"]) == (
+        {"name": "ada", "api_key": "***"},
+        {"a": {"b": {"c": {"d": "***"}}}},
+    )
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_record_that_has_no_line_is_not_shown(written: Written, as_json: bool) -> None:
+    configure_logging(json=as_json)
+
+    (handler,) = (one for one in logging.getLogger().handlers if isinstance(one, ServiceHandler))
+    handler.handle(logging.LogRecord("shop", logging.INFO, __file__, 1, "%d parcels", ("hunter2",), None))
+
+    (line,) = json_lines(written)
+    assert line == {"event": "log_line_lost", "level": "error", "logger": "shop", "error_type": "TypeError"}
+
+
+@pytest.mark.parametrize("text", ["token" * 50_000, "secret=" * 50_000, "passw" + "\\" * 200_000, "token='" * 50_000])
+def test_a_long_text_is_searched_in_no_time(written: Written, text: str) -> None:
+    configure_logging(json=True)
+    start = perf_counter()
+    logger.info("something", text=text + ": =")
+    assert perf_counter() - start < 2
 
 
 def test_a_number_named_like_a_secret_is_written(written: Written) -> None:
@@ -194,6 +295,15 @@ def test_the_audit_trail_is_never_left_out(written: Written) -> None:
         (f"x{TOKEN} {TOKEN}", f"x{TOKEN} ***"),
         (TOKEN.replace("eyJ", "EYJ"), "***"),
         ("a plain text", "a plain text"),
+        ("GET /reset?token=hunter2&page=2", "GET /reset?token=***&page=2"),
+        ("Login(name='ada', password='hun\\'ter2', page=2)", "Login(name='ada', password=***, page=2)"),
+        ("Login(credentials=Credentials('ada', 'hunter2'))", "Login(credentials=***"),
+        ('{"api_key": "hunter2", "page": 2}', '{"api_key": ***, "page": 2}'),
+        (r'"{\"api_key\": \"hunter2\"}"', r'"{\"api_key\": ***"}"'),
+        ("Cookie: a=1; session=hunter2", "Cookie: ***"),
+        ("Authorization: Basic hunter2", "Authorization: ***"),
+        ("InvalidTokenError: Signature has expired", "InvalidTokenError: Signature has expired"),
+        ("if token == other:", "if token == other:"),
     ],
 )
 def test_the_look_of_a_secret_is_found_wherever_it_stands(written: Written, text: str, shown: str) -> None:
