@@ -118,6 +118,12 @@ MUTATIONS = {
     ],
     "tests/core/cqrs/policies/test_cached_query.py": [
         (
+            "cached_query: a failed hook",
+            "_Misses.load.load",
+            "not result._outcome.is_partial",
+            "True",
+        ),
+        (
             "cached_query: ambiguous keys",
             "CachedQuery.check",
             'require_distinct(plan, self.vary_by, "the cache key is made of the query\'s fields as JSON")',

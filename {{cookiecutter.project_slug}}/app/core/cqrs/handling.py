@@ -42,7 +42,8 @@ def _answering(plan: Plan) -> Step:
             for hook, part in hooks:
                 result = await _told_by(getattr(handler, hook), message, result, part)
             if caches_itself:
-                await handler._cache_result(message, result)
+                if not result._outcome.is_partial:
+                    await handler._cache_result(message, result)
                 result = result.with_outcome(cache_info=NOT_CACHED)
             return result
         except STANDING_FOR_OTHERS as error:
@@ -91,4 +92,4 @@ async def _told_by(hook: Any, message: Any, result: OperationResult[Any], part: 
         if not is_hook:
             raise
         logger.error("hook_failed", hook=hook.__name__, operation_id=message.metadata.operation_id, exc_info=one)
-        return result
+        return result.with_outcome(is_partial=True)

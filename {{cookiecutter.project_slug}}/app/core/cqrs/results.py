@@ -48,6 +48,8 @@ class Outcome(NamedTuple):
     is_replay: bool = False
     is_temporary: bool = False
     """Whether a failure is one that a new attempt may not meet."""
+    is_partial: bool = False
+    """Whether a hook failed, so that its part is missing: such an answer is not cached."""
 
 
 SUCCEEDED = Outcome()

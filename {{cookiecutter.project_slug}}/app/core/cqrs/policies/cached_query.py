@@ -147,7 +147,8 @@ class _Misses:
         async def load() -> bytes:
             result = as_result(await self._proceed(query), QueryResult, query)
             stored = self._codec.keep(result)
-            if is_kept and (result.data is not None or self._policy.cache_null_results):
+            is_whole = not result._outcome.is_partial
+            if is_kept and is_whole and (result.data is not None or self._policy.cache_null_results):
                 await self._cache.set(key, stored, ttl_seconds, tags, generation)
             return stored
 

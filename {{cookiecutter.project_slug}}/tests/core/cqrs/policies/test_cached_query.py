@@ -478,6 +478,31 @@ async def test_status_and_pagination_are_kept() -> None:
         assert result.cache_info["hit"] is hit
 
 
+@pytest.mark.parametrize("has_own_cache", [False, True])
+async def test_an_answer_without_the_part_of_a_failed_hook_is_not_kept(has_own_cache: bool) -> None:
+    page = Pagination(page=1, page_size=2, total_count=3, total_pages=2, has_next=True, has_previous=False)
+    failures = [TimeoutError("The count took too long.")]
+    stored: list[Any] = []
+
+    async def paginated(handler: Any, query: Ask, result: str) -> Pagination:
+        if failures:
+            raise failures.pop()
+        return page
+
+    async def store(handler: Any, query: Ask, result: QueryResult[str]) -> None:
+        stored.append(result)
+
+    async def look_up(handler: Any, query: Ask) -> QueryResult[str] | None:
+        return stored[0] if stored else None
+
+    own = {"_cache_result": store, "_get_cached_result": look_up} if has_own_cache else {}
+    work = Counting()
+    bus = cached(work, hooks={"_get_pagination_info": paginated, **own})
+    answers = [await bus.execute_query(Ask()) for _ in range(3)]
+    assert [answer.data for answer in answers] == ["answer 1", "answer 2", "answer 2"]
+    assert [answer.pagination for answer in answers] == [None, page, page]
+
+
 async def test_failures_are_not_kept() -> None:
     for work in (raising(ResourceNotFoundError("No.")), lambda _: QueryResult[str].not_found("No.")):
         counting = Counting(lambda query, times, work=work: work(query))  # type: ignore[misc]

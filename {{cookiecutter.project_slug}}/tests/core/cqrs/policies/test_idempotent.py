@@ -1,3 +1,4 @@
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -209,6 +210,17 @@ async def test_status_and_affected_entities_are_replayed() -> None:
         assert (result.status, result.data) == (OperationStatus.CREATED, UUID(int=7))
         assert result.affected_entities == {"id": str(UUID(int=7))}
         assert result.metadata is command.metadata
+
+
+async def test_one_effect_is_kept_although_a_hook_failed(logs: list[MutableMapping[str, Any]]) -> None:
+    async def failing(handler: Any, command: Do, result: str) -> Any:
+        raise ZeroDivisionError
+
+    work = Working()
+    bus = MemoryBus(handler_of(Do, work, transactional(), idempotent(), _get_affected_entities=failing))
+    results = [await bus.execute_command(keyed()) for _ in range(2)]
+    assert [result.data for result in results] == ["effect 1", "effect 1"]
+    assert [entry["event"] for entry in logs] == ["hook_failed"]
 
 
 async def test_a_revoked_caller_gets_no_replay() -> None:
