@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from tests.processes import PATIENCE_SECONDS, Forked
+from tests.processes import PATIENCE_SECONDS, ROOT, Forked
 from tests.server import Server, environment_for, serving
 
 Run = Callable[..., Result]
@@ -196,6 +198,20 @@ def test_a_real_server_bears_its_clients_and_ends_cleanly(server: Server) -> Non
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(PATIENCE_SECONDS) == 0
     assert "Application shutdown complete." in server.log.read_text()
+
+
+def test_sigterm_ends_the_first_process_of_a_container_while_it_imports(tmp_path: Path) -> None:
+    program = "import os, time; os.getpid = lambda: 1; import app.cli; print('there', flush=True); time.sleep(90)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    first = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
+    try:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"there\n"
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(PATIENCE_SECONDS) == 143
+    finally:
+        first.kill()
+        first.communicate()
 
 
 def serve() -> None:

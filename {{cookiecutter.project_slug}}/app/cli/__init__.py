@@ -15,6 +15,12 @@ all the rest.
     generator.py   new, undo: for developers; `new/` is what they do
 """
 
+import os
+import signal
+
+if os.getpid() == 1:  # the first process of a container ignores a signal that it has no handler for
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
+
 import typer
 
 from app.cli.database import db_commands

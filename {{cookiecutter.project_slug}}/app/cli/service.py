@@ -30,24 +30,19 @@ def run(
     reload: Annotated[bool, typer.Option("--reload", help="Start anew after each change to the code.")] = False,
 ) -> None:
     """Serve the API over HTTP, in one process, until SIGTERM or Ctrl+C."""
-    try:
-        with ended_by_sigterm():
-            settings = load_settings()
-            if reload and settings.environment == "production":
-                raise CommandError("--reload is for development: in production the code does not change while it runs.")
-            listener = listen(host, port)
-            address = f"[{host}]" if ":" in host else host
-            typer.echo(f"Starting on http://{address}:{listener.getsockname()[1]}, Ctrl+C stops it.", err=True)
-            if reload:
-                serve_anew(settings, listener)
-                return
-            from app.main import create_app
+    with ended_by_signals():
+        settings = load_settings()
+        if reload and settings.environment == "production":
+            raise CommandError("--reload is for development: in production the code does not change while it runs.")
+        listener = listen(host, port)
+        address = f"[{host}]" if ":" in host else host
+        typer.echo(f"Starting on http://{address}:{listener.getsockname()[1]}, Ctrl+C stops it.", err=True)
+        if reload:
+            serve_anew(settings, listener)
+            return
+        from app.main import create_app
 
-            serve(create_app(settings), settings, listener)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-    except SystemExit:  # uvicorn's, when the service does not start; it has logged why
-        raise typer.Exit(1) from None
+        serve(create_app(settings), settings, listener)
 
 
 class _Terminated(BaseException):
@@ -55,11 +50,8 @@ class _Terminated(BaseException):
 
 
 @contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end what is inside, as success; the server finishes its requests first.
-
-    The first process of a container ignores a signal that it has no handler for.
-    """
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM end what is inside, as success, and Ctrl+C with 130; the server finishes its requests first."""
 
     def end(*_: object) -> None:
         raise _Terminated
@@ -69,21 +61,26 @@ def ended_by_sigterm() -> Iterator[None]:
         yield
     except _Terminated:
         return
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except SystemExit:  # uvicorn's, when the service does not start; it has logged why
+        raise typer.Exit(1) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 def worker() -> None:
     """Deliver events, without HTTP, until SIGTERM or Ctrl+C."""
-    from app.composition.telemetry import configure_logs
-    from app.worker import work
+    with ended_by_signals():
+        from app.composition.telemetry import configure_logs
+        from app.worker import work
 
-    settings = load_settings()
-    configure_logs(settings)
-    typer.echo("Starting to deliver events, Ctrl+C stops it.", err=True)
-    collect_rarely()
-    if asyncio.run(work(settings)) is signal.SIGINT:
-        raise typer.Exit(INTERRUPTED)
+        settings = load_settings()
+        configure_logs(settings)
+        typer.echo("Starting to deliver events, Ctrl+C stops it.", err=True)
+        collect_rarely()
+        if asyncio.run(work(settings)) is signal.SIGINT:
+            raise KeyboardInterrupt
 
 
 def listen(host: str, port: int) -> socket.socket:

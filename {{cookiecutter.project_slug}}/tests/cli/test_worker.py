@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from app.cli import app
+from app.composition import telemetry
 from app.composition.container import RunningService, running_service
 from app.core.config import Settings
 from app.domain.user_events import UserCreated
@@ -109,6 +110,22 @@ def test_a_fresh_one_starts_and_ctrl_c_ends_it_with_130(tmp_path: Path, environm
         fresh.kill()
         fresh.wait()
     assert "Traceback" not in log.read_text()
+
+
+def work_told_to_end_at_once() -> None:
+    """`app worker`, which gets a signal before it runs."""
+    telemetry.configure_logs = lambda settings: os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+    work()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_worker_that_is_only_starting(
+    worker: Callable[..., Forked], monkeypatch: pytest.MonkeyPatch, number: signal.Signals, status: int
+) -> None:
+    monkeypatch.setenv("SIGNAL", str(int(number)))
+    starting = worker(work_told_to_end_at_once)
+    assert starting.ended() == status
+    assert starting.log.read_text() == ""
 
 
 async def test_a_worker_that_is_killed_loses_nothing_and_repeats_nothing(
