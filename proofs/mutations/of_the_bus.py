@@ -254,6 +254,12 @@ MUTATIONS = {
             "pass",
         ),
         (
+            "the background is cut short",
+            "CQRSBus.aclose",
+            "cut_short(self)",
+            "pass",
+        ),
+        (
             "the background may send while the bus ends",
             "compile_dispatch.dispatch",
             "bus.is_closed and (not is_in_progress(bus, outer))",

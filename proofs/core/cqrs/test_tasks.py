@@ -257,6 +257,24 @@ async def test_a_bus_that_ends_waits_for_it_and_lets_it_send(service: RunningSer
     assert len(await rows_of(service, event_log)) == 1
 
 
+async def test_a_bus_that_ends_does_not_wait_forever_and_half_of_it_is_not_stored(service: RunningService) -> None:
+    wrote = asyncio.Event()
+
+    async def later(handler: Any) -> None:
+        await write(handler)
+        wrote.set()
+        await asyncio.Event().wait()
+
+    async def body(handler: Any) -> None:
+        background(handler.bus.execute_command(DoPart(later)))
+
+    await service.bus.execute_command(Do(body))
+    await within_patience(wrote.wait())
+    service.bus.background_seconds = 0
+    await within_patience(service.bus.aclose())
+    assert await rows_of(service, registrations) == []
+
+
 @pytest.mark.parametrize(
     ("raised", "told"),
     [

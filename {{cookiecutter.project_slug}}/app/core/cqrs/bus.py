@@ -18,7 +18,7 @@ from app.core.cqrs.ports import AccessPolicy, Cache, Clock, ErrorReports, Ports,
 from app.core.cqrs.reactions import Delivery, MemoryDelivery, PublishEvent, Reactions, publishing_plan
 from app.core.cqrs.registry import Registry
 from app.core.cqrs.results import CommandResult, OperationResult, QueryResult
-from app.core.cqrs.tasks import as_one
+from app.core.cqrs.tasks import as_one, cut_short
 
 R = TypeVar("R")
 _get_current = current.get
@@ -58,6 +58,8 @@ class CQRSBus(Registry):
         """The number of operations, publications and background tasks that are in progress."""
         self.event_max_steps = 100
         """Maximum length of a chain of events, each raised by a reaction to the one before; a longer one is a loop."""
+        self.background_seconds = 5.0
+        """How long `aclose` waits for background work; it begins after uvicorn has waited for requests."""
         self.reactions = Reactions(self.reactions_of)
         self.delivery: Delivery = MemoryDelivery(self.reactions.run_all)
         # Compiled pipelines: each is compiled at its first use, and again after a registration.
@@ -179,9 +181,16 @@ class CQRSBus(Registry):
         self.forget()
 
     async def aclose(self) -> None:
-        """Shut down, then wait for running operations, background work, and the delivery of committed events."""
+        """Shut down, then wait for running operations, background work, and the delivery of committed events.
+
+        Background work that takes longer than `background_seconds` is cancelled.
+        """
         self.shutdown()
-        while self.running:  # noqa: ASYNC110  # operations may run in other threads, which cannot set an event here
+        now = asyncio.get_running_loop().time
+        ends = now() + self.background_seconds
+        while self.running:  # operations may run in other threads, which cannot set an event here
+            if now() >= ends:
+                cut_short(self)
             await asyncio.sleep(0.005)
         await self.delivery.finish()
 

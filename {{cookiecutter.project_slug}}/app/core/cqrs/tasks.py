@@ -16,7 +16,7 @@ from app.core.cqrs.results import OperationResult
 
 logger = structlog.get_logger(__name__)
 
-_tasks: set[asyncio.Task[None]] = set()
+_tasks: dict[asyncio.Task[None], Operation] = {}
 """Strong references to the running tasks: the event loop itself holds only weak ones."""
 
 STANDING_FOR_OTHERS = (BaseExceptionGroup, CancelledError)
@@ -90,8 +90,8 @@ def background(work: Coroutine[Any, Any, Any]) -> None:
 
     Messages that the work dispatches run as independent operations of the same caller, each with its own transaction
     and attempts, whether this operation succeeds or not: work that must follow from its success belongs in a handler
-    of its event. A failure is logged and reported. `CQRSBus.aclose` waits for the work, but a crash of the process
-    ends it.
+    of its event. A failure is logged and reported. `CQRSBus.aclose` waits 5 s for the work (`background_seconds`),
+    then cancels it, and a crash of the process ends it.
 
     Args:
         work: a coroutine that has not been awaited; it must not use the session of this operation.
@@ -117,14 +117,28 @@ def _start(work: Coroutine[Any, Any, Any], started_by: Operation, bus: Any) -> N
     name = f"background of {name_of(started_by._message)}"
     task = asyncio.get_running_loop().create_task(_logged(work, outliving), name=name, context=context)
     bus.running += 1  # `CQRSBus.aclose` waits for it
-    _tasks.add(task)
+    _tasks[task] = outliving
     task.add_done_callback(lambda task: _ended(task, outliving))
 
 
 def _ended(task: asyncio.Task[None], outliving: Operation) -> None:
-    _tasks.discard(task)
+    del _tasks[task]
     outliving._bus.running -= 1
     outliving._bus = None
+
+
+def cut_short(bus: Any) -> None:
+    """Cancel the background work of a bus that is closing, and log which it was."""
+    for task, operation in [*_tasks.items()]:
+        if operation._bus is not bus or task.cancelling():
+            continue
+        task.get_loop().call_soon_threadsafe(task.cancel)
+        logger.error(
+            "background_cut_short",
+            message_name=name_of(operation._message),
+            operation_id=operation._message and operation._message.metadata.operation_id,
+            seconds=bus.background_seconds,
+        )
 
 
 async def _logged(work: Coroutine[Any, Any, Any], operation: Operation) -> None:

@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from app.core.cqrs import (
     QueryResult,
     ServiceUnavailableError,
     authorize,
+    background,
     cached_query,
     retry_on_failure,
     transactional,
@@ -413,6 +414,31 @@ async def test_what_is_cancelled_holds_nobody_up() -> None:
     await asyncio.sleep(0)
     running.cancel()
     await within_patience(closing)
+
+
+async def test_background_work_that_does_not_end_is_cut_short(logs: list[MutableMapping[str, Any]]) -> None:
+    async def work() -> None:
+        try:
+            await bus.execute_command(DoMore())
+        finally:
+            ended.append("work")
+
+    ended: list[str] = []
+    bus, other = (MemoryBus(handler_of(Do, lambda _: background(forever()))) for _ in range(2))
+    bus.register(handler_of(DoMore, lambda _: forever()))
+    bus.register(handler_of(Ask, lambda _: background(work())))
+    command = Do()
+    for each, message in ((bus, command), (bus, Ask()), (other, Do())):
+        assert (await each.execute(message)).is_success
+    bus.background_seconds = 0.01
+    await within_patience(bus.aclose())
+    assert ended == ["work"]
+    assert [entry["event"] for entry in logs] == ["background_cut_short"] * 2
+    assert {entry["message_name"] for entry in logs} == {"Do", "Ask"}
+    assert logs[0]["operation_id"] == command.metadata.operation_id
+    assert other.running == 1
+    other.background_seconds = 0
+    await within_patience(other.aclose())
 
 
 async def test_an_idle_bus_closes_at_once_also_when_it_failed_before() -> None:
