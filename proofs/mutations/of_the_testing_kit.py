@@ -28,6 +28,12 @@ MUTATIONS = {
         ("crash_at(nth)", "crash_at", "nth", "1"),
     ],
     "tests/core/cqrs/testing/test_tracked.py": [
+        (
+            "a tracked run waits for background work",
+            "_nothing_running",
+            "self._bus.running",
+            "False",
+        ),
         ("tracked(timeout_seconds)", "tracked.tracked", "run.quiet(timeout_seconds)", "run.quiet()"),
         (
             "leaving a tracked run waits until it is quiet",

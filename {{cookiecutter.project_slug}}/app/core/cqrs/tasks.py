@@ -127,10 +127,15 @@ def _ended(task: asyncio.Task[None], outliving: Operation) -> None:
     outliving._bus = None
 
 
+def background_of(bus: Any) -> dict[asyncio.Task[None], Operation]:
+    """The background work of a bus that is in progress."""
+    return {task: operation for task, operation in [*_tasks.items()] if operation._bus is bus}
+
+
 def cut_short(bus: Any) -> None:
     """Cancel the background work of a bus that is closing, and log which it was."""
-    for task, operation in [*_tasks.items()]:
-        if operation._bus is not bus or task.cancelling():
+    for task, operation in background_of(bus).items():
+        if task.cancelling():
             continue
         task.get_loop().call_soon_threadsafe(task.cancel)
         logger.error(

@@ -15,7 +15,8 @@ class MemoryBus(CQRSBus):
 
     Args:
         handlers: the handler classes to register, for the messages that their decorators declare.
-        given: the dependencies of the handlers; they take precedence over the fakes.
+        given: the dependencies of the handlers; they take precedence over the fakes and this bus itself. More can be
+            added later: `bus.scope.given.append(repository)`.
         grants: user id -> what the user may do.
         allow_handler_override: as for `CQRSBus`.
     """
@@ -29,7 +30,7 @@ class MemoryBus(CQRSBus):
     ) -> None:
         self.clock = FixedClock()
         self.units, self.cache, self.access = MemoryUnitsOfWork(), MemoryCache(self.clock), StaticAccess(grants or {})
-        self.scope = SimpleScope(*given, self.units, self.cache, self.access, self.clock)
+        self.scope = SimpleScope(*given, fakes=[self.units, self.cache, self.access, self.clock, self])
         super().__init__(
             allow_handler_override,
             scope=self.scope,

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager, nullcontext
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from app.core.cqrs import CacheEntry
@@ -15,13 +15,14 @@ class MemoryCache:
 
     def __init__(self, clock: FixedClock) -> None:
         self._clock = clock
-        self._entries: dict[str, tuple[bytes, datetime, frozenset[str]]] = {}
+        self._entries: dict[str, tuple[bytes, float, datetime, frozenset[str]]] = {}
         self._generations: dict[str, int] = defaultdict(int)
 
     async def get(self, key: str) -> CacheEntry | None:
         """The entry of this key, unless it has expired."""
-        value, ends, _ = self._entries.get(key, (b"", self._clock.now(), frozenset()))
-        left = (ends - self._clock.now()).total_seconds()
+        now = self._clock.now()
+        value, ttl_seconds, stored_at, _ = self._entries.get(key, (b"", 0.0, now, frozenset()))
+        left = ttl_seconds - (now - stored_at).total_seconds()
         return CacheEntry(value, left, "memory") if left > 0 else None
 
     async def generation(self, tags: Collection[str]) -> Any:
@@ -31,7 +32,7 @@ class MemoryCache:
     async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Any) -> None:
         """Store a value, unless one of its tags was invalidated since `generation` was taken."""
         if generation == await self.generation(tags):
-            self._entries[key] = (value, self._clock.now() + timedelta(seconds=ttl_seconds), frozenset(tags))
+            self._entries[key] = (value, ttl_seconds, self._clock.now(), frozenset(tags))
 
     def loading(self, key: str, generation: Any) -> AbstractAsyncContextManager[bool]:
         """Never waits, because no other process uses this cache."""
@@ -41,4 +42,4 @@ class MemoryCache:
         """Drop every entry that has one of these tags."""
         for tag in tags:
             self._generations[tag] += 1
-        self._entries = {key: entry for key, entry in self._entries.items() if not entry[2] & set(tags)}
+        self._entries = {key: entry for key, entry in self._entries.items() if not entry[3] & set(tags)}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.core.cqrs import CQRSBus, DomainEvent, EventRecord
+from app.core.cqrs.tasks import background_of
 from app.core.cqrs.testing.noted import Handled, Sent
 
 
@@ -14,7 +15,7 @@ class TrackedRun:
 
     def __init__(self, bus: CQRSBus) -> None:
         self._bus = bus
-        self._something_ended = asyncio.Event()
+        self._something_ended = False
         self.sent: list[Sent] = []
         """Commands and queries, sent from outside or by handlers."""
         self.recorded: list[EventRecord] = []
@@ -43,7 +44,7 @@ class TrackedRun:
         return [one for one in self.reactions if one.error is not None]
 
     async def quiet(self, timeout_seconds: float = 5.0) -> None:
-        """Wait until every message is answered and every reaction has run, including all that they cause in turn.
+        """Wait until messages are answered, background work is done, and reactions have run, with all that they cause.
 
         Raises:
             TimeoutError: if that takes longer; the message lists what is still running.
@@ -56,12 +57,13 @@ class TrackedRun:
             raise TimeoutError(f"Not quiet after {timeout_seconds:g} s: {left}.") from None
 
     async def _nothing_running(self) -> None:
-        """Wait for reactions again whenever an entry ends, because it may have committed further events."""
-        self._something_ended.set()
-        while self._something_ended.is_set() or self._running():
-            await self._something_ended.wait()
-            self._something_ended.clear()
+        """Wait for reactions again whenever something ends, because it may have committed further events."""
+        while True:
+            self._something_ended = False
             await self._bus.settled()
+            if not (self._something_ended or self._running() or self._bus.running):
+                return
+            await asyncio.sleep(0.001)
 
     def _running(self) -> list[Sent | Handled]:
         entries: list[Sent | Handled] = [*self.sent, *self.reactions]
@@ -69,6 +71,7 @@ class TrackedRun:
 
     def _unfinished(self) -> Iterator[str]:
         yield from map(str, self._running())
+        yield from (f"the {task.get_name()} is running" for task in background_of(self._bus))
         begun = {(one.event.event_id, one.handler) for one in self.reactions}
         for record in self.recorded:
             for plan in self._bus.reactions_of(type(record.event)):
@@ -85,4 +88,4 @@ class TrackedRun:
             raise
         finally:
             entry.is_running = False
-            self._something_ended.set()
+            self._something_ended = True

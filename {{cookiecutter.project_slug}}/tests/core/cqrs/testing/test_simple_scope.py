@@ -2,8 +2,8 @@ from typing import Protocol
 
 import pytest
 
-from app.core.cqrs import Clock, ConfigurationError
-from app.core.cqrs.testing import FixedClock, MemoryBus, MemoryUnitsOfWork, SimpleScope
+from app.core.cqrs import Clock, ConfigurationError, CQRSBus
+from app.core.cqrs.testing import FixedClock, MemoryBus, MemoryCache, MemoryUnitsOfWork, SimpleScope, StaticAccess
 
 
 async def test_the_scope_builds_what_is_asked_for() -> None:
@@ -79,3 +79,28 @@ async def test_what_a_test_gives_goes_before_the_fakes() -> None:
     own, usual = FixedClock(), MemoryBus()
     assert (await MemoryBus(given=[own]).scope.get(Sundial)).clock is own
     assert (await usual.scope.get(Sundial)).clock is usual.clock
+
+
+async def test_what_a_test_gives_later_goes_before_the_fakes_too() -> None:
+    own, bus = FixedClock(), MemoryBus()
+    bus.scope.given.append(own)
+    assert (await bus.scope.get(Sundial)).clock is own
+
+
+class Desk:
+    """Needs the bus."""
+
+    def __init__(self, bus: CQRSBus) -> None:
+        self.bus = bus
+
+
+async def test_who_needs_the_bus_gets_the_bus_of_the_test() -> None:
+    bus, own = MemoryBus(), CQRSBus()
+    assert (await bus.scope.get(Desk)).bus is bus
+    assert (await MemoryBus(given=[own]).scope.get(Desk)).bus is own
+
+
+@pytest.mark.parametrize("needed", [Desk, MemoryBus, MemoryCache, MemoryUnitsOfWork, StaticAccess])
+async def test_a_bus_or_a_port_that_nobody_gave_is_not_built(needed: type) -> None:
+    with pytest.raises(ConfigurationError, match="Nothing given is a "):
+        await SimpleScope().get(needed)

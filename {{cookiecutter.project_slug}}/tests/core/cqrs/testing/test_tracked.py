@@ -11,6 +11,7 @@ from app.core.cqrs import (
     CQRSBus,
     EventRecord,
     OperationStatus,
+    background,
     retry_on_failure,
     transactional,
 )
@@ -249,6 +250,21 @@ async def test_what_began_before_the_run_is_waited_for_but_unknown() -> None:
         with pytest.raises(TimeoutError, match="something from before the run"):
             await run.quiet(timeout_seconds=0.01)
         may_go.set()
+
+
+async def test_background_work_is_waited_for_with_what_it_sends_later() -> None:
+    async def later() -> None:
+        await may_go.wait()
+        await bus.execute_command(DoMore())
+
+    may_go = asyncio.Event()
+    bus = MemoryBus(handler_of(Do, lambda _: background(later())), handler_of(DoMore, lambda _: "done"))
+    async with tracked(bus) as run:
+        await bus.execute_command(Do())
+        with pytest.raises(TimeoutError, match=r"Not quiet after 0.02 s: the background of Do is running\."):
+            await run.quiet(timeout_seconds=0.02)
+        may_go.set()
+    assert [type(sent.message) for sent in run.sent] == [Do, DoMore]
 
 
 async def test_an_error_in_the_block_comes_out_at_once() -> None:
