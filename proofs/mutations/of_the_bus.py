@@ -79,6 +79,18 @@ MUTATIONS = {
             "seal[:-1] != self._seal(stored)",
             "not seal",
         ),
+        (
+            "cached_query, the seal: aliases",
+            "AnswerCodec._shape",
+            "self._schema(mode='serialization', by_alias=True)",
+            "None",
+        ),
+        (
+            "cached_query, the seal: validators",
+            "AnswerCodec._shape",
+            "list(_functions(self._data.core_schema))",
+            "[]",
+        ),
     ],
     "tests/core/cqrs/test_bus.py": [
         (

@@ -1,10 +1,12 @@
 """Serialises answers to JSON by their declared type, for the cache and for idempotency keys."""
 
 import json
+from collections.abc import Iterator
 from functools import cache, cached_property, partial
 from typing import Any
 from zlib import crc32
 
+import structlog
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
@@ -14,6 +16,8 @@ from app.core.cqrs.errors import OperationStatus, UnstorableError
 from app.core.cqrs.results import CacheInfo, Kept, OperationResult, Outcome, QueryResult
 from app.core.storable.forms import shown
 from app.core.storable.values import blamed, difference
+
+logger = structlog.get_logger(__name__)
 
 
 class AnswerCodec:
@@ -53,23 +57,33 @@ class AnswerCodec:
         return result_type.of(self._read(data), message, outcome)
 
     def keep(self, result: OperationResult[Any]) -> bytes:
-        """Serialise a result as `write` does, with a checksum of the bytes and of the type's schema (the seal)."""
+        """Serialise a result as `write` does, with a checksum of the bytes and of the type (the seal)."""
         stored = self.write(result)
         _, data = stored.split(b"\n", 1)
         as_sent = b"=" if data == _sent(result.data) else b"-"
         return self._seal(stored) + as_sent + b"\n" + stored
 
     def kept(self, sealed: bytes, message: Any, info: CacheInfo | None = None) -> OperationResult[Any]:
-        """Deserialise a cached result; a valid seal means that its data can be deserialised later, on first access.
+        """Deserialise a cached result; a valid seal means that its data can be deserialised later, on first access,
+        unless a validator depends on more than the value, such as the time.
 
         Raises:
-            ValueError: if the seal does not match: the bytes are not from `keep`, or the type had another schema.
+            ValueError: if the seal does not match: the bytes are not from `keep`, or the type was another.
         """
         seal, stored = sealed.split(b"\n", 1)
         if seal[:-1] != self._seal(stored):
             raise ValueError("The seal is of something else.")
         outcome, data = _parted(stored, info)
-        return QueryResult.of(Kept(data if seal[-1:] == b"=" else None, partial(self._read, data)), message, outcome)
+        return QueryResult.of(
+            Kept(data if seal[-1:] == b"=" else None, partial(self._opened, data, info)), message, outcome
+        )
+
+    def _opened(self, data: bytes, info: CacheInfo | None) -> Any:
+        try:
+            return self._read(data)
+        except ValueError:  # a validator refuses today what it accepted when this was cached
+            logger.warning("cache_entry_unreadable", key=info and info["key"])
+            raise
 
     def _read(self, data: bytes) -> Any:
         return self._data.validate_json(data, by_alias=False, by_name=True)
@@ -79,12 +93,19 @@ class AnswerCodec:
 
     @cached_property
     def _shape(self) -> int:
-        """A checksum of the type's JSON schema, which most likely differs for a changed type."""
+        """A checksum of the type's JSON schemas and of its validators, which most likely differs for a changed type."""
+        shape = [
+            self._schema(mode="validation", by_alias=False),
+            self._schema(mode="serialization", by_alias=True),  # of what callers are sent
+            list(_functions(self._data.core_schema)),
+        ]
+        return crc32(json.dumps(shape, sort_keys=True, default=str).encode())
+
+    def _schema(self, **form: Any) -> Any:
         try:
-            schema = self._data.json_schema(by_alias=False, schema_generator=SilentSchema)
+            return self._data.json_schema(schema_generator=SilentSchema, **form)
         except PydanticInvalidForJsonSchema:  # a type that JSON schema cannot describe
-            schema = {"type": str(self._data)}
-        return crc32(json.dumps(schema, sort_keys=True, default=str).encode())
+            return str(self._data)
 
 
 class SilentSchema(GenerateJsonSchema):
@@ -115,6 +136,22 @@ def _sent(data: Any) -> bytes | None:
         return to_json(data)
     except ValueError:
         return None
+
+
+def _functions(schema: Any) -> Iterator[str]:
+    """The functions that validate or serialise the parts of a type, each with its code."""
+    if isinstance(schema, (list, tuple)):
+        for part in schema:
+            yield from _functions(part)
+    if not isinstance(schema, dict):
+        return
+    for name, part in (*schema.items(), ("function", getattr(schema.get("cls"), "__post_init__", None))):
+        if name == "function" and callable(part):
+            code = getattr(getattr(part, "__func__", part), "__code__", None)
+            plain = [one for one in getattr(code, "co_consts", ()) if isinstance(one, (str, bytes, int, float))]
+            yield f"{getattr(part, '__qualname__', '')} {getattr(code, 'co_code', b'').hex()} {plain}"
+        elif name != "metadata":
+            yield from _functions(part)
 
 
 def _holds_set(schema: Any) -> bool:

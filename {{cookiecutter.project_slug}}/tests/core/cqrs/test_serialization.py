@@ -1,15 +1,16 @@
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, make_dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from pydantic import AfterValidator, BaseModel, Field, PlainValidator, computed_field
+from pydantic import AfterValidator, BaseModel, Field, PlainValidator, TypeAdapter, ValidationError, computed_field
 
 from app.core.canonical_json import canonical_json
 from app.core.cqrs import CommandResult, OperationStatus, QueryResult, UnstorableError
+from app.core.cqrs.results import CacheInfo
 from app.core.cqrs.serialization import AnswerCodec, answer_codec
 from tests.core.cqrs.support import Ask, Do
 
@@ -129,6 +130,58 @@ def test_what_was_kept_in_an_older_shape_is_unreadable() -> None:
     assert AnswerCodec(Book).kept(kept, None).data == Book(name="Emma")
     with pytest.raises(ValueError, match="seal"):
         AnswerCodec(BookOfToday).kept(kept, None)
+
+
+class Item(BaseModel):
+    unit_price: int
+
+
+class ItemOfToday(BaseModel):
+    unit_price: int = Field(serialization_alias="unitPrice")
+
+
+ItemOfToday.__name__ = ItemOfToday.__qualname__ = "Item"
+
+
+def checked(check: Callable[[Any], Any]) -> Any:
+    return Annotated[int, AfterValidator(check)]
+
+
+def checked_dataclass(check: Callable[[Any], Any]) -> Any:
+    return make_dataclass("Checked", [("number", int)], namespace={"__post_init__": check})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "data"),
+    [
+        (Item, ItemOfToday, Item(unit_price=3)),
+        (int, checked(lambda number: number), 3),
+        (checked(lambda number: abs(number)), checked(lambda number: max(number, 1)), 3),
+        (checked(lambda number: max(number, 1)), checked(lambda number: max(number, 2)), 3),
+        (checked_dataclass(lambda _: None), checked_dataclass(lambda one: one.number + 1), {"number": 3}),
+    ],
+)
+def test_what_was_kept_with_another_alias_or_validator_is_unreadable(old: Any, new: Any, data: Any) -> None:
+    kept = AnswerCodec(old).keep(QueryResult[Any].success(TypeAdapter(old).validate_python(data)))
+    assert AnswerCodec(old).kept(kept, None).is_success
+    with pytest.raises(ValueError, match="seal"):
+        AnswerCodec(new).kept(kept, None)
+
+
+def test_what_a_validator_no_longer_accepts_is_told(logs: list[MutableMapping[str, Any]]) -> None:
+    def open_until_closed(number: int) -> int:
+        assert not closed, "It is closed."
+        return number
+
+    closed: list[bool] = []
+    codec = AnswerCodec(checked(open_until_closed))
+    kept = codec.kept(
+        codec.keep(QueryResult[Any].success(3)), None, CacheInfo(hit=True, key="k", ttl_seconds=1, level="")
+    )
+    closed.append(True)
+    with pytest.raises(ValidationError):
+        _ = kept.data
+    assert [(entry["event"], entry["key"]) for entry in logs] == [("cache_entry_unreadable", "k")]
 
 
 def test_what_was_damaged_is_unreadable() -> None:
