@@ -1,10 +1,10 @@
 """Fan-out: inserts a row into `reactions` for each handler of each new event."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Table, bindparam, exists, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, bindparam, exists, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.persistence.column_types import UtcDateTime
@@ -16,6 +16,8 @@ from app.persistence.events.outbox_statements import LOCK, OWN, Handlers, Stream
 HANDED_OUT_AT_ONCE = 500
 GRACE_SECONDS = 60.0
 """How long an event of another service waits for its predecessor; a redelivery comes sooner than that."""
+ANY_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+"""For a first look, without the clock that all processes share: whatever is new may be ready."""
 
 
 class FanOut:
@@ -35,15 +37,16 @@ class FanOut:
     def _learn(self, handlers: Handlers) -> None:
         self._handlers = handlers
         self.names = tuple(sorted({name for names in handlers.values() for name in names}))
-        self._new = {event_log: new_of_our_own(handlers), received_events: new_of_others(handlers)}
-        self._is_new = select(*(new.exists() for new in self._new.values()))
+        first = {event_log: first_of_our_own(handlers), received_events: first_of_others(handlers)}
+        self._is_new = select(*(new.exists() for new in first.values()))
+        self._new = {table: with_followers(table, new, handlers) for table, new in first.items()}
 
     async def hand_out(self) -> bool:
         """Insert a reaction for each handler of each new event. Returns whether there may be more new events."""
         if (handlers := self._handlers_now()) != self._handlers:
             self._learn(handlers)
         async with self._database.relaying_engine.connect() as connection:
-            is_new = (await connection.execute(self._is_new, {"too_long_ago": datetime.now(UTC)})).one()
+            is_new = (await connection.execute(self._is_new, {"too_long_ago": ANY_TIME})).one()
         tables = [table for table, found in zip(self._new, is_new, strict=True) if found]
         return any([await self._hand_out(table, self._new[table]) for table in tables])
 
@@ -53,7 +56,7 @@ class FanOut:
             since = {"too_long_ago": now - timedelta(seconds=GRACE_SECONDS)}
             found = (await connection.execute(new, since)).mappings().all()
             handlers = self._handlers_now()  # read after the events, to miss no handler registered before them
-            ready = in_order(found)
+            ready = sorted(found, key=lambda event: event["version"] or 0)
             waiting = await self._streams_that_wait(connection, ready)
             rows: list[dict[str, Any]] = []
             for event in ready:
@@ -83,27 +86,20 @@ class FanOut:
         return {(row[0], row[1], row[2], row[3]) for row in await connection.execute(streams)}
 
 
-def new_of_our_own(handlers: Handlers) -> Select[*tuple[Any, ...]]:
-    """New events of this service, except those behind an earlier version with a higher id or of an unknown type."""
-    known = [name for source, name in handlers if source == OWN]
+def first_of_our_own(handlers: Handlers) -> Select[*tuple[Any, ...]]:
+    """New events of this service that no other new event of their aggregate precedes, except those of unknown types."""
     event, earlier = event_log.c, event_log.alias("earlier").c
-    comes_later = exists().where(
+    has_earlier = exists().where(
         earlier.published_at.is_(None),
         earlier.aggregate_type == event.aggregate_type,
         earlier.aggregate_id == event.aggregate_id,
         earlier.version < event.version,
-        or_(earlier.id > event.id, earlier.event_type.not_in(known)),
     )
-    columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, event.event_type)
-    new = select(
-        *columns, literal(OWN).label("source"), literal(True).label("is_next"), literal(None).label("previous")
-    )
-    new = new.where(event.published_at.is_(None), event.event_type.in_(known), ~comes_later)
-    return new.order_by(event.id).limit(HANDED_OUT_AT_ONCE)
+    return _new(event_log, handlers).where(~has_earlier).order_by(event.id).limit(HANDED_OUT_AT_ONCE)
 
 
-def new_of_others(handlers: Handlers) -> Select[*tuple[Any, ...]]:
-    """New events of other services. `is_next`: no predecessor is known, or it was handed out, or its time is over."""
+def first_of_others(handlers: Handlers) -> Select[*tuple[Any, ...]]:
+    """New events of other services that need not wait: no predecessor is stated, or it was handed out, or is late."""
     event, before = received_events.c, received_events.alias("before").c
     came = exists().where(
         before.source == event.source,
@@ -113,22 +109,36 @@ def new_of_others(handlers: Handlers) -> Select[*tuple[Any, ...]]:
         before.published_at.is_not(None),
     )
     waited = event.received_at <= bindparam("too_long_ago", type_=UtcDateTime)
-    columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, event.event_type, event.source)
-    new = select(*columns, or_(event.previous.is_(None), came, waited).label("is_next"), event.previous)
-    known = tuple_(event.source, event.event_type).in_(list(handlers))
-    return new.where(event.published_at.is_(None), known).order_by(event.id).limit(HANDED_OUT_AT_ONCE)
+    first = _new(received_events, handlers).where(or_(event.previous.is_(None), came, waited))
+    return first.order_by(event.id).limit(HANDED_OUT_AT_ONCE)
 
 
-def in_order(found: Sequence[RowMapping]) -> list[RowMapping]:
-    """The new events that may be handed out now, in order for each aggregate."""
-    ready: list[RowMapping] = []
-    going: set[tuple[Any, ...]] = set()
-    for event in sorted(found, key=lambda one: one["version"] or 0):
-        aggregate = (event["source"], event["aggregate_type"], event["aggregate_id"])
-        if event["is_next"] or (*aggregate, event["previous"]) in going:
-            going.add((*aggregate, event["version"]))
-            ready.append(event)
-    return ready
+def with_followers(table: Table, first: Select[*tuple[Any, ...]], handlers: Handlers) -> Select[*tuple[Any, ...]]:
+    """These events and those that directly follow them in their aggregates, whatever the order of their ids."""
+    event, ready = table.c, select(first.subquery()).cte("ready", recursive=True)
+    is_next = event.version == ready.c.version + 1 if table is event_log else event.previous == ready.c.version
+    following = _new(table, handlers).where(
+        _source_of(table) == ready.c.source,
+        event.aggregate_type == ready.c.aggregate_type,
+        event.aggregate_id == ready.c.aggregate_id,
+        is_next,
+    )
+    return select(ready.union(following)).limit(HANDED_OUT_AT_ONCE)
+
+
+def _new(table: Table, handlers: Handlers) -> Select[*tuple[Any, ...]]:
+    """The new events of a table whose types are known."""
+    event, source = table.c, _source_of(table)
+    columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, event.event_type)
+    if table is event_log:
+        known = event.event_type.in_([name for source, name in handlers if source == OWN])
+    else:
+        known = tuple_(event.source, event.event_type).in_(list(handlers))
+    return select(*columns, source.label("source")).where(event.published_at.is_(None), known)
+
+
+def _source_of(table: Table) -> ColumnElement[str]:
+    return literal(OWN) if table is event_log else table.c.source
 
 
 def reaction_row(event: RowMapping, handler: str, due_at: datetime | None) -> dict[str, Any]:

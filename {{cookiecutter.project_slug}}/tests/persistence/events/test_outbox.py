@@ -1,7 +1,9 @@
 """What waits for which handler, who gets it, and what becomes of it."""
 
 import asyncio
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +21,7 @@ from app.persistence.event_tables import reactions, received_events
 from app.persistence.events import fan_out, reaction
 from app.persistence.events.fan_out import GRACE_SECONDS
 from app.persistence.events.outbox import LEASE_SECONDS, Outbox
-from app.persistence.events.outbox_statements import LOCK, NO_LOCK, SHARED_LOCK, writing
+from app.persistence.events.outbox_statements import LOCK, NO_LOCK, OWN, SHARED_LOCK, writing
 from app.persistence.events.reaction import Claimed, Outcome
 from tests.core.cqrs.support import within_patience
 from tests.databases import until_held_up
@@ -122,6 +124,29 @@ async def test_more_events_than_are_handed_out_at_once_keep_their_order(
         seen.append(claimed.event.version)
         outcomes = [Outcome(claimed)]
     assert seen == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("at_once", [5, 500])
+async def test_events_keep_their_order_however_their_ids_are_ordered(
+    database: Database, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(fan_out, "HANDED_OUT_AT_ONCE", at_once)
+    for number, order in enumerate(permutations(range(4))):  # as with clocks that are apart
+        ids = [uuid7() for _ in order]
+        kinds = ("Opened", "Happened", "Happened", "Happened")
+        aggregate = str(number)
+        stored = [event_of(aggregate, n + 1, id=ids[order[n]], event_type=kinds[n]) for n in range(4)]
+        await store(database, *stored)
+    known = {(OWN, "Opened"): (), (OWN, "Happened"): (HANDLER,)}
+    outbox = Outbox(database, lambda: known, max_attempts=1, retry_seconds=1)
+    seen: defaultdict[str | None, list[int | None]] = defaultdict(list)
+    more, claimed = True, list[Claimed]()
+    while more or claimed:
+        more = await outbox.hand_out()
+        claimed = await outbox.turn([Outcome(one) for one in claimed], {HANDLER: 999})
+        for one in claimed:
+            seen[one.event.aggregate_id].append(one.event.version)
+    assert list(seen.values()) == [[2, 3, 4]] * 24
 
 
 async def test_what_comes_while_its_aggregate_is_worked_on_waits_behind(database: Database) -> None:
@@ -337,6 +362,26 @@ async def test_events_of_others_are_handled_in_their_order_however_they_arrive(d
     assert await handled(database) == [1, 2]
     await receive(database, 3)
     assert await handled(database) == [3, 4]
+
+
+async def test_events_that_wait_for_others_take_no_place_of_those_that_are_ready(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fan_out, "HANDED_OUT_AT_ONCE", 3)
+    await receive(database, 12, 13, 14, 15)
+    await receive(database, 1)
+    assert await handled(database) == [1]
+
+
+@pytest.mark.parametrize("source", [OWN, OTHERS])
+async def test_events_that_follow_each_other_are_handed_out_together(database: Database, source: str) -> None:
+    if source == OWN:
+        await store(database, *(event_of("a", version) for version in (3, 2, 1)))
+    else:
+        await receive(database, 3, 2, 1)
+    outbox = outbox_of(database)
+    assert await outbox.hand_out()
+    assert not await outbox.hand_out()
 
 
 async def test_an_event_that_never_came_is_not_waited_for_for_ever(database: Database) -> None:
