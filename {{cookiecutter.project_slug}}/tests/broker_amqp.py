@@ -61,6 +61,10 @@ class RabbitMQ:
             await full.bind(exchange, "Large")
             await exchange.publish(aio_pika.Message(b""), "Large")
 
+    async def too_large(self) -> int:
+        """More than 128 MiB, the most that any of its versions takes by itself."""
+        return 129 * 1024 * 1024
+
     async def forget(self, topic: str) -> None:
         """The queues and the exchange."""
         async with await aio_pika.connect(self.url) as connection:

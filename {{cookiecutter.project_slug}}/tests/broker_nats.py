@@ -54,6 +54,11 @@ class Nats:
                 StreamConfig(name=topic, subjects=[f"{topic}.>"], max_msg_size=1000, max_msgs=50)
             )
 
+    async def too_large(self) -> int:
+        """Just what it takes, without the headers that count as well."""
+        async with await nats.connect(self.url) as client:
+            return client.max_payload
+
     async def forget(self, topic: str) -> None:
         """The stream."""
         async with await nats.connect(self.url) as client:

@@ -13,6 +13,8 @@ class Redis:
 
     drops_duplicates = False
     keeps_all = True
+    closes_above = 1024 * 1024
+    """The lowest limit that it can have."""
 
     def __init__(self, url: str) -> None:
         self.url = url

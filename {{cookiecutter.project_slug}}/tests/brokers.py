@@ -46,6 +46,17 @@ class LimitedServer(Server, Protocol):
     async def refuse_large(self, topic: str) -> None:
         """From now on take no message of 1,000 bytes or more."""
 
+    async def too_large(self) -> int:
+        """A number of bytes that no message may have, whatever the topic."""
+        ...
+
+
+class ClosingServer(Server, Protocol):
+    """A server that closes the connection of a message that is too large."""
+
+    closes_above: int
+    """How many bytes it takes at least."""
+
 
 def _servers() -> dict[str, Server]:
     modules = [import_module(f"tests.{file.stem}") for file in Path(__file__).parent.glob("broker_*.py")]
@@ -71,6 +82,8 @@ class Wire:
         self._whole = False
         self.frozen = False
         """Whether it is silent: connections stay open, but nothing passes."""
+        self.closes_above: int | None = None
+        """After how many bytes in one direction a connection is closed."""
 
     @property
     def url(self) -> str:
@@ -107,7 +120,11 @@ class Wire:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
+            carried = 0
             while data := await reader.read(65_536):
+                carried += len(data)
+                if self.closes_above is not None and carried > self.closes_above:
+                    break
                 if not self.frozen:
                     writer.write(data)
                     await writer.drain()

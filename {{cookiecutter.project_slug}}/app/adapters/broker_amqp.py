@@ -2,7 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 
-from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
+from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError, PublishError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
 
@@ -25,6 +25,7 @@ class AmqpCarrier(Carrier[RabbitBroker]):
     """Uses an exchange named after the topic; the queue of the consumer group receives everything published to it."""
 
     outages = (AMQPError, RuntimeError)
+    breaking = (ChannelPreconditionFailed,)
 
     def __init__(self, settings: ExchangeSettings) -> None:
         super().__init__(settings)
@@ -69,8 +70,13 @@ class AmqpCarrier(Carrier[RabbitBroker]):
             timeout=PUBLISH_SECONDS,
         )
 
-    def refuses(self, error: Exception) -> bool:
-        """Whether a queue is full. A missing queue is an outage, which ends when a new connection declares it again."""
+    def refuses(self, error: Exception, message: EventMessage) -> bool:
+        """Whether a queue is full, or the message too large: then all that are being sent fail, and the error names one.
+
+        A missing queue is an outage, which ends when a new connection declares it again.
+        """
+        if isinstance(error, ChannelPreconditionFailed):
+            return f"message size {len(message.body)} is larger" in str(error)
         return isinstance(error, DeliveryError) and not isinstance(error, PublishError)
 
     def subscribe(self, broker: RabbitBroker, take: Take) -> None:

@@ -44,7 +44,7 @@ class KafkaCarrier(Carrier[KafkaBroker]):
             logger=library_logger,
         )
 
-    def refuses(self, error: Exception) -> bool:
+    def refuses(self, error: Exception, message: EventMessage) -> bool:
         """Whether Kafka rejects this message, for instance because it is too large."""
         return isinstance(error, REFUSALS)
 

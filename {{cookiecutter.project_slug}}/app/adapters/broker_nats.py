@@ -34,6 +34,9 @@ DUPLICATES_SECONDS = 600
 """How long the server remembers event ids, to discard duplicates."""
 UNACKNOWLEDGED = 10_000
 """How many messages all consumers together may hold unacknowledged."""
+HEADER_BYTES = 500
+"""Room for the headers of client and library. The server counts headers, the client does not, and the server closes the
+connection of a message that is too large."""
 FETCH_SECONDS = 1.0
 # An empty fetch ends with the client's own TimeoutError or, if the server answers at the last moment, with Python's.
 # FastStream treats the second as a failure: it logs a traceback and starts a new task without ending the old one.
@@ -99,15 +102,18 @@ class NatsCarrier(Carrier[NatsBroker]):
 
     async def send(self, broker: NatsBroker, message: EventMessage) -> None:
         """Publish to the subject of the event's type."""
+        headers = {"Nats-Msg-Id": message.id, **headers_of(message)}
+        if len(message.body) + len(str(headers).encode()) + HEADER_BYTES > (await broker.connect()).max_payload:
+            raise nats.errors.MaxPayloadError
         await broker.publish(
             message.body,
             f"{self.topic}.{_subject_of(message.event_type)}",
-            headers={"Nats-Msg-Id": message.id, **headers_of(message)},
+            headers=headers,
             stream=self.topic,
             timeout=PUBLISH_SECONDS,
         )
 
-    def refuses(self, error: Exception) -> bool:
+    def refuses(self, error: Exception, message: EventMessage) -> bool:
         """Whether the message is too large for the server or the stream."""
         return isinstance(error, (nats.errors.MaxPayloadError, nats.js.errors.BadRequestError))
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 from faststream import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ConnectionError, RedisError, ResponseError
 
 from app.adapters.carrier import (
     FETCHED,
@@ -36,6 +36,10 @@ ENCRYPTED = "rediss"
 
 BODY = "event"
 """The field of a stream entry that holds the event."""
+TOO_LARGE = "Protocol error"
+SMALLEST_LIMIT = 1024 * 1024
+"""The least that `proto-max-bulk-len` can be. Redis closes the connection of a larger message while it is being sent, so
+that its answer is mostly lost."""
 PUBLISHING_AT_ONCE = 10
 """Each concurrent publish uses a connection of its own from the pool."""
 
@@ -79,11 +83,18 @@ class RedisCarrier(Carrier[RedisBroker]):
         """Add the event to the stream; the server's reply is the confirmation."""
         async with self._publishing:
             fields: dict[Any, Any] = {**headers_of(message), BODY: message.body}
-            await client_of(broker).xadd(self.topic, fields)
+            client = client_of(broker)
+            try:
+                await client.xadd(self.topic, fields)
+            except ConnectionError as error:
+                if len(message.body) < SMALLEST_LIMIT:
+                    raise
+                await client.ping()
+                raise ResponseError(f"{TOO_LARGE}: Redis closed the connection, and answers over another.") from error
 
-    def refuses(self, error: Exception) -> bool:
+    def refuses(self, error: Exception, message: EventMessage) -> bool:
         """Whether the message is too large, which Redis reports as a protocol error; all other errors are outages."""
-        return isinstance(error, ResponseError) and str(error).startswith("Protocol error")
+        return isinstance(error, ResponseError) and str(error).startswith(TOO_LARGE)
 
     def subscribe(self, broker: RedisBroker, take: Take) -> None:
         """Consume new entries, and take over entries that another consumer left unacknowledged."""

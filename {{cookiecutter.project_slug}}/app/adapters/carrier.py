@@ -41,6 +41,8 @@ class Carrier(ABC, Generic[B]):
 
     outages: ClassVar[tuple[type[Exception], ...]]
     """Exceptions of the client, besides `OSError`, that mean an outage or a refused message and not a bug."""
+    breaking: ClassVar[tuple[type[Exception], ...]] = ()
+    """Refusals after which the connection cannot be used any more."""
 
     def __init__(self, settings: ExchangeSettings) -> None:
         self.url = settings.broker_url
@@ -59,8 +61,8 @@ class Carrier(ABC, Generic[B]):
         """Publish a message, and wait for the confirmation."""
 
     @abstractmethod
-    def refuses(self, error: Exception) -> bool:
-        """Whether this error means that the broker is up and rejects this message."""
+    def refuses(self, error: Exception, message: EventMessage) -> bool:
+        """Whether this error means that the broker is up and rejects this message, not another one."""
 
     @abstractmethod
     def subscribe(self, broker: B, take: Take) -> None:

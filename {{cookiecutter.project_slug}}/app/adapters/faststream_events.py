@@ -52,10 +52,11 @@ class FastStreamEvents:
                 broker = await self._connection.get()
                 await self._carrier.send(broker, message)
         except self._outages as error:
-            if broker is not None and self._carrier.refuses(error):
-                raise MessageRefusedError(f"{type(error).__name__}: {error}") from error
-            if broker is not None:
+            refused = broker is not None and self._carrier.refuses(error, message)
+            if broker is not None and (not refused or isinstance(error, self._carrier.breaking)):
                 self._connection.drop(broker)
+            if refused:
+                raise MessageRefusedError(f"{type(error).__name__}: {error}") from error
             raise BrokerDownError(f"The broker is down: {type(error).__name__}.") from error
 
     @asynccontextmanager

@@ -18,7 +18,7 @@ from app.adapters import carrier, consumption, faststream_events
 from app.adapters.brokers import open_broker
 from app.adapters.exchange_settings import ExchangeSettings
 from app.core.broker import Broker, BrokerDownError, EventMessage, MessageRefusedError
-from tests.brokers import SERVERS, LimitedServer, Server, wire_to
+from tests.brokers import SERVERS, ClosingServer, LimitedServer, Server, wire_to
 from tests.databases import part_settings
 from tests.surroundings import require_server
 
@@ -463,6 +463,39 @@ async def test_a_message_that_the_broker_does_not_take_is_no_outage(
         )
         assert isinstance(outcomes[0], MessageRefusedError)
         assert outcomes[1:] == [None] * 20
+
+
+@pytest.mark.parametrize("server", [name for name in SERVERS if hasattr(SERVERS[name], "too_large")], indirect=True)
+async def test_a_message_over_the_limit_of_the_server_is_no_outage_and_the_only_one_that_is_refused(
+    server: LimitedServer, settings: ExchangeSettings
+) -> None:
+    async with open_broker(settings) as broker:
+        assert broker is not None
+        large = EventMessage(str(uuid4()), "a key", "Large", bytes(await server.too_large()))
+        outcomes = await asyncio.gather(
+            broker.publish(large), *(broker.publish(message()) for _ in range(20)), return_exceptions=True
+        )
+        assert isinstance(outcomes[0], MessageRefusedError)
+        assert {type(one) for one in outcomes[1:]} <= {type(None), BrokerDownError}
+        await broker.publish(message())
+
+
+@pytest.mark.parametrize("server", [name for name in SERVERS if hasattr(SERVERS[name], "closes_above")], indirect=True)
+async def test_a_message_that_breaks_its_connection_is_refused_while_the_broker_answers_over_another(
+    server: ClosingServer, topic: str
+) -> None:
+    async with wire_to(server.url) as wire, open_broker(at(wire.url, topic)) as broker:
+        assert broker is not None
+        await broker.publish(message())
+        wire.closes_above = limit = server.closes_above
+        large = EventMessage(str(uuid4()), "a key", "Large", bytes(limit))
+        with pytest.raises(MessageRefusedError):
+            await broker.publish(large)
+        await broker.publish(message())
+        await wire.cut()
+        with pytest.raises(BrokerDownError):
+            await broker.publish(large)
+        await wire.mend()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
