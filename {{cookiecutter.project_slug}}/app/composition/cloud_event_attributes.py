@@ -79,6 +79,8 @@ def check_storable(values: list[Any]) -> None:
     if has_nul(values):
         raise UnreadableMessageError("It contains a NUL character, which no database can store.")
     try:
-        json.dumps(values, allow_nan=False)
+        json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableMessageError("It contains half of a character, which no database can store.") from error
     except ValueError as error:
         raise UnreadableMessageError("It contains a number that is too large.") from error

@@ -87,7 +87,7 @@ def decode(body: bytes, types: EventTypes) -> Received | None:
         names = ", ".join(event_class.__name__ for event_class, _ in taken)
         raise UnreadableMessageError(f"Several event classes accept this message: {names}.")
     if taken:
-        return _received(*taken[0])
+        return _storable(*taken[0])
     if is_cloud_event:
         return None
     raise NoEventError("The message is not a CloudEvent, and no event class accepts it.")
@@ -125,6 +125,18 @@ def _taken(
             ) from error
         if said is not None:
             yield event_class, said
+
+
+def _storable(event_class: type[DomainEvent], said: dict[str, Any]) -> Received:
+    """The event, if it can be stored. A class of the service made `said`, which may be anything."""
+    try:
+        return _received(event_class, said)
+    except UnreadableMessageError:
+        raise
+    except Exception as error:
+        raise UnreadableMessageError(
+            f"{event_class.__name__}.from_foreign() must return a dict of JSON values: {type(error).__name__}."
+        ) from error
 
 
 def _received(event_class: type[DomainEvent], said: dict[str, Any]) -> Received:

@@ -85,6 +85,6 @@ def has_nul(value: object) -> bool:
             return "\x00" in value
         case dict():
             return any(has_nul(part) for item in value.items() for part in item)
-        case list():
+        case list() | tuple():
             return any(map(has_nul, value))
     return False

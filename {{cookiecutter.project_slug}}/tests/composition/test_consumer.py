@@ -1,7 +1,10 @@
 """What comes from a broker: kept once, before the broker is told, and never in the way of others."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -25,13 +28,25 @@ class Happened(DomainEvent):
     event_source = OTHERS
 
 
+class Told(DomainEvent):
+    """Something that another service tells in JSON of its own."""
+
+    event_source = "teller"
+    answers: ClassVar[Any] = None
+
+    @classmethod
+    def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Whatever a test wants it to be."""
+        return cls.answers() if message.get("kind") == "told" else None
+
+
 class Inbox:
     """A consumer, and what is behind it."""
 
     def __init__(self, database: Database) -> None:
         self.kept_times = 0
         self.database = database
-        self.consumer = Consumer(database, EventTypes([Happened]), self.note)
+        self.consumer = Consumer(database, EventTypes([Happened, Told]), self.note)
 
     def note(self) -> None:
         self.kept_times += 1
@@ -42,6 +57,9 @@ class Inbox:
     async def rows(self) -> list[Any]:
         async with self.database.reading() as session:
             return list((await session.execute(received_events.select())).all())
+
+
+TOLD: dict[str, Any] = {"id": "1", "time": "2026-01-02T12:00:00Z", "data": {}}
 
 
 def message(body: bytes) -> EventMessage:
@@ -101,6 +119,34 @@ async def test_what_nobody_can_read_is_kept_for_an_operator(inbox: Inbox, wrong:
     assert (waits.event_id, waits.handler, waits.dead) == (row.id, UNREADABLE, True)
     assert waits.last_error.startswith("UnreadableMessageError: ")
     assert row.published_at is not None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: ("1", "2026-01-02T12:00:00Z"),
+        lambda: "text",
+        lambda: TOLD | {"data": {"id": uuid4()}},
+        lambda: TOLD | {"data": {"amount": Decimal(1)}},
+        lambda: TOLD | {"data": {"at": datetime.now(UTC)}},
+        lambda: TOLD | {"data": {"them": ("a", "\x00")}},
+        lambda: TOLD | {"data": {"half": "\ud800"}},
+        lambda: TOLD | {"data": {b"key": 1}},
+        lambda: TOLD | {"data": set[int]()},
+        lambda: TOLD | {"id": "\ud800"},
+        lambda: TOLD | {"subject": uuid4(), "sequence": 1},
+        lambda: TOLD | {"time": datetime.now(UTC)},
+    ],
+)
+async def test_what_a_class_makes_of_a_message_and_cannot_be_stored_is_kept_for_an_operator(
+    inbox: Inbox, answer: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Told, "answers", answer)
+    await inbox.consumer.receive(message(b'{"kind": "told"}'))
+    async with inbox.database.reading() as session:
+        (waits,) = (await session.execute(reactions.select())).all()
+    assert (waits.handler, waits.dead) == (UNREADABLE, True)
+    assert waits.last_error.startswith("UnreadableMessageError: ")
 
 
 async def test_while_the_database_is_away_a_message_stays_with_the_broker(
