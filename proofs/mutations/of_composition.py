@@ -105,6 +105,13 @@ MUTATIONS = {
     ],
     "tests/composition/test_consumer.py": [
         (
+            "events/what a class makes of a message is refused",
+            "decode",
+            "_storable(*taken[0])",
+            "_received(taken[0][0].event_type, normal_source(str(taken[0][0].event_source)), taken[0][1])",
+        ),
+        ("events/what no class names keeps its place", "decode", "_skipped(message, types)", "None"),
+        (
             "delivery/an event is found by its source",
             "_named",
             "types.find(name.removeprefix(f'{source}.'), source)",
@@ -128,8 +135,8 @@ MUTATIONS = {
         (
             "events/a number that is none in JSON",
             "check_storable",
-            "json.dumps(values, allow_nan=False)",
-            "json.dumps(values)",
+            "json.dumps(values, allow_nan=False, ensure_ascii=False)",
+            "json.dumps(values, ensure_ascii=False)",
         ),
         ("events/NUL from outside", "check_storable", "has_nul(values)", "False"),
     ],

@@ -71,7 +71,7 @@ class AmqpCarrier(Carrier[RabbitBroker]):
         )
 
     def refuses(self, error: Exception, message: EventMessage) -> bool:
-        """Whether a queue is full, or the message too large: then all that are being sent fail, and the error names one.
+        """Whether a queue is full, or this message too large: then all on their way fail with an error of its size.
 
         A missing queue is an outage, which ends when a new connection declares it again.
         """

@@ -12,7 +12,8 @@ from uuid import uuid4
 from faststream import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as LostError
+from redis.exceptions import RedisError, ResponseError
 
 from app.adapters.carrier import (
     FETCHED,
@@ -38,8 +39,8 @@ BODY = "event"
 """The field of a stream entry that holds the event."""
 TOO_LARGE = "Protocol error"
 SMALLEST_LIMIT = 1024 * 1024
-"""The least that `proto-max-bulk-len` can be. Redis closes the connection of a larger message while it is being sent, so
-that its answer is mostly lost."""
+"""The least that `proto-max-bulk-len` can be, in bytes. Redis closes the connection of a larger message while that is
+being sent, so that its answer is mostly lost."""
 PUBLISHING_AT_ONCE = 10
 """Each concurrent publish uses a connection of its own from the pool."""
 
@@ -86,7 +87,7 @@ class RedisCarrier(Carrier[RedisBroker]):
             client = client_of(broker)
             try:
                 await client.xadd(self.topic, fields)
-            except ConnectionError as error:
+            except LostError as error:
                 if len(message.body) < SMALLEST_LIMIT:
                     raise
                 await client.ping()

@@ -21,6 +21,7 @@ from app.composition.cloud_event_attributes import (
 )
 from app.core.cqrs import DomainEvent
 from app.core.event_types import EventTypes, UnreadableMessageError, normal_source
+from app.persistence.events.received_events import SKIPPED
 from app.persistence.events.stored_event import StoredEvent
 
 SPEC_VERSION = "1.0"
@@ -74,7 +75,10 @@ def wire_type(event_type: str, service: str) -> str:
 
 
 def decode(body: bytes, types: EventTypes) -> Received | None:
-    """Decode an event of another service; None for a CloudEvent that no event class of this service names.
+    """Decode an event of another service; None for a CloudEvent that is of no interest to this service.
+
+    A CloudEvent that no event class names, of a service that one does name, is decoded as `SKIPPED`, without its data,
+    if it has a place in the order of its aggregate.
 
     Raises:
         NoEventError: if the message is not a CloudEvent, and no event class accepts it.
@@ -89,7 +93,7 @@ def decode(body: bytes, types: EventTypes) -> Received | None:
     if taken:
         return _storable(*taken[0])
     if is_cloud_event:
-        return None
+        return _skipped(message, types)
     raise NoEventError("The message is not a CloudEvent, and no event class accepts it.")
 
 
@@ -130,7 +134,7 @@ def _taken(
 def _storable(event_class: type[DomainEvent], said: dict[str, Any]) -> Received:
     """The event, if it can be stored. A class of the service made `said`, which may be anything."""
     try:
-        return _received(event_class, said)
+        return _received(event_class.event_type, normal_source(str(event_class.event_source)), said)
     except UnreadableMessageError:
         raise
     except Exception as error:
@@ -139,8 +143,19 @@ def _storable(event_class: type[DomainEvent], said: dict[str, Any]) -> Received:
         ) from error
 
 
-def _received(event_class: type[DomainEvent], said: dict[str, Any]) -> Received:
-    source, wire_id, data = normal_source(str(event_class.event_source)), text_of(said, "id"), said.get("data")
+def _skipped(message: dict[str, Any], types: EventTypes) -> Received | None:
+    source = message.get("source")
+    if not isinstance(source, str) or not types.names(source):
+        return None
+    try:
+        received = _received(SKIPPED, normal_source(source), {**message, "data": {}})
+    except UnreadableMessageError:
+        return None
+    return None if received.event.version is None else received
+
+
+def _received(event_type: str, source: str, said: dict[str, Any]) -> Received:
+    wire_id, data = text_of(said, "id"), said.get("data")
     if not isinstance(data, dict):
         raise UnreadableMessageError("`data` is not a JSON object.")
     version, previous = number_of(said, "sequence"), number_of(said, "previous")
@@ -156,7 +171,7 @@ def _received(event_class: type[DomainEvent], said: dict[str, Any]) -> Received:
         aggregate_type=aggregate_type,
         aggregate_id=aggregate_id,
         version=version,
-        event_type=event_class.event_type,
+        event_type=event_type,
         event_version=number_of(said, "dataversion") or 1,
         payload=data,
         metadata=metadata_of(said, source, wire_id),

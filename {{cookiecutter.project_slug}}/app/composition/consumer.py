@@ -1,4 +1,8 @@
-"""The consumer: stores the events of other services that this service has a class for."""
+"""The consumer: stores the events of other services that this service has a class for, and the place of those between.
+
+An event may come after one of a type that this service has no class for. It would wait for that, so the place of that
+one in its aggregate is stored, without its data.
+"""
 
 from collections.abc import Callable
 from uuid import NAMESPACE_OID, uuid5
@@ -10,6 +14,7 @@ from app.core.broker import EventMessage
 from app.core.event_types import EventTypes, UnreadableMessageError
 from app.persistence.engine.database import Database
 from app.persistence.events import received_events
+from app.persistence.events.received_events import SKIPPED
 
 logger = structlog.get_logger(__name__)
 
@@ -40,8 +45,9 @@ class Consumer:
         except UnreadableMessageError as error:
             await self._keep_unreadable(message, error)
             return
-        if received is None:
+        if received is None or received.event.event_type == SKIPPED:
             logger.debug("event_skipped", event_type=message.event_type)
+        if received is None:
             return
         await received_events.keep(self._database, received.event, received.source, received.previous)
         self._kept_one()

@@ -83,6 +83,10 @@ class EventTypes:
         """Whether there is a class of this name."""
         return self.find(event_type, source) is not None
 
+    def names(self, source: str) -> bool:
+        """Whether there is a class for events of this service."""
+        return any(known == normal_source(source) for known, _ in self._classes)
+
     def read(
         self, event_type: str, version: int, payload: Mapping[str, Any], source: str | None = None, **own: Any
     ) -> DomainEvent:

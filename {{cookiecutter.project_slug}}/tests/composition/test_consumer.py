@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from uuid import uuid4
 
 import pytest
@@ -16,10 +16,12 @@ from app.core.cqrs import DomainEvent, TransientError
 from app.core.event_types import EventTypes
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import reactions, received_events
+from app.persistence.events import outbox_statements
 from app.persistence.events import received_events as keeping
-from app.persistence.events.received_events import UNREADABLE
+from app.persistence.events.reaction import Outcome
+from app.persistence.events.received_events import SKIPPED, UNREADABLE
 from app.persistence.events.stored_event import StoredEvent
-from tests.events import OTHERS, event_of
+from tests.events import HANDLER, OTHERS, claim, event_of, outbox_of
 
 
 class Happened(DomainEvent):
@@ -82,6 +84,21 @@ async def test_an_event_is_kept_as_it_was_sent_and_the_relay_is_told(inbox: Inbo
     assert (row.source, row.published_at, inbox.kept_times) == (OTHERS, None, 1)
 
 
+@pytest.mark.parametrize("databases", [pytest.param("postgresql", marks=pytest.mark.integration)], indirect=True)
+async def test_the_clock_of_the_server_says_when_an_event_came(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2001, 1, 1, tzinfo=tz)
+
+    before = datetime.now(UTC)
+    for module in (keeping, outbox_statements):
+        monkeypatch.setattr(module, "datetime", Slow, raising=False)
+    await inbox.receive(event_of("a", 1))
+    await inbox.consumer.receive(message(b'{"kind": "told"}'))
+    assert [row.received_at > before - timedelta(seconds=30) for row in await inbox.rows()] == [True, True]
+
+
 async def test_a_message_that_comes_twice_is_kept_once(inbox: Inbox) -> None:
     event = event_of("a", 1)
     for _ in range(2):
@@ -89,12 +106,33 @@ async def test_a_message_that_comes_twice_is_kept_once(inbox: Inbox) -> None:
     assert len(await inbox.rows()) == 1
 
 
-@pytest.mark.parametrize(
-    ("event_type", "source"), [("Happened", "this-service"), ("HappenedElsewhere", OTHERS), ("Happened", "strangers")]
-)
+@pytest.mark.parametrize(("event_type", "source"), [("Happened", "this-service"), ("Happened", "strangers")])
 async def test_what_no_class_names_is_passed_over(inbox: Inbox, event_type: str, source: str) -> None:
     await inbox.receive(event_of("a", 1, event_type=event_type), source)
     assert (await inbox.rows(), inbox.kept_times) == ([], 0)
+
+
+async def test_an_event_does_not_wait_for_one_that_no_class_names(inbox: Inbox) -> None:
+    outbox = outbox_of(inbox.database)
+    seen: list[int | None] = []
+    for version, event_type, previous in ((6, "Happened", 4), (4, "Unheard", 2), (2, "Happened", None)):
+        assert seen == []
+        await inbox.receive(event_of("a", version, event_type=event_type, payload={"a": 1}), previous=previous)
+        claimed = await claim(outbox)
+        while claimed:
+            seen += [one.event.version for one in claimed]
+            claimed = await outbox.turn([Outcome(one) for one in claimed], {HANDLER: 9})
+    assert seen == [2, 6]
+    assert [row.payload for row in await inbox.rows() if row.event_type == SKIPPED] == [{}]
+
+
+@pytest.mark.parametrize("wrong", [{"time": "then"}, {"subject": None}, {"sequence": None}, {"source": 7}], ids=str)
+async def test_an_event_that_no_class_names_and_that_has_no_place_in_an_order_is_passed_over(
+    inbox: Inbox, wrong: dict[str, Any]
+) -> None:
+    said = json.loads(encode(event_of("a", 1, event_type="Unheard"), OTHERS)) | wrong
+    await inbox.consumer.receive(message(json.dumps(said).encode()))
+    assert await inbox.rows() == []
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\x00", b"null", b"[" * 10_000, b'{"id": 1}'])

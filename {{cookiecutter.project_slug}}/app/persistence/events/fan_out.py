@@ -12,6 +12,7 @@ from app.persistence.engine.database import Database
 from app.persistence.engine.upsert import if_new
 from app.persistence.event_tables import event_log, reactions, received_events
 from app.persistence.events.outbox_statements import LOCK, OWN, Handlers, Stream, writing
+from app.persistence.events.received_events import SKIPPED
 
 HANDED_OUT_AT_ONCE = 500
 GRACE_SECONDS = 60.0
@@ -60,7 +61,7 @@ class FanOut:
             waiting = await self._streams_that_wait(connection, ready)
             rows: list[dict[str, Any]] = []
             for event in ready:
-                for handler in handlers[event["source"], event["event_type"]]:
+                for handler in () if event["event_type"] == SKIPPED else handlers[event["source"], event["event_type"]]:
                     stream = (handler, event["source"], event["aggregate_type"], event["aggregate_id"])
                     is_first = event["aggregate_id"] is None or stream not in waiting
                     waiting.add(stream)
@@ -130,11 +131,10 @@ def _new(table: Table, handlers: Handlers) -> Select[*tuple[Any, ...]]:
     """The new events of a table whose types are known."""
     event, source = table.c, _source_of(table)
     columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, event.event_type)
-    if table is event_log:
-        known = event.event_type.in_([name for source, name in handlers if source == OWN])
-    else:
-        known = tuple_(event.source, event.event_type).in_(list(handlers))
-    return select(*columns, source.label("source")).where(event.published_at.is_(None), known)
+    is_known: ColumnElement[bool] = event.event_type.in_([name for source, name in handlers if source == OWN])
+    if table is received_events:
+        is_known = or_(tuple_(event.source, event.event_type).in_(list(handlers)), event.event_type == SKIPPED)
+    return select(*columns, source.label("source")).where(event.published_at.is_(None), is_known)
 
 
 def _source_of(table: Table) -> ColumnElement[str]:
