@@ -11,7 +11,7 @@ A projection in a module of `app.read_models` is kept up to date, event by event
 In batches, `rebuilding` rebuilds the whole read model from the event log.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,7 @@ def projections_in(package: str) -> dict[str, Projection]:
     """The projections in the modules of a package: name -> projection.
 
     Raises:
-        ConfigurationError: if two have the same name.
+        ConfigurationError: if two have the same name, or a table of theirs in common.
         DiscoveryError: if a module cannot be imported.
     """
     found: dict[str, Projection] = {}
@@ -79,4 +79,17 @@ def projections_in(package: str) -> dict[str, Projection]:
             if isinstance(one, Projection) and found.setdefault(one.name, one) is not one:
                 tables = f"{found[one.name].table.name} and {one.table.name}"
                 raise ConfigurationError(f"Two projections are called {one.name}, of {tables}: rename one of them.")
+    _refuse_shared_tables(found.values())
     return found
+
+
+def _refuse_shared_tables(projections: Iterable[Projection]) -> None:
+    owners: dict[str, Projection] = {}
+    for one in projections:
+        for table in one.tables:
+            owner = owners.setdefault(table.name, one)
+            if owner is not one:
+                raise ConfigurationError(
+                    f"The projections {owner.name} and {one.name} both write the table {table.name}, which a rebuild of "
+                    "either would empty of what the other has written: give each a table of its own."
+                )
