@@ -237,6 +237,12 @@ MUTATIONS = {
             "version < event_class.event_version",
             "False",
         ),
+        (
+            "an event of a newer release is left to it",
+            "EventTypes.read",
+            "if source is None and version > event_class.event_version:",
+            "if False:",
+        ),
     ],
     "proofs/persistence/test_whole_or_nothing.py": [
         (

@@ -93,18 +93,19 @@ class EventTypes:
         """Build an event from its stored form.
 
         Args:
-            event_type: its name on the wire.
-            version: the version of its class when it was written.
+            event_type, version: its name on the wire, and the version of its class when it was written.
             payload: its fields.
-            source: the service that it comes from; None: this service.
+            source: the service that it comes from, which may write newer events; None: this service.
             own: `event_id` and `occurred_at`.
 
         Raises:
-            UnreadableEventError: if no class has this name, or the class cannot read the payload.
+            UnreadableEventError: if no class has this name, or it cannot read this, or our newer release wrote it.
         """
         event_class = self.find(event_type, source)
         if event_class is None:
             raise _unknown(event_type, source)
+        if source is None and version > event_class.event_version:
+            raise _newer(event_class, version)
         try:
             stored = event_class.upcast(dict(payload), version) if version < event_class.event_version else payload
             event: DomainEvent = adapters[event_class].validate_python({**stored, **own}, by_alias=True, by_name=True)
@@ -118,6 +119,13 @@ def _unknown(event_type: str, source: str | None) -> UnreadableEventError:
     return UnreadableEventError(
         f"No class reads the event {event_type}{of_whom}: restore it, or set "
         f'event_type = "{event_type}" in the class that replaced it.'
+    )
+
+
+def _newer(event_class: type[DomainEvent], version: int) -> UnreadableEventError:
+    return UnreadableEventError(
+        f"{path_of(event_class)} reads events up to version {event_class.event_version}, and a newer release wrote "
+        f"this one in version {version}: let processes of that release handle it."
     )
 
 

@@ -115,6 +115,22 @@ def test_todays_shape_is_not_upcast() -> None:
         read(EventTypes([Paid]), Paid(amount=Decimal(1), currency="EUR"), version=3, currency=None)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_what_a_newer_release_of_this_service_wrote_is_left_to_it(version: int) -> None:
+    with pytest.raises(UnreadableEventError, match=rf"up to version 1, and a newer release wrote this one in version {version}:"):
+        read(EventTypes([Renamed]), Renamed(to="Rome"), version)
+
+
+def test_what_a_newer_release_of_another_service_wrote_is_read_as_far_as_it_fits() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Sent(DomainEvent):
+        event_source = "post"
+        to: str
+
+    own: dict[str, Any] = {"event_id": UUID(int=1), "occurred_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    assert EventTypes([Sent]).read("Sent", 2, {"to": "Rome", "by": "air"}, "post", **own) == Sent(to="Rome", **own)
+
+
 def test_an_event_without_a_class_says_what_to_do() -> None:
     with pytest.raises(UnreadableEventError) as raised:
         EventTypes([]).read("Moved", 1, {})

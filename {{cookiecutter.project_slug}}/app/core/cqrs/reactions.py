@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import structlog
 
 from app.core.cqrs.attempt import attempt_of
+from app.core.cqrs.errors import HandlerNotFoundError
 from app.core.cqrs.events import DomainEvent, EventRecord, RaisedEvent
 from app.core.cqrs.messages import ICommand
 from app.core.cqrs.operation import Operation, current, here
@@ -143,9 +144,19 @@ class Reactions:
         return tuple(self.after[event_type])
 
     async def run(self, record: EventRecord, handler: str) -> None:
-        """Run one after-commit handler, by its name; the cancellation of what it awaited becomes a RuntimeError."""
+        """Run one after-commit handler, by its name; the cancellation of what it awaited becomes a RuntimeError.
+
+        Raises:
+            HandlerNotFoundError: if no handler of this name reacts to the event.
+        """
+        reaction = self.after[type(record.event)].get(handler)
+        if reaction is None:
+            raise HandlerNotFoundError(
+                f"{handler} does not react to {record.event_type}: let it react to that event again, or discard the "
+                f"event: app outbox purge {record.event.event_id} --handler {handler}."
+            )
         try:
-            await self.after[type(record.event)][handler](record)
+            await reaction(record)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():

@@ -15,7 +15,10 @@ from app.core.cqrs import (
     ConflictError,
     CQRSBus,
     DomainEvent,
+    EventRecord,
+    HandlerNotFoundError,
     OperationStatus,
+    RaisedEvent,
     event_handler,
     retry_on_failure,
     transactional,
@@ -285,6 +288,12 @@ async def test_publishing_outside_runs_all_handlers_before_it_returns() -> None:
 
 async def test_publishing_what_nobody_listens_to() -> None:
     await CQRSBus().publish_event(Happened())
+
+
+async def test_a_handler_that_does_not_react_to_the_event_says_what_to_do() -> None:
+    record = EventRecord(RaisedEvent(Happened()))
+    with pytest.raises(HandlerNotFoundError, match="Gone does not react to Happened: let it react .* --handler Gone"):
+        await CQRSBus().reactions.run(record, "Gone")
 
 
 async def test_one_that_fails_does_not_stop_the_others_and_all_failures_are_raised_together() -> None:

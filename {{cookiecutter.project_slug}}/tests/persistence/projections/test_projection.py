@@ -1,17 +1,11 @@
 import asyncio
-from dataclasses import replace
-from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, Table
 
-from app.core.cqrs import ConfigurationError
 from app.persistence.engine.database import Database
 from app.persistence.events.stored_event import StoredEvent
-from app.persistence.projections import projection
 from app.persistence.projections.live import fold_committed, fold_raised
 from tests.events import store
-from tests.persistence import votes
 from tests.persistence.votes import TYPES, VOTES, counted, raised, stood, voted
 
 pytestmark = pytest.mark.usefixtures("election")
@@ -82,13 +76,3 @@ async def test_workers_who_have_events_of_one_aggregate_at_once_count_each_once(
     await store(database, *events)
     await asyncio.gather(*(late(database, event) for event in reversed(events)))
     assert (await counted(database))[1] == [("Left", 20)]
-
-
-@pytest.mark.parametrize("shared", [{"table": votes.candidates}, {"totals": (votes.parties,)}, {"table": votes.parties}])
-def test_two_that_write_the_same_table_are_refused_because_a_rebuild_replaces_it(
-    monkeypatch: pytest.MonkeyPatch, shared: dict[str, Any]
-) -> None:
-    own = {"table": Table("seats", MetaData()), "totals": ()}
-    monkeypatch.setattr(votes, "SEATS", replace(VOTES, name="seats", **(own | shared)), raising=False)
-    with pytest.raises(ConfigurationError, match="projections seats and votes both write|votes and seats both write"):
-        projection.projections_in(votes.__name__)
