@@ -90,6 +90,6 @@ def _refuse_shared_tables(projections: Iterable[Projection]) -> None:
             owner = owners.setdefault(table.name, one)
             if owner is not one:
                 raise ConfigurationError(
-                    f"The projections {owner.name} and {one.name} both write the table {table.name}, which a rebuild of "
-                    "either would empty of what the other has written: give each a table of its own."
+                    f"The projections {owner.name} and {one.name} both write the table {table.name}, and a rebuild of "
+                    "one would delete the rows of the other: give each a table of its own."
                 )

@@ -1,7 +1,14 @@
 from dataclasses import replace
+from typing import Any
 
+import pytest
+from sqlalchemy import MetaData, Table
+
+from app.core.cqrs import ConfigurationError
 from app.core.cqrs.testing import MemoryBus
 from app.persistence.projections.live import handler_of
+from app.persistence.projections.projection import projections_in
+from tests.persistence import votes
 from tests.persistence.votes import VOTES
 
 
@@ -20,3 +27,17 @@ def test_it_runs_after_the_commit_unless_the_projection_says_otherwise() -> None
             {"handler": "ProjectSeatsHandler", "in_transaction": True},
         ]
     }
+
+
+@pytest.mark.parametrize(
+    "shared", [{"table": votes.candidates}, {"totals": (votes.parties,)}, {"table": votes.parties}], ids=str
+)
+def test_two_that_write_the_same_table_are_refused_because_a_rebuild_replaces_it(
+    monkeypatch: pytest.MonkeyPatch, shared: dict[str, Any]
+) -> None:
+    own = {"table": Table("seats", MetaData()), "totals": ()}
+    monkeypatch.setattr(votes, "SEATS", replace(VOTES, name="seats", **own), raising=False)
+    assert set(projections_in(votes.__name__)) == {"votes", "seats"}
+    monkeypatch.setattr(votes, "SEATS", replace(VOTES, name="seats", **(own | shared)))
+    with pytest.raises(ConfigurationError, match="The projections votes and seats both write the table"):
+        projections_in(votes.__name__)
