@@ -28,8 +28,9 @@ from app.core.cqrs import (
 from app.core.cqrs.policies import deadline
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, reactions
+from app.persistence.events.purging import Choice, purge
 from app.persistence.events.reaction import Outcome
-from app.persistence.events.waiting_events import failed_events, purge, replay
+from app.persistence.events.waiting_events import failed_events, replay
 from support.reacting import Journal, Priced, PricedElsewhere, reaction, services, tell
 from tests.composition.memory_broker import MemoryBroker, broker_of_all
 from tests.core.cqrs.support import within_patience
@@ -223,7 +224,7 @@ async def test_one_that_fails_for_ever_parks_by_itself(
         await tell(database, Priced(price=5))
         await journal.until(lambda: journal.of("Index")[-1] == journal.of("Mail")[-1] == 5)
         broken.repaired()
-        assert await replay(database, None, "Call") == 1
+        assert (await replay(database, None, "Call")).total() == 1
         await journal.until(lambda: journal.of("Call") == [1, 2, 3, 4, 5])
         assert journal.of("Index") == journal.of("Mail") == [1, 2, 3, 4, 5], "nobody has had one twice"
 
@@ -240,13 +241,13 @@ async def test_what_is_done_for_one_handler_leaves_the_others(
         call.repaired()
         (dead,) = {row.event_id for row in await rows_of(one, reactions) if row.dead}
         if remedy == "replay":
-            assert await replay(database, [dead], "Call") == 1
+            assert (await replay(database, [dead], "Call")).total() == 1
             await journal.until(lambda: journal.of("Call") == [1, 2, 3])
         elif remedy == "purge the dead":
-            assert await purge(database, [dead], "Call") == 1
+            assert await purge(database, Choice([dead], "Call")) == 1
             await journal.until(lambda: journal.of("Call") == [2, 3])
         else:
-            assert await purge(database, None, "Call") == 3
+            assert await purge(database, Choice(handler="Call")) == 3
         await within_patience(one.bus.settled())
         assert {(row.handler, row.version) for row in await rows_of(one, reactions)} == {("Mail", v) for v in (1, 2, 3)}
         assert await dead_in(database) == [("Mail", 1)]
@@ -344,7 +345,7 @@ async def test_what_waits_goes_by_the_name_too(settings: Settings, database: Dat
         await tell(database, *prices("1", of=2))
         await until_dead(database, ("SendMail", 1))
     async with services(settings, (False,), reaction("SendLetter", journal, name="SendMail")):
-        assert await replay(database, None, "SendMail") == 1
+        assert (await replay(database, None, "SendMail")).total() == 1
         await journal.until(lambda: journal.of("SendLetter") == [1, 2])
 
 

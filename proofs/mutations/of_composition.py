@@ -50,12 +50,12 @@ MUTATIONS = {
         (
             "delivery/handlers that are gone are told",
             "EventDelivery.running",
-            "await self._warn_of_missing_handlers(outbox)",
+            "await self._warn_of_orphans(self._handlers(bus, exchange))",
             "pass",
         ),
         (
             "delivery/handlers that are here are not told",
-            "EventDelivery._warn_of_missing_handlers",
+            "EventDelivery._warn_of_orphans",
             "if missing:",
             "if 1:",
         ),

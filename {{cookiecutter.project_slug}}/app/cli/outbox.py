@@ -1,11 +1,15 @@
 """`app outbox`: shows undelivered events, and retries or discards those that failed."""
 
-from typing import Annotated, Any
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
-from app.cli.terminal import CommandError, show_json, show_table
+from app.cli.terminal import CommandError, quiet_settings, show_json, show_table
+
+if TYPE_CHECKING:
+    from app.persistence.engine.database import Database
 
 outbox_commands = typer.Typer(no_args_is_help=True, help="The events that wait to be delivered.")
 
@@ -38,11 +42,17 @@ def list_failed(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List the events that failed and wait, the oldest first."""
+    """List the events that failed and wait, the oldest first; with --handler "(new)", those without a class."""
     from app.cli.opened import with_database
-    from app.persistence.events.waiting_events import failed_events
+    from app.persistence.events import waiting_events
+    from app.persistence.events.outbox_statistics import NEW
 
-    found = with_database(lambda database: failed_events(database, dead_only=dead, limit=limit, handler=handler))
+    def find(database: "Database") -> Awaitable[list[waiting_events.FailedEvent]]:
+        if handler == NEW and not dead:
+            return waiting_events.events_without_class(database, kinds(), limit)
+        return waiting_events.failed_events(database, dead_only=dead, limit=limit, handler=handler)
+
+    found = with_database(find)
     if as_json:
         show_json(found)
     elif not found:
@@ -70,31 +80,34 @@ def replay(
     from app.persistence.events import waiting_events
 
     meant = chosen(ids, every or (handler is not None and not ids))
-    count = with_database(lambda database: waiting_events.replay(database, meant, handler))
-    typer.echo(f"{events(count)} will be retried now.")
+    replayed = with_database(lambda database: waiting_events.replay(database, meant, handler))
+    typer.echo(f"{events(replayed.total())} will be retried now.")
+    tell_who_is_gone(replayed)
 
 
 @outbox_commands.command()
 def purge(
     ids: Ids = None,
-    every: Annotated[bool, typer.Option("--all", help="All dead events.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All dead events; with --handler, only its dead ones.")] = False,
     handler: Handler = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Discard dead events: their handlers never get them, and events that wait behind them are handled.
 
-    With --handler and no ids, all events that wait for a handler are discarded, which is meant for a handler that was
-    removed. The events stay in the event log.
+    With --handler alone, without ids and --all, all events that wait for a handler are discarded, dead or not, which is
+    meant for a handler that was removed; with --handler "(new)", those that have no class any more. The events stay in
+    the event log.
     """
     from app.cli.opened import with_database
-    from app.persistence.events import waiting_events
+    from app.persistence.events import purging
+    from app.persistence.events.outbox_statistics import NEW
 
     meant = chosen(ids, every or (handler is not None and not ids))
-    dead = with_database(lambda database: waiting_events.dead_among(database, meant, handler))
-    if dead and not yes:
-        typer.confirm(f"Discard {events(dead)} for ever?", abort=True)
-    count = with_database(lambda database: waiting_events.purge(database, meant, handler))
-    typer.echo(f"{events(count)} discarded.")
+    choice = purging.Choice(meant, handler, dead_only=every, kinds=kinds() if handler == NEW else ())
+    count, alive = with_database(lambda database: purging.count_chosen(database, choice))
+    if count and not yes:
+        typer.confirm(f"Discard {events(count)} for ever{f', {alive} of them not dead' if alive else ''}?", abort=True)
+    typer.echo(f"{events(with_database(lambda database: purging.purge(database, choice)))} discarded.")
 
 
 def chosen(ids: list[UUID] | None, every: bool) -> list[UUID] | None:
@@ -108,10 +121,35 @@ def chosen(ids: list[UUID] | None, every: bool) -> list[UUID] | None:
     return ids or None
 
 
+def kinds() -> list[tuple[str, str]]:
+    """The source and type of all events that have a class."""
+    from app.composition.container import event_types
+    from app.persistence.events.outbox_statements import OWN
+
+    return [(source or OWN, name) for source, name in event_types().classes]
+
+
+def tell_who_is_gone(replayed: Mapping[str, int]) -> None:
+    """Tell that events wait for handlers that this release does not have, or for a broker that is not set."""
+    from app.composition.container import handler_names
+    from app.persistence.events.outbox_statements import BROKER
+
+    here = {*handler_names(), *([BROKER] if getattr(quiet_settings(), "broker_url", "") else [])}
+    for handler, count in sorted(replayed.items()):
+        if handler.partition("#")[0] not in here:
+            typer.echo(
+                f"This release has no {handler}, for which {events(count)} will wait. If no process has it, discard "
+                f'them: app outbox purge --handler "{handler}".',
+                err=True,
+            )
+
+
 def next_attempt(event: Any) -> str:
     """When a failed event is tried again."""
     if event.dead:
         return "never: dead"
+    if event.due_at is None:
+        return "with its class"
     return str(event.due_at.isoformat(timespec="seconds"))
 
 

@@ -17,6 +17,7 @@ from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, Cache, Clock, CQRSBus, UnitsOfWork
 from app.core.cqrs.bus import lent_cqrs_bus
 from app.core.cqrs.checks import check_aggregates
+from app.core.cqrs.plan import Kind, declarations_of
 from app.core.discovery import Discovered, discover, require_found
 from app.core.event_types import EventTypes, check_events
 from app.core.misspelt import misspelt_variables
@@ -136,6 +137,18 @@ def _middlewares(settings: Settings, telemetry: Telemetry) -> Iterator[Any]:
 def event_types() -> EventTypes:
     """The event types of this service, for tools that read the event log without starting the service."""
     return types_in([discover(package) for package in (DOMAIN, HANDLERS)])
+
+
+def handler_names() -> set[str]:
+    """The names of the after-commit handlers of this service, for tools that do not start it."""
+    found = [*(discover(package) for package in (DOMAIN, HANDLERS)), found_projections()]
+    return {
+        declared.name or handler.__name__
+        for one in found
+        for handler in one.handlers
+        for declared in declarations_of(handler)
+        if declared.kind is Kind.EVENT and not declared.in_transaction
+    }
 
 
 async def seed_administrator(bus: CQRSBus) -> None:

@@ -15,8 +15,10 @@ from app.core.event_types import EventTypes
 from app.core.parts import optional
 from app.persistence.engine.database import Database
 from app.persistence.events.listen_notify import Bell, listening
+from app.persistence.events.orphans import without_class, without_handlers
 from app.persistence.events.outbox import Outbox
-from app.persistence.events.outbox_statements import OWN
+from app.persistence.events.outbox_statements import BROKER, OWN, Handlers
+from app.persistence.events.outbox_statistics import NEW
 from app.persistence.events.reaction import Claimed
 
 REACTIONS_AT_ONCE = 4
@@ -56,7 +58,7 @@ class EventDelivery:
             outbox = self._outbox(bus, exchange)
             relay = self._relay(bus, exchange, outbox)
             bus.delivery = relay
-            await self._warn_of_missing_handlers(outbox)
+            await self._warn_of_orphans(self._handlers(bus, exchange))
             if exchange is None:
                 self._log_foreign_events_not_received(bus)
             await stack.enter_async_context(listening(self.database, relay.wake))
@@ -65,22 +67,20 @@ class EventDelivery:
                 await stack.enter_async_context(exchange.receiving(relay.wake))
             yield
 
+    def _handlers(self, bus: CQRSBus, exchange: Any) -> Handlers:
+        return {
+            (source or OWN, name): (
+                *bus.reactions.names_of(event_class),
+                *((exchange.name,) if exchange is not None and event_class.public else ()),
+            )
+            for (source, name), event_class in self.types.classes.items()
+        }
+
     def _outbox(self, bus: CQRSBus, exchange: Any) -> Outbox:
-        classes = self.types.classes
-
-        def handlers() -> dict[tuple[str, str], tuple[str, ...]]:
-            return {
-                (source or OWN, name): (
-                    *bus.reactions.names_of(event_class),
-                    *((exchange.name,) if exchange is not None and event_class.public else ()),
-                )
-                for (source, name), event_class in classes.items()
-            }
-
         return Outbox(
             self.database,
-            handlers,
-            public=[event_class.event_type for event_class in classes.values() if event_class.public],
+            lambda: self._handlers(bus, exchange),
+            public=[event_class.event_type for event_class in self.types.classes.values() if event_class.public],
             max_attempts=self.settings.event_max_attempts,
             retry_seconds=self.settings.event_retry_seconds,
             reports=self.telemetry.reports,
@@ -102,14 +102,29 @@ class EventDelivery:
         pausing = () if exchange is None else exchange.outages
         return Relay(outbox, deliver, places=places, poll_seconds=self.settings.relay_poll_seconds, pausing=pausing)
 
-    async def _warn_of_missing_handlers(self, outbox: Outbox) -> None:
-        missing = await outbox.without_handlers()
+    async def _warn_of_orphans(self, handlers: Handlers) -> None:
+        missing = await without_handlers(self.database, handlers)
+        unsent = missing.pop(BROKER, None)
         if missing:
             logger.warning(
                 "events_orphaned",
                 handlers=missing,
-                what_to_do="Restore the handlers, with @event_handler(..., name=...) if they were renamed, or discard "
-                "the events: app outbox purge --handler NAME.",
+                what_to_do="Restore the handlers, with @event_handler(..., name=...) if they were renamed, and what "
+                "they react to; or discard the events: by their ids, or app outbox purge --handler NAME if it is gone.",
+            )
+        if unsent and not any(BROKER in names for names in handlers.values()):
+            logger.warning(
+                "events_not_sent",
+                event_types=unsent,
+                what_to_do="Set BROKER_URL, and let their classes be public, to send them; or discard them: "
+                f'app outbox purge --handler "{BROKER}".',
+            )
+        if unknown := await without_class(self.database, handlers.keys()):
+            logger.warning(
+                "events_unknown",
+                event_types=unknown,
+                what_to_do="Restore the classes, with event_type = ... if they were renamed, or let a newer release "
+                f'deliver the events, or discard them: app outbox purge --handler "{NEW}".',
             )
 
     def _log_foreign_events_not_received(self, bus: CQRSBus) -> None:

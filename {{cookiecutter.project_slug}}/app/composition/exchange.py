@@ -10,14 +10,14 @@ from app.composition.consumer import Consumer
 from app.core.broker import Broker, BrokerDownError, EventMessage
 from app.core.event_types import EventTypes
 from app.persistence.engine.database import Database
+from app.persistence.events.outbox_statements import BROKER
 from app.persistence.events.reaction import Claimed
 
 
 class Exchange:
     """What delivery needs of a broker."""
 
-    name = "(broker)"
-    """In place of a handler's name: the event is sent to other services."""
+    name = BROKER
     places = 100
     """How many events are sent concurrently."""
     outages = (BrokerDownError,)

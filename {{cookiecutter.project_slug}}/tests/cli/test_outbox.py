@@ -3,13 +3,15 @@
 import asyncio
 
 import pytest
+from typer.testing import Result
 
 from app.composition.container import running_service
 from app.core.config import Settings
 from app.core.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand
+from app.persistence.engine.database import Database
 from tests.cli.support import Run, objects, put
-from tests.events import event_of
+from tests.events import event_of, store
 from tests.persistence.failing_reactions import telephone
 from tests.users import People
 
@@ -64,6 +66,51 @@ def test_a_replay_says_how_many(run: Run, settings: Settings) -> None:
     assert run("outbox", "replay", "--all", "--handler", "Other").stdout == "0 events will be retried now.\n"
 
 
+def test_a_replay_says_whose_handlers_this_release_does_not_have(run: Run, settings: Settings) -> None:
+    put(settings, event_of("1", 1), OSError(), handler="Gone")
+    put(settings, event_of("2", 1), OSError(), handler="SendWelcomeHandler")
+    put(settings, event_of("3", 1), OSError(), handler="(broker)")
+
+    told = run("outbox", "replay", "--all")
+
+    assert told.stdout == "3 events will be retried now.\n"
+    assert [line.partition(",")[0] for line in told.stderr.splitlines()] == [
+        "This release has no (broker)",
+        "This release has no Gone",
+    ]
+    assert 'app outbox purge --handler "Gone"' in told.stderr
+
+
+def test_all_of_a_handler_are_its_dead_ones(run: Run, settings: Settings) -> None:
+    put(settings, event_of("1", 1), OSError())
+    put(settings, event_of("2", 1))
+    put(settings, event_of("3", 1), OSError(), handler="Other")
+    all_of_it = ("outbox", "purge", "--all", "--handler", "Handler")
+    assert "Discard 1 event for ever?" in run(*all_of_it, typed="n\n").output
+    assert run(*all_of_it, "--yes").stdout == "1 event discarded.\n"
+    counted = {row["handler"]: row["waiting"] for row in objects(run("outbox", "status", "--json"))}
+    assert counted == {"(new)": 0, "Handler": 1, "Other": 1}
+
+
+async def test_what_has_no_class_is_listed_and_given_up_when_that_is_confirmed(
+    run: Run, settings: Settings, database: Database
+) -> None:
+    gone, other = event_of("1", 1, event_type="Gone"), event_of("2", 1, event_type="Gone")
+    await store(database, gone, other, event_of("1", 2, event_type="UserCreated"))
+
+    def ran(*arguments: object, typed: str = "") -> Result:
+        return run("outbox", *arguments, typed=typed)
+
+    listed = await asyncio.to_thread(ran, "list", "--handler", "(new)")
+    assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == [str(gone.id), str(other.id)]
+    asked = await asyncio.to_thread(ran, "purge", gone.id, typed="n\n")
+    assert "Discard 1 event for ever, 1 of them not dead?" in asked.output
+    assert "1 event discarded." in (await asyncio.to_thread(ran, "purge", gone.id, "--yes")).stdout
+    assert "1 event discarded." in (await asyncio.to_thread(ran, "purge", "--handler", "(new)", "--yes")).stdout
+    status = objects(await asyncio.to_thread(ran, "status", "--json"))
+    assert [row["waiting"] for row in status] == [1]
+
+
 def test_events_are_given_up_when_that_is_confirmed(run: Run, settings: Settings) -> None:
     for number in "123":
         put(settings, event_of(number, 1), OSError())
@@ -82,7 +129,8 @@ def test_all_that_waits_for_a_handler_that_is_gone_is_given_up_by_its_name(run: 
     put(settings, event_of("1", 2), handler="Gone")
     put(settings, event_of("2", 1), OSError())
     assert [row["handler"] for row in objects(run("outbox", "list", "--handler", "Gone", "--json"))] == []
-    assert "Discard 2 events for ever?" in run("outbox", "purge", "--handler", "Gone", typed="n\n").output
+    asked = run("outbox", "purge", "--handler", "Gone", typed="n\n").output
+    assert "Discard 2 events for ever, 2 of them not dead?" in asked
     assert run("outbox", "purge", "--handler", "Gone", "--yes").stdout == "2 events discarded.\n"
     assert [row["handler"] for row in objects(run("outbox", "status", "--json"))] == ["(new)", "Handler"]
 

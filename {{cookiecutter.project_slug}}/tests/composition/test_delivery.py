@@ -14,9 +14,10 @@ from app.core.cqrs import BaseEventHandler, DomainEvent, OperationMetadata, even
 from app.domain.user_events import UserCreated
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, reactions
+from app.persistence.events.outbox_statements import BROKER
 from app.persistence.tables import notifications
 from tests.core.cqrs.support import within_patience
-from tests.events import event_of, let_wait
+from tests.events import event_of, let_wait, store
 from tests.rows import rows_of
 from tests.users import create_user
 
@@ -106,16 +107,37 @@ async def test_who_starts_is_told_what_waits_for_handlers_that_are_gone(settings
         async with running_service(settings):
             pass
     (line,) = (line for line in logs if line["event"] == "events_orphaned")
-    assert line["handlers"] == {"RenamedHandler": 1}
+    assert line["handlers"] == {"RenamedHandler": {"Happened": 1}}
     assert "app outbox purge --handler" in line["what_to_do"]
 
 
+async def test_who_starts_is_told_which_events_have_no_class(settings: Settings, database: Database) -> None:
+    await store(database, event_of("1", 1, event_type="Gone"), event_of("1", 2, event_type="UserCreated"))
+    with capture_logs() as logs:
+        async with running_service(settings):
+            pass
+    (line,) = (line for line in logs if line["event"] == "events_unknown")
+    assert line["event_types"] == {"Gone": 1}
+    assert 'app outbox purge --handler "(new)"' in line["what_to_do"]
+
+
+async def test_who_starts_without_a_broker_is_told_what_waits_for_one(settings: Settings, database: Database) -> None:
+    await let_wait(database, event_of("1", 1), handler=BROKER)
+    with capture_logs() as logs:
+        async with running_service(settings):
+            pass
+    (line,) = (line for line in logs if line["event"] in ("events_not_sent", "events_orphaned"))
+    assert line["event_types"] == {"Happened": 1}
+    assert "Set BROKER_URL" in line["what_to_do"]
+
+
 async def test_nobody_is_told_of_handlers_that_are_here(settings: Settings, database: Database) -> None:
-    await let_wait(database, event_of("1", 1), handler="hear")
+    await let_wait(database, event_of("1", 1, event_type="UserCreated"), handler="SendWelcomeHandler", behind=True)
     with capture_logs() as logs:
         async with running_service(settings, HERE):
             pass
-    assert "events_orphaned" not in [line["event"] for line in logs]
+    told = {"events_orphaned", "events_not_sent", "events_unknown"}
+    assert not told & {line["event"] for line in logs}
 
 
 @pytest.mark.parametrize("handlers", [HERE, ("app.handlers",)])

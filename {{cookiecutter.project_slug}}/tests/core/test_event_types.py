@@ -117,7 +117,7 @@ def test_todays_shape_is_not_upcast() -> None:
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_what_a_newer_release_of_this_service_wrote_is_left_to_it(version: int) -> None:
-    with pytest.raises(UnreadableEventError, match=rf"up to version 1, and a newer release wrote this one in version {version}:"):
+    with pytest.raises(UnreadableEventError, match=rf"up to version 1, .* wrote this one in version {version}:"):
         read(EventTypes([Renamed]), Renamed(to="Rome"), version)
 
 

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, bindparam, exists, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, bindparam, exists, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.persistence.column_types import UtcDateTime
 from app.persistence.engine.database import Database
 from app.persistence.engine.upsert import if_new
 from app.persistence.event_tables import event_log, reactions, received_events
-from app.persistence.events.outbox_statements import LOCK, OWN, Handlers, Stream, writing
+from app.persistence.events.outbox_statements import LOCK, OWN, Handlers, Stream, source_of, writing
 from app.persistence.events.received_events import SKIPPED
 
 HANDED_OUT_AT_ONCE = 500
@@ -119,7 +119,7 @@ def with_followers(table: Table, first: Select[*tuple[Any, ...]], handlers: Hand
     event, ready = table.c, select(first.subquery()).cte("ready", recursive=True)
     is_next = event.version == ready.c.version + 1 if table is event_log else event.previous == ready.c.version
     following = _new(table, handlers).where(
-        _source_of(table) == ready.c.source,
+        source_of(table) == ready.c.source,
         event.aggregate_type == ready.c.aggregate_type,
         event.aggregate_id == ready.c.aggregate_id,
         is_next,
@@ -129,16 +129,12 @@ def with_followers(table: Table, first: Select[*tuple[Any, ...]], handlers: Hand
 
 def _new(table: Table, handlers: Handlers) -> Select[*tuple[Any, ...]]:
     """The new events of a table whose types are known."""
-    event, source = table.c, _source_of(table)
+    event, source = table.c, source_of(table)
     columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, event.event_type)
     is_known: ColumnElement[bool] = event.event_type.in_([name for source, name in handlers if source == OWN])
     if table is received_events:
         is_known = or_(tuple_(event.source, event.event_type).in_(list(handlers)), event.event_type == SKIPPED)
     return select(*columns, source.label("source")).where(event.published_at.is_(None), is_known)
-
-
-def _source_of(table: Table) -> ColumnElement[str]:
-    return literal(OWN) if table is event_log else table.c.source
 
 
 def reaction_row(event: RowMapping, handler: str, due_at: datetime | None) -> dict[str, Any]:

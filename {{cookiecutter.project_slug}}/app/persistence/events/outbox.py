@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs import ErrorReports
@@ -109,13 +109,6 @@ class Outbox:
         async with writing(self._database) as (connection, now):
             mine = update(reactions).where(reactions.c.claimed_by == self._worker)
             await connection.execute(mine.values(due_at=now, claimed_by=None))
-
-    async def without_handlers(self) -> dict[str, int]:
-        """Handlers that this process does not have -> how many events wait for them."""
-        r = reactions.c
-        rest = select(r.handler, func.count()).where(r.handler.not_in(self.names)).group_by(r.handler)
-        async with self._database.relaying_engine.connect() as connection:
-            return {row[0]: row[1] for row in await connection.execute(rest)}
 
     async def _claim(self, connection: AsyncConnection, free: Mapping[str, int], now: datetime) -> list[Claimed]:
         until = now + timedelta(seconds=LEASE_SECONDS)

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Table,
     and_,
     bindparam,
     delete,
@@ -39,6 +40,9 @@ LOCK = select(func.pg_advisory_xact_lock(_LOCK_ID), _CLOCK)
 OWN = ""
 """The `source` of events of this service."""
 
+BROKER = "(broker)"
+"""In place of a handler's name: the event is sent to other services."""
+
 Kind = tuple[str, str]
 """The source of an event and its type."""
 Handlers = Mapping[Kind, Sequence[str]]
@@ -61,6 +65,11 @@ async def writing(
 def transaction(database: Database) -> AbstractAsyncContextManager[AsyncConnection]:
     """A transaction for event delivery, separate from units of work."""
     return (database.writing_engine if database.is_sqlite else database.relaying_engine).begin()
+
+
+def source_of(table: Table) -> ColumnElement[str]:
+    """The source of an event in this table."""
+    return literal(OWN) if table is event_log else table.c.source
 
 
 async def promote(connection: AsyncConnection, streams: Iterable[tuple[Any, ...]], now: datetime) -> None:

@@ -1,22 +1,23 @@
-"""Operations for operators on events that failed at a handler: list, replay and purge."""
+"""Operations for operators on events that failed at a handler: list and replay."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
-from sqlalchemy import ColumnElement, Select, Table, and_, delete, func, or_, select, true, union_all, update
+from sqlalchemy import ColumnElement, Select, Table, and_, or_, select, true, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs import ConflictError
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, reactions, received_events
 from app.persistence.events.listen_notify import Bell
-from app.persistence.events.outbox_statements import LOCK, promote, writing
-
-logger = structlog.get_logger(__name__)
+from app.persistence.events.orphans import has_no_class
+from app.persistence.events.outbox_statements import LOCK, Kind, source_of, writing
+from app.persistence.events.outbox_statistics import NEW
+from app.persistence.events.received_events import UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,32 @@ async def failed_events(
         return [FailedEvent(**row) for row in (await session.execute(oldest_first)).mappings()]
 
 
-async def replay(database: Database, ids: Collection[UUID] | None, handler: str | None = None) -> int:
+async def events_without_class(database: Database, kinds: Collection[Kind], limit: int) -> list[FailedEvent]:
+    """Events that were not handed out because their source and type are not among these, oldest first.
+
+    Args:
+        database: holds the outbox.
+        kinds: the source and type of all events that have a class.
+        limit: the maximum number of events.
+    """
+    found: list[FailedEvent] = []
+    async with database.reading() as session:
+        for table in (event_log, received_events):
+            event = table.c
+            columns = [table.c[name] for name in ("id", "event_type", "aggregate_type", "aggregate_id", "version")]
+            rows = select(*columns, event.occurred_at, source_of(table).label("source"))
+            rows = rows.where(has_no_class(table, kinds)).order_by(event.occurred_at, event.id).limit(limit)
+            found += [
+                FailedEvent(NEW, **row, attempts=0, due_at=None, dead=False, last_error="No class reads it.")
+                for row in (await session.execute(rows)).mappings()
+            ]
+    return sorted(found, key=lambda event: (event.occurred_at, event.id))[:limit]
+
+
+async def replay(database: Database, ids: Collection[UUID] | None, handler: str | None = None) -> Counter[str]:
     """Retry failed events now, with as many attempts as new ones. The last error stays on record until they succeed.
+
+    Messages that no release can read are left out.
 
     Args:
         database: holds the outbox.
@@ -69,89 +94,50 @@ async def replay(database: Database, ids: Collection[UUID] | None, handler: str 
         handler: only retry at this handler; None for every handler at which they failed.
 
     Returns:
-        The number of retried reactions: an event counts once for each handler.
+        The handlers, and the number of events that are retried at each.
 
     Raises:
-        ConflictError: if an id names no unclaimed event that failed; then nothing is changed.
+        ConflictError: if an id names no unclaimed event that failed, or an unreadable message; nothing is changed then.
     """
     r = reactions.c
     async with writing(database, LOCK) as (connection, now):
-        failed = and_(_chosen(ids, handler), r.last_error.is_not(None), r.claimed_by.is_(None))
+        await _refuse_unreadable(connection, ids, handler)
+        failed = and_(chosen(ids, handler), r.last_error.is_not(None), r.claimed_by.is_(None), r.handler != UNREADABLE)
         again = update(reactions).where(failed).values(dead=False, attempts=0, due_at=now)
-        found = (await connection.execute(again.returning(r.event_id))).scalars().all()
-        _require_all(ids, found, "No failed event waits")
-    await _wake(database)
-    return len(found)
+        found = (await connection.execute(again.returning(r.event_id, r.handler))).all()
+        require_all(ids, [row.event_id for row in found], "No failed event waits")
+    await wake_relays(database)
+    return Counter(row.handler for row in found)
 
 
-async def purge(database: Database, ids: Collection[UUID] | None, handler: str | None = None) -> int:
-    """Discard dead letters: no handler gets them, and events behind them become due. They stay in the event log.
-
-    With ids alone, new events are discarded, too, as when their class is gone; with a handler alone, all its events.
-
-    Args:
-        database: holds the outbox.
-        ids: the events; None for all.
-        handler: only discard for this handler; None for all handlers.
-
-    Returns:
-        The number of discarded reactions: an event counts once for each handler.
-
-    Raises:
-        ConflictError: if an id names no event that this discards; then nothing is changed.
-    """
-    async with writing(database, LOCK) as (connection, now):
-        found = (await connection.execute(_purging(ids, handler))).all()
-        given_up = [row.event_id for row in found] + await _give_up_new(connection, ids, handler)
-        _require_all(ids, given_up, "No dead event waits")
-        await promote(connection, {tuple(row)[1:5] for row in found}, now)
-    for row in found:
-        logger.warning("event_discarded", event_id=str(row.event_id), handler=row.handler, last_error=row.last_error)
-    await _wake(database)
-    return len(given_up)
+async def _refuse_unreadable(connection: AsyncConnection, ids: Collection[UUID] | None, handler: str | None) -> None:
+    if ids is None and handler != UNREADABLE:
+        return
+    unreadable = select(reactions.c.event_id).where(chosen(ids, UNREADABLE))
+    found = sorted(map(str, (await connection.execute(unreadable)).scalars()))
+    if found:
+        raise ConflictError(
+            f"No release can read {', '.join(found)}, so no retry helps: let the sender send it again, correctly, and "
+            "discard it here: `app outbox purge`. Nothing was changed."
+        )
 
 
-async def dead_among(database: Database, ids: Collection[UUID] | None, handler: str | None = None) -> int:
-    """How many reactions `purge` would discard; events that were not handed out are not counted."""
-    chosen = select(func.count()).select_from(reactions).where(_to_be_purged(ids, handler))
-    async with database.reading() as session:
-        return await session.scalar(chosen) or 0
-
-
-async def _give_up_new(connection: AsyncConnection, ids: Collection[UUID] | None, handler: str | None) -> list[UUID]:
-    if ids is None or handler is not None:
-        return []
-    found: list[UUID] = []
-    for table in (event_log, received_events):
-        new = update(table).where(table.c.published_at.is_(None), table.c.id.in_(ids))
-        found += (await connection.execute(new.values(published_at=datetime.now(UTC)).returning(table.c.id))).scalars()
-    return found
-
-
-def _purging(ids: Collection[UUID] | None, handler: str | None) -> Any:
-    r = reactions.c
-    columns = (r.event_id, r.handler, r.source, r.aggregate_type, r.aggregate_id, r.last_error)
-    return delete(reactions).where(_to_be_purged(ids, handler)).returning(*columns)
-
-
-def _to_be_purged(ids: Collection[UUID] | None, handler: str | None) -> ColumnElement[bool]:
-    all_of_handler = ids is None and handler is not None
-    return and_(_chosen(ids, handler), true() if all_of_handler else reactions.c.dead)
-
-
-def _chosen(ids: Collection[UUID] | None, handler: str | None) -> ColumnElement[bool]:
+def chosen(ids: Collection[UUID] | None, handler: str | None) -> ColumnElement[bool]:
+    """Whether a reaction is one of these events and waits for this handler; None: any."""
     r = reactions.c
     return and_(true() if ids is None else r.event_id.in_(ids), true() if handler is None else r.handler == handler)
 
 
-def _require_all(ids: Collection[UUID] | None, found: Collection[UUID], kind: str) -> None:
+def require_all(ids: Collection[UUID] | None, found: Collection[UUID], kind: str) -> None:
+    """Raise a `ConflictError` that begins with `kind` if not all ids were found."""
     missing = set(ids or ()) - set(found)
     if missing:
         named = ", ".join(map(str, sorted(missing)))
         raise ConflictError(f"{kind} with the id {named}: see `app outbox list`. Nothing was changed.")
 
 
-async def _wake(database: Database) -> None:
+async def wake_relays(database: Database) -> None:
+    """Let the relays of all processes look for due events now."""
     bell = Bell(database)
     bell.add(())
     await bell.idle()
@@ -174,4 +160,4 @@ def _failed(table: Table, dead_only: bool, handler: str | None) -> Select[*tuple
         r.last_error,
     )
     failed = r.dead if dead_only else or_(r.dead, r.last_error.is_not(None))
-    return select(*columns).where(event.id == r.event_id, failed, _chosen(None, handler))
+    return select(*columns).where(event.id == r.event_id, failed, chosen(None, handler))

@@ -13,16 +13,18 @@ from sqlalchemy import update
 
 from app.core.config import Settings
 from app.core.cqrs import OperationMetadata, ServiceUnavailableError, TransientError
-from app.core.event_types import UnreadableEventError
+from app.core.event_types import UnreadableEventError, UnreadableMessageError
 from app.core.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
 from app.persistence.event_tables import reactions, received_events
 from app.persistence.events import fan_out, reaction
 from app.persistence.events.fan_out import GRACE_SECONDS
+from app.persistence.events.orphans import without_class, without_handlers
 from app.persistence.events.outbox import LEASE_SECONDS, Outbox
 from app.persistence.events.outbox_statements import LOCK, NO_LOCK, OWN, SHARED_LOCK, writing
 from app.persistence.events.reaction import Claimed, Outcome
+from app.persistence.events.received_events import SKIPPED, keep_unreadable
 from tests.core.cqrs.support import within_patience
 from tests.databases import until_held_up
 from tests.events import (
@@ -410,7 +412,16 @@ async def test_an_event_of_ours_and_one_of_others_are_of_different_aggregates(da
     assert (following.source, following.event.version) == (OTHERS, 2)
 
 
-async def test_what_waits_for_a_handler_that_is_gone_is_counted(database: Database) -> None:
+async def test_what_waits_for_a_handler_that_is_gone_or_does_not_react_is_counted(database: Database) -> None:
     await let_wait(database, event_of("a", 1), handler="Gone")
     await let_wait(database, event_of("b", 1))
-    assert await outbox_of(database).without_handlers() == {"Gone": 1}
+    await let_wait(database, event_of("c", 1, event_type="Opened"))
+    await keep_unreadable(database, uuid7(), "{", UnreadableMessageError("No."))
+    handlers = {(OWN, "Happened"): (HANDLER,), (OWN, "Opened"): ("Other",)}
+    assert await without_handlers(database, handlers) == {"Gone": {"Happened": 1}, HANDLER: {"Opened": 1}}
+
+
+async def test_what_has_no_class_is_counted(database: Database) -> None:
+    await store(database, event_of("a", 1), event_of("a", 2, event_type="Gone"), event_of("b", 1, event_type="Gone"))
+    await store(database, event_of("a", 1), event_of("a", 2, event_type=SKIPPED), table=received_events)
+    assert await without_class(database, [(OWN, "Happened")]) == {"Gone": 2, f"Happened of {OTHERS}": 1}

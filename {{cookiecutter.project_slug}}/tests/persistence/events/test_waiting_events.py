@@ -6,17 +6,22 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Table
+from structlog.testing import capture_logs
 
 from app.composition.container import RunningService
 from app.core.config import Settings
 from app.core.cqrs import ConflictError
+from app.core.event_types import UnreadableMessageError
 from app.core.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, received_events
+from app.persistence.events.outbox_statements import OWN
 from app.persistence.events.outbox_statistics import NEW, Backlog, backlogs
-from app.persistence.events.waiting_events import dead_among, failed_events, purge, replay
-from tests.events import HANDLER, claim, event_of, let_wait, outbox_of, store
+from app.persistence.events.purging import Choice, count_chosen, purge
+from app.persistence.events.received_events import SKIPPED, UNREADABLE, keep_unreadable
+from app.persistence.events.waiting_events import events_without_class, failed_events, replay
+from tests.events import HANDLER, OTHERS, claim, event_of, let_wait, outbox_of, store
 from tests.lifespan import service_with
 from tests.persistence.failing_reactions import telephone
 from tests.rows import rows_of
@@ -92,14 +97,25 @@ async def test_what_was_not_handed_out_is_counted_too(operator: Database) -> Non
     assert 3600 <= new.oldest_seconds < 3660
 
 
-async def test_counting_ends_at_a_limit_with_the_newest_left_out(operator: Database) -> None:
+async def test_counting_ends_at_a_limit_with_the_newest_left_out_that_are_not_dead(operator: Database) -> None:
     await let_wait(operator, event_of("1", 1))
     for version in (1, 2, 3):
         await let_wait(operator, event_of("2", version), OSError())
 
     _, waiting = await backlogs(operator, at_most=2)
 
-    assert (waiting.waiting, waiting.failed, waiting.dead) == (2, 1, 1)
+    assert (waiting.waiting, waiting.failed, waiting.dead) == (2, 1, 3)
+
+
+async def test_a_handler_for_which_much_waits_hides_no_other(operator: Database) -> None:
+    for version in (1, 2, 3):
+        await let_wait(operator, event_of("1", version), handler="Slow", behind=version > 1)
+    await let_wait(operator, event_of("2", 1), OSError(), handler="Failing")
+
+    _, failing, slow = await backlogs(operator, at_most=2)
+
+    assert (failing.handler, failing.waiting, failing.dead) == ("Failing", 1, 1)
+    assert (slow.handler, slow.waiting, slow.dead) == ("Slow", 2, 0)
 
 
 async def test_the_dead_are_not_behind_each_other(operator: Database) -> None:
@@ -141,12 +157,12 @@ async def test_after_the_cure_a_replay_delivers_in_order(
     assert telephone.reached_about(member.id) == []
     telephone.repaired()
 
-    assert await replay(operator, [await first_event(service, member)] if by_id else None) == 1
+    assert (await replay(operator, [await first_event(service, member)] if by_id else None)).total() == 1
 
     await telephone.until_reached_about(member.id, "UserCreated", "UserUpdated")
     await service.bus.settled()
     assert [backlog.waiting for backlog in await backlogs(operator)] == [0]
-    assert await dead_among(operator, None) == 0
+    assert await count_chosen(operator, Choice()) == (0, 0)
 
 
 async def test_without_a_cure_it_is_dead_again_and_says_why(
@@ -166,7 +182,7 @@ async def test_a_replay_keeps_the_reason_until_it_is_delivered(operator: Databas
     await let_wait(operator, waiting)
     await let_wait(operator, held_back, OSError("Gone."))
 
-    assert await replay(operator, None) == 1
+    assert (await replay(operator, None)).total() == 1
 
     (failed,) = await failed_events(operator, dead_only=False, limit=50)
     assert (failed.id, failed.dead, failed.attempts) == (held_back.id, False, 0)
@@ -179,13 +195,13 @@ async def test_who_is_given_up_is_never_delivered_and_what_waited_behind_is(
 ) -> None:
     member = await changed_member(people, service)
     telephone.repaired()
-    assert await dead_among(operator, None) == 1
+    assert await count_chosen(operator, Choice()) == (1, 0)
 
-    assert await purge(operator, [await first_event(service, member)]) == 1
+    assert await purge(operator, Choice([await first_event(service, member)])) == 1
 
     await telephone.until_reached_about(member.id, "UserUpdated")
     assert await failed_events(operator, dead_only=False, limit=50) == []
-    assert await replay(operator, None) == 0
+    assert (await replay(operator, None)).total() == 0
 
 
 async def test_only_the_dead_are_given_up(operator: Database) -> None:
@@ -194,9 +210,9 @@ async def test_only_the_dead_are_given_up(operator: Database) -> None:
     await let_wait(operator, dead, OSError())
 
     with pytest.raises(ConflictError, match=f"No dead event waits with the id {waiting.id}: .* Nothing was changed"):
-        await purge(operator, [waiting.id, dead.id])
-    assert await dead_among(operator, [waiting.id, dead.id]) == 1
-    assert await purge(operator, None) == 1
+        await purge(operator, Choice([waiting.id, dead.id]))
+    assert await count_chosen(operator, Choice([waiting.id, dead.id])) == (1, 0)
+    assert await purge(operator, Choice()) == 1
 
     _, left = await backlogs(operator)
     assert (left.waiting, left.dead) == (1, 0)
@@ -210,11 +226,11 @@ async def test_who_does_not_wait_is_refused_and_nothing_is_changed(
     unknown, delivered = uuid7(), uuid7()
     await _insert_delivered(operator, event_log, delivered)
 
-    for change in (replay, purge):
-        for refused in (unknown, delivered):
+    for refused in (unknown, delivered):
+        for change in (replay(operator, [first, refused]), purge(operator, Choice([first, refused]))):
             with pytest.raises(ConflictError, match=f"the id {refused}: see `app outbox list`. Nothing was changed."):
-                await change(operator, [first, refused])
-    assert await dead_among(operator, None) == 1
+                await change
+    assert await count_chosen(operator, Choice()) == (1, 0)
 
 
 async def test_what_failed_at_two_handlers_is_replayed_at_both_or_at_one(operator: Database) -> None:
@@ -222,10 +238,10 @@ async def test_what_failed_at_two_handlers_is_replayed_at_both_or_at_one(operato
     for handler in ("One", "Two"):
         await let_wait(operator, event, OSError(), handler=handler)
 
-    assert await replay(operator, [event.id], "One") == 1
+    assert (await replay(operator, [event.id], "One")).total() == 1
     assert [failed.handler for failed in await failed_events(operator, dead_only=True, limit=9)] == ["Two"]
-    assert await replay(operator, [event.id]) == 2
-    assert await dead_among(operator, None) == 0
+    assert (await replay(operator, [event.id])).total() == 2
+    assert await count_chosen(operator, Choice()) == (0, 0)
 
 
 async def test_what_is_just_being_tried_is_left_alone(operator: Database) -> None:
@@ -234,7 +250,7 @@ async def test_what_is_just_being_tried_is_left_alone(operator: Database) -> Non
         await let_wait(operator, event, OSError(), dead=False)
     (claimed,) = await outbox_of(operator).turn([], {HANDLER: 1})
 
-    assert await replay(operator, None) == 1
+    assert (await replay(operator, None)).total() == 1
     with pytest.raises(ConflictError):
         await replay(operator, [claimed.event.id])
 
@@ -244,21 +260,58 @@ async def test_all_that_waits_for_a_handler_is_given_up_by_its_name(operator: Da
     await let_wait(operator, event_of("1", 2), handler="Gone", behind=True)
     await let_wait(operator, event_of("2", 1), OSError())
 
-    assert await dead_among(operator, None, "Gone") == 2
-    assert await purge(operator, None, "Gone") == 2
+    assert await count_chosen(operator, Choice(handler="Gone")) == (2, 2)
+    assert await purge(operator, Choice(handler="Gone")) == 2
 
     assert [backlog.handler for backlog in await backlogs(operator)] == [NEW, HANDLER]
 
 
-async def test_an_event_whose_class_is_gone_is_given_up_by_its_id(operator: Database) -> None:
+async def test_the_dead_of_a_handler_are_given_up_without_what_else_waits_for_it(operator: Database) -> None:
+    await let_wait(operator, event_of("1", 1), OSError())
+    await let_wait(operator, event_of("2", 1))
+    choice = Choice(handler=HANDLER, dead_only=True)
+
+    assert await count_chosen(operator, choice) == (1, 0)
+    assert await purge(operator, choice) == 1
+
+    _, left = await backlogs(operator)
+    assert (left.waiting, left.dead) == (1, 0)
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+@pytest.mark.parametrize("table", [event_log, received_events], ids=str)
+async def test_an_event_whose_class_is_gone_is_listed_and_given_up_with_a_line_in_the_log(
+    operator: Database, by_id: bool, table: Table
+) -> None:
     gone, follows = event_of("1", 1, event_type="Gone"), event_of("1", 2)
-    await store(operator, gone, follows)
-    outbox = outbox_of(operator)
-    assert await claim(outbox) == []
+    skipped = event_of("2", 1, event_type=SKIPPED)
+    await store(operator, gone, follows, *([skipped] if table is received_events else []), table=table)
+    kinds = [(OWN, "Happened"), (OTHERS, "Happened")]
+    choice = Choice([gone.id]) if by_id else Choice(handler=NEW, kinds=kinds)
 
-    assert await purge(operator, [gone.id]) == 1
+    (listed,) = await events_without_class(operator, kinds, 9)
+    assert (listed.id, listed.handler, listed.event_type) == (gone.id, NEW, "Gone")
+    assert await count_chosen(operator, choice) == (1, 1)
+    with capture_logs() as logs:
+        assert await purge(operator, choice) == 1
 
-    assert [one.event.id for one in await claim(outbox)] == [follows.id]
+    assert [(line["event"], line["event_id"], line["handler"]) for line in logs] == [
+        ("event_discarded", str(gone.id), NEW)
+    ]
+    assert [one.event.id for one in await claim(outbox_of(operator))] == [follows.id]
+
+
+async def test_a_message_that_nobody_can_read_is_not_tried_again(operator: Database) -> None:
+    unreadable = uuid7()
+    await keep_unreadable(operator, unreadable, "{", UnreadableMessageError("No."))
+    await let_wait(operator, event_of("1", 1), OSError())
+
+    assert await replay(operator, None) == {HANDLER: 1}
+    for ids, handler in (([unreadable], None), (None, UNREADABLE)):
+        with pytest.raises(ConflictError, match=f"No release can read {unreadable}, .* `app outbox purge`"):
+            await replay(operator, ids, handler)
+
+    assert await count_chosen(operator, Choice()) == (1, 0)
 
 
 async def _insert_delivered(database: Database, table: Table, event_id: UUID) -> None:

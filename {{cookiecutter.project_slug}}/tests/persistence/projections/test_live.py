@@ -35,7 +35,7 @@ def test_it_runs_after_the_commit_unless_the_projection_says_otherwise() -> None
 def test_two_that_write_the_same_table_are_refused_because_a_rebuild_replaces_it(
     monkeypatch: pytest.MonkeyPatch, shared: dict[str, Any]
 ) -> None:
-    own = {"table": Table("seats", MetaData()), "totals": ()}
+    own: dict[str, Any] = {"table": Table("seats", MetaData()), "totals": ()}
     monkeypatch.setattr(votes, "SEATS", replace(VOTES, name="seats", **own), raising=False)
     assert set(projections_in(votes.__name__)) == {"votes", "seats"}
     monkeypatch.setattr(votes, "SEATS", replace(VOTES, name="seats", **(own | shared)))
