@@ -126,7 +126,7 @@ MUTATIONS = {
             "said.items()",
             "(said | {'userid': event.metadata.get('user_id')}).items()",
         ),
-        ("encode(previous)", "encode", "_padded(previous)", "None"),
+        ("encode(previous)", "encode", "padded(previous)", "None"),
         ("encode(service)", "wire_type", "f'{service}.{event_type}'", "f'app.{event_type}'"),
         ("events/one sender's ids are another's", "event_id", "made.int", "sent.int"),
         ("events/several classes take one message", "decode", "1", "9"),

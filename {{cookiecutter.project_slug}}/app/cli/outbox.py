@@ -10,6 +10,7 @@ from app.cli.terminal import CommandError, quiet_settings, show_json, show_table
 
 if TYPE_CHECKING:
     from app.persistence.engine.database import Database
+    from app.persistence.events.waiting_events import FailedEvent
 
 outbox_commands = typer.Typer(no_args_is_help=True, help="The events that wait to be delivered.")
 
@@ -44,15 +45,8 @@ def list_failed(
 ) -> None:
     """List the events that failed and wait, the oldest first; with --handler "(new)", those without a class."""
     from app.cli.opened import with_database
-    from app.persistence.events import waiting_events
-    from app.persistence.events.outbox_statistics import NEW
 
-    def find(database: "Database") -> Awaitable[list[waiting_events.FailedEvent]]:
-        if handler == NEW and not dead:
-            return waiting_events.events_without_class(database, kinds(), limit)
-        return waiting_events.failed_events(database, dead_only=dead, limit=limit, handler=handler)
-
-    found = with_database(find)
+    found = with_database(lambda database: listed(database, dead, handler, limit))
     if as_json:
         show_json(found)
     elif not found:
@@ -65,6 +59,16 @@ def list_failed(
                 for e in found
             ],
         )
+
+
+def listed(database: "Database", dead: bool, handler: str | None, limit: int) -> "Awaitable[list[FailedEvent]]":
+    """The events that `list` shows."""
+    from app.persistence.events.outbox_statistics import NEW
+    from app.persistence.events.waiting_events import events_without_class, failed_events
+
+    if handler == NEW and not dead:
+        return events_without_class(database, kinds(), limit)
+    return failed_events(database, dead_only=dead, limit=limit, handler=handler)
 
 
 @outbox_commands.command()

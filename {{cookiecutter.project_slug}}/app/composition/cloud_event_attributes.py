@@ -40,6 +40,11 @@ def number_of(said: dict[str, Any], name: str) -> int | None:
     return number
 
 
+def padded(number: int | None) -> str | None:
+    """A number as the text that `encode` writes."""
+    return None if number is None else f"{number:0{DIGITS}}"
+
+
 def time_of(said: dict[str, Any]) -> datetime:
     """The `time` attribute."""
     try:

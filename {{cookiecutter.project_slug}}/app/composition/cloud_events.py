@@ -11,11 +11,11 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from app.composition.cloud_event_attributes import (
-    DIGITS,
     check_storable,
     event_id,
     metadata_of,
     number_of,
+    padded,
     text_of,
     time_of,
 )
@@ -59,8 +59,8 @@ def encode(event: StoredEvent, service: str, previous: int | None = None) -> byt
         "time": event.occurred_at.astimezone(UTC),
         "datacontenttype": "application/json",
         "dataversion": event.event_version,
-        "sequence": _padded(event.version),
-        "previous": _padded(previous),
+        "sequence": padded(event.version),
+        "previous": padded(previous),
         "correlationid": event.metadata.get("correlation_id"),
         "traceparent": event.metadata.get("traceparent"),
         "causationdepth": event.metadata.get("depth") or None,
@@ -77,8 +77,7 @@ def wire_type(event_type: str, service: str) -> str:
 def decode(body: bytes, types: EventTypes) -> Received | None:
     """Decode an event of another service; None for a CloudEvent that is of no interest to this service.
 
-    A CloudEvent that no event class names, of a service that one does name, is decoded as `SKIPPED`, without its data,
-    if it has a place in the order of its aggregate.
+    One that no class names, but whose service a class names, is `SKIPPED`, without data, if it has a place in an order.
 
     Raises:
         NoEventError: if the message is not a CloudEvent, and no event class accepts it.
@@ -179,7 +178,3 @@ def _received(event_type: str, source: str, said: dict[str, Any]) -> Received:
     )
     check_storable([event.payload, event.metadata, aggregate_type, aggregate_id])
     return Received(source, previous, event)
-
-
-def _padded(number: int | None) -> str | None:
-    return None if number is None else f"{number:0{DIGITS}}"
