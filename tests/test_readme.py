@@ -19,7 +19,7 @@ RUN_BY = {
         "make demo": "tests/test_demo.py",
         "make demo CHECK=1": ".ci/run",
         "make test": ".ci/run",
-        "cookiecutter <this repository>": "tests/test_update.py",
+        "cookiecutter <this repository>": "tests/repositories.py",
         "make new": "tests/test_readme.py",
         "make update": "tests/test_drill.py",
         "make choose BROKER=nats": "tests/test_drill.py",
