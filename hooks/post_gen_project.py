@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from hashlib import sha256
@@ -335,9 +336,15 @@ def origin_of_clone(folder: Path) -> dict[str, str] | None:
         return None
     if git("status", "--porcelain", folder=folder):
         print("The template has uncommitted changes, which its recorded commit does not have.")
-    remote = git("remote", "get-url", "origin", folder=folder)
+    # As it was typed: `git remote get-url` puts in what `url.*.insteadOf` says, which may be a person's token.
+    remote = git("config", "--get", "remote.origin.url", folder=folder)
     is_there = remote and git("branch", "--remotes", "--contains", commit, folder=folder)
     return {"template": remote if remote and is_there else str(folder.resolve()), "commit": commit}
+
+
+def without_credentials(address: str) -> str:
+    """The address without the user and the password before its host: the record is committed."""
+    return re.sub(r"^(https?://)[^/]*@", r"\1", address, flags=re.IGNORECASE)
 
 
 def record_origin(answers: dict[str, Any]) -> None:
@@ -352,6 +359,7 @@ def record_origin(answers: dict[str, Any]) -> None:
     if found is None:
         print("Nothing tells which commit of the template this is, so `make update` needs a `cruft link` first.")
         return
+    found["template"] = without_credentials(found["template"])
     kept = {question: answer for question, answer in answers.items() if not question.startswith("_")}
     record = {**found, "checkout": answers.get("_checkout") or None, "context": {"cookiecutter": kept}}
     Path(".cruft.json").write_text(f"{json.dumps(record | {'directory': None}, indent=2)}\n", encoding="utf-8")
