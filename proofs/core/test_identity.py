@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core import identity
-from app.core.config import SettingsError, checked_settings
+from app.core.config import UNNAMED, SettingsError, checked_settings
 from app.core.cqrs import ConfigurationError, DomainEvent
 from app.core.event_types import EventTypes
 from app.core.identity import APP, Identity
@@ -81,9 +81,11 @@ def test_production_refuses_to_be_nobody() -> None:
     production = {"environment": "production", "secret_key": SECRET, "database_url": "postgresql://db/orders"}
     with pytest.raises(SettingsError, match="SERVICE_NAME is not valid: the service has no name, because it"):
         checked_settings(**production)
+    with pytest.raises(SettingsError, match="the service has no name"):
+        checked_settings(**production, service_name=UNNAMED)
     assert checked_settings(**production, service_name="orders").model_dump()["broker_group"] == "orders"
     for environment in ("development", "test"):
-        assert checked_settings(secret_key=SECRET, environment=environment).service_name == "app"
+        assert checked_settings(secret_key=SECRET, environment=environment).service_name == UNNAMED
 
 
 @pytest.mark.parametrize("name", ["Orders", "orders_service", "a b", "-a", "a-", "a--b", "é", "a" * 51, "a/b", "a\n"])

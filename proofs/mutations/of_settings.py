@@ -127,7 +127,7 @@ MUTATIONS = {
         (
             "identity/production is nobody",
             "Settings._with_name",
-            "not name and others.data.get('environment') == 'production'",
+            "name in ('', UNNAMED) and others.data.get('environment') == 'production'",
             "False",
         ),
         (

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
-from app.core.config import Settings, all_settings
+from app.core.config import UNNAMED, Settings, all_settings
 from app.persistence.schema import migrate
 from app.persistence.tables import metadata
 
@@ -68,7 +68,7 @@ class SqliteFiles:
 
     def __init__(self, folder: Path) -> None:
         self._template = folder / "template.db"
-        migrate.upgrade(settings_for(f"sqlite:///{self._template}"))
+        migrate.upgrade(settings_for(f"sqlite:///{self._template}", service_name=UNNAMED))
 
     @contextmanager
     def fresh(self, folder: Path) -> Iterator[str]:
@@ -90,7 +90,7 @@ class PostgresDatabases:
 
     def _make(self) -> None:
         _order(f'CREATE DATABASE "{self._name}"', f'ALTER DATABASE "{self._name}" SET synchronous_commit = off')
-        migrate.upgrade(settings_for(_url(self._name)))
+        migrate.upgrade(settings_for(_url(self._name), service_name=UNNAMED))
         copied = [f"CREATE TABLE seeded.{table} AS TABLE {table}" for table in metadata.tables]
         _order("; ".join(["CREATE SCHEMA seeded", *copied]), database=self._name)
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app as commands
-from app.core.config import Settings
+from app.core.config import UNNAMED, Settings
 from app.core.cqrs import ConfigurationError
 from app.persistence.schema import migrate, revisions
 from support.lines import Line, Scripts, ask, ran, refused, start
@@ -291,14 +291,17 @@ def test_the_templates_own_can_be_told_from_those_of_before_the_record() -> None
     ]
 
 
-def test_a_database_of_another_service_is_refused(empty_database_url: str, scripts: Scripts) -> None:
-    north, south = (settings_for(empty_database_url, service_name=name) for name in ("north", "south"))
+@pytest.mark.parametrize(("first", "second"), [("north", "south"), ("app", "north"), ("north", "app")])
+def test_a_database_of_another_service_is_refused(
+    empty_database_url: str, scripts: Scripts, first: str, second: str
+) -> None:
+    north, south = (settings_for(empty_database_url, service_name=name) for name in (first, second))
     upgraded(north, scripts, SHOP)
     for look in (start, migrate.upgrade, lambda settings: migrate.downgrade(settings, "base")):
-        with refused("to north, and this is south", "DATABASE_URL", "app db mark 0004 applied"):
+        with refused(f"to {first}, and this is {second}", "DATABASE_URL", "app db mark 0004 applied"):
             look(south)
     scripts.are(UPDATED)
-    with refused("to north, and this is south"):
+    with refused(f"to {first}, and this is {second}"):
         migrate.upgrade(south)
     assert ran(north) == sorted(SHOP)
 
@@ -332,7 +335,7 @@ def test_a_database_from_before_the_record_is_its_who_begins_it(empty_database_u
         start(north)
 
 
-@pytest.mark.parametrize(("first", "second"), [("app", "north"), ("north", "app")])
+@pytest.mark.parametrize(("first", "second"), [(UNNAMED, "north"), ("north", UNNAMED)])
 def test_who_has_no_name_refuses_nobody(empty_database_url: str, scripts: Scripts, first: str, second: str) -> None:
     upgraded(settings_for(empty_database_url, service_name=first), scripts, SHOP)
     upgraded(settings_for(empty_database_url, service_name=second), scripts, UPDATED)

@@ -42,8 +42,8 @@ DRIVERS = {
 }
 """Scheme of a database URL -> the same scheme with the driver that this service uses."""
 
-UNNAMED = "app"
-"""The service's name in development and in tests if it is not installed."""
+UNNAMED = "unnamed_service"
+"""The service's name in development and in tests if it is not installed. No service can be given it."""
 SERVICE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_SERVICE_NAME = 50
 """PostgreSQL limits a connection's name to 63 characters; the longest suffix of this service takes 11."""
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     service_name: str = Field(default_factory=lambda: installed_as().name, validate_default=True)
     """The service's name in tokens, in events, and wherever several services meet. Default: that of the distribution.
 
-    In development and tests `app`, if the service is not installed.
+    In development and tests `unnamed_service`, if the service is not installed.
     """
     release: str = Field(default_factory=lambda: installed_as().version)
     """The running version, such as a commit. By default that of the distribution."""
@@ -151,12 +151,12 @@ class Settings(BaseSettings):
     @field_validator("service_name")
     @classmethod
     def _with_name(cls, name: str, others: ValidationInfo) -> str:
-        if not name and others.data.get("environment") == "production":
+        if name in ("", UNNAMED) and others.data.get("environment") == "production":
             raise ValueError(
                 "the service has no name, because it is not installed: install it, as `pip install .` does, or set "
                 "SERVICE_NAME. Two services without a name would share keys, queues and connections."
             )
-        if name and (len(name) > LONGEST_SERVICE_NAME or not SERVICE_NAME.fullmatch(name)):
+        if name not in ("", UNNAMED) and (len(name) > LONGEST_SERVICE_NAME or not SERVICE_NAME.fullmatch(name)):
             raise ValueError(
                 f"give it lower-case letters and digits with hyphens between, {LONGEST_SERVICE_NAME} at most."
             )
