@@ -1,13 +1,15 @@
 """What follows a merge: versions, imports, the order of migrations, and what becomes of the data."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from scripts import migrations, upgrades
+from scripts.merging import Merged
 from scripts.own_code import follow
-from scripts.service import Service, UpdateError, listed
+from scripts.service import UNDO, Service, UpdateError, listed
 
 
 def settle_data(service: Service, gone: list[migrations.Migration], data: str) -> None:
@@ -39,16 +41,30 @@ def settle_data(service: Service, gone: list[migrations.Migration], data: str) -
                 f"These migrations of yours follow {names}, so going back would revert them, too. Say DATA=keep, and "
                 f"drop the tables in a migration of yours:\n{listed(one.file for one in own)}"
             )
-        _app(service, "db", "downgrade", base)
+        try:
+            _run(service, ".venv/bin/app", "db", "downgrade", base)
+        except UpdateError as error:
+            raise UpdateError(f"{error}\nDATA=keep leaves the database as it is.") from None
         print(
-            f"The tables of {names} are dropped at this DATABASE_URL. For each other database run `app db downgrade "
-            f"{base}` with the release that it runs now, before you deploy this one."
+            f"The tables of {names} are dropped at this DATABASE_URL; git does not bring them back. For each other "
+            f"database run `app db downgrade {base}` with the release that it runs now, before you deploy this one."
         )
     else:
         raise UpdateError(
             f"The migrations {names} will be gone. Say what becomes of their tables: DATA=drop deletes them, DATA=keep "
             "leaves the database as it is."
         )
+
+
+def tell(merged: Merged) -> None:
+    """Name the files that a merge could not simply take over."""
+    for sentence, names in (
+        ("Both have changed these, see the marks of git in them:", merged.conflicts),
+        ("The template no longer has these. You have changed them, so they stay, and are yours:", merged.kept),
+        ("The template has changed these. You have deleted them, so they stay deleted:", merged.deleted),
+    ):
+        if names:
+            print(f"{sentence}\n{listed(names)}", end="")
 
 
 def redirect_own(service: Service, gone: list[migrations.Migration]) -> None:
@@ -61,33 +77,55 @@ def redirect_own(service: Service, gone: list[migrations.Migration]) -> None:
             print(f"{one.file} follows {', '.join(to.get(other, other) for other in one.follows)} now.")
 
 
-def catch_up(service: Service, old: Path, new: Path, made: Mapping[str, bytes], since: str) -> None:
-    """Install, let the code of the team follow what an update has moved, and tell what is left.
+def catch_up(service: Service, old: Path, new: Path, made: Mapping[str, bytes], since: str) -> list[list[str]]:
+    """Let the code of the team follow what an update has moved, and tell what is left; the commands that are due.
 
     Args:
         service: after the merge.
         old, new: the service as the template made it and makes it now.
         made: the files of the second, with their bytes.
         since: the commit of the template that it was up to date with.
-
-    Raises:
-        UpdateError: if its commands do not work any more.
     """
-    _run(service, "make", "--no-print-directory", "install")
+    due = [["make", "--no-print-directory", "install"]]
     sections = upgrades.since(since)
     moved = {place: now for one in sections for place, now in upgrades.moved_in(one).items() if now}
     if changed := follow(service.folder, service.own_files(made), moved):
-        _run(service, ".venv/bin/ruff", "check", "--quiet", "--fix", "--select", "I", *changed)
-        _run(service, ".venv/bin/ruff", "format", "--quiet", *changed)
+        due.append([".venv/bin/ruff", "check", "--quiet", "--fix", "--select", "I", *changed])
+        due.append([".venv/bin/ruff", "format", "--quiet", *changed])
         print(f"Imports in these files name the modules of now:\n{listed(changed)}", end="")
     before = {one.revision for one in migrations.migrations_in(old)}
     came = [one.file for one in migrations.migrations_in(new) if one.revision not in before]
     if len(migrations.heads_of(migrations.migrations_in(service.folder))) > 1:
-        came.append(_app(service, "db", "revision", "--merge", "yours and the template's").strip())
+        due.append([".venv/bin/app", "db", "revision", "--merge", "yours and the template's"])
     if came:
         print(f"New migrations, for `app db upgrade`:\n{listed(came)}", end="")
     for step in (step for one in sections for step in upgrades.steps_of(one)):
         print(f"By hand: {step}")
+    return due
+
+
+def finish(service: Service, due: list[list[str]], problem: str) -> None:
+    """Run what is due, one after the other.
+
+    Args:
+        service: after the merge.
+        due: the commands.
+        problem: what a person has to do first; empty: nothing.
+
+    Raises:
+        UpdateError: if there is a problem, or a command fails; the sentence has the commands that are left.
+    """
+    left = list(due)
+    while left and not problem:
+        try:
+            print(_run(service, *left[0]), end="")
+            del left[0]
+        except UpdateError as error:
+            problem = f"{error}\nSee to that"
+    if problem:
+        commands = "".join(f"    {shlex.join(words)}\n" for words in [*left, ["make", "check"]])
+        raise UpdateError(f"{problem}, then run in {service.folder.name}:\n{commands}{UNDO}")
+    service.git("add", "--all", ".")
 
 
 def _base(gone: list[migrations.Migration]) -> str:
@@ -97,12 +135,11 @@ def _base(gone: list[migrations.Migration]) -> str:
     return base
 
 
-def _app(service: Service, *words: str) -> str:
-    return _run(service, ".venv/bin/app", *words)
-
-
 def _run(service: Service, *words: str) -> str:
-    done = subprocess.run(words, cwd=service.folder, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(words, cwd=service.folder, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise UpdateError(f"{service.folder.name} has no {words[0]}: run `make install` there.") from None
     if done.returncode != 0:
         raise UpdateError(f"{' '.join(words[:4])} failed: {(done.stderr or done.stdout).strip()}")
     return done.stdout

@@ -10,14 +10,12 @@ import tempfile
 from pathlib import Path
 
 from scripts import after
-from scripts.merging import Merged, merge
+from scripts.merging import merge
 from scripts.migrations import migrations_in
 from scripts.own_code import Use, module_of, tables_in, uses, uses_of_tables
 from scripts.pins import settle_pins
 from scripts.rendering import commit_of, files_in, questions_of, render
-from scripts.service import RECORD, Service, UpdateError, listed, open_service
-
-UNDO = "`git reset --hard` takes everything back."
+from scripts.service import RECORD, UNDO, Service, UpdateError, listed, open_service
 
 
 def update(service: Service, to: str, given: dict[str, str], goals: str) -> int:
@@ -77,8 +75,11 @@ def evolve(service: Service, before: str, now: str, answers: dict[str, str], dat
         answers: those that the service has from now on.
         data: what becomes of the tables of a part that is given up.
 
+    What needs no code of the service comes first, for all of it: that code may hold conflicts afterwards.
+
     Raises:
-        UpdateError: if code of the team stands in the way, and nothing was changed; or if there are conflicts.
+        UpdateError: if code of the team stands in the way, and nothing was changed; or if there are conflicts, or a
+            command fails: then the sentence has all commands that are left to run.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folders = Path(scratch, "old"), Path(scratch, "new")
@@ -94,17 +95,17 @@ def evolve(service: Service, before: str, now: str, answers: dict[str, str], dat
         merged = merge(service, old, new, follows_renames=before != now)
         service.write_record(now, answers)
         service.git("add", RECORD)
-        _say(merged)
-        if "pyproject.toml" in merged.conflicts:
-            raise UpdateError(f"Without a valid pyproject.toml nothing more can be done. {UNDO}")
-        if settle_pins(service, new, answers["python_version"]):
-            print("The pins have the template's versions, and yours of what only you depend on.")
+        after.tell(merged)
         if gone:
             after.redirect_own(service, gone)
-        if before != now:
-            after.catch_up(service, old, new, will, before)
-    if merged.conflicts:
-        raise UpdateError(f"Solve the conflicts, then run `make check`. {UNDO}")
+        due = after.catch_up(service, old, new, will, before) if before != now else []
+        problem = "Solve the conflicts" if merged.conflicts else ""
+        if "pyproject.toml" in merged.conflicts:
+            due.insert(0, ["make", "pins"])
+        elif unfit := settle_pins(service, new, answers["python_version"]):
+            due.insert(0, ["make", "pins"])
+            problem = f"{unfit}\nChange that{', solve the conflicts' if problem else ''}"
+    after.finish(service, due, problem)
     print(f"Look at the changes with `git diff HEAD`, and commit them. {UNDO}")
 
 
@@ -145,16 +146,6 @@ def _refuse_collisions(service: Service, was: dict[str, bytes], will: dict[str, 
     taken = [name for name, path in new if path.is_file() and path.read_bytes() != will[name]]
     if taken:
         raise UpdateError(f"The template has files of these names, too; rename yours first:\n{listed(taken)}")
-
-
-def _say(merged: Merged) -> None:
-    for sentence, names in (
-        ("Both have changed these, see the marks of git in them:", merged.conflicts),
-        ("The template no longer has these. You have changed them, so they stay, and are yours:", merged.kept),
-        ("The template has changed these. You have deleted them, so they stay deleted:", merged.deleted),
-    ):
-        if names:
-            print(f"{sentence}\n{listed(names)}", end="")
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ def merge(service: Service, old: Path, new: Path, *, follows_renames: bool) -> M
         follows_renames: whether a file that only the new bake has may be one that only the old bake has, renamed.
 
     Raises:
-        UpdateError: if git fails; then nothing was changed.
+        UpdateError: if git fails; then no file was changed.
     """
     base = service.git("commit-tree", "-m", "The template before", _tree(service, old)).strip()
     target = service.git("commit-tree", "-m", "The template now", "-p", base, _tree(service, new)).strip()
@@ -49,7 +49,7 @@ def merge(service: Service, old: Path, new: Path, *, follows_renames: bool) -> M
     picked = service.try_git("-c", "merge.directoryRenames=true", *words)
     unmerged = _unmerged(service)
     if picked.returncode != 0 and not unmerged:
-        raise UpdateError(f"git could not merge, and changed nothing: {picked.stderr.strip()}")
+        raise UpdateError(f"git could not merge, and changed no file: {picked.stderr.strip()}")
     merged = _settled(service, unmerged)
     for name in WRITTEN_WHOLE:
         if (new / name).is_file():
@@ -75,7 +75,7 @@ def _tree(service: Service, folder: Path) -> str:
 def _unmerged(service: Service) -> dict[str, str]:
     """The files that git could not merge, each with the two letters of `git status`, relative to the service."""
     prefix = service.git("rev-parse", "--show-prefix").strip()
-    lines = service.git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=no").split("\0")
+    lines = service.git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", ".").split("\0")
     states = {line[3:].removeprefix(prefix): line[:2] for line in lines if line}
     return {name: state for name, state in states.items() if "U" in state or state in ("AA", "DD")}
 

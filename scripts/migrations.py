@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.own_code import parsed
+
 PLACES = ("app/migrations/versions", "migrations/versions")  # the second one until 1.1.0
 
 
@@ -70,7 +72,7 @@ def redirect(service: Path, migration: Migration, to: dict[str, str]) -> None:
 def _assigned(file: Path) -> dict[str, tuple[str, ...]]:
     """The ids that a migration assigns to `revision` and `down_revision`."""
     found = {}
-    for node in ast.parse(file.read_bytes()).body:
+    for node in parsed(file).body:
         if (name := _target(node)) in ("revision", "down_revision"):
             constants = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
             found[name] = tuple(one for one in constants if isinstance(one, str) and one != name)

@@ -45,7 +45,7 @@ def uses(folder: Path, files: Iterable[str], gone: set[str]) -> Iterator[Use]:
         gone: the modules.
     """
     for file in sorted(files):
-        for node in ast.walk(_parsed(folder / file)):
+        for node in ast.walk(parsed(folder / file)):
             if isinstance(node, ast.Import):
                 found = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -57,7 +57,7 @@ def uses(folder: Path, files: Iterable[str], gone: set[str]) -> Iterator[Use]:
 
 def tables_in(folder: Path, files: Iterable[str]) -> set[str]:
     """The tables that these modules declare: the first argument of each `Table`."""
-    calls = [node for file in files for node in ast.walk(_parsed(folder / file)) if isinstance(node, ast.Call)]
+    calls = [node for file in files for node in ast.walk(parsed(folder / file)) if isinstance(node, ast.Call)]
     declared = [node.args[0] for node in calls if ast.unparse(node.func) == "Table" and node.args]
     return {one.value for one in declared if isinstance(one, ast.Constant) and isinstance(one.value, str)}
 
@@ -74,7 +74,7 @@ def uses_of_tables(folder: Path, files: Iterable[str], tables: set[str]) -> Iter
         return
     clause = rf"(?:FROM|JOIN|INTO|UPDATE|TABLE|REFERENCES)\s+\"?({'|'.join(map(re.escape, tables))})\b"
     for file in sorted(files):
-        tree = _parsed(folder / file)
+        tree = parsed(folder / file)
         prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             named = set(_tables_of(node)) & tables
@@ -109,7 +109,7 @@ def follow(folder: Path, files: Iterable[str], moved: Mapping[Place, str]) -> li
     """
     changed = []
     for file in sorted(files):
-        nodes = [node for node in ast.walk(_parsed(folder / file)) if isinstance(node, ast.ImportFrom)]
+        nodes = [node for node in ast.walk(parsed(folder / file)) if isinstance(node, ast.ImportFrom)]
         late = [node for node in nodes if any((node.module, alias.name) in moved for alias in node.names)]
         if late:
             lines = (folder / file).read_text(encoding="utf-8").splitlines()
@@ -129,7 +129,7 @@ def _written(node: ast.ImportFrom, now_in: Callable[[Place, str], str]) -> list[
     return [f"{' ' * node.col_offset}from {one} import {', '.join(names)}" for one, names in by_module.items()]
 
 
-def _parsed(file: Path) -> ast.Module:
+def parsed(file: Path) -> ast.Module:
     """The tree of a file; of one that is no Python, or has no valid syntax, an empty one."""
     try:
         return ast.parse(file.read_bytes()) if file.suffix == ".py" and file.is_file() else ast.Module([], [])

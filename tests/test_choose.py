@@ -76,6 +76,12 @@ def test_changes_that_are_not_committed_are_not_mixed_with_an_update(source: Pat
     assert "has no commit yet" in evolve(source, service, "choose", "BROKER=nats")[1]
 
 
+def test_dropping_tables_needs_what_the_service_installs(source: Path, service: Path) -> None:
+    code, said = evolve(source, service, "choose", "SAMPLE=none", "--data", "drop")
+    assert (code, state(service)) == (1, "")
+    assert said.startswith("pizzeria has no .venv/bin/app: run `make install` there.\n"), said
+
+
 def test_code_that_uses_what_would_be_given_up_is_named(source: Path, service: Path) -> None:
     uses = "import os\n\nfrom app.domain.order import Order\nfrom app.domain import menu\n\nOURS = (os, Order, menu)\n"
     changed = (service / "app/api/routes/menu.py").read_text() + "\n# Ours.\n"

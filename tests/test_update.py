@@ -3,7 +3,12 @@
 import json
 from pathlib import Path
 
+from scripts.bake import SERVICE
+from scripts.service import UNDO as TOLD
 from tests.repositories import baked, commit, evolve, later, merged, say, state, write
+
+UNDO = TOLD.split("`")[1].split()[1:]
+OLD_IMPORT = "from app.api.routes.users import PasswordChange\n\nOURS = PasswordChange\n"
 
 
 def test_an_update_keeps_what_the_team_has_changed_moved_and_deleted(growing_source: Path, service: Path) -> None:
@@ -37,8 +42,50 @@ def test_a_conflict_is_left_to_a_person_with_all_else_done(growing_source: Path,
         json.loads((service / ".cruft.json").read_text())["commit"]
         == say("git", "rev-parse", "HEAD", cwd=growing_source).strip()
     )
-    say("git", "reset", "--quiet", "--hard", cwd=service)
+    say("git", *UNDO, cwd=service)
     assert state(service) == ""
+
+
+def test_conflicts_in_code_stop_nothing_but_what_runs_it(growing_source: Path, service: Path) -> None:
+    versions, text = "app/migrations/versions", 'revision = "{}"\ndown_revision = "0004"\n'
+    own = {f"{versions}/20270101000000_ours.py": text.format("20270101000000"), "app/ours.py": OLD_IMPORT}
+    write(service, {**own, "Makefile": "install:\n\t@touch installed\n"})
+    (growing_source / SERVICE / versions / "0005_theirs.py").write_text(text.format("0005"))
+    later(growing_source, {"Makefile": ("help", "aid")})
+
+    code, said = evolve(growing_source, service, "update")
+
+    assert (code, (service / "installed").exists()) == (1, False), said
+    assert (service / "app/ours.py").read_text() == OLD_IMPORT.replace("users", "_user_bodies")
+    assert f"New migrations, for `app db upgrade`:\n    {versions}/0005_theirs.py\n" in said
+    assert "By hand: " in said
+    assert said.partition("Solve the conflicts, then run in pizzeria:\n")[2].splitlines()[:-1] == [
+        "    make --no-print-directory install",
+        "    .venv/bin/ruff check --quiet --fix --select I app/ours.py",
+        "    .venv/bin/ruff format --quiet app/ours.py",
+        "    .venv/bin/app db revision --merge 'yours and the template'\"'\"'s'",
+        "    make check",
+    ]
+
+
+def test_a_command_that_fails_is_told_with_those_that_are_left(growing_source: Path, service: Path) -> None:
+    write(service, {"Makefile": "install:\n\t@echo No network. >&2; false\n", "app/ours.py": OLD_IMPORT})
+    later(growing_source, {"docs/events.md": ("# ", "# The new ")})
+
+    code, said = evolve(growing_source, service, "update")
+
+    assert (code, "By hand: " in said) == (1, True)
+    left = said.partition("See to that, then run in pizzeria:\n")[2]
+    assert left.startswith("    make --no-print-directory install\n    .venv/bin/ruff check"), said
+
+
+def test_pins_wait_for_a_pyproject_with_conflicts(growing_source: Path, service: Path) -> None:
+    write(service, {"pyproject.toml": (service / "pyproject.toml").read_text().replace('"0.1.0"', '"1.0"', 1)})
+    later(growing_source, {"pyproject.toml": ('"0.1.0"', '"0.2.0"')})
+
+    code, said = merged(growing_source, service)
+
+    assert (code, "then run in pizzeria:\n    make pins\n    make --no-print-directory install\n" in said) == (1, True)
 
 
 def test_a_new_question_is_asked_and_not_guessed(growing_source: Path, service: Path) -> None:
@@ -61,10 +108,14 @@ def test_a_service_inside_a_bigger_repository_is_updated_in_its_folder(growing_s
     (whole / "docs").mkdir()
     (whole / "docs/events.md").write_text("# Not the service's\n")
     service = baked(growing_source, whole / "services")
+    write(service, {"Makefile": "install check:\n\t@true\n"})
+    (whole / "docs/events.md").write_text("# A day's work\n")
     later(growing_source, {"docs/events.md": ("# ", "# The new ")})
 
-    code, said = merged(growing_source, service)
+    code, said = evolve(growing_source, service, "update")
 
     assert code == 0, said
     assert (service / "docs/events.md").read_text().startswith("# The new ")
-    assert (whole / "docs/events.md").read_text() == "# Not the service's\n"
+    say("git", *UNDO, cwd=service)
+    assert state(service) == " M docs/events.md\n"
+    assert (whole / "docs/events.md").read_text() == "# A day's work\n"

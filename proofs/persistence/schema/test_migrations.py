@@ -306,6 +306,11 @@ def test_a_database_of_another_service_is_refused(
     assert ran(north) == sorted(SHOP)
 
 
+def test_a_database_that_was_never_migrated_has_no_migration_to_go_back_to(empty_database_url: str) -> None:
+    with refused("does not have migration 0002: it has none"):
+        migrate.downgrade(settings_for(empty_database_url), "0002")
+
+
 def test_an_operator_is_not_shown_the_events_of_another_service(empty_database_url: str) -> None:
     migrate.upgrade(settings_for(empty_database_url, service_name="north"))
     north, south = (environment_for(empty_database_url, SERVICE_NAME=name) for name in ("north", "south"))

@@ -61,7 +61,7 @@ def _steps_back(revisions: Revisions, target: str, found: applied.Applied) -> li
     if target.startswith("-") and target[1:].isdecimal():
         return had[: int(target[1:])]
     if target not in found.finished:
-        raise ConfigurationError(f"The database does not have migration {target}: it has {', '.join(reversed(had))}.")
+        raise ConfigurationError(f"The database does not have migration {target}: it has {', '.join(reversed(had)) or 'none'}.")
     return revisions.after(target, found.finished)
 
 
