@@ -44,7 +44,7 @@ ANSWERS = $(foreach name,$(filter-out IN TO GOALS DATA PYTHON,$(.VARIABLES)),$(i
 update: .venv/bake ## Merge this template into the service IN=../service; TO=1.1.0 or another commit, BROKER=nats
 choose: .venv/bake ## Give the service IN=../service what other answers would give: BROKER=nats SAMPLE=none DATA=drop
 update choose:
-	@.venv/bin/python -m scripts.evolve $@ $(ANSWERS) --service '$(IN)' --to '$(or $(TO),HEAD)' --goals '$(GOALS)' --data '$(DATA)'
+	@.venv/bin/python -m scripts.evolve $@ $(ANSWERS) --service '$(IN)' --to '$(TO)' --goals '$(GOALS)' --data '$(DATA)'
 
 # With all servers there, what needs one runs here, and the rest in a service that has grown, which is made by `template`.
 # Tests wait for servers half of the time, so there are more of them at once than cores.

@@ -14,8 +14,9 @@ from scripts.merging import merge
 from scripts.migrations import migrations_in
 from scripts.own_code import Use, module_of, tables_in, uses, uses_of_tables
 from scripts.pins import settle_pins
-from scripts.rendering import commit_of, files_in, questions_of, render
+from scripts.rendering import branch_of, commit_of, files_in, questions_of, render
 from scripts.service import RECORD, UNDO, Service, UpdateError, listed, open_service
+from scripts.upgrades import is_in
 
 
 def update(service: Service, to: str, given: dict[str, str], goals: str) -> int:
@@ -23,14 +24,20 @@ def update(service: Service, to: str, given: dict[str, str], goals: str) -> int:
 
     Args:
         service: the one to change.
-        to: a release, a tag, a branch or a commit.
+        to: a release, a tag, a branch or a commit; empty: the branch that it was made from, or the newest commit here.
         given: answers to questions that are new.
         goals: the targets of the service's Makefile that check the result.
 
     Raises:
         UpdateError: if something has to be said or done first; then nothing was changed.
     """
+    to = branch_of(to or service.record.get("checkout")) or to or "HEAD"
     before, now = commit_of(service.commit), commit_of(to)
+    if not is_in(before, now):
+        raise UpdateError(
+            f"{service.folder.name} is at {before}, which {to} does not have: this would take it back. "
+            "Say TO= with a branch or a commit that has it."
+        )
     answers = _with_new(service.answers, now, given)
     if before == now:
         print(f"{service.folder.name} is up to date.")
@@ -78,8 +85,7 @@ def evolve(service: Service, before: str, now: str, answers: dict[str, str], dat
     What needs no code of the service comes first, for all of it: that code may hold conflicts afterwards.
 
     Raises:
-        UpdateError: if code of the team stands in the way, and nothing was changed; or if there are conflicts, or a
-            command fails: then the sentence has all commands that are left to run.
+        UpdateError: if code of the team stands in the way, and nothing was changed; or with the commands that are left.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folders = Path(scratch, "old"), Path(scratch, "new")
@@ -153,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("what", choices=("update", "choose"))
     parser.add_argument("--service", type=Path, required=True, help="the folder of the service")
-    parser.add_argument("--to", default="HEAD", help="the release or commit to update to (the newest commit)")
+    parser.add_argument("--to", default="", help="the release or commit to update to (the newest of its branch)")
     parser.add_argument("--goals", default="check", help="what checks an update: targets of the service (check)")
     parser.add_argument("--data", default="", help="what becomes of the sample's tables: drop or keep")
     parser.add_argument("answers", nargs="*", help="answers, such as BROKER=nats")

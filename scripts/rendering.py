@@ -30,6 +30,16 @@ def commit_of(name: str) -> str:
     return done.stdout.strip()
 
 
+def branch_of(name: str | None) -> str | None:
+    """The branch of this name, as git writes it: one of this clone's own, or else of where it comes from."""
+    for place in ("heads", "remotes/origin") if name and name != "HEAD" else ():
+        branch = f"refs/{place}/{name}"
+        words = ["git", "show-ref", "--verify", "--quiet", branch]
+        if subprocess.run(words, cwd=ROOT, check=False).returncode == 0:
+            return branch
+    return None
+
+
 def questions_of(commit: str) -> dict[str, Any]:
     """The questions of a commit, each with its default, or with the list of its answers."""
     words = ["git", "show", f"{commit}:cookiecutter.json"]

@@ -48,7 +48,7 @@ def steps_of(release: str) -> list[str]:
 
 def since(commit: str) -> list[str]:
     """The sections of what came after a commit, the first one first."""
-    return [*(release for release, other in releases().items() if not _is_in(other, commit)), "Unreleased"]
+    return [*(release for release, other in releases().items() if not is_in(other, commit)), "Unreleased"]
 
 
 def names_at(commit: str | None) -> set[Place]:
@@ -82,7 +82,8 @@ def _defined(tree: ast.Module) -> Iterable[str]:
     return [name for name in named if not name.startswith("_") and name != "logger"]
 
 
-def _is_in(commit: str, later: str) -> bool:
+def is_in(commit: str, later: str) -> bool:
+    """Whether a later commit, or the same, has this one."""
     words = ["git", "merge-base", "--is-ancestor", commit, later]
     return subprocess.run(words, cwd=ROOT, check=False, capture_output=True).returncode == 0
 

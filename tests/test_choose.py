@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.bake import hook
+from scripts.pins import newest
 from tests.repositories import baked, commit, evolve, state, write
 from tests.support import BakedProject, questions
 
@@ -74,6 +75,13 @@ def test_changes_that_are_not_committed_are_not_mixed_with_an_update(source: Pat
     assert "has changes that are not committed" in evolve(source, service, "choose", "BROKER=nats")[1]
     shutil.rmtree(service / ".git")
     assert "has no commit yet" in evolve(source, service, "choose", "BROKER=nats")[1]
+
+
+def test_pins_are_never_taken_back() -> None:
+    ours = ["a==1.10.0", "b==2.0 ; python_version < '3.13'", "b==3.0 ; python_version >= '3.13'", "c==1", "ours==7"]
+    theirs = ["a==1.9", "b==2.1 ; python_version < '3.13'", "b==2.9 ; python_version >= '3.13'", "c==1", "d==1"]
+    shared = ["a==1.10.0", "b==2.1 ; python_version < '3.13'", "b==3.0 ; python_version >= '3.13'", "c==1", "d==1"]
+    assert newest(ours, theirs) == (shared, ["ours==7"])
 
 
 def test_dropping_tables_needs_what_the_service_installs(source: Path, service: Path) -> None:

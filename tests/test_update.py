@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from scripts.bake import SERVICE
 from scripts.service import UNDO as TOLD
 from tests.repositories import baked, commit, evolve, later, merged, say, state, write
@@ -86,6 +88,40 @@ def test_pins_wait_for_a_pyproject_with_conflicts(growing_source: Path, service:
     code, said = merged(growing_source, service)
 
     assert (code, "then run in pizzeria:\n    make pins\n    make --no-print-directory install\n" in said) == (1, True)
+
+
+def test_an_update_never_goes_back(growing_source: Path, service: Path) -> None:
+    first = say("git", "rev-parse", "HEAD", cwd=growing_source).strip()
+    later(growing_source, {"docs/events.md": ("# ", "# The new ")})
+    assert merged(growing_source, service)[0] == 0
+    commit(service, "updated")
+
+    code, said = evolve(growing_source, service, "update", "--to", first)
+
+    assert (code, state(service)) == (1, "")
+    assert f"which {first} does not have: this would take it back. Say TO=" in said
+
+
+@pytest.mark.parametrize("words", [(), ("--to", "next")], ids=" ".join)
+def test_an_update_goes_on_where_the_service_was_made_from(
+    words: tuple[str, ...], growing_source: Path, tmp_path: Path
+) -> None:
+    say("git", "checkout", "--quiet", "-b", "next", cwd=growing_source)
+    later(growing_source, {"docs/events.md": ("# ", "# The new ")})
+    service = baked(growing_source, tmp_path / "service", "--checkout", "next")
+    say("git", "checkout", "--quiet", "main", cwd=growing_source)
+    write(service, {"Makefile": "install check:\n\t@true\n"})
+    clone = tmp_path / "clone"
+    say("git", "clone", "--quiet", str(growing_source), str(clone), cwd=tmp_path)
+    assert "pizzeria is up to date." in evolve(clone, service, "update")[1]
+    assert "this would take it back" in evolve(clone, service, "update", "--to", "main")[1]
+
+    say("git", "checkout", "--quiet", "next", cwd=growing_source)
+    later(growing_source, {"docs/events.md": ("# The new ", "# The newest ")})
+    say("git", "fetch", "--quiet", cwd=clone)
+
+    code, said = evolve(clone, service, "update", *words)
+    assert (code, (service / "docs/events.md").read_text()[:13]) == (0, "# The newest "), said
 
 
 def test_a_new_question_is_asked_and_not_guessed(growing_source: Path, service: Path) -> None:
