@@ -37,7 +37,10 @@ def reading_engine(settings: Settings) -> AsyncEngine:
 
 
 def migrating_engine(settings: Settings) -> AsyncEngine:
-    """The engine of migrations: it checks no foreign keys, because changing a table means to copy and drop it."""
+    """The engine of migrations: it checks no foreign keys, because changing a table means to copy and drop it.
+
+    `schema.references` looks afterwards whether they hold.
+    """
     return _engine(settings, settings.database_url, 1, ("PRAGMA journal_mode=WAL",), "BEGIN IMMEDIATE")
 
 

@@ -10,6 +10,7 @@ from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
 from app.persistence.schema import record
 from app.persistence.schema.applied import read
+from app.persistence.schema.references import require_references
 from app.persistence.schema.revisions import Revisions, alembic_config, read_revisions, require_writable
 from app.persistence.schema.runner import run_alone, run_in_alembic
 from app.persistence.schema.steps import apply_missing, revert
@@ -97,7 +98,7 @@ def merge_revisions(message: str) -> Path:
 
 
 def check(settings: Settings) -> None:
-    """Make sure that all migrations are applied, and that the resulting tables are those of the code.
+    """Make sure that all migrations are applied, that the tables are those of the code, and that foreign keys hold.
 
     Raises:
         ConfigurationError: if not; the message says what to run.
@@ -108,6 +109,7 @@ def check(settings: Settings) -> None:
 
     def compare(connection: Connection) -> None:
         _require_complete(connection, revisions)
+        require_references(connection)
         command.check(alembic_config(connection=connection))
 
     run_alone(settings, compare)

@@ -8,6 +8,7 @@ import structlog
 
 from app.core.cqrs import ConfigurationError
 from app.persistence.schema import applied, record
+from app.persistence.schema.references import references_kept
 from app.persistence.schema.revisions import Revisions
 
 logger = structlog.get_logger(__name__)
@@ -29,7 +30,8 @@ def apply_missing(revisions: Revisions, assumed: set[str], context: Any) -> None
                     "have. Merge both into one code base, or run `app db mark REVISION missing` for each that is gone."
                 )
             later = revisions.after(one, found.finished)
-            with _told(one, f"It comes before {later[-1]}, which is already applied. " if later else ""):
+            where = f"It comes before {later[-1]}, which is already applied. " if later else ""
+            with _told(one, where), references_kept(context.connection):
                 record.note(context.connection, revisions, begun=[one])
                 revisions.modules[one].upgrade()
                 record.note(context.connection, revisions, finished=[one])
@@ -48,7 +50,7 @@ def revert(revisions: Revisions, target: str, context: Any) -> None:
             )
         steps = _steps_back(revisions, target, found)
     for one in steps:
-        with context.begin_transaction(), _told(one, ""):
+        with context.begin_transaction(), _told(one, ""), references_kept(context.connection):
             record.note(context.connection, revisions, begun=[one])
             revisions.modules[one].downgrade()
             record.note(context.connection, revisions, missing=[one])
@@ -61,7 +63,8 @@ def _steps_back(revisions: Revisions, target: str, found: applied.Applied) -> li
     if target.startswith("-") and target[1:].isdecimal():
         return had[: int(target[1:])]
     if target not in found.finished:
-        raise ConfigurationError(f"The database does not have migration {target}: it has {', '.join(reversed(had)) or 'none'}.")
+        names = ", ".join(reversed(had)) or "none"
+        raise ConfigurationError(f"The database does not have migration {target}: it has {names}.")
     return revisions.after(target, found.finished)
 
 
