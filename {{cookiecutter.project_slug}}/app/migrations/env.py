@@ -3,16 +3,24 @@
 from typing import Any, Literal
 
 from alembic import context
-from sqlalchemy import TypeDecorator
+from sqlalchemy import ClauseElement, TypeDecorator
 
 from app.persistence.column_types import Json
 from app.persistence.projections.rebuilding import PREFIX
 from app.persistence.schema.applied import RECORD
 from app.persistence.tables import metadata
 
+PORTABLE = {"false": "sa.false()", "true": "sa.true()", "now()": "sa.func.now()", "current_timestamp": "sa.func.now()"}
+"""Defaults in SQL -> what each database gets its own SQL from: `false` is 0 in that of SQLite, which has no `now()`."""
 
-def plain_types(kind: str, item: Any, _: Any) -> str | Literal[False]:
-    """Write our own types as what they are in the database: a migration must not change when the code does."""
+
+def plain(kind: str, item: Any, _: Any) -> str | Literal[False]:
+    """Write our own types as what they are in the database, because a migration must not change when the code does.
+
+    Defaults are written for any database, and not for the one that the migration is written on.
+    """
+    if kind == "server_default" and isinstance(default := getattr(item, "arg", None), ClauseElement):
+        return PORTABLE.get(str(default).lower(), False)
     if kind != "type":
         return False
     if isinstance(item, TypeDecorator):
@@ -31,7 +39,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_as_batch=True,  # SQLite cannot change a table; Alembic copies it
-    render_item=plain_types,
+    render_item=plain,
     include_name=is_ours,
     transactional_ddl=True,  # on SQLite too, as it is opened here; `schema.migrate` begins the transactions
 )

@@ -1,4 +1,4 @@
-"""Foreign keys that a migration has broken: SQLite checks none while a table is copied, so they are checked afterwards."""
+"""Foreign keys that a migration has broken: SQLite checks none while it copies a table, so they are checked later."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def require_references(connection: Connection, known: Counter[tuple[str, str]] |
 
 
 def broken(connection: Connection) -> Counter[tuple[str, str]]:
-    """The tables whose rows refer to rows that do not exist, each with the table that is referred to; on SQLite only."""
+    """The tables whose rows refer to rows that do not exist, each with the table referred to; on SQLite only."""
     if connection.dialect.name != "sqlite":
         return Counter()
     return Counter((row[0], row[2]) for row in connection.exec_driver_sql("PRAGMA foreign_key_check"))

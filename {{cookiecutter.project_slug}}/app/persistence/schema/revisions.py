@@ -3,6 +3,7 @@
 import os
 import re
 import warnings
+from argparse import Namespace
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -23,10 +24,10 @@ BEFORE_THE_RECORD = re.compile(r"(?!\d{4}_\d+$)")
 
 
 def alembic_config(**attributes: Any) -> Any:
-    """Alembic's configuration. It discards Alembic's standard output: `app db` prints its own messages."""
+    """Alembic's configuration. Alembic prints nothing: `app db` prints its own messages."""
     from alembic.config import Config
 
-    config = Config(stdout=StringIO(), attributes=attributes)
+    config = Config(stdout=StringIO(), cmd_opts=Namespace(quiet=True, x=None), attributes=attributes)
     for name, value in {
         "script_location": SCRIPTS,
         "path_separator": "os",

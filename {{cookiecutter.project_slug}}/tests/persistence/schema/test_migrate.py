@@ -1,12 +1,14 @@
 """The migrations make exactly the tables that the code uses, and take them away again."""
 
 import asyncio
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import time_machine
-from sqlalchemy import inspect, text
+from sqlalchemy import Boolean, Column, DateTime, Table, Text, false, func, inspect, text, true
 
 from app.core.config import Settings
 from app.core.cqrs import ConfigurationError
@@ -105,6 +107,32 @@ def test_a_new_migration_is_written_from_what_changed(settings: Settings) -> Non
     migrate.upgrade(settings)
     migrate.check(settings)
     assert tables(settings) == set(metadata.tables)
+
+
+@pytest.fixture
+def drafts(settings: Settings) -> Iterator[Table]:
+    """A table with defaults that each database writes in its own way, once there is a database without it."""
+    columns = [Column("is_new", Boolean, server_default=true()), Column("is_paid", Boolean, server_default=false())]
+    moments = [
+        Column("written_at", DateTime(timezone=True), server_default=func.now()),
+        Column("read_at", DateTime(timezone=True), server_default=func.current_timestamp()),
+        Column("sent_at", DateTime(timezone=True), server_default=text("CURRENT_TIMESTAMP")),
+    ]
+    table = Table("drafts", metadata, Column("word", Text, server_default="true"), *columns, *moments)
+    yield table
+    metadata.remove(table)
+
+
+@pytest.mark.usefixtures("drafts")
+def test_a_new_migration_is_for_any_database(
+    settings: Settings, no_migrations: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = migrate.create_revision(settings, "drafts").read_text()
+    defaults = re.findall(r"server_default=(.+?\)?),", written.partition("'drafts'")[2])
+    assert defaults[:6] == ["'true'", "sa.true()", "sa.false()", *["sa.func.now()"] * 3]
+    assert capsys.readouterr().out == ""
+    migrate.upgrade(settings)
+    migrate.check(settings)
 
 
 @pytest.mark.usefixtures("no_migrations")
