@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scripts import migrations, upgrades
 from scripts.merging import Merged
-from scripts.own_code import follow
+from scripts.own_code import follow, module_of, uses
 from scripts.service import UNDO, Service, UpdateError, listed
 
 
@@ -87,12 +87,17 @@ def catch_up(service: Service, old: Path, new: Path, made: Mapping[str, bytes], 
         since: the commit of the template that it was up to date with.
     """
     due = [["make", "--no-print-directory", "install"]]
+    own = service.own_files(made)
     sections = upgrades.since(since)
     moved = {place: now for one in sections for place, now in upgrades.moved_in(one).items() if now}
-    if changed := follow(service.folder, service.own_files(made), moved):
+    if changed := follow(service.folder, own, moved):
         due.append([".venv/bin/ruff", "check", "--quiet", "--fix", "--select", "I", *changed])
         due.append([".venv/bin/ruff", "format", "--quiet", *changed])
         print(f"Imports in these files name the modules of now:\n{listed(changed)}", end="")
+    there = {file.relative_to(old).as_posix() for file in old.rglob("*.py")}
+    gone = {module_of(file) for file in there - made.keys() if not (service.folder / file).exists()}
+    if left := [str(use) for use in uses(service.folder, own, gone)]:
+        print(f"These lines import modules that are gone; change them by hand:\n{listed(left)}", end="")
     before = {one.revision for one in migrations.migrations_in(old)}
     came = [one.file for one in migrations.migrations_in(new) if one.revision not in before]
     if len(migrations.heads_of(migrations.migrations_in(service.folder))) > 1:

@@ -4,8 +4,10 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from scripts.own_code import parsed
+from scripts.text import read, replaced, write
 
 PLACES = ("app/migrations/versions", "migrations/versions")  # the second one until 1.1.0
 
@@ -60,13 +62,11 @@ def redirect(service: Path, migration: Migration, to: dict[str, str]) -> None:
         to: the id that it follows -> the id that it shall follow.
     """
     path = service / migration.file
-    lines = path.read_text(encoding="utf-8").splitlines()
-    (node,) = (one for one in ast.parse("\n".join(lines)).body if _target(one) == "down_revision")
+    text = read(path)
+    (node,) = (one for one in ast.parse(text).body if _target(one) == "down_revision")
     follows = tuple(dict.fromkeys(to.get(one, one) for one in migration.follows))
     ids = ", ".join(f'"{one}"' for one in follows)
-    shown = ids if len(follows) == 1 else f"({ids})"
-    lines[node.lineno - 1 : node.end_lineno] = [f"down_revision = {shown}"]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write(path, replaced(text, cast(ast.Assign, node).value, ids if len(follows) == 1 else f"({ids})"))
 
 
 def _assigned(file: Path) -> dict[str, tuple[str, ...]]:

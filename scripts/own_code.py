@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.text import beside, comments_of, read, replaced, write
+
 Place = tuple[str, str]
 """A module and a name in it."""
 TAKE_TABLES = {"ForeignKey", "ForeignKeyConstraint", "Table", "table"}
@@ -112,21 +114,32 @@ def follow(folder: Path, files: Iterable[str], moved: Mapping[Place, str]) -> li
         nodes = [node for node in ast.walk(parsed(folder / file)) if isinstance(node, ast.ImportFrom)]
         late = [node for node in nodes if any((node.module, alias.name) in moved for alias in node.names)]
         if late:
-            lines = (folder / file).read_text(encoding="utf-8").splitlines()
-            for node in sorted(late, key=lambda one: one.lineno, reverse=True):
-                lines[node.lineno - 1 : node.end_lineno] = _written(node, moved.get)
-            (folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+            text = read(folder / file)
+            for node in sorted(late, key=lambda one: (one.lineno, one.col_offset), reverse=True):
+                text = replaced(text, node, _written(text, node, moved.get))
+            write(folder / file, text)
             changed.append(file)
     return changed
 
 
-def _written(node: ast.ImportFrom, now_in: Callable[[Place, str], str]) -> list[str]:
+def _written(text: str, node: ast.ImportFrom, now_in: Callable[[Place, str], str]) -> str:
+    """An import for each module, on lines of their own with the comments of their names, or with `;` between them."""
     module = node.module or ""
-    by_module: dict[str, list[str]] = {}
+    by_module: dict[str, list[ast.alias]] = {}
     for alias in node.names:
-        words = f"{alias.name} as {alias.asname}" if alias.asname else alias.name
-        by_module.setdefault(now_in((module, alias.name), module), []).append(words)
-    return [f"{' ' * node.col_offset}from {one} import {', '.join(names)}" for one, names in by_module.items()]
+        by_module.setdefault(now_in((module, alias.name), module), []).append(alias)
+    imports = [f"from {one} import {', '.join(map(ast.unparse, names))}" for one, names in by_module.items()]
+    before, after = beside(text, node)
+    if before.strip() or after.strip()[:1] not in ("", "#"):
+        return "; ".join(imports)
+    comments, lines = comments_of(text, node), {alias.lineno for alias in node.names}
+    for place, names in enumerate(by_module.values()):
+        others = lines - {alias.lineno for alias in names}
+        if place == len(imports) - 1:
+            others |= {node.end_lineno or 0}  # what stands behind the node stays there
+        imports[place] += "".join(f"  {said}" for line, said in comments.items() if line not in others)
+    end = "\r\n" if after.endswith("\r\n") else "\n"
+    return f"{end}{before}".join(imports)
 
 
 def parsed(file: Path) -> ast.Module:

@@ -70,6 +70,19 @@ def test_conflicts_in_code_stop_nothing_but_what_runs_it(growing_source: Path, s
     ]
 
 
+def test_what_imports_a_module_that_is_gone_is_named(growing_source: Path, service: Path) -> None:
+    write(service, {"app/ours.py": "import app.domain.menu as menu\nfrom app.domain import kitchen, menu\n"})
+    say("git", "rm", "--quiet", f"{SERVICE}/app/domain/menu.py", cwd=growing_source)
+    hook = growing_source / "hooks/post_gen_project.py"
+    hook.write_text(hook.read_text().replace('        "app/domain/menu.py",\n', ""))
+    commit(growing_source, "no menu")
+
+    code, said = merged(growing_source, service)
+
+    lines = "    app/ours.py:1 imports app.domain.menu\n    app/ours.py:2 imports app.domain.menu\n"
+    assert (code, f"gone; change them by hand:\n{lines}" in said) == (0, True), said
+
+
 def test_a_command_that_fails_is_told_with_those_that_are_left(growing_source: Path, service: Path) -> None:
     write(service, {"Makefile": "install:\n\t@echo No network. >&2; false\n", "app/ours.py": OLD_IMPORT})
     later(growing_source, {"docs/events.md": ("# ", "# The new ")})

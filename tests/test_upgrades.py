@@ -9,6 +9,7 @@ import pytest
 
 from scripts import upgrades
 from scripts.bake import ROOT
+from scripts.migrations import migrations_in, redirect
 from scripts.own_code import follow
 
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -59,12 +60,56 @@ def test_a_service_hears_of_what_came_after_its_own_commit_only() -> None:
     assert upgrades.since(RELEASES[first]) == [*later, "Unreleased"]
 
 
+MOVED = {("app.old", "A"): "app.new", ("app.old", "B"): "app.new"}
+
+
+@pytest.mark.parametrize(
+    ("text", "then"),
+    [
+        ("from app.old import A  # noqa: F401\n", "from app.new import A  # noqa: F401\n"),
+        (
+            "    from app.old import A, C  # noqa: F401\n",
+            "    from app.new import A  # noqa: F401\n    from app.old import C  # noqa: F401\n",
+        ),
+        (
+            "from app.old import (  # all\n    A,  # a\n    # b is next\n    B,\n    C,  # c\n)  # end\n",
+            (
+                "from app.new import A, B  # all  # a  # b is next  # end\n"
+                "from app.old import C  # all  # b is next  # c  # end\n"
+            ),
+        ),
+        (
+            "x = 'é'; from app.old import A, C; y = 1  # why\n",
+            "x = 'é'; from app.new import A; from app.old import C; y = 1  # why\n",
+        ),
+        ("from app.old import A; from app.old import B\n", "from app.new import A; from app.new import B\n"),
+        ("from app.old import A as B", "from app.new import A as B"),
+        ("from app.old import A, C\r\nx = 1\r\n", "from app.new import A\r\nfrom app.old import C\r\nx = 1\r\n"),
+    ],
+)
+@pytest.mark.parametrize("above", ["", "x = '\u2028\x85'\n", "\f\n"], ids=ascii)
+def test_an_import_that_follows_leaves_all_else_as_it_is(text: str, then: str, above: str, tmp_path: Path) -> None:
+    head = f"{above}if True:\n" if text.startswith(" ") else above
+    (tmp_path / "a.py").write_bytes(f"{head}{text}".encode())
+    assert follow(tmp_path, ["a.py"], MOVED) == ["a.py"]
+    assert (tmp_path / "a.py").read_bytes().decode() == f"{head}{then}"
+
+
+def test_a_migration_that_follows_another_keeps_what_was_written_around(tmp_path: Path) -> None:
+    (tmp_path / "app/migrations/versions").mkdir(parents=True)
+    text = "x = '\u2028'\nrevision: str = 'c'\ndown_revision: str | None = {}  # after ours\n"
+    (tmp_path / "app/migrations/versions/c.py").write_bytes(text.format("('a', 'b')").encode())
+    (ours,) = migrations_in(tmp_path)
+    redirect(tmp_path, ours, {"b": "a"})
+    assert (tmp_path / ours.file).read_bytes().decode() == text.format('"a"')
+
+
 def test_imports_follow_what_has_moved(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("def f() -> None:\n    from app.old import (\n        A as B,\n        C,\n    )\n")
     (tmp_path / "b.py").write_text("from app.other import A\n")
     (tmp_path / "c.py").write_text("from app.old import <<<\n")
 
-    changed = follow(tmp_path, ["a.py", "b.py", "c.py", "gone.py"], {("app.old", "A"): "app.new"})
+    changed = follow(tmp_path, ["a.py", "b.py", "c.py", "gone.py"], MOVED)
 
     assert changed == ["a.py"]
     moved = "def f() -> None:\n    from app.new import A as B\n    from app.old import C\n"

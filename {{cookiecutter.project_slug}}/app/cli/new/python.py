@@ -7,6 +7,7 @@ import subprocess
 import sysconfig
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,7 +27,7 @@ def added(module: str, block: str) -> str:
         CommandError: if there is no such class.
     """
     imports, rest = _split(block)
-    lines = module.splitlines(keepends=True)
+    lines = list(StringIO(module, newline=""))  # as Python counts them: `splitlines` also ends one at a form feed
     if extended := IN_CLASS.match(rest):
         lines.insert(_end_of_class(module, extended[1]), rest[extended.end() :])
     else:
