@@ -20,6 +20,13 @@ IN_PLACE = env 'PYTHONPYCACHEPREFIX=$(CACHE)/python' 'MYPY_CACHE_DIR=$(CACHE)/my
 
 # The variable is common in containers; without bytecode every start takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
+# A hook of git sets these, and then each git would work in the repository of the hook.
+unexport GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+
+# uv does not read pip's configuration, and a company may have its index only there.
+INDEX = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$(.venv/bin/python -m pip config get global.index-url \
+	2>/dev/null)}}"
+UV = $(INDEX) .venv/bin/uv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo recording new update choose test check service newest proofs coverage mutation fuzz template pairs drill weekly image rolling bench house format pins clean
@@ -44,7 +51,7 @@ ANSWERS = $(foreach name,$(filter-out IN TO GOALS DATA PYTHON,$(.VARIABLES)),$(i
 update: .venv/bake ## Merge this template into the service IN=../service; TO=1.1.0 or another commit, BROKER=nats
 choose: .venv/bake ## Give the service IN=../service what other answers would give: BROKER=nats SAMPLE=none DATA=drop
 update choose:
-	@.venv/bin/python -m scripts.evolve $@ $(ANSWERS) --service '$(IN)' --to '$(TO)' --goals '$(GOALS)' --data '$(DATA)'
+	@$(INDEX) .venv/bin/python -m scripts.evolve $@ $(ANSWERS) --service "$$IN" --to '$(TO)' --goals '$(GOALS)' --data '$(DATA)'
 
 # With all servers there, what needs one runs here, and the rest in a service that has grown, which is made by `template`.
 # Tests wait for servers half of the time, so there are more of them at once than cores.
@@ -137,10 +144,10 @@ format: .venv/tools ## Format, and mend what the linter can, here and in the ser
 pins: .venv/tools ## Renew the exact versions, the service's and these
 	@mkdir -p build/pins
 	@sed 's/^name = .*/name = "service"/; s/^license = .*/license = "MIT"/' '$(SERVICE)/pyproject.toml' >build/pins/pyproject.toml
-	@cd build/pins && '$(CURDIR)/.venv/bin/uv' pip compile pyproject.toml --group dev --upgrade --universal \
+	@export $(INDEX) && cd build/pins && '$(CURDIR)/.venv/bin/uv' pip compile pyproject.toml --group dev --upgrade --universal \
 		--python-version 3.11 --quiet --no-emit-index-url --no-header --no-annotate \
 		--output-file '$(CURDIR)/$(SERVICE)/constraints.txt'
-	@.venv/bin/uv pip compile --group dev --constraint '$(SERVICE)/constraints.txt' --upgrade --universal \
+	@$(UV) pip compile --group dev --constraint '$(SERVICE)/constraints.txt' --upgrade --universal \
 		--python-version 3.11 --quiet --no-emit-index-url --no-header --no-annotate --output-file constraints.txt
 
 clean: ## Remove .venv, caches and build/
@@ -153,11 +160,11 @@ clean: ## Remove .venv, caches and build/
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 
 .venv/bake: pyproject.toml constraints.txt | .venv/bin/uv
-	@.venv/bin/uv pip install --quiet --python .venv/bin/python --constraint constraints.txt --group bake
+	@$(UV) pip install --quiet --python .venv/bin/python --constraint constraints.txt --group bake
 	@touch $@
 
 .venv/tools: pyproject.toml constraints.txt $(SERVICE)/constraints.txt | .venv/bin/uv
-	@.venv/bin/uv pip install --quiet --python .venv/bin/python --constraint constraints.txt --group dev \
+	@$(UV) pip install --quiet --python .venv/bin/python --constraint constraints.txt --group dev \
 		--requirement '$(SERVICE)/constraints.txt'
 	@touch $@ .venv/bake
 
@@ -166,5 +173,5 @@ clean: ## Remove .venv, caches and build/
 .bench/api/ready: proofs/outside/requirements.txt | .venv/bin/uv
 .bench/here/ready .bench/apart/ready .bench/api/ready:
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python $(@D)
-	@.venv/bin/uv pip install --quiet --python $(@D)/bin/python --requirement $<
+	@$(UV) pip install --quiet --python $(@D)/bin/python --requirement $<
 	@touch $@

@@ -82,7 +82,7 @@ def open_service(folder: Path) -> Service:
     """The service in this folder, if an update may begin.
 
     Raises:
-        UpdateError: if it has no record of its template, no commit yet, or changes that are not committed.
+        UpdateError: if it has no record of its template, no commit that git can read, or uncommitted changes.
     """
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -92,7 +92,11 @@ def open_service(folder: Path) -> Service:
             "`cruft link ADDRESS --checkout COMMIT`, with the address and the commit of the template."
         ) from None
     service = Service(folder, record)
-    if service.try_git("rev-parse", "--verify", "HEAD").returncode != 0:
+    head = service.try_git("rev-parse", "--verify", "--quiet", "HEAD")
+    if head.returncode != 0:
+        reason = head.stderr.strip()
+        if reason and "not a git repository" not in reason:
+            raise UpdateError(f"git cannot read {folder.name}: {reason}")
         raise UpdateError(f"{folder.name} has no commit yet. Commit it first, so that all that changes can be seen.")
     if service.git("status", "--porcelain", "."):
         raise UpdateError(f"{folder.name} has changes that are not committed. Commit or stash them first.")

@@ -3,6 +3,8 @@
 import hmac
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -257,6 +259,16 @@ def load_settings() -> Settings:
     return checked_settings()
 
 
+@contextmanager
+def _readable_file() -> Iterator[None]:
+    """Turn the error of a file that is not in UTF-8 into one that names it."""
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise SettingsError(f"{ENV_FILE} is not in UTF-8: save it in that encoding.") from None
+
+
+@_readable_file()
 def checked_settings(**values: Any) -> Settings:
     """Load all settings of this service, with these values in place of the environment's.
 
@@ -286,6 +298,7 @@ def all_settings() -> type[Settings]:
     return create_model("Settings", __base__=(*parts, Settings))
 
 
+@_readable_file()
 def checked(kind: type[S], **values: Any) -> S:
     """Load settings of this class: a feature may have its own.
 

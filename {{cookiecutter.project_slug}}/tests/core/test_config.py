@@ -1,9 +1,10 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.core.config import ENV_FILE, Settings, SettingsError, checked_settings, load_settings
+from app.core.config import ENV_FILE, Settings, SettingsError, checked, checked_settings, load_settings
 
 SECRET = "k3Jx-9vQ2mZr7Lw0Ty5Bn8Hd4Gf6Pc1S"
 
@@ -107,6 +108,13 @@ def test_what_is_wrong_is_said_in_a_sentence_without_the_value(values: dict[str,
         checked_settings(**values)
     assert sentence in str(raised.value)
     assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("load", [checked_settings, lambda: checked(Settings)], ids=["all", "of a feature"])
+def test_a_file_in_another_encoding_is_named(load: Callable[[], Settings]) -> None:
+    Path(".env").write_bytes("# Clé\n".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"^\.env is not in UTF-8: save it in that encoding\.$"):
+        load()
 
 
 def test_settings_show_no_secret() -> None:
