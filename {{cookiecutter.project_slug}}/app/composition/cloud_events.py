@@ -21,7 +21,7 @@ from app.composition.cloud_event_attributes import (
 )
 from app.core.cqrs import DomainEvent
 from app.core.event_types import EventTypes, UnreadableMessageError, normal_source
-from app.persistence.events.received_events import SKIPPED
+from app.persistence.events.outbox_statements import SKIPPED
 from app.persistence.events.stored_event import StoredEvent
 
 SPEC_VERSION = "1.0"

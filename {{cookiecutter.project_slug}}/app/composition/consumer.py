@@ -14,7 +14,7 @@ from app.core.broker import EventMessage
 from app.core.event_types import EventTypes, UnreadableMessageError
 from app.persistence.engine.database import Database
 from app.persistence.events import received_events
-from app.persistence.events.received_events import SKIPPED
+from app.persistence.events.outbox_statements import SKIPPED
 
 logger = structlog.get_logger(__name__)
 

@@ -18,8 +18,8 @@ from app.persistence.engine.database import Database
 from app.persistence.event_tables import reactions, received_events
 from app.persistence.events import outbox_statements
 from app.persistence.events import received_events as keeping
+from app.persistence.events.outbox_statements import SKIPPED, UNREADABLE
 from app.persistence.events.reaction import Outcome
-from app.persistence.events.received_events import SKIPPED, UNREADABLE
 from app.persistence.events.stored_event import StoredEvent
 from tests.events import HANDLER, OTHERS, claim, event_of, outbox_of
 

@@ -96,7 +96,7 @@ class Pair(NamedTuple):
         {"headers": [(b"authorization", b"Basic hunter2")]},
         {"headers": MappingProxyType({"cookie": "hunter2"})},
         {"seen": {"Bearer hunter2"}},
-        {"by_url": {"redis://:hunter2@cache": 1}},
+        {"by_url": {"postgresql://:hunter2@db": 1}},
         {"body": {"a": {"b": {"c": {"d": {"e": {"password": "hunter2"}}}}}}},
         {"body": {UUID(int=1): {("a", "b"): "Bearer hunter2"}}},
     ],

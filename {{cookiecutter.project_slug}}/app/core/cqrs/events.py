@@ -53,7 +53,7 @@ class DomainEvent:
 
     @classmethod
     def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
-        """The attributes of a CloudEvent (`id`, `time`, `data`) for other JSON; None if it is not this event."""
+        """Convert other JSON to the attributes of a CloudEvent, at least `id`, `time`, `data`; None: not this event."""
         return message if "specversion" in message else None
 
 

@@ -11,8 +11,7 @@ from app.persistence.column_types import UtcDateTime
 from app.persistence.engine.database import Database
 from app.persistence.engine.upsert import if_new
 from app.persistence.event_tables import event_log, reactions, received_events
-from app.persistence.events.outbox_statements import LOCK, OWN, Handlers, Stream, source_of, writing
-from app.persistence.events.received_events import SKIPPED
+from app.persistence.events.outbox_statements import LOCK, OWN, SKIPPED, Handlers, Stream, source_of, writing
 
 HANDED_OUT_AT_ONCE = 500
 GRACE_SECONDS = 60.0

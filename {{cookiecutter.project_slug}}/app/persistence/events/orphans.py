@@ -7,8 +7,7 @@ from sqlalchemy import ColumnElement, Table, func, select, tuple_
 
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, reactions, received_events
-from app.persistence.events.outbox_statements import OWN, Handlers, Kind, source_of
-from app.persistence.events.received_events import SKIPPED, UNREADABLE
+from app.persistence.events.outbox_statements import OWN, SKIPPED, UNREADABLE, Handlers, Kind, source_of
 
 
 async def without_handlers(database: Database, handlers: Handlers) -> dict[str, dict[str, int]]:

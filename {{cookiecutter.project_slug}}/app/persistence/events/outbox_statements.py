@@ -43,6 +43,11 @@ OWN = ""
 BROKER = "(broker)"
 """In place of a handler's name: the event is sent to other services."""
 
+SKIPPED = "(skipped)"
+"""In place of a type: an event that no class names. Without handlers, it only lets its successors be handed out."""
+UNREADABLE = "(unreadable)"
+"""In place of a handler's name: a message that no handler can process."""
+
 Kind = tuple[str, str]
 """The source of an event and its type."""
 Handlers = Mapping[Kind, Sequence[str]]

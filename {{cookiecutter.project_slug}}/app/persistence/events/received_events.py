@@ -6,14 +6,9 @@ from app.core.cqrs import CQRSError
 from app.persistence.engine.database import Database
 from app.persistence.engine.upsert import if_new
 from app.persistence.event_tables import reactions, received_events
-from app.persistence.events.outbox_statements import writing
+from app.persistence.events.outbox_statements import UNREADABLE, writing
 from app.persistence.events.reaction import reason
 from app.persistence.events.stored_event import StoredEvent
-
-SKIPPED = "(skipped)"
-"""In place of a type: an event that no class names. Without handlers, it only lets its successors be handed out."""
-UNREADABLE = "(unreadable)"
-"""In place of a handler's name: a message that no handler can process."""
 
 
 async def keep(database: Database, event: StoredEvent, source: str, previous: int | None) -> None:

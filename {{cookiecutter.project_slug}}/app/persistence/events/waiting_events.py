@@ -15,9 +15,8 @@ from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, reactions, received_events
 from app.persistence.events.listen_notify import Bell
 from app.persistence.events.orphans import has_no_class
-from app.persistence.events.outbox_statements import LOCK, Kind, source_of, writing
+from app.persistence.events.outbox_statements import LOCK, UNREADABLE, Kind, source_of, writing
 from app.persistence.events.outbox_statistics import NEW
-from app.persistence.events.received_events import UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from app.core.config import Settings
 from app.core.cqrs import OperationMetadata, ServiceUnavailableError, TransientError
-from app.core.event_types import UnreadableEventError, UnreadableMessageError
+from app.core.event_types import UnreadableEventError
 from app.core.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
@@ -22,9 +22,8 @@ from app.persistence.events import fan_out, reaction
 from app.persistence.events.fan_out import GRACE_SECONDS
 from app.persistence.events.orphans import without_class, without_handlers
 from app.persistence.events.outbox import LEASE_SECONDS, Outbox
-from app.persistence.events.outbox_statements import LOCK, NO_LOCK, OWN, SHARED_LOCK, writing
+from app.persistence.events.outbox_statements import LOCK, NO_LOCK, OWN, SHARED_LOCK, SKIPPED, UNREADABLE, writing
 from app.persistence.events.reaction import Claimed, Outcome
-from app.persistence.events.received_events import SKIPPED, keep_unreadable
 from tests.core.cqrs.support import within_patience
 from tests.databases import until_held_up
 from tests.events import (
@@ -416,7 +415,7 @@ async def test_what_waits_for_a_handler_that_is_gone_or_does_not_react_is_counte
     await let_wait(database, event_of("a", 1), handler="Gone")
     await let_wait(database, event_of("b", 1))
     await let_wait(database, event_of("c", 1, event_type="Opened"))
-    await keep_unreadable(database, uuid7(), "{", UnreadableMessageError("No."))
+    await let_wait(database, event_of("d", 1), handler=UNREADABLE)
     handlers = {(OWN, "Happened"): (HANDLER,), (OWN, "Opened"): ("Other",)}
     assert await without_handlers(database, handlers) == {"Gone": {"Happened": 1}, HANDLER: {"Opened": 1}}
 

@@ -11,15 +11,13 @@ from structlog.testing import capture_logs
 from app.composition.container import RunningService
 from app.core.config import Settings
 from app.core.cqrs import ConflictError
-from app.core.event_types import UnreadableMessageError
 from app.core.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, received_events
-from app.persistence.events.outbox_statements import OWN
+from app.persistence.events.outbox_statements import OWN, SKIPPED, UNREADABLE
 from app.persistence.events.outbox_statistics import NEW, Backlog, backlogs
 from app.persistence.events.purging import Choice, count_chosen, purge
-from app.persistence.events.received_events import SKIPPED, UNREADABLE, keep_unreadable
 from app.persistence.events.waiting_events import events_without_class, failed_events, replay
 from tests.events import HANDLER, OTHERS, claim, event_of, let_wait, outbox_of, store
 from tests.lifespan import service_with
@@ -302,13 +300,13 @@ async def test_an_event_whose_class_is_gone_is_listed_and_given_up_with_a_line_i
 
 
 async def test_a_message_that_nobody_can_read_is_not_tried_again(operator: Database) -> None:
-    unreadable = uuid7()
-    await keep_unreadable(operator, unreadable, "{", UnreadableMessageError("No."))
+    unreadable = event_of("0", 1)
+    await let_wait(operator, unreadable, OSError(), handler=UNREADABLE)
     await let_wait(operator, event_of("1", 1), OSError())
 
     assert await replay(operator, None) == {HANDLER: 1}
-    for ids, handler in (([unreadable], None), (None, UNREADABLE)):
-        with pytest.raises(ConflictError, match=f"No release can read {unreadable}, .* `app outbox purge`"):
+    for ids, handler in (([unreadable.id], None), (None, UNREADABLE)):
+        with pytest.raises(ConflictError, match=f"No release can read {unreadable.id}, .* `app outbox purge`"):
             await replay(operator, ids, handler)
 
     assert await count_chosen(operator, Choice()) == (1, 0)
