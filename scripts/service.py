@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 RECORD = ".cruft.json"
-UNDO = "`git restore --staged --worktree .` in the service's folder takes its files back."
+UNDO = "`git add --all . && git restore --staged --worktree .` in the service's folder takes its files back."
 WHO = {f"GIT_{who}_{what}": "template" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 

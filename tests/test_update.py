@@ -9,7 +9,7 @@ from scripts.bake import SERVICE
 from scripts.service import UNDO as TOLD
 from tests.repositories import baked, commit, evolve, later, merged, say, state, write
 
-UNDO = TOLD.split("`")[1].split()[1:]
+UNDO = TOLD.split("`")[1]
 OLD_IMPORT = "from app.api.routes.users import PasswordChange\n\nOURS = PasswordChange\n"
 
 
@@ -44,7 +44,20 @@ def test_a_conflict_is_left_to_a_person_with_all_else_done(growing_source: Path,
         json.loads((service / ".cruft.json").read_text())["commit"]
         == say("git", "rev-parse", "HEAD", cwd=growing_source).strip()
     )
-    say("git", *UNDO, cwd=service)
+    say("sh", "-c", UNDO, cwd=service)
+    assert state(service) == ""
+
+
+def test_what_both_have_moved_is_taken_back_too(growing_source: Path, service: Path) -> None:
+    say("git", "mv", "docs/rules.md", "docs/our_rules.md", cwd=service)
+    commit(service, "moved")
+    say("git", "mv", f"{SERVICE}/docs/rules.md", f"{SERVICE}/docs/their_rules.md", cwd=growing_source)
+    commit(growing_source, "moved, too")
+
+    code, said = merged(growing_source, service)
+
+    assert (code, "docs/our_rules.md" in said) == (1, True), said
+    say("sh", "-c", UNDO, cwd=service)
     assert state(service) == ""
 
 
@@ -165,6 +178,6 @@ def test_a_service_inside_a_bigger_repository_is_updated_in_its_folder(growing_s
 
     assert code == 0, said
     assert (service / "docs/events.md").read_text().startswith("# The new ")
-    say("git", *UNDO, cwd=service)
+    say("sh", "-c", UNDO, cwd=service)
     assert state(service) == " M docs/events.md\n"
     assert (whole / "docs/events.md").read_text() == "# A day's work\n"

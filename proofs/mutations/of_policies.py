@@ -5,7 +5,7 @@ TURN = """async with self._cache.loading(key, generation) as another_process_did
         return await load()
     entry = await self._cache.get(key)
     if entry is not None and _read(entry, key, query, self._codec) is not None:
-        return entry.value
+        return entry.value, False
 """
 """The body of `_Misses.load.load_in_turn`, without its last line."""
 
@@ -120,8 +120,8 @@ MUTATIONS = {
         (
             "cached_query: a failed hook",
             "_Misses.load.load",
-            "not result._outcome.is_partial",
-            "True",
+            "result._outcome.is_partial",
+            "False",
         ),
         (
             "cached_query: ambiguous keys",
@@ -192,7 +192,7 @@ MUTATIONS = {
         (
             "cached_query: one of many loads",
             "_Misses.load",
-            "self._flights.fly(f'{key} {generation!r}', load_in_turn if ttl_seconds > 0 else load)",
+            "self._flights.fly(f'{key} {generation!r}', loading)",
             "load_in_turn()",
         ),
         (

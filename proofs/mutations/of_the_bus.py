@@ -96,13 +96,13 @@ MUTATIONS = {
         (
             "another bus has a transaction of its own",
             "compile_dispatch.dispatch",
-            "joins_any or outer._bus is bus",
+            "joins_any or outer._bus is bus or owner_of(outer) is bus",
             "True",
         ),
         (
             "a bus without units joins that of another",
             "compile_dispatch.dispatch",
-            "joins_any or outer._bus is bus",
+            "joins_any or outer._bus is bus or owner_of(outer) is bus",
             "outer._bus is bus",
         ),
         (
@@ -274,7 +274,7 @@ MUTATIONS = {
         (
             "the background is cut short",
             "CQRSBus.aclose",
-            "cut_short(self)",
+            "cut_short(self, long_ago)",
             "pass",
         ),
         (
@@ -611,8 +611,8 @@ MUTATIONS = {
         (
             "storage: bases",
             "Walk._visit_class",
-            "is_base and (derived := _subclasses(cls, known))",
-            "(derived := [])",
+            "self._may_be_taken_for(sub, cls)",
+            "False",
         ),
         (
             "storage: unions",

@@ -6,8 +6,14 @@ MUTATIONS = {
         ("RequestBus execute_query has to be awaited", "RequestBus.execute_query", "@coroutine_function", ""),
     ],
     "tests/test_dependencies.py": [
-        ("keys of an endpoint's own", "RequestBus._stamp", "metadata.idempotency_key is None", "True"),
-        ("keys of the second command", "RequestBus._next_key", "number == 1", "True"),
+        (
+            "keys of an endpoint's own",
+            "RequestBus.execute_command",
+            "command.metadata.idempotency_key is not None",
+            "False",
+        ),
+        ("keys of the second command", "RequestBus._under_next_key", "number == 1", "True"),
+        ("keys of failed commands", "RequestBus._under_next_key", "used[kind] -= 1", "pass"),
     ],
     "proofs/core/test_left_out.py": [
         (

@@ -34,6 +34,20 @@ class TellMore(ICommand[dict[str, Any]]):
     """What does the handler of another command see?"""
 
 
+@dataclass(frozen=True)
+class Pay(ICommand[str | None]):
+    """Under which key is it paid?"""
+
+    is_refused: bool = False
+
+
+class PayHandler(BaseCommandHandler[Pay, str | None]):
+    async def _handle(self, command: Pay) -> str | None:
+        if command.is_refused:
+            self.conflict("This card is refused.")
+        return command.metadata.idempotency_key
+
+
 class AskHandler(BaseQueryHandler[Ask, dict[str, Any]]):
     async def _handle(self, query: Ask) -> dict[str, Any]:
         return asdict(query.metadata)
@@ -64,6 +78,11 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
         sent = [*commands, commands[0]]
         return [(await bus.execute_command(command)).unwrap()["idempotency_key"] for command in sent]
 
+    @app.post("/paid")
+    async def paid(bus: Bus) -> list[Any]:
+        sent = [Pay(is_refused=True), Pay(), Pay(is_refused=True), Pay()]
+        return [(await bus.execute_command(command)).data for command in sent]
+
     @app.post("/seen-anonymously")
     async def seen_anonymously(bus: AnonymousBus) -> Any:
         return (await bus.execute_command(Tell())).unwrap()
@@ -83,6 +102,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     async with started(app):
         app.state.service.bus.register_command_handler(Tell, TellHandler())
         app.state.service.bus.register_command_handler(TellMore, TellMoreHandler())
+        app.state.service.bus.register_command_handler(Pay, PayHandler())
         app.state.service.bus.register_query_handler(Ask, AskHandler())
         yield app
 
@@ -122,6 +142,12 @@ async def test_commands_of_one_request_have_a_key_each(client: AsyncClient) -> N
 
     assert keys == ["k", "k 2", "k", "k 3", "k"], "the last is the first command, executed again"
     assert (await client.post("/keys")).json() == [None] * 5
+
+
+async def test_a_failed_command_uses_up_no_key(client: AsyncClient) -> None:
+    keys = (await client.post("/paid", headers={"Idempotency-Key": "k"})).json()
+
+    assert keys == [None, "k", None, "k 2"], "when the request is repeated, both that were paid have the same key again"
 
 
 async def test_a_key_that_an_endpoint_chose_is_kept(client: AsyncClient) -> None:

@@ -14,8 +14,9 @@ R = TypeVar("R")
 class RequestBus:
     """The bus for one request: it adds the caller and the ids of the request to the metadata of each message.
 
-    A message that has an `idempotency_key` keeps it. The others get the key of the request; from the second message of
-    a type on, with its number: otherwise the second command would be answered as a repetition of the first.
+    A command that has an `idempotency_key` keeps it. The others get the key of the request; from the second of a type
+    on, with its number: otherwise it would be answered as a repetition of the first. A failed command uses up no
+    number, because nothing of it is stored: when the request is repeated, the same commands have the same keys.
     """
 
     bus: CQRSBus
@@ -23,18 +24,31 @@ class RequestBus:
     correlation_id: str | None
     traceparent: str | None
     idempotency_key: str | None
-    _keys_given: dict[type, int] | None = field(default=None, init=False)
+    _keys_used: dict[type, int] = field(default_factory=dict, init=False)
 
     @coroutine_function
     def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
         """Execute a command."""
         self._stamp(command)
-        return self.bus.execute_command(command)
+        if self.idempotency_key is None or command.metadata.idempotency_key is not None:
+            return self.bus.execute_command(command)
+        return self._under_next_key(command, self.idempotency_key)
+
+    async def _under_next_key(self, command: ICommand[R], key: str) -> CommandResult[R]:
+        kind, used = type(command), self._keys_used
+        used[kind] = number = used.get(kind, 0) + 1
+        # No client can send the key of another number: keys in headers have no spaces.
+        command.metadata.idempotency_key = key if number == 1 else f"{key} {number}"
+        result = await self.bus.execute_command(command)
+        if result.is_failure and used[kind] == number:
+            used[kind] -= 1
+        return result
 
     @coroutine_function
     def execute_query(self, query: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]:
         """Execute a query."""
         self._stamp(query)
+        query.metadata.idempotency_key = query.metadata.idempotency_key or self.idempotency_key
         return self.bus.execute_query(query)
 
     def _stamp(self, message: ICommand[Any] | IQuery[Any]) -> None:
@@ -43,14 +57,6 @@ class RequestBus:
         metadata.correlation_id = self.correlation_id or metadata.correlation_id
         metadata.traceparent = self.traceparent
         metadata.source = "http"
-        if self.idempotency_key is not None and metadata.idempotency_key is None:
-            metadata.idempotency_key = self._next_key(type(message))
-
-    def _next_key(self, kind: type) -> str:
-        given = self._keys_given = self._keys_given or {}
-        given[kind] = number = given.get(kind, 0) + 1
-        # No client can send the key of another number: keys in headers have no spaces.
-        return f"{self.idempotency_key}" if number == 1 else f"{self.idempotency_key} {number}"
 
 
 @dataclass(slots=True)

@@ -90,6 +90,7 @@ class Pair(NamedTuple):
         {"command": Credentials("ada", "hunter2")},
         {"command": [Body(name="ada", password="hunter2")]},
         {"pair": Pair("ada", "hunter2")},
+        {"pairs": [Pair("ada", "hunter2")]},
         {"error": ConnectionError("postgresql://app:hunter2@db:5432/app refused")},
         {"error": ValueError(f"not valid: {Credentials('ada', 'hunter2')}")},
         {"header": b"Bearer hunter2"},

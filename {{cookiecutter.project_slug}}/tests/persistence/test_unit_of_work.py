@@ -1,7 +1,7 @@
 """Units of work on real databases: what is kept, what is undone, and what many at once do to each other."""
 
 import asyncio
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.core.cqrs import (
     BusinessRuleViolationError,
     ConcurrencyError,
     ConfigurationError,
+    ConflictError,
     CQRSBus,
     EventRecord,
     OperationMetadata,
@@ -201,6 +202,48 @@ async def test_what_was_raised_since_a_savepoint_goes_with_it(service: RunningSe
     changes = [(2, ("full_name",)), (3, ("email",)), (4, ("email", "full_name"))]
     assert told == [(str(ada.id), *change) for change in changes]
     assert len(raised) == len(told)
+
+
+@pytest.mark.parametrize("is_flushed", [True, False])
+async def test_a_savepoint_whose_flush_fails_gives_back_what_was_before(
+    service: RunningService, people: People, is_flushed: bool
+) -> None:
+    ada, grace = await people.member(), await people.member()
+    unit = (await service.container.get(UnitsOfWork)).open(None)
+    assert isinstance(unit, SqlUnitOfWork)
+    session = unit.session
+    user, taken = await session.get_one(User, ada.id), (await session.get_one(User, grace.id)).email
+    before = user.email
+    with suppress(ConflictError):
+        async with unit.savepoint():
+            user.update(email=taken)
+            if is_flushed:
+                await session.flush()
+    assert (user.email, user.count_events()) == (before, 0)
+    user.update(full_name="after")
+    await unit.commit()
+    await unit.close()
+
+
+async def test_one_that_is_made_again_inside_a_savepoint_goes_with_it(service: RunningService, people: People) -> None:
+    ada = await people.member()
+    unit = (await service.container.get(UnitsOfWork)).open(None)
+    assert isinstance(unit, SqlUnitOfWork)
+    session = unit.session
+    user = await session.get_one(User, ada.id)
+    await session.delete(user)
+    await session.flush()
+    again = somebody()
+    again.id = ada.id
+    with suppress(ZeroDivisionError):
+        async with unit.savepoint():
+            session.add(again)
+            again.update(full_name="Again")
+            await session.flush()
+            raise ZeroDivisionError
+    with pytest.raises(ConfigurationError, match="inside a savepoint that was rolled back"):
+        session.add(again)
+    await unit.close()
 
 
 async def test_an_event_of_a_version_that_is_there_already_is_refused(service: RunningService) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, Self, TypeVar, overload
 
 from app.core.awaited import coroutine_function
@@ -183,14 +184,13 @@ class CQRSBus(Registry):
     async def aclose(self) -> None:
         """Shut down, then wait for running operations, background work, and the delivery of committed events.
 
-        Background work that takes longer than `background_seconds` is cancelled.
+        Background work that takes longer than `background_seconds`, counted from here or from its start, is cancelled.
         """
         self.shutdown()
-        now = asyncio.get_running_loop().time
-        ends = now() + self.background_seconds
+        began = monotonic()
         while self.running:  # operations may run in other threads, which cannot set an event here
-            if now() >= ends:
-                cut_short(self)
+            if (long_ago := monotonic() - self.background_seconds) >= began:
+                cut_short(self, long_ago)
             await asyncio.sleep(0.005)
         await self.delivery.finish()
 

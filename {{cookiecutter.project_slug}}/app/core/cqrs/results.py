@@ -195,10 +195,14 @@ class OperationResult(Operation, Generic[T_co]):
         error.operation_id = None if self._message is None else self._message.metadata.operation_id
         return error
 
+    @property
+    def _shown(self) -> Outcome:
+        return self._outcome._replace(is_temporary=False, is_partial=False)
+
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return (self.data, self._outcome) == (other.data, other._outcome)
+        return (self.data, self._shown) == (other.data, other._shown)
 
     __hash__ = None  # type: ignore[assignment]  # its data may not be hashable
 

@@ -4,6 +4,7 @@ import asyncio
 from asyncio import CancelledError
 from collections.abc import Coroutine, Iterator
 from contextvars import copy_context
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -16,8 +17,8 @@ from app.core.cqrs.results import OperationResult
 
 logger = structlog.get_logger(__name__)
 
-_tasks: dict[asyncio.Task[None], Operation] = {}
-"""Strong references to the running tasks: the event loop itself holds only weak ones."""
+_tasks: dict[asyncio.Task[None], tuple[Operation, float]] = {}
+"""The running tasks, to which the event loop itself holds only weak references; each began at a monotonic time."""
 
 STANDING_FOR_OTHERS = (BaseExceptionGroup, CancelledError)
 """The exceptions that `as_one` reduces to one error."""
@@ -117,7 +118,7 @@ def _start(work: Coroutine[Any, Any, Any], started_by: Operation, bus: Any) -> N
     name = f"background of {name_of(started_by._message)}"
     task = asyncio.get_running_loop().create_task(_logged(work, outliving), name=name, context=context)
     bus.running += 1  # `CQRSBus.aclose` waits for it
-    _tasks[task] = outliving
+    _tasks[task] = outliving, monotonic()
     task.add_done_callback(lambda task: _ended(task, outliving))
 
 
@@ -127,15 +128,15 @@ def _ended(task: asyncio.Task[None], outliving: Operation) -> None:
     outliving._bus = None
 
 
-def background_of(bus: Any) -> dict[asyncio.Task[None], Operation]:
-    """The background work of a bus that is in progress."""
-    return {task: operation for task, operation in [*_tasks.items()] if operation._bus is bus}
+def background_of(bus: Any) -> dict[asyncio.Task[None], tuple[Operation, float]]:
+    """The background work of a bus that is in progress, and the monotonic times at which it began."""
+    return {task: (operation, began) for task, (operation, began) in [*_tasks.items()] if operation._bus is bus}
 
 
-def cut_short(bus: Any) -> None:
-    """Cancel the background work of a bus that is closing, and log which it was."""
-    for task, operation in background_of(bus).items():
-        if task.cancelling():
+def cut_short(bus: Any, long_ago: float) -> None:
+    """Cancel the background work of a bus that began before this monotonic time, and log which it was."""
+    for task, (operation, began) in background_of(bus).items():
+        if began > long_ago or task.cancelling():
             continue
         task.get_loop().call_soon_threadsafe(task.cancel)
         logger.error(

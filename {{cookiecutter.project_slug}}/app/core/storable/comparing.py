@@ -1,19 +1,33 @@
-"""The walk that finds which different values of a type may be the same JSON."""
+"""The walk that finds classes whose values may be the same JSON, by which messages are compared."""
 
+from collections.abc import Set
+from dataclasses import fields
+from typing import Any
+
+from pydantic import BaseModel
 from pydantic_core import to_json
 
-from app.core.storable.forms import SAFE_TEXTS, Form, Schema, alike
-from app.core.storable.walk import Walk
-
-NUMBERS = {"bool", "int", "float", "decimal"}
-"""Types whose values differ in JSON: 1, 1.0 and "1"."""
+from app.core.storable.forms import Form, Schema, alike
+from app.core.storable.walk import NO_VALUES, Walk
 
 
 class Comparing(Walk):
-    """Collects only what makes different values the same JSON: it is compared, and never read."""
+    """Collects classes that JSON does not tell apart, such as `Percent | Absolute` with the same fields.
+
+    A message is compared and never read, so all that is lost in reading is of no account here; nor are values of other
+    types, such as `UUID | str`: where their JSON is the same, they mean the same.
+    """
+
+    def visit(self, schema: Schema, where: str, known: Set[Any] = frozenset()) -> None:
+        """Collect the confusions of this part of the type."""
+        if schema["type"] != "any" and schema["type"] not in NO_VALUES:
+            super().visit(schema, where, known)
 
     def _visit_field(self, cls: type, name: str, field: Schema) -> None:
         self.visit(field["schema"], f"{cls.__name__}.{name}")
+
+    def _visit_dict(self, schema: Schema, where: str) -> None:
+        self._visit_parts(schema, where)
 
     def _visit_enum(self, schema: Schema, where: str) -> None:
         cls = schema["cls"]
@@ -21,12 +35,13 @@ class Comparing(Walk):
             self._lose(where, "has members that JSON does not tell apart: give them other values")
 
     def _alike(self, one: Form, other: Form) -> bool:
-        kinds = {one.kind, other.kind}
-        if kinds <= NUMBERS:
+        if one.fields is None or other.fields is None:
             return False
-        if "values" in kinds and kinds & SAFE_TEXTS:  # "me" is no UUID
-            return not all(str(value).isalpha() for value in one.values | other.values)
-        if one.fields is not None and other.fields is not None:
-            always = one.written <= other.fields.keys() and other.written <= one.fields.keys()
-            return always and alike(one, other)
-        return alike(one, other)
+        return one.written <= other.fields.keys() and other.written <= one.fields.keys() and alike(one, other)
+
+    def _may_be_taken_for(self, derived: type[Any], cls: type[Any]) -> bool:
+        return _names(derived) == _names(cls)
+
+
+def _names(cls: type[Any]) -> set[str]:
+    return set(cls.model_fields) if issubclass(cls, BaseModel) else {field.name for field in fields(cls)}

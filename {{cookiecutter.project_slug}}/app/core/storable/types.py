@@ -1,6 +1,6 @@
 """Finds types that JSON storage would change: events, cached answers and replayed answers are stored as JSON.
 
-It also finds the fields of messages whose different values may be the same JSON: messages are compared by it.
+It also finds the fields of messages that hold classes which JSON does not tell apart: messages are compared by it.
 
 pydantic serialises and validates a value by its declared type. Information that is missing in the declaration is lost
 silently. `losses` finds such declarations before anything is stored with them; `storable.values` checks each value.
@@ -48,34 +48,33 @@ def losses(declared: Any, *, is_event: bool = False) -> list[str]:
 
 
 def confusions(message_type: type[Any], names: Iterable[str] | None = None) -> list[str]:
-    """Describe the fields of a message whose different values `canonical_json` may write alike, in one sentence each.
+    """Describe the fields of a message that hold classes which `canonical_json` may write alike, in one sentence each.
 
     Args:
         message_type: the class of the message.
         names: the fields and properties that are written; None: all fields.
     """
     found: list[str] = []
-    for name in [field.name for field in fields(message_type)] if names is None else names:
-        where = f"{message_type.__name__}.{name}"
+    if names is None:
+        names = [field.name for field in fields(message_type)] if is_dataclass(message_type) else []
+    for name in names:
         try:
-            declared = _declared(message_type, name)
-            walk = Comparing(_schema_of(declared), refuses_bases=True)
-        except UNKNOWN as error:
-            found.append(_unknown(where, error))
+            walk = Comparing(_schema_of(_declared(message_type, name)), refuses_bases=True)
+        except UNKNOWN:  # what pydantic does not know is compared as it is
             continue
-        walk.visit(walk.root, where)
-        if _holds(declared, OrderedDict):
-            found.append(f"{where} holds an OrderedDict, which {NEVER[OrderedDict]}.")
+        walk.visit(walk.root, f"{message_type.__name__}.{name}")
         found += walk.found
     return list(dict.fromkeys(found))
 
 
-def _declared(message_type: type[Any], name: str) -> Any:
+def _declared(message_type: Any, name: str) -> Any:
     """The type of a field, or of what a property returns."""
     member = getattr(message_type, name, None)
     if isinstance(member, property):
         return get_type_hints(member.fget, include_extras=True).get("return", Any)
-    return get_type_hints(message_type, include_extras=True)[name]
+    field = message_type.__dataclass_fields__[name]
+    owners = [cls for cls in message_type.__mro__ if vars(cls).get("__dataclass_fields__", {}).get(name) is field]
+    return resolved(field.type, owners[-1])
 
 
 def _schema_of(declared: Any) -> Schema:

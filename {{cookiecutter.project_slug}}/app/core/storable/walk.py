@@ -73,7 +73,10 @@ class Walk:
     def _visit_class(self, schema: Schema, where: str, known: Set[Any]) -> None:
         cls = schema["cls"]
         is_base = self._refuses_bases and schema["type"] in ("dataclass", "model") and cls not in known
-        if is_base and (derived := _subclasses(cls, known)):
+        derived = (
+            [sub.__name__ for sub in _subclasses(cls, known) if self._may_be_taken_for(sub, cls)] if is_base else []
+        )
+        if derived := list(dict.fromkeys(derived)):
             self._lose(
                 where,
                 f"is declared as {cls.__name__}, and JSON would not say where it is a {' or a '.join(derived)}: "
@@ -84,6 +87,9 @@ class Walk:
             self._visit_field(cls, name, field)
         if schema["type"] == "model" and not has_fields(schema):
             self.visit(schema["schema"], where)
+
+    def _may_be_taken_for(self, derived: type[Any], cls: type[Any]) -> bool:
+        return True
 
     def _visit_field(self, cls: type, name: str, field: Schema) -> None:
         where = f"{cls.__name__}.{name}"
@@ -146,13 +152,10 @@ def _parts(schema: Schema) -> Iterator[Schema]:
     yield from schema.get("steps", ())
 
 
-def _subclasses(cls: type, known: Set[Any]) -> list[str]:
-    """The names of all subclasses that are not `known`; parametrised versions of a generic class do not count."""
-    found: dict[str, None] = {}
-    derived: list[type[Any]] = cls.__subclasses__()
-    for sub in derived:
+def _subclasses(cls: type[Any], known: Set[Any]) -> Iterator[type[Any]]:
+    """All subclasses that are not `known`; parametrised versions of a generic class do not count."""
+    for sub in cls.__subclasses__():
         generic = getattr(sub, "__pydantic_generic_metadata__", {}).get("origin")
         if generic is not cls and sub not in known:
-            found[sub.__name__] = None
-        found |= dict.fromkeys(_subclasses(sub, known))
-    return list(found)
+            yield sub
+        yield from _subclasses(sub, known)

@@ -36,7 +36,11 @@ class Savepoint(AsyncSessionTransaction):
     async def __aexit__(self, kind: Any, error: Any, at: Any) -> None:
         savepoint, session = self.sync_transaction, cast(SavepointSession, self.session.sync_session)
         undone = None if savepoint is None else session.undone.get(savepoint)
-        await super().__aexit__(kind, error, at)
+        try:
+            await super().__aexit__(kind, error, at)
+        except Exception:  # of the flush at the end
+            await self._reload()
+            raise
         if undone is not None or isinstance(error, Exception):
             await self._reload()
         if error is None and undone is not None:
@@ -79,6 +83,8 @@ class SavepointSession(OperationSession):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.aggregates: dict[int, AggregateRoot] = {}
+        self.made: set[int] = set()
+        """Those of them that are new, and mapped to a table."""
         self.unmade: set[int] = set()
         """Those of them that were made, with events, inside a savepoint that was rolled back."""
         self.changes = Changes()
@@ -141,7 +147,8 @@ class SavepointSession(OperationSession):
     def _undo(self, aggregate: AggregateRoot, events: int | None, version: int | None) -> None:
         raised = aggregate.count_events()
         stored = vars(aggregate).get("version", 0) - raised
-        if events is None and raised and not stored:
+        is_made = not stored if isinstance(aggregate, EventSourcedAggregate) else id(aggregate) in self.made
+        if events is None and raised and is_made:
             self.unmade.add(id(aggregate))
         if isinstance(aggregate, EventSourcedAggregate):
             _rewind(aggregate, stored if version is None else version)

@@ -142,6 +142,7 @@ class UnitSession(SavepointSession):
         Most ids are created within the unit of work. Recognising them saves a query of the log, which is a round trip.
         """
         if isinstance(instance, AggregateRoot):
+            self.made.add(id(instance))
             stream = instance.aggregate_type, instance.id
             self.may_continue_streams |= stream in self._new_streams or not is_made_since(self._began_at, instance.id)
             self._new_streams.add(stream)

@@ -23,6 +23,8 @@ from app.core.cqrs import (
     transactional,
     validate_input,
 )
+from app.core.cqrs import bus as cqrs_bus_module
+from app.core.cqrs import tasks as cqrs_tasks_module
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.testing import FixedClock, MemoryBus, MemoryUnitsOfWork, SimpleScope, StaticAccess
 from tests.core.cqrs.support import (
@@ -128,6 +130,21 @@ async def test_a_bus_without_units_of_work_joins_the_operation_of_another() -> N
     async def send(_: Do) -> None:
         with suppress(ConflictError):
             await handler_of(DoMore, raising(ConflictError("No.")))().handle(DoMore())
+
+    one.register(handler_of(Do, send, transactional()))
+    assert (await one.execute_command(Do())).status is OperationStatus.CONFLICT
+    assert one.units.journal == ["begin", "rollback"]
+
+
+async def test_what_that_bus_sends_back_is_a_part_of_the_operation_too() -> None:
+    one = MemoryBus(handler_of(Ask, lambda _: "seen"))
+
+    async def send_back(_: DoMore) -> None:
+        await one.publish_event(Happened())
+        raise ConflictError("No.")
+
+    async def send(_: Do) -> None:
+        await handler_of(DoMore, send_back)().handle(DoMore())
 
     one.register(handler_of(Do, send, transactional()))
     assert (await one.execute_command(Do())).status is OperationStatus.CONFLICT
@@ -439,6 +456,31 @@ async def test_background_work_that_does_not_end_is_cut_short(logs: list[Mutable
     assert other.running == 1
     other.background_seconds = 0
     await within_patience(other.aclose())
+
+
+async def test_background_work_that_begins_late_has_its_time_too(
+    logs: list[MutableMapping[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    for module in (cqrs_bus_module, cqrs_tasks_module):
+        monkeypatch.setattr(module, "monotonic", lambda: clock[0])
+    started, may_end = asyncio.Event(), asyncio.Event()
+
+    async def handle(_: Do) -> None:
+        started.set()
+        await may_end.wait()
+        background(some_turns())
+
+    bus = MemoryBus(handler_of(Do, handle))
+    running = asyncio.create_task(bus.execute_command(Do()))
+    await within_patience(started.wait())
+    closing = asyncio.create_task(bus.aclose())
+    await asyncio.sleep(0)
+    clock[0] += bus.background_seconds
+    may_end.set()
+    await within_patience(closing)
+    assert (await running).is_success
+    assert logs == []
 
 
 async def test_an_idle_bus_closes_at_once_also_when_it_failed_before() -> None:

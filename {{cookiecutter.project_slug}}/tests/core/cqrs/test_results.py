@@ -84,6 +84,8 @@ def test_what_one_result_shows_is_no_way_into_another() -> None:
 
 def test_results_are_compared_by_what_they_say() -> None:
     assert CommandResult[int].success(7) == CommandResult[int].success(7)
+    temporary = CommandResult[int].failure(OperationStatus.CONFLICT).with_outcome(is_temporary=True)
+    assert temporary == CommandResult[int].failure(OperationStatus.CONFLICT), "what nobody sees makes no difference"
     assert CommandResult[int].success(7) != CommandResult[int].success(8)
     assert CommandResult[int].success(7) != QueryResult[int].success(7)
     assert CommandResult[int].success(7) != 7

@@ -136,7 +136,7 @@ class _Misses:
 
     def __init__(self, policy: CachedQuery, cache: Cache, codec: AnswerCodec, proceed: Step) -> None:
         self._policy, self._cache, self._codec, self._proceed = policy, cache, codec, proceed
-        self._flights: SingleFlight[bytes] = SingleFlight()
+        self._flights: SingleFlight[tuple[bytes, bool]] = SingleFlight()
 
     async def load(self, query: Any, key: str, attempt: Attempt | None) -> OperationResult[Any]:
         """Load the answer, in turn with other callers where that cannot deadlock."""
@@ -144,28 +144,30 @@ class _Misses:
         is_kept = ttl_seconds > 0 and (attempt is None or not attempt.reads_snapshot)
         generation = await self._cache.generation(tags)
 
-        async def load() -> bytes:
+        async def load() -> tuple[bytes, bool]:
             result = as_result(await self._proceed(query), QueryResult, query)
             stored = self._codec.keep(result)
-            is_whole = not result._outcome.is_partial
-            if is_kept and is_whole and (result.data is not None or self._policy.cache_null_results):
+            is_partial = result._outcome.is_partial
+            if is_kept and not is_partial and (result.data is not None or self._policy.cache_null_results):
                 await self._cache.set(key, stored, ttl_seconds, tags, generation)
-            return stored
+            return stored, is_partial
 
-        async def load_in_turn() -> bytes:
+        async def load_in_turn() -> tuple[bytes, bool]:
             async with self._cache.loading(key, generation) as another_process_did:
                 if not another_process_did:
                     return await load()
                 entry = await self._cache.get(key)
                 if entry is not None and _read(entry, key, query, self._codec) is not None:
-                    return entry.value
+                    return entry.value, False
             return await load()  # it kept nothing: load without the lock, or waiting processes would queue in vain
 
         if attempt is not None:  # joining a flight or the lock could deadlock: its owner may wait for this connection
-            stored = await load()
+            stored, is_partial = await load()
         else:  # callers after an invalidation do not join a load that began before it
-            stored = await self._flights.fly(f"{key} {generation!r}", load_in_turn if ttl_seconds > 0 else load)
-        return self._codec.kept(stored, query, CacheInfo(hit=False, key=key, ttl_seconds=ttl_seconds, level=None))
+            loading = load_in_turn if ttl_seconds > 0 else load
+            stored, is_partial = await self._flights.fly(f"{key} {generation!r}", loading)
+        answer = self._codec.kept(stored, query, CacheInfo(hit=False, key=key, ttl_seconds=ttl_seconds, level=None))
+        return answer.with_outcome(is_partial=True) if is_partial else answer
 
 
 def _read(entry: CacheEntry, key: str, query: Any, codec: AnswerCodec) -> OperationResult[Any] | None:

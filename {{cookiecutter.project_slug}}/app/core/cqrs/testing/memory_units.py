@@ -50,13 +50,13 @@ class MemoryUnit:
     async def savepoint(self) -> AsyncIterator[None]:
         """Discard the events raised inside if an error leaves the block; the state of objects is not restored."""
         counts = {id(aggregate): aggregate.count_events() for aggregate in self._aggregates}
-        attempt, failure = current_attempt(), self._failure
+        attempt, failure, answers = current_attempt(), self._failure, {**self._answers}
         published = 0 if attempt is None else len(attempt.published)
         try:
             yield
             self._require_whole()
         except BaseException:
-            self._failure = failure
+            self._failure, self._answers = failure, answers
             for aggregate in self._aggregates:
                 aggregate.drop_events(but=counts.get(id(aggregate), 0))
             if attempt is not None:

@@ -503,6 +503,21 @@ async def test_an_answer_without_the_part_of_a_failed_hook_is_not_kept(has_own_c
     assert [answer.pagination for answer in answers] == [None, page, page]
 
 
+async def test_nor_is_one_that_consists_of_such_an_answer() -> None:
+    failures = [TimeoutError("The count took too long.")]
+
+    async def paginated(handler: Any, query: Ask, result: str) -> Pagination:
+        if failures:
+            raise failures.pop()
+        return Pagination(page=1, page_size=2, total_count=3, total_pages=2, has_next=True, has_previous=False)
+
+    bus = cached(Counting(), hooks={"_get_pagination_info": paginated})
+    bus.register(handler_of(Rich, lambda _: bus.execute_query(Ask()), cached_query()))
+    answers = [await bus.execute_query(Rich(1)) for _ in range(3)]
+    assert [answer.pagination is None for answer in answers] == [True, False, False]
+    assert [answer.cache_info and answer.cache_info["hit"] for answer in answers] == [False, False, True]
+
+
 async def test_failures_are_not_kept() -> None:
     for work in (raising(ResourceNotFoundError("No.")), lambda _: QueryResult[str].not_found("No.")):
         counting = Counting(lambda query, times, work=work: work(query))  # type: ignore[misc]

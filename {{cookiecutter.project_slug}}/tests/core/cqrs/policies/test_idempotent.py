@@ -1,4 +1,5 @@
 from collections.abc import MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from app.core.cqrs import (
     BaseCommandHandler,
     BusinessRuleViolationError,
     CommandResult,
+    ConflictError,
     CQRSBus,
     ICommand,
     OperationStatus,
@@ -19,6 +21,7 @@ from app.core.cqrs import (
     idempotent,
     invalidates,
     retry_on_failure,
+    savepoint,
     transactional,
 )
 from app.core.cqrs.testing import MemoryBus
@@ -264,6 +267,19 @@ async def test_inside_another_operation_only_a_key_of_its_own_counts(
     assert (await cqrs_bus.execute_command(Do("plain"))).unwrap() == "effect 1 effect 2"
     for _ in range(2):
         assert (await cqrs_bus.execute_command(Do("keyed"))).unwrap() == "effect 3 effect 3"
+
+
+async def test_what_a_savepoint_undid_is_not_repeated_but_done_again(cqrs_bus: MemoryBus) -> None:
+    async def outer(_: Do) -> str:
+        with suppress(ConflictError):
+            async with savepoint():
+                await cqrs_bus.execute_command(keyed(DoMore()))
+                raise ConflictError("No.")
+        return str((await cqrs_bus.execute_command(keyed(DoMore()))).unwrap())
+
+    cqrs_bus.register(handler_of(Do, outer, transactional()))
+    cqrs_bus.register(handler_of(DoMore, Working(), transactional(), idempotent()))
+    assert (await cqrs_bus.execute_command(Do())).unwrap() == "effect 2"
 
 
 async def test_an_answer_of_another_release_is_not_repeated_nor_is_the_work() -> None:
