@@ -47,6 +47,18 @@ MUTATIONS = {
             "literal(True)",
         ),
         (
+            "outbox/what waits for another release does not hide the rest",
+            "FanOut._learn",
+            "(first_of_the_oldest(handlers), first_of_our_own(handlers))",
+            "(first_of_the_oldest(handlers),)",
+        ),
+        (
+            "outbox/the oldest events are handed out in the order of their aggregates",
+            "first_of_the_oldest",
+            "head.version",
+            "head.id",
+        ),
+        (
             "outbox/what another release knows is waited for",
             "first_of_our_own",
             "earlier.published_at.is_(None)",

@@ -3,6 +3,7 @@
 event_log, stored_event    the log, and an event as a row of it
 event_sourcing             aggregates that are stored only as their events
 fan_out                    inserts a reaction for each handler of each new event
+new_events                 queries for the events that may be handed out now
 outbox, reaction           which process has claimed which reactions, and the outcome of each
 outbox_statements          SQL statements and locks of the outbox
 inbox                      which handlers have processed which events

@@ -1,19 +1,18 @@
 """Fan-out: inserts a row into `reactions` for each handler of each new event."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, bindparam, exists, or_, select, tuple_, update
+from sqlalchemy import RowMapping, Select, Table, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.persistence.column_types import UtcDateTime
 from app.persistence.engine.database import Database
 from app.persistence.engine.upsert import if_new
 from app.persistence.event_tables import event_log, reactions, received_events
-from app.persistence.events.outbox_statements import LOCK, OWN, SKIPPED, Handlers, Stream, source_of, writing
+from app.persistence.events.new_events import first_of_others, first_of_our_own, first_of_the_oldest, with_followers
+from app.persistence.events.outbox_statements import LOCK, SKIPPED, Handlers, Stream, writing
 
-HANDED_OUT_AT_ONCE = 500
 GRACE_SECONDS = 60.0
 """How long an event of another service waits for its predecessor; a redelivery comes sooner than that."""
 ANY_TIME = datetime(9999, 1, 1, tzinfo=UTC)
@@ -37,9 +36,12 @@ class FanOut:
     def _learn(self, handlers: Handlers) -> None:
         self._handlers = handlers
         self.names = tuple(sorted({name for names in handlers.values() for name in names}))
-        first = {event_log: first_of_our_own(handlers), received_events: first_of_others(handlers)}
-        self._is_new = select(*(new.exists() for new in first.values()))
-        self._new = {table: with_followers(table, new, handlers) for table, new in first.items()}
+        first = {
+            event_log: (first_of_the_oldest(handlers), first_of_our_own(handlers)),
+            received_events: (first_of_others(handlers),),
+        }
+        self._is_new = select(*(or_(*(new.exists() for new in each)) for each in first.values()))
+        self._new = {table: [with_followers(table, new, handlers) for new in each] for table, each in first.items()}
 
     async def hand_out(self) -> bool:
         """Insert a reaction for each handler of each new event. Returns whether there may be more new events."""
@@ -50,11 +52,13 @@ class FanOut:
         tables = [table for table, found in zip(self._new, is_new, strict=True) if found]
         return any([await self._hand_out(table, self._new[table]) for table in tables])
 
-    async def _hand_out(self, table: Table, new: Select[*tuple[Any, ...]]) -> bool:
-        """Hand out the new events of one table. Returns whether there were any: their successors may now be ready."""
+    async def _hand_out(self, table: Table, new: Iterable[Select[*tuple[Any, ...]]]) -> bool:
+        """Hand out what the first query finds that finds any. Returns whether one did: successors may now be ready."""
         async with writing(self._database, LOCK) as (connection, now):
             since = {"too_long_ago": now - timedelta(seconds=GRACE_SECONDS)}
-            found = (await connection.execute(new, since)).mappings().all()
+            found: Sequence[RowMapping] = ()
+            for query in new:
+                found = found or (await connection.execute(query, since)).mappings().all()
             handlers = self._handlers_now()  # read after the events, to miss no handler registered before them
             ready = sorted(found, key=lambda event: event["version"] or 0)
             waiting = await self._streams_that_wait(connection, ready)
@@ -84,56 +88,6 @@ class FanOut:
         of_these = tuple_(r.source, r.aggregate_type, r.aggregate_id).in_(aggregates)
         streams = select(r.handler, r.source, r.aggregate_type, r.aggregate_id).where(of_these).distinct()
         return {(row[0], row[1], row[2], row[3]) for row in await connection.execute(streams)}
-
-
-def first_of_our_own(handlers: Handlers) -> Select[*tuple[Any, ...]]:
-    """New events of this service that no other new event of their aggregate precedes, except those of unknown types."""
-    event, earlier = event_log.c, event_log.alias("earlier").c
-    has_earlier = exists().where(
-        earlier.published_at.is_(None),
-        earlier.aggregate_type == event.aggregate_type,
-        earlier.aggregate_id == event.aggregate_id,
-        earlier.version < event.version,
-    )
-    return _new(event_log, handlers).where(~has_earlier).order_by(event.id).limit(HANDED_OUT_AT_ONCE)
-
-
-def first_of_others(handlers: Handlers) -> Select[*tuple[Any, ...]]:
-    """New events of other services that need not wait: no predecessor is stated, or it was handed out, or is late."""
-    event, before = received_events.c, received_events.alias("before").c
-    came = exists().where(
-        before.source == event.source,
-        before.aggregate_type == event.aggregate_type,
-        before.aggregate_id == event.aggregate_id,
-        before.version == event.previous,
-        before.published_at.is_not(None),
-    )
-    waited = event.received_at <= bindparam("too_long_ago", type_=UtcDateTime)
-    first = _new(received_events, handlers).where(or_(event.previous.is_(None), came, waited))
-    return first.order_by(event.id).limit(HANDED_OUT_AT_ONCE)
-
-
-def with_followers(table: Table, first: Select[*tuple[Any, ...]], handlers: Handlers) -> Select[*tuple[Any, ...]]:
-    """These events and those that directly follow them in their aggregates, whatever the order of their ids."""
-    event, ready = table.c, select(first.subquery()).cte("ready", recursive=True)
-    is_next = event.version == ready.c.version + 1 if table is event_log else event.previous == ready.c.version
-    following = _new(table, handlers).where(
-        source_of(table) == ready.c.source,
-        event.aggregate_type == ready.c.aggregate_type,
-        event.aggregate_id == ready.c.aggregate_id,
-        is_next,
-    )
-    return select(ready.union(following)).limit(HANDED_OUT_AT_ONCE)
-
-
-def _new(table: Table, handlers: Handlers) -> Select[*tuple[Any, ...]]:
-    """The new events of a table whose types are known."""
-    event, source = table.c, source_of(table)
-    columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, event.event_type)
-    is_known: ColumnElement[bool] = event.event_type.in_([name for source, name in handlers if source == OWN])
-    if table is received_events:
-        is_known = or_(tuple_(event.source, event.event_type).in_(list(handlers)), event.event_type == SKIPPED)
-    return select(*columns, source.label("source")).where(event.published_at.is_(None), is_known)
 
 
 def reaction_row(event: RowMapping, handler: str, due_at: datetime | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from app.core.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
 from app.persistence.event_tables import reactions, received_events
-from app.persistence.events import fan_out, reaction
+from app.persistence.events import new_events, reaction
 from app.persistence.events.fan_out import GRACE_SECONDS
 from app.persistence.events.orphans import without_class, without_handlers
 from app.persistence.events.outbox import LEASE_SECONDS, Outbox
@@ -113,7 +113,7 @@ async def test_a_handler_gets_as_much_as_it_may_have_the_oldest_first(database: 
 async def test_more_events_than_are_handed_out_at_once_keep_their_order(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fan_out, "HANDED_OUT_AT_ONCE", 3)
+    monkeypatch.setattr(new_events, "HANDED_OUT_AT_ONCE", 3)
     await store(database, *(event_of("a", version) for version in (5, 4, 3, 2, 1)))  # as with clocks that are apart
     outbox = outbox_of(database)
     seen: list[int | None] = []
@@ -131,7 +131,7 @@ async def test_more_events_than_are_handed_out_at_once_keep_their_order(
 async def test_events_keep_their_order_however_their_ids_are_ordered(
     database: Database, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(fan_out, "HANDED_OUT_AT_ONCE", at_once)
+    monkeypatch.setattr(new_events, "HANDED_OUT_AT_ONCE", at_once)
     for number, order in enumerate(permutations(range(4))):  # as with clocks that are apart
         ids = [uuid7() for _ in order]
         kinds = ("Opened", "Happened", "Happened", "Happened")
@@ -169,6 +169,18 @@ async def test_events_of_a_class_that_only_others_know_are_left_to_them_with_wha
     assert versions(await outbox.turn([Outcome(one) for one in claimed], {HANDLER: 9})) == []
     assert (await row_of(database, newer.id)).published_at is None
     assert versions(await claim(of_newer_release)) == [("a", 2)]
+
+
+async def test_more_events_behind_a_class_that_only_others_know_than_are_looked_at_do_not_hide_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_events, "HANDED_OUT_AT_ONCE", 3)
+    for aggregate in ("a", "b"):
+        await store(database, event_of(aggregate, 1, event_type="CameLater"))
+        await store(database, *(event_of(aggregate, version) for version in (2, 3, 4)))
+    await store(database, event_of("c", 2), event_of("c", 1), event_of(None))
+    claimed = await claim(outbox_of(database))
+    assert {(one.event.aggregate_id, one.event.version) for one in claimed} == {("c", 1), (None, None)}
 
 
 async def test_an_event_without_handlers_is_done(database: Database) -> None:
@@ -368,7 +380,7 @@ async def test_events_of_others_are_handled_in_their_order_however_they_arrive(d
 async def test_events_that_wait_for_others_take_no_place_of_those_that_are_ready(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fan_out, "HANDED_OUT_AT_ONCE", 3)
+    monkeypatch.setattr(new_events, "HANDED_OUT_AT_ONCE", 3)
     await receive(database, 12, 13, 14, 15)
     await receive(database, 1)
     assert await handled(database) == [1]
