@@ -141,8 +141,14 @@ MUTATIONS = {
         (
             "delivery/what comes twice is kept once",
             "keep",
-            "if_new(received_events, connection.dialect.name)",
+            "filling_in(received_events.c.event_type, SKIPPED, connection.dialect.name)",
             "received_events.insert()",
+        ),
+        (
+            "delivery/what had no class is received once it has one",
+            "filling_in",
+            "column == placeholder",
+            "column != placeholder",
         ),
         (
             "delivery/what nobody reads is kept once",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, ClassVar, Self
@@ -124,6 +125,23 @@ async def test_an_event_does_not_wait_for_one_that_no_class_names(inbox: Inbox) 
             claimed = await outbox.turn([Outcome(one) for one in claimed], {HANDLER: 9})
     assert seen == [2, 6]
     assert [row.payload for row in await inbox.rows() if row.event_type == SKIPPED] == [{}]
+
+
+@pytest.mark.parametrize("is_handed_out", [True, False])
+async def test_an_event_that_no_class_named_is_kept_when_it_comes_again_and_one_does(
+    inbox: Inbox, is_handed_out: bool
+) -> None:
+    event, outbox = event_of("a", 1, payload={"a": 1}), outbox_of(inbox.database)
+    await inbox.receive(replace(event, event_type="Unheard"))
+    assert not is_handed_out or await claim(outbox) == []
+    await inbox.receive(event)
+    await inbox.receive(replace(event, event_type="Unheard"))
+    (claimed,) = await claim(outbox)
+    assert (claimed.event.event_type, claimed.event.payload) == ("Happened", {"a": 1})
+    await inbox.receive(event)
+    assert await claim(outbox) == []
+    (row,) = await inbox.rows()
+    assert row.published_at is not None
 
 
 @pytest.mark.parametrize("wrong", [{"time": "then"}, {"subject": None}, {"sequence": None}, {"source": 7}], ids=str)

@@ -6,7 +6,7 @@ Statements are cached: building one takes as long as executing it.
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Insert, Table
+from sqlalchemy import Column, Insert, Table, and_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +33,17 @@ def replacing(table: Table, dialect_name: str) -> Insert:
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
         set_={name: statement.excluded[name] for name in _values(table)},
+    )
+
+
+@lru_cache(maxsize=200)
+def filling_in(column: Column[str], placeholder: str, dialect_name: str) -> Insert:
+    """An INSERT that overwrites an existing row whose column is this placeholder, unless the new one is it, too."""
+    statement, table = _insert(column.table, dialect_name), column.table
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={name: statement.excluded[name] for name in _values(table)},
+        where=and_(column == placeholder, statement.excluded[column.name] != placeholder),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Table, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.persistence.engine.database import Database
@@ -72,8 +72,7 @@ class FanOut:
             if rows:
                 await connection.execute(if_new(reactions, connection.dialect.name), rows)
             if ready:
-                handed_out = update(table).where(table.c.id.in_([event["id"] for event in ready]))
-                await connection.execute(handed_out.values(published_at=now))
+                await connection.execute(update(table).where(_as_found(table, ready)).values(published_at=now))
         return bool(ready)
 
     async def _streams_that_wait(self, connection: AsyncConnection, events: Iterable[RowMapping]) -> set[Stream]:
@@ -88,6 +87,15 @@ class FanOut:
         of_these = tuple_(r.source, r.aggregate_type, r.aggregate_id).in_(aggregates)
         streams = select(r.handler, r.source, r.aggregate_type, r.aggregate_id).where(of_these).distinct()
         return {(row[0], row[1], row[2], row[3]) for row in await connection.execute(streams)}
+
+
+def _as_found(table: Table, events: Iterable[RowMapping]) -> ColumnElement[bool]:
+    """Whether a row is one of these events; not if it had no class when it was read and has arrived again since."""
+    ids: dict[bool, list[Any]] = {True: [], False: []}
+    for event in events:
+        ids[event["event_type"] == SKIPPED].append(event["id"])
+    skipped = table.c.id.in_(ids[True]) & (table.c.event_type == SKIPPED)
+    return or_(table.c.id.in_(ids[False]), skipped) if ids[True] else table.c.id.in_(ids[False])
 
 
 def reaction_row(event: RowMapping, handler: str, due_at: datetime | None) -> dict[str, Any]:

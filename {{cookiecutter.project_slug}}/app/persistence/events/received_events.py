@@ -4,15 +4,15 @@ from uuid import UUID
 
 from app.core.cqrs import CQRSError
 from app.persistence.engine.database import Database
-from app.persistence.engine.upsert import if_new
+from app.persistence.engine.upsert import filling_in, if_new
 from app.persistence.event_tables import reactions, received_events
-from app.persistence.events.outbox_statements import UNREADABLE, writing
+from app.persistence.events.outbox_statements import SKIPPED, UNREADABLE, writing
 from app.persistence.events.reaction import reason
 from app.persistence.events.stored_event import StoredEvent
 
 
 async def keep(database: Database, event: StoredEvent, source: str, previous: int | None) -> None:
-    """Store an event that arrived; a duplicate is ignored.
+    """Store an event that arrived; a duplicate is ignored, unless the first one had no class and this one has.
 
     Args:
         database: stores the event.
@@ -22,7 +22,7 @@ async def keep(database: Database, event: StoredEvent, source: str, previous: in
     """
     async with writing(database) as (connection, now):
         row = {**event.row(), "source": source, "previous": previous, "received_at": now}
-        await connection.execute(if_new(received_events, connection.dialect.name), row)
+        await connection.execute(filling_in(received_events.c.event_type, SKIPPED, connection.dialect.name), row)
 
 
 async def keep_unreadable(database: Database, event_id: UUID, body: str, error: CQRSError) -> None:
