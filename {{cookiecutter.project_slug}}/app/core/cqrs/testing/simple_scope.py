@@ -10,7 +10,8 @@ from typing_extensions import get_protocol_members, is_protocol
 from app.core.cqrs import AccessPolicy, Cache, ConfigurationError, CQRSBus, UnitsOfWork
 
 T = TypeVar("T")
-PORTS: tuple[type, ...] = (AccessPolicy, Cache, UnitsOfWork)
+PORTS = [get_protocol_members(port) for port in (AccessPolicy, Cache, UnitsOfWork)]
+"""The members of each; to look for them takes as long as to build a handler."""
 
 
 class SimpleScope:
@@ -57,7 +58,7 @@ class SimpleScope:
 
 
 def _is_port(cls: type) -> bool:
-    return any(all(hasattr(cls, member) for member in get_protocol_members(port)) for port in PORTS)
+    return any(all(hasattr(cls, member) for member in members) for members in PORTS)
 
 
 def _is_a(candidate: object, dependency_type: type[T]) -> TypeGuard[T]:
