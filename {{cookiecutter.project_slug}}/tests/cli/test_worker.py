@@ -114,6 +114,7 @@ def test_a_fresh_one_starts_and_ctrl_c_ends_it_with_130(tmp_path: Path, environm
 
 def work_told_to_end_at_once() -> None:
     """`app worker`, which gets a signal before it runs."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins without
     telemetry.configure_logs = lambda settings: os.kill(os.getpid(), int(os.environ["SIGNAL"]))
     work()
 
