@@ -141,14 +141,14 @@ MUTATIONS = {
         (
             "delivery/what comes twice is kept once",
             "keep",
-            "filling_in(received_events.c.event_type, SKIPPED, connection.dialect.name)",
+            "replacing_marked(received_events.c.event_type, SKIPPED, connection.dialect.name)",
             "received_events.insert()",
         ),
         (
             "delivery/what had no class is received once it has one",
-            "filling_in",
-            "column == placeholder",
-            "column != placeholder",
+            "replacing_marked",
+            "column == mark",
+            "column != mark",
         ),
         (
             "delivery/what nobody reads is kept once",

@@ -96,13 +96,13 @@ MUTATIONS = {
         (
             "another bus has a transaction of its own",
             "compile_dispatch.dispatch",
-            "joins_any or outer._bus is bus or owner_of(outer) is bus",
+            "outer._bus is bus or not is_elsewhere(bus, outer)",
             "True",
         ),
         (
             "a bus without units joins that of another",
             "compile_dispatch.dispatch",
-            "joins_any or outer._bus is bus or owner_of(outer) is bus",
+            "outer._bus is bus or not is_elsewhere(bus, outer)",
             "outer._bus is bus",
         ),
         (

@@ -24,7 +24,7 @@ class RequestBus:
     correlation_id: str | None
     traceparent: str | None
     idempotency_key: str | None
-    _keys_used: dict[type, int] = field(default_factory=dict, init=False)
+    _keys_used: dict[type, int] | None = field(default=None, init=False)
 
     @coroutine_function
     def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
@@ -35,7 +35,8 @@ class RequestBus:
         return self._under_next_key(command, self.idempotency_key)
 
     async def _under_next_key(self, command: ICommand[R], key: str) -> CommandResult[R]:
-        kind, used = type(command), self._keys_used
+        kind, used = type(command), self._keys_used or {}
+        self._keys_used = used
         used[kind] = number = used.get(kind, 0) + 1
         # No client can send the key of another number: keys in headers have no spaces.
         command.metadata.idempotency_key = key if number == 1 else f"{key} {number}"

@@ -7,7 +7,7 @@ import structlog
 from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.errors import ConfigurationError, CQRSError, OperationStatus
 from app.core.cqrs.messages import IQuery, name_of
-from app.core.cqrs.operation import Operation, current, enclosing, is_elsewhere, is_in_progress, owner_of
+from app.core.cqrs.operation import Operation, current, enclosing, is_elsewhere, is_in_progress
 from app.core.cqrs.pipeline import compile_steps, doom_outer, returned_by, with_own_code
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.results import RESULTS, SUCCEEDED, TEMPORARY, OperationResult, Outcome, as_result
@@ -25,16 +25,12 @@ def compile_dispatch(plan: Plan) -> Step:
     run, _ = compile_steps(plan)
     run_inside, _ = compile_steps(plan.inside())
     bus, result_type, expects_result = plan.bus, plan.result_type, bool(plan.middlewares)
-    joins_any = bus.ports.units is None  # such as the bus of `handler.handle()`
     get_current, set_current, reset_current = current.get, current.set, current.reset
 
     async def dispatch(message: Any) -> Any:
         outer = get_current()
-        if (
-            outer is not None
-            and (joins_any or outer._bus is bus or owner_of(outer) is bus)
-            and outer._is_running_here()
-        ):
+        is_inside = outer is not None and (outer._bus is bus or not is_elsewhere(bus, outer))
+        if outer is not None and is_inside and outer._is_running_here():
             return await _dispatch_inside(plan, run_inside, message, outer)
         if bus.is_closed and not is_in_progress(bus, outer):
             return _closed(plan, message)

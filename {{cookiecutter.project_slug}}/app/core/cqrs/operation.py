@@ -104,10 +104,10 @@ def is_in_progress(bus: Any, operation: Operation | None) -> bool:
 
 def is_elsewhere(bus: Any, operation: Operation) -> bool:
     """Whether another bus runs this operation: what this bus does is no part of it, unless it has no units of work."""
-    return bus.ports.units is not None and owner_of(operation) not in (None, bus)
+    return bus.ports.units is not None and _owner_of(operation) not in (None, bus)
 
 
-def owner_of(operation: Operation) -> Any:
+def _owner_of(operation: Operation) -> Any:
     """The bus whose operation this is: one without units of work has joined the operation around it. None: it ended."""
     for around in enclosing(operation):
         if around._bus is None or around._bus.ports.units is not None:

@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -20,6 +21,7 @@ class Before(NamedTuple):
     events: dict[int, int]
     """How many events each aggregate had raised."""
     versions: dict[int, int]
+    """The version of each that is event-sourced."""
     attempt: Attempt | None
     published: int
     failure: Exception | None
@@ -52,7 +54,7 @@ class Savepoint(AsyncSessionTransaction):
         await self._reload()
 
     async def _reload(self) -> None:
-        with suppress(Exception):  # of a broken connection, which the error of the block is about
+        with suppress(SQLAlchemyError, CQRSError):  # of a broken connection, which the error of the block is about
             await self.session.run_sync(_reload_expired)
 
 

@@ -37,13 +37,13 @@ def replacing(table: Table, dialect_name: str) -> Insert:
 
 
 @lru_cache(maxsize=200)
-def filling_in(column: Column[str], placeholder: str, dialect_name: str) -> Insert:
-    """An INSERT that overwrites an existing row whose column is this placeholder, unless the new one is it, too."""
+def replacing_marked(column: Column[str], mark: str, dialect_name: str) -> Insert:
+    """An INSERT that overwrites an existing row that has this mark in the column, unless the new one has it, too."""
     statement, table = _insert(column.table, dialect_name), column.table
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
         set_={name: statement.excluded[name] for name in _values(table)},
-        where=and_(column == placeholder, statement.excluded[column.name] != placeholder),
+        where=and_(column == mark, statement.excluded[column.name] != mark),
     )
 
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from app.core.cqrs import CQRSError
 from app.persistence.engine.database import Database
-from app.persistence.engine.upsert import filling_in, if_new
+from app.persistence.engine.upsert import if_new, replacing_marked
 from app.persistence.event_tables import reactions, received_events
 from app.persistence.events.outbox_statements import SKIPPED, UNREADABLE, writing
 from app.persistence.events.reaction import reason
@@ -22,7 +22,7 @@ async def keep(database: Database, event: StoredEvent, source: str, previous: in
     """
     async with writing(database) as (connection, now):
         row = {**event.row(), "source": source, "previous": previous, "received_at": now}
-        await connection.execute(filling_in(received_events.c.event_type, SKIPPED, connection.dialect.name), row)
+        await connection.execute(replacing_marked(received_events.c.event_type, SKIPPED, connection.dialect.name), row)
 
 
 async def keep_unreadable(database: Database, event_id: UUID, body: str, error: CQRSError) -> None:
