@@ -9,12 +9,11 @@ import secrets
 import statistics
 import sys
 
-from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from app.cli.service import collect_rarely
 from app.composition.container import running_service
-from app.core.config import Settings
+from app.core.config import checked_settings
 from app.core.logging import configure_logging
 from app.persistence.engine.database import Database
 from app.persistence.schema import migrate
@@ -47,8 +46,8 @@ def main() -> int:
 async def _measure(events: int) -> float:
     """Events a second, from the first effect to the last."""
     async with fresh_database(is_synchronous=True) as url:
-        settings = Settings(
-            environment="test", secret_key=SecretStr(secrets.token_urlsafe(48)), database_url=url, audit_log=False
+        settings = checked_settings(
+            environment="test", secret_key=secrets.token_urlsafe(48), database_url=url, audit_log=False
         )
         await asyncio.to_thread(migrate.upgrade, settings)
         async with running_service(settings.model_copy(update={"relay_in_service": False}), HANDLERS) as service:
