@@ -77,4 +77,4 @@ class Notifications(Protocol):
     """Sends notifications to users."""
 
     async def send(self, notification: Notification) -> None:
-        """Send it as part of the current transaction: it is sent when that is committed."""
+        """Send it as part of the current transaction, when that is committed; a user who was deleted gets none."""

@@ -29,9 +29,11 @@ class Documented:
         route = scope.get("route")
         if isinstance(route, APIRoute) and route.include_in_schema and scope["method"] in (route.methods or ()):
             said = operations_of(self._app)[scope["method"], route.path_format]["responses"]
-            assert str(answered[0]) in said, (
-                f"{scope['method']} {route.path_format} answered {answered[0]}, which its documentation does not have: "
-                f"give the route `responses=problems({answered[0]})`."
+            status = answered[0]
+            wanted = f"responses=problems({status})" if status >= 400 else f"status_code={status}"
+            assert str(status) in said, (
+                f"{scope['method']} {route.path_format} answered {status}, which its documentation does not have: "
+                f"give the route `{wanted}`, or let the handler answer another status, as self.no_content() does."
             )
 
 

@@ -13,8 +13,13 @@ Forms = Mapping[str, tuple[str, str]]
 
 
 def forms(old: str, new: str) -> dict[str, tuple[str, str]]:
-    """A name in snake case and as a class."""
-    return {old: (new, spaced(new)), pascal(old): (pascal(new), spaced(new).capitalize())}
+    """A name in snake case, as a class and as a constant."""
+    said = spaced(new)
+    return {
+        old: (new, said),
+        pascal(old): (pascal(new), said.capitalize()),
+        old.upper(): (new.upper(), said.upper()),
+    }
 
 
 def nouns(noun: str, plural: str) -> dict[str, tuple[str, str]]:

@@ -5,7 +5,6 @@ from uuid import uuid5
 from app.core.cqrs import BaseEventHandler, event_handler, retry_on_failure, transactional
 from app.domain.order_events import OrderPlaced
 from app.domain.ports import Notification, Notifications
-from app.persistence.repositories.user_repository import UserRepository
 
 
 @event_handler(OrderPlaced)
@@ -14,11 +13,10 @@ from app.persistence.repositories.user_repository import UserRepository
 class ConfirmOrderHandler(BaseEventHandler[OrderPlaced]):
     """Confirm an order, once, to a customer with an account."""
 
-    users: UserRepository
     notifications: Notifications
 
     async def _handle(self, event: OrderPlaced) -> None:
-        if event.customer_user_id is None or not await self.users.exists(event.customer_user_id):
+        if event.customer_user_id is None:
             return
         confirmation = Notification(
             id=uuid5(event.event_id, "confirmation"),

@@ -5,7 +5,6 @@ from uuid import uuid5
 from app.core.cqrs import BaseEventHandler, event_handler, retry_on_failure, transactional
 from app.domain.ports import Notification, Notifications
 from app.domain.user_events import UserCreated
-from app.persistence.repositories.user_repository import UserRepository
 
 
 @event_handler(UserCreated)
@@ -14,12 +13,9 @@ from app.persistence.repositories.user_repository import UserRepository
 class SendWelcomeHandler(BaseEventHandler[UserCreated]):
     """Welcome a new user, once, unless the user was deleted in the meantime."""
 
-    users: UserRepository
     notifications: Notifications
 
     async def _handle(self, event: UserCreated) -> None:
-        if not await self.users.exists(event.user_id):
-            return
         welcome = Notification(
             id=uuid5(event.event_id, "welcome"),
             user_id=event.user_id,
