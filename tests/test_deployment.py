@@ -71,6 +71,7 @@ def test_compose_has_the_servers_that_were_chosen_and_settings_that_the_service_
     for name in ("migration", "service", "worker"):
         part = services[name]
         assert (part["read_only"], part["cap_drop"], part["environment"]) == (True, ["ALL"], environment)
+        assert part["env_file"] == [{"path": ".env", "required": False}]
     given = {key: SUBSTITUTED.sub(lambda it: GIVEN[it[1]], value) for key, value in environment.items()}
     checked_settings(service, given)
     assert given.keys() >= {f"{one}_URL".upper() for one in chosen}
