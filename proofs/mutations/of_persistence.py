@@ -264,6 +264,14 @@ MUTATIONS = {
             "true()",
         ),
     ],
+    "tests/persistence/engine/test_postgresql_connections.py": [
+        (
+            "a URL that wants to write keeps queries from reading",
+            "PostgresqlOptions.dsn",
+            "self.target_session_attrs == 'read-write'",
+            "False",
+        ),
+    ],
     "proofs/persistence/engine/test_pooler.py": [
         (
             "a pooler that leaves settings out is not noticed",

@@ -128,7 +128,7 @@ async def until_held_up(settings: Settings) -> None:
         return
     waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     address = make_url(settings.database_url)
-    connection = await asyncpg.connect(f"{SERVER}/{address.database}", timeout=20, ssl=False)
+    connection = await asyncpg.connect(_url(address.database or ""), timeout=20)
     try:
         async with asyncio.timeout(20):
             while not await connection.fetchval(waits):  # noqa: ASYNC110
@@ -139,7 +139,8 @@ async def until_held_up(settings: Settings) -> None:
 
 def _url(database: str) -> str:
     # Cancelled while it asks for TLS, asyncpg leaves an error behind that nobody can catch.
-    return f"{SERVER}/{database}?ssl=disable"
+    server = make_url(SERVER).set(database=database)
+    return server.set(query={"sslmode": "disable", **server.query}).render_as_string(hide_password=False)
 
 
 def _order(*statements: str, database: str = "postgres") -> None:
@@ -149,7 +150,7 @@ def _order(*statements: str, database: str = "postgres") -> None:
 
 async def ask_server(statement: str, database: str = "postgres") -> None:
     """Execute statements on the server."""
-    connection = await asyncpg.connect(f"{SERVER}/{database}", timeout=20, ssl=False)
+    connection = await asyncpg.connect(_url(database), timeout=20)
     try:
         await connection.execute(statement)
     finally:

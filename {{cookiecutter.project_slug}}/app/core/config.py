@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.addresses import Address, check_address, check_network, check_origin, listed
+from app.core.database_options import check_database_url
 from app.core.guessable import ENOUGH_BITS, estimated_bits
 from app.core.identity import installed_as
 from app.core.misspelt import misspelt_in_file
@@ -188,6 +189,7 @@ class Settings(BaseSettings):
     @classmethod
     def _with_address(cls, url: str | None) -> str | None:
         check_address(url or "")
+        check_database_url(url or "")
         return url
 
     @property

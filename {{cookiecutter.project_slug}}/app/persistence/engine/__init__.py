@@ -3,6 +3,7 @@
 database                     the engines: one for writing, one for reading only, one for delivering events
 sqlite, postgresql, pooler   how each engine connects; what PgBouncer needs
 sqlite_connections           connections that keep no lock when their caller is cancelled
+postgresql_connections       connections with the options of their URL
 errors, postgresql_errors    translates database errors into errors of the bus
 sessions                     the base of all sessions, and read-only ones
 unit_session, savepoints     sessions of units of work, and their savepoints

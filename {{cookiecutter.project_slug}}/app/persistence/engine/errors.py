@@ -114,7 +114,7 @@ def taken(table: str, columns: list[str]) -> ConflictError:
 def unusable() -> ConfigurationError:
     """The error for a database that is missing, is not a database, or refuses the login."""
     return ConfigurationError(
-        "The database cannot be opened: check the name, the folder or host, and the password in DATABASE_URL."
+        "The database cannot be opened: check the name, folder or host, the password and sslmode in DATABASE_URL."
     )
 
 

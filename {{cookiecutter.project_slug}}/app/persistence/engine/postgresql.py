@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from app.core.config import Settings
 from app.persistence.engine.errors import ConnectionPool, translate_errors
 from app.persistence.engine.pooler import connect_args, pooled, require_transactions, torn
+from app.persistence.engine.postgresql_connections import address_and_arguments
 from app.persistence.engine.postgresql_errors import NEEDS_TRANSACTION, classify
 
-CONNECT_TIMEOUT_SECONDS = 10.0
 RELAY_CONNECTIONS = 5
 """At least one each to listen, notify, claim, store received events, and look up the inbox."""
 LONGEST_RELAY_PAUSE_SECONDS = 300
@@ -80,20 +80,20 @@ def migrating_engine(settings: Settings) -> AsyncEngine:
 def _engine(
     settings: Settings, url: str, limits: dict[str, str], name: str = "", size: int | None = None, **options: Any
 ) -> AsyncEngine:
-    at_start = {"application_name": f"{settings.service_name}{name}"}
+    address, connect = address_and_arguments(settings, url, name)
     if settings.database_pooler:
-        connect = {"server_settings": at_start, **connect_args(limits)}
+        connect |= connect_args(limits)
         options["isolation_level"] = "READ COMMITTED"  # other clients may have left another default
     else:
-        connect = {"server_settings": at_start | limits}
+        connect["server_settings"] |= limits
     engine = create_async_engine(
-        url,
+        address,
         **options,
         poolclass=ConnectionPool,
         pool_size=size or settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout_seconds,
-        connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, **connect},
+        connect_args=connect,
     )
     if settings.database_pooler:
         require_transactions(engine)
