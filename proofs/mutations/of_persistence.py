@@ -264,6 +264,20 @@ MUTATIONS = {
             "true()",
         ),
     ],
+    "tests/persistence/engine/test_errors.py": [
+        (
+            "a database that refuses connections is a bug",
+            "_translated",
+            "known is None and context.connection is None",
+            "False",
+        ),
+        (
+            "a database that only reads keeps its connections",
+            "_translated",
+            "isinstance(known, DatabaseOnlyReadsError)",
+            "False",
+        ),
+    ],
     "tests/persistence/engine/test_postgresql_connections.py": [
         (
             "a URL that wants to write keeps queries from reading",

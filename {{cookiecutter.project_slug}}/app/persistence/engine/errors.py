@@ -21,6 +21,10 @@ class LostConnectionError(TransientError):
     """The connection broke. Uncommitted changes are undone."""
 
 
+class DatabaseOnlyReadsError(LostConnectionError):
+    """The database refuses to write, after a failover or with a full disk: its connections are given up."""
+
+
 ABORTED = "25P02"
 """SQLSTATE of PostgreSQL for every statement in a transaction after one that failed."""
 
@@ -53,11 +57,14 @@ def translate_errors(engine: AsyncEngine, classify: Classify) -> None:
 def _translated(context: ExceptionContext, classify: Classify) -> CQRSError | None:
     original = context.original_exception
     known = classify(original)
+    if known is None and context.connection is None:  # it was not opened, so no statement of the program is to blame
+        return lost_connection()
     lost = context.is_disconnect or isinstance(original, OSError)
     if lost and isinstance(original, Exception):
         context.is_disconnect = True
         if not isinstance(known, ConfigurationError):  # it explains why no connection will ever succeed
             return lost_connection()
+    context.is_disconnect |= isinstance(known, DatabaseOnlyReadsError)
     return None if known is None else final(known)
 
 
@@ -94,6 +101,11 @@ def lost_connection() -> LostConnectionError:
     return final(LostConnectionError("The database cannot be reached, try again in a moment."))
 
 
+def exhausted() -> TransientError:
+    """The error for a database without the resources for a statement."""
+    return TransientError("The database lacks disk space, memory or connections, try again in a moment.")
+
+
 def interrupted() -> ServiceUnavailableError:
     """The error for a statement whose caller was cancelled: its connection is closed, and its transaction undone."""
     return final(ServiceUnavailableError("A statement was interrupted, so its transaction was undone: try again."))
@@ -118,8 +130,10 @@ def unusable() -> ConfigurationError:
     )
 
 
-def read_only() -> ConfigurationError:
-    """The error for a write in a read-only session."""
+def read_only(*, is_writer: bool) -> CQRSError:
+    """The error for a write in a read-only session; if the engine is to write, the database itself only reads."""
+    if is_writer:
+        return DatabaseOnlyReadsError("The database only reads at present, try again in a moment.")
     return ConfigurationError(
         "Something was written outside a transaction: put @transactional on the command's handler. "
         "Queries and handlers without it can only read."

@@ -4,6 +4,7 @@ The time-outs are start-up parameters of a connection. A pooler does not pass th
 another connection, so with `DATABASE_POOLER` they are set in each transaction.
 """
 
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.persistence.engine.pooler import connect_args, pooled, require_transact
 from app.persistence.engine.postgresql_connections import address_and_arguments
 from app.persistence.engine.postgresql_errors import NEEDS_TRANSACTION, classify
 
+READ_ONLY = frozenset({"transaction_read_only", "default_transaction_read_only"})
 RELAY_CONNECTIONS = 5
 """At least one each to listen, notify, claim, store received events, and look up the inbox."""
 LONGEST_RELAY_PAUSE_SECONDS = 300
@@ -97,7 +99,7 @@ def _engine(
     )
     if settings.database_pooler:
         require_transactions(engine)
-    translate_errors(engine, classify)
+    translate_errors(engine, partial(classify, is_writer=not READ_ONLY & limits.keys()))
     ping_idle_connections(engine)
     return engine
 

@@ -5,31 +5,40 @@ from typing import Any
 from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint
 
 from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, ServiceUnavailableError, TransientError
-from app.persistence.engine.errors import lost_connection, read_only, taken, unusable
+from app.persistence.engine.errors import exhausted, lost_connection, read_only, taken
 from app.persistence.engine.pooler import STATEMENT_MODE, pooled, torn
 from app.persistence.tables import metadata
 
-TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300"})
-"""Serialisation failure, deadlock, lock not available (a lock time-out or NOWAIT), too many connections."""
+TRANSIENT = frozenset({"40001", "40P01", "55P03"})
+"""Serialisation failure, deadlock, lock not available (a lock time-out or NOWAIT)."""
+
+EXHAUSTED = frozenset({"58000", "58030"})
+"""System error and I/O error, which are treated like class 53: too many connections, out of memory, disk full."""
+
+IN_RECOVERY = "cannot set transaction read-write mode during recovery"
+"""How a standby refuses what the engine of units of work sets in each transaction behind a pooler."""
 
 NEEDS_TRANSACTION = "25P01"
 """SQLSTATE of an operation that is allowed only in a transaction, such as opening a server-side cursor."""
 
-LOST = frozenset({"57P01", "57P02", "57P03", "25P03"})
-"""Admin shutdown, crash shutdown, server not accepting connections, idle-transaction time-out.
+LOST = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04"})
+"""Admin shutdown, crash shutdown, server not accepting connections, database dropped, time-outs that end a connection.
 
 Apart from the refusals by a pooler, SQLSTATEs of class 08, connection exceptions, are treated as lost, too.
 """
 
 
-def classify(error: BaseException) -> CQRSError | None:
+def classify(error: BaseException, *, is_writer: bool = True) -> CQRSError | None:
     """Translate an error of PostgreSQL by its SQLSTATE. The two refusals by a pooler have SQLSTATEs of class 08, too.
 
+    What refuses a connection is an outage, whatever its SQLSTATE: `errors.translate_errors` knows that no other does.
     If the connection was lost, `errors.translate_errors` reports that instead, unless this is a ConfigurationError.
     """
     state = str(getattr(error, "sqlstate", None) or "")
     if state in TRANSIENT:
         return TransientError("The service is busy, try again in a moment.")
+    if state in EXHAUSTED or state.startswith("53"):
+        return exhausted()
     if state == "08P01" and "startup parameter" in str(error):
         return pooled()
     if state.startswith("08") and STATEMENT_MODE in str(error):
@@ -42,11 +51,10 @@ def classify(error: BaseException) -> CQRSError | None:
         return taken(*_violated(error.__cause__))
     if state == "23503":
         return ConflictError("This refers to something that does not exist, or is still referred to.")
-    if state == "3D000" or state.startswith("28"):
-        return unusable()
     if state == NEEDS_TRANSACTION:
         return _outside_of_transaction()
-    return read_only() if state == "25006" else None
+    is_read_only = state == "25006" or (state == "0A000" and IN_RECOVERY in str(error))
+    return read_only(is_writer=is_writer) if is_read_only else None
 
 
 def _outside_of_transaction() -> ConfigurationError:

@@ -72,7 +72,7 @@ class ReadSession(OperationSession):
         """
         happened = any(aggregate.count_events() for aggregate in self.from_events)
         if happened or self.is_changed():
-            raise read_only()
+            raise read_only(is_writer=False)
 
 
 def session_on(engine: AsyncEngine, kind: type[OperationSession]) -> AsyncSession:

@@ -10,14 +10,15 @@ from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
-from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, TransientError
+from app.core.cqrs import ConflictError, CQRSError, TransientError
 from app.persistence.engine import sqlite_connections
-from app.persistence.engine.errors import ConnectionPool, read_only, taken, translate_errors, unusable
+from app.persistence.engine.errors import ConnectionPool, exhausted, read_only, taken, translate_errors, unusable
 
 WRITER = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
 READER = ("PRAGMA query_only=ON",)
 UNUSABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB})
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+EXHAUSTED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN})
 UNIQUE = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 
 
@@ -67,7 +68,7 @@ def _engine(settings: Settings, url: str, size: int, pragmas: tuple[str, ...], b
 
     event.listen(engine.sync_engine, "invalidate", sqlite_connections.interrupt)
     event.listen(engine.sync_engine, "begin", begin_transaction)
-    translate_errors(engine, classify)
+    translate_errors(engine, partial(classify, is_writer=pragmas is not READER))
     return engine
 
 
@@ -103,12 +104,11 @@ def _require_usable(url: str) -> None:
         with closing(sqlite3.connect(file, timeout=0, uri=file.startswith("file:"))) as connection:
             connection.execute("PRAGMA schema_version")
     except sqlite3.Error as error:
-        known = classify(error)
-        if isinstance(known, ConfigurationError):
-            raise known from error
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in UNUSABLE:
+            raise unusable() from error
 
 
-def classify(error: BaseException) -> CQRSError | None:
+def classify(error: BaseException, *, is_writer: bool = True) -> CQRSError | None:
     """Translate an error of SQLite by its code."""
     if not isinstance(error, sqlite3.Error):
         return None
@@ -119,9 +119,9 @@ def classify(error: BaseException) -> CQRSError | None:
         return ConflictError("This refers to something that does not exist, or is still referred to.")
     if code & 0xFF in BUSY:
         return TransientError("The service is busy, try again in a moment.")
-    if code & 0xFF in UNUSABLE:
-        return unusable()
-    return read_only() if code & 0xFF == sqlite3.SQLITE_READONLY else None
+    if code & 0xFF in EXHAUSTED:
+        return exhausted()
+    return read_only(is_writer=is_writer) if code & 0xFF == sqlite3.SQLITE_READONLY else None
 
 
 def _violated(message: str) -> tuple[str, list[str]]:

@@ -4,21 +4,21 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.cqrs import ConflictError, CQRSBus, CQRSError, OperationStatus, TransientError
+from app.core.cqrs import ConfigurationError, ConflictError, CQRSBus, CQRSError, OperationStatus, TransientError
 from app.core.ids import uuid7
 from app.persistence.engine import postgresql, postgresql_errors
 from app.persistence.engine.database import Database
-from app.persistence.engine.errors import LostConnectionError
+from app.persistence.engine.errors import DatabaseOnlyReadsError, LostConnectionError
 from app.persistence.event_tables import event_log
 from app.persistence.repositories.user_repository import UserRepository
 from app.persistence.tables import registrations, user_roles
 from tests.core.cqrs.support import within_patience
-from tests.databases import settings_for
+from tests.databases import ON_SQLITE, ask_server, settings_for
 from tests.persistence import commands as send
 from tests.rows import rows_of
 from tests.users import People
@@ -56,7 +56,7 @@ async def test_when_the_attempts_are_spent_the_service_is_unavailable(service: R
 
 @pytest.mark.integration
 @ON_POSTGRESQL
-@pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "53300"])
+@pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "53100", "53200", "53300", "58030"])
 async def test_what_may_pass_is_transient(database: Database, state: str) -> None:
     async with database.writing() as session:
         error = await _raised(session, f"DO $$ BEGIN RAISE 'x' USING ERRCODE = '{state}'; END $$")
@@ -84,6 +84,69 @@ async def test_a_connection_that_the_server_ends_is_lost_and_replaced(database: 
         assert isinstance(error, LostConnectionError)
     async with database.writing() as session:
         assert await session.scalar(text("SELECT 1")) == 1
+
+
+@pytest.mark.integration
+@ON_POSTGRESQL
+async def test_a_database_that_refuses_connections_is_unavailable_but_no_bug(
+    empty_database_url: str,
+) -> None:
+    refusing, name = Database(settings_for(empty_database_url)), make_url(empty_database_url).database
+    await ask_server(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    for open_session in (refusing.writing, refusing.reading):
+        async with open_session() as session:
+            assert isinstance(await _raised(session, "SELECT 1"), LostConnectionError)
+    await refusing.close()
+
+
+@pytest.mark.integration
+@ON_POSTGRESQL
+async def test_a_login_that_is_refused_while_the_service_runs_is_an_outage(database_url: str) -> None:
+    stranger = make_url(database_url).set(username="no_such_role").render_as_string()
+    database = Database(settings_for(stranger))
+    async with database.writing() as session:
+        assert isinstance(await _raised(session, "SELECT 1"), LostConnectionError)
+    await database.close()
+
+
+@pytest.mark.integration
+@ON_POSTGRESQL
+@pytest.mark.parametrize(
+    ("state", "said"), [("25006", "x"), ("0A000", "cannot set transaction read-write mode during recovery")]
+)
+async def test_connections_to_a_database_that_only_reads_are_given_up(
+    database: Database, state: str, said: str
+) -> None:
+    """After a failover they lead to a standby, and new ones to the server that writes."""
+    async with database.writing() as session:
+        before = await session.scalar(text("SELECT pg_backend_pid()"))
+        error = await _raised(session, f"DO $$ BEGIN RAISE '{said}' USING ERRCODE = '{state}'; END $$")
+        assert isinstance(error, DatabaseOnlyReadsError)
+    async with database.writing() as session:
+        assert await session.scalar(text("SELECT pg_backend_pid()")) != before
+
+
+async def test_a_query_that_writes_is_a_mistake_of_the_program(database: Database) -> None:
+    async with database.reading() as session:
+        with pytest.raises(ConfigurationError, match="put @transactional on"):
+            await session.execute(text("DELETE FROM registrations"))
+
+
+@ON_SQLITE
+async def test_a_file_that_can_only_be_read_is_unavailable(database: Database) -> None:
+    async with database.writing() as session:
+        await session.execute(text("PRAGMA query_only=ON"))
+        assert isinstance(await _raised(session, "DELETE FROM registrations"), DatabaseOnlyReadsError)
+    async with database.writing() as session:  # on a new connection
+        await session.execute(text("DELETE FROM registrations"))
+
+
+@ON_SQLITE
+async def test_a_full_disk_may_have_room_again(database: Database) -> None:
+    async with database.writing() as session:
+        await session.execute(text("PRAGMA max_page_count=1"))
+        error = await _raised(session, "CREATE TABLE more (content)")
+    assert type(error) is TransientError
 
 
 @pytest.mark.integration
@@ -207,7 +270,7 @@ async def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
             assert (await reader.execute(registrations.select())).all() == []
 
 
-@pytest.mark.parametrize("state", ["57P01", "57P03", "25P03", "08006"])
+@pytest.mark.parametrize("state", ["57P01", "57P03", "57P04", "25P03", "08006"])
 def test_a_server_that_goes_away_is_lost(state: str) -> None:
     error = RuntimeError()
     error.sqlstate = state  # type: ignore[attr-defined]
