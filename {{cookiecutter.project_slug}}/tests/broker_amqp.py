@@ -65,6 +65,11 @@ class RabbitMQ:
         """More than 128 MiB, the most that any of its versions takes by itself."""
         return 129 * 1024 * 1024
 
+    async def forget_group(self, topic: str) -> None:
+        """The queue."""
+        async with await aio_pika.connect(self.url) as connection:
+            await (await connection.channel()).queue_delete(f"{topic}.{GROUP}")
+
     async def forget(self, topic: str) -> None:
         """The queues and the exchange."""
         async with await aio_pika.connect(self.url) as connection:

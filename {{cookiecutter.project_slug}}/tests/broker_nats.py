@@ -59,6 +59,11 @@ class Nats:
         async with await nats.connect(self.url) as client:
             return client.max_payload
 
+    async def forget_group(self, topic: str) -> None:
+        """The durable consumer."""
+        async with await nats.connect(self.url) as client:
+            await client.jetstream().delete_consumer(topic, GROUP)
+
     async def forget(self, topic: str) -> None:
         """The stream."""
         async with await nats.connect(self.url) as client:

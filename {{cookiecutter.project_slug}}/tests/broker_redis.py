@@ -7,6 +7,8 @@ import redis.asyncio
 
 from app.core.broker import CONTENT_TYPE
 
+GROUP = "app"
+
 
 class Redis:
     """Redis Streams."""
@@ -42,6 +44,11 @@ class Redis:
         entries = [fields for _, fields in answer]
         assert all(fields[b"content-type"].decode() == CONTENT_TYPE for fields in entries)
         return [fields[b"event"] for fields in entries]
+
+    async def forget_group(self, topic: str) -> None:
+        """The consumer group."""
+        async with redis.asyncio.from_url(self.url) as client:
+            await client.xgroup_destroy(topic, GROUP)
 
     async def forget(self, topic: str) -> None:
         """The stream, with its group."""

@@ -36,6 +36,9 @@ class Server(Protocol):
         """What is stored, as somebody reads it who knows nothing of this service."""
         ...
 
+    async def forget_group(self, topic: str) -> None:
+        """Remove the consumer group, or the queue of it."""
+
     async def forget(self, topic: str) -> None:
         """Remove everything."""
 

@@ -133,6 +133,8 @@ class NatsCarrier(Carrier[NatsBroker]):
         """Restart the acknowledgement deadline of these messages."""
         for received in held:
             await received.raw_message.in_progress()
+        # To a fetch, a consumer that is gone looks like one without messages.
+        await (await broker.connect()).jetstream().consumer_info(self.topic, self.group)
 
     async def give_back(self, received: Received) -> None:
         """Return the message after this process's pending fetch has expired, or the server would send it here again."""

@@ -69,7 +69,10 @@ class Carrier(ABC, Generic[B]):
         """Subscribe so that the broker passes messages to `take` in order, undecoded and unacknowledged."""
 
     async def keep(self, broker: B, held: Collection[Received]) -> None:
-        """Extend the lease of these messages in progress, before the broker gives them to another consumer."""
+        """Extend the lease of these messages in progress, before the broker gives them to another consumer.
+
+        Raises what the client raises if the consumer or its stream was deleted, so that both are created again.
+        """
 
     async def give_back(self, received: Received) -> None:
         """Return a message that was not handled, so that another consumer gets it."""

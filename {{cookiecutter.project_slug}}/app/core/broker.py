@@ -53,6 +53,7 @@ class Broker(Protocol):
         """Receive messages while the context is open. On exit, messages in progress are finished.
 
         All processes of this service share the messages: each goes to one of them. If a process dies, its unfinished
-        messages go to another. A broker that is down, or goes down, is waited for.
+        messages go to another. A broker that is down, or goes down, is waited for; a stream, queue or group that was
+        deleted there is created again.
         """
         ...

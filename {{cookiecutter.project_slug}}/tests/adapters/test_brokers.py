@@ -514,6 +514,24 @@ async def test_where_nobody_answers_the_service_starts_and_publishing_fails(
     gc.collect()  # FastStream leaves a producer that could not connect to the collector
 
 
+@pytest.mark.parametrize("deleted", ["forget", "forget_group"])
+@pytest.mark.usefixtures("_impatient")
+async def test_what_is_deleted_at_the_broker_is_made_again(
+    server: Server, settings: ExchangeSettings, topic: str, deleted: str
+) -> None:
+    inbox = Inbox()
+    async with open_broker(settings) as broker, open_broker(settings) as consumer, asyncio.timeout(DEADLINE):
+        assert broker is not None and consumer is not None
+        async with consumer.consuming(inbox):
+            await broker.publish(message())
+            await until(inbox.has(1))
+            await getattr(server, deleted)(topic)
+            while not any(received.key == "later" for received in inbox.received):
+                with suppress(BrokerDownError):
+                    await broker.publish(message(key="later"))
+                await asyncio.sleep(0.05)
+
+
 async def test_without_a_url_there_is_no_broker() -> None:
     async with open_broker(at("", "events")) as broker:
         assert broker is None
