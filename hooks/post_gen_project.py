@@ -118,6 +118,7 @@ MANIFEST: dict[tuple[Answer, ...], tuple[str, ...]] = {
     ),
     (RABBITMQ,): (
         "app/adapters/broker_amqp.py",
+        "tests/adapters/test_broker_amqp.py",
         "tests/broker_amqp.py",
         "tests/chaos/broker_rabbitmq.py",
     ),

@@ -121,6 +121,9 @@ MUTATIONS = {
             "stream_pull_subscriber.FirstTimeoutError = TimeoutError",
         ),
     ],
+    "tests/adapters/test_broker_amqp.py": [
+        ("a limit of deliveries", "AmqpCarrier.prepare", "{'x-delivery-limit': REDELIVERIES}", "{}"),
+    ],
     "tests/handlers/user/test_permissions.py": [
         (
             "who may assign roles",

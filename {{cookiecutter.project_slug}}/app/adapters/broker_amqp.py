@@ -1,10 +1,12 @@
 """Events through RabbitMQ: a durable topic exchange, and a durable queue for each group."""
 
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
+import structlog
 from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError, PublishError
 from faststream import AckPolicy
-from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
+from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 
 from app.adapters.carrier import FINISH_SECONDS, HELD, PUBLISH_SECONDS, Carrier, Take, as_it_is, handing, library_logger
 from app.adapters.event_headers import headers_of
@@ -14,6 +16,11 @@ from app.core.broker import CONTENT_TYPE, Broker, EventMessage
 
 ENCRYPTED = "amqps"
 """The scheme with TLS."""
+REDELIVERIES = 2**31 - 1
+"""How often a message may be redelivered before RabbitMQ drops it: its own limit is 20 since RabbitMQ 4. The -1 that
+stands for no limit there is a limit of 0 in RabbitMQ 3."""
+
+logger = structlog.get_logger(__name__)
 
 
 def open_broker(settings: ExchangeSettings) -> AbstractAsyncContextManager[Broker]:
@@ -30,9 +37,7 @@ class AmqpCarrier(Carrier[RabbitBroker]):
     def __init__(self, settings: ExchangeSettings) -> None:
         super().__init__(settings)
         self._exchange = RabbitExchange(self.topic, type=ExchangeType.TOPIC, durable=True)
-        self._queue = RabbitQueue(
-            f"{self.topic}.{self.group}", queue_type=QueueType.QUORUM, durable=True, routing_key="#"
-        )
+        self._queue = RabbitQueue(f"{self.topic}.{self.group}", declare=False, routing_key="#")
 
     def make(self, *, consuming: bool) -> RabbitBroker:
         """Create the client. A published message that reaches no queue raises an error instead of being lost."""
@@ -48,8 +53,25 @@ class AmqpCarrier(Carrier[RabbitBroker]):
     async def prepare(self, broker: RabbitBroker) -> None:
         """Declare exchange and queue before anything is published: without a bound queue no message is stored."""
         exchange = await broker.declare_exchange(self._exchange)
+        try:
+            await self._declare(broker, {"x-delivery-limit": REDELIVERIES})
+        except ChannelPreconditionFailed:  # its arguments cannot be changed
+            await self._declare(broker, {})
+            logger.warning(
+                "delivery_limit_unknown",
+                queue=self._queue.name,
+                what_to_do="RabbitMQ 4 drops what it has redelivered 20 times from this older queue, without a policy: "
+                f"rabbitmqctl set_policy {self._queue.name} '^{self._queue.name}$' "
+                f"""'{{"delivery-limit": {REDELIVERIES}}}' --apply-to queues""",
+            )
         queue = await broker.declare_queue(self._queue)
         await queue.bind(exchange, routing_key="#")
+
+    async def _declare(self, broker: RabbitBroker, limit: dict[str, int]) -> None:
+        """Create the queue unless it exists, over a channel of its own: a refused declaration closes its channel."""
+        arguments: dict[str, Any] = {"x-queue-type": "quorum", **limit}
+        async with (await broker.connect()).channel() as channel:
+            await channel.declare_queue(self._queue.name, durable=True, arguments=arguments, robust=False)
 
     async def is_alive(self, broker: RabbitBroker) -> bool:
         """Whether the connection is open; the client's own reconnection is too slow to wait for."""
