@@ -206,6 +206,25 @@ def test_other_json_is_taken_by_a_class_that_says_how() -> None:
     assert event == Weighed(grams=250, event_id=taken.event.id, occurred_at=NOON)
 
 
+@pytest.mark.parametrize("version", ["0.3", "1.1", 1.0, ""])
+@pytest.mark.parametrize("classes", [[Pushed], [Pushed, ParcelHeard, Weighed]])
+def test_a_cloud_event_of_another_version_is_only_for_a_class_that_converts_it(
+    version: object, classes: list[type[DomainEvent]]
+) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Converted(Pushed):
+        event_source = "converted"
+
+        @classmethod
+        def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
+            said = super().from_foreign(message | {"specversion": "1.0"})
+            return said if message["specversion"] == version else None
+
+    with pytest.raises(NoEventError):
+        decode(sent(specversion=version), EventTypes(classes))
+    assert received(sent(specversion=version), EventTypes([*classes, Converted])).source == "converted"
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"\xff{", b"[]", b"7", b'{"a": NaN}', b'{"some": "thing"}', sent(specversion=None)]
 )

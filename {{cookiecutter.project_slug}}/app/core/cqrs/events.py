@@ -53,8 +53,11 @@ class DomainEvent:
 
     @classmethod
     def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
-        """Convert other JSON to the attributes of a CloudEvent, at least `id`, `time`, `data`; None: not this event."""
-        return message if "specversion" in message else None
+        """Convert other JSON to the attributes of a CloudEvent, at least `id`, `time`, `data`; None: not this event.
+
+        By default, only a CloudEvent 1.0 is this event; the class is found by its `source` and `type` before.
+        """
+        return message if message.get("specversion") == "1.0" else None
 
 
 class RaisedEvent(NamedTuple):
