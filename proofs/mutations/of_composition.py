@@ -110,6 +110,7 @@ MUTATIONS = {
             "_storable(*taken[0])",
             "_received(taken[0][0].event_type, normal_source(str(taken[0][0].event_source)), taken[0][1])",
         ),
+        ("events/what is skipped floods the log", "Consumer._warn_of_skipped", "monotonic() < self._warns_at", "False"),
         ("events/what no class names keeps its place", "decode", "_skipped(message, types)", "None"),
         (
             "delivery/an event is found by its source",
@@ -138,6 +139,7 @@ MUTATIONS = {
             "json.dumps(values, allow_nan=False, ensure_ascii=False)",
             "json.dumps(values, ensure_ascii=False)",
         ),
+        ("events/half a character from outside is no JSON", "decode", "taken and (not is_storable)", "False"),
         ("events/NUL from outside", "check_storable", "has_nul(values)", "False"),
     ],
     "proofs/core/cqrs/test_storage_start.py": [

@@ -2,11 +2,13 @@
 
 import json
 import re
+import sys
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from app.core.event_payloads import has_nul
 from app.core.event_types import UnreadableMessageError
@@ -18,6 +20,43 @@ DIGITS = 10
 """Width of `sequence` and `previous`, padded with zeros: CloudEvents orders them as texts."""
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 MOMENT = TypeAdapter(AwareDatetime)
+UNSTORABLE = (
+    "No database can store it: it contains half of a character, bytes that are no text, a number that is too large, or "
+    "too many levels."
+)
+
+
+def json_object(body: bytes) -> tuple[dict[str, Any], bool]:
+    """What a message says, and whether it can be stored: if not, a class may accept it nevertheless.
+
+    Raises:
+        ValueError: if it is not an object of JSON.
+    """
+    is_storable = True
+    try:
+        said = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        said, is_storable = _lenient_json(body)
+    if not isinstance(said, dict):
+        raise ValueError("It is not an object.")
+    return said, is_storable
+
+
+def _lenient_json(body: bytes) -> tuple[Any, bool]:
+    """What the standard library reads in addition: UTF-16, half of a character, NaN and more levels."""
+    try:
+        said = json.loads(body.decode(json.detect_encoding(body), errors="surrogateescape"), parse_int=_integer)
+        text = json.dumps(said)
+    except RecursionError as error:
+        raise ValueError("It has too many levels.") from error
+    try:
+        return from_json(text, allow_inf_nan=False), True
+    except ValueError:
+        return said, False
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= sys.int_info.str_digits_check_threshold else float(digits)
 
 
 def text_of(said: dict[str, Any], name: str) -> str:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from app.composition.cloud_event_attributes import (
+    UNSTORABLE,
     check_storable,
     event_id,
+    json_object,
     metadata_of,
     number_of,
     padded,
@@ -83,12 +85,17 @@ def decode(body: bytes, types: EventTypes) -> Received | None:
         NoEventError: if the message is not a CloudEvent, and no event class accepts it.
         UnreadableMessageError: if an event class accepts it, but its attributes are invalid or cannot be stored.
     """
-    message = _json_object(body)
+    try:
+        message, is_storable = json_object(body)
+    except ValueError as error:
+        raise NoEventError("The message is not a JSON object.") from error
     is_cloud_event = message.get("specversion") == SPEC_VERSION
     taken = list(_taken(message, [_named(message, types)] if is_cloud_event else types.foreign))
     if len(taken) > 1:
         names = ", ".join(event_class.__name__ for event_class, _ in taken)
         raise UnreadableMessageError(f"Several event classes accept this message: {names}.")
+    if taken and not is_storable:
+        raise UnreadableMessageError(UNSTORABLE)
     if taken:
         return _storable(*taken[0])
     if is_cloud_event:
@@ -96,21 +103,11 @@ def decode(body: bytes, types: EventTypes) -> Received | None:
     raise NoEventError("The message is not a CloudEvent, and no event class accepts it.")
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        message = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise NoEventError("The message is not JSON.") from error
-    if not isinstance(message, dict):
-        raise NoEventError("The message is not a JSON object.")
-    return message
-
-
 def _named(message: dict[str, Any], types: EventTypes) -> type[DomainEvent] | None:
     """The class for a CloudEvent's source and type. Services like this one prefix the type with their name."""
     source, name = message.get("source"), message.get("type")
-    if not isinstance(source, str) or not isinstance(name, str) or not source:
-        return None
+    if not isinstance(source, str) or not isinstance(name, str) or not source or not name:
+        raise NoEventError("The message is not a CloudEvent: its `source` or its `type` is not a text, or empty.")
     return types.find(name.removeprefix(f"{source}."), source) or types.find(name, source)
 
 
@@ -148,7 +145,7 @@ def _skipped(message: dict[str, Any], types: EventTypes) -> Received | None:
         return None
     try:
         received = _received(SKIPPED, normal_source(source), {**message, "data": {}})
-    except UnreadableMessageError:
+    except (UnreadableMessageError, UnicodeEncodeError):
         return None
     return None if received.event.version is None else received
 

@@ -5,6 +5,7 @@ one in its aggregate is stored, without its data.
 """
 
 from collections.abc import Callable
+from time import monotonic
 from uuid import NAMESPACE_OID, uuid5
 
 import structlog
@@ -15,6 +16,9 @@ from app.core.event_types import EventTypes, UnreadableMessageError
 from app.persistence.engine.database import Database
 from app.persistence.events import received_events
 from app.persistence.events.outbox_statements import SKIPPED
+
+WARNING_SECONDS = 60.0
+"""Skipped messages are warned of at most this often: others may send any number of them."""
 
 logger = structlog.get_logger(__name__)
 
@@ -34,13 +38,15 @@ class Consumer:
         self._database = database
         self._types = types
         self._kept_one = kept_one
+        self._skipped = 0
+        self._warns_at = 0.0
 
     async def receive(self, message: EventMessage) -> None:
         """Store the event of a message, if this service has a class for it. Unreadable messages become dead letters."""
         try:
             received = decode(message.body, self._types)
         except NoEventError as error:
-            logger.warning("message_skipped", message_id=message.id, reason=str(error))
+            self._warn_of_skipped(message, error)
             return
         except UnreadableMessageError as error:
             await self._keep_unreadable(message, error)
@@ -51,6 +57,14 @@ class Consumer:
             return
         await received_events.keep(self._database, received.event, received.source, received.previous)
         self._kept_one()
+
+    def _warn_of_skipped(self, message: EventMessage, error: NoEventError) -> None:
+        self._skipped += 1
+        if monotonic() < self._warns_at:
+            logger.debug("message_skipped", message_id=message.id, reason=str(error))
+            return
+        logger.warning("message_skipped", message_id=message.id, reason=str(error), skipped=self._skipped)
+        self._skipped, self._warns_at = 0, monotonic() + WARNING_SECONDS
 
     async def _keep_unreadable(self, message: EventMessage, error: UnreadableMessageError) -> None:
         text = message.body.decode(errors="replace").replace("\x00", "\ufffd")

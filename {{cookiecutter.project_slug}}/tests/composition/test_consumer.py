@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Self
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
+from app.composition import consumer
 from app.composition.cloud_events import encode
 from app.composition.consumer import Consumer
 from app.core.broker import EventMessage
@@ -144,7 +146,7 @@ async def test_an_event_that_no_class_named_is_kept_when_it_comes_again_and_one_
     assert row.published_at is not None
 
 
-@pytest.mark.parametrize("wrong", [{"time": "then"}, {"subject": None}, {"sequence": None}, {"source": 7}], ids=str)
+@pytest.mark.parametrize("wrong", [{"time": "then"}, {"subject": None}, {"sequence": None}], ids=str)
 async def test_an_event_that_no_class_names_and_that_has_no_place_in_an_order_is_passed_over(
     inbox: Inbox, wrong: dict[str, Any]
 ) -> None:
@@ -153,15 +155,36 @@ async def test_an_event_that_no_class_names_and_that_has_no_place_in_an_order_is
     assert await inbox.rows() == []
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff\x00", b"null", b"[" * 10_000, b'{"id": 1}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\x00", b"null", b"[" * 10_000, b'{"id": 1}', b'{"specversion": "1.0", "id": "1", "source": 7}']
+)
 async def test_what_is_no_event_is_passed_over_with_a_line_in_the_log(inbox: Inbox, body: bytes) -> None:
-    await inbox.consumer.receive(message(body))
+    with capture_logs() as logs:
+        await inbox.consumer.receive(message(body))
     assert await inbox.rows() == []
+    assert [(line["event"], line["log_level"]) for line in logs] == [("message_skipped", "warning")]
+
+
+async def test_many_messages_that_are_no_events_are_told_in_few_lines(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with capture_logs() as logs:
+        for seconds in (0.0, 59.9, 60.0, 60.1):
+            monkeypatch.setattr(consumer, "monotonic", lambda at=seconds: 1000.0 + at)
+            await inbox.consumer.receive(message(b"{}"))
+    assert [line.get("skipped") for line in logs] == [1, None, 2, None]
+    assert [line["log_level"] for line in logs] == ["warning", "debug"] * 2
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"time": "2030-05-01T00:00:00"}, {"sequence": 2**31}, {"data": {"a": [{"b": "\x00"}]}}, {"data": 7}],
+    [
+        {"time": "2030-05-01T00:00:00"},
+        {"sequence": 2**31},
+        {"data": {"a": [{"b": "\x00"}]}},
+        {"data": 7},
+        {"data": {"a": "\ud83d"}},
+    ],
     ids=str,
 )
 async def test_what_nobody_can_read_is_kept_for_an_operator(inbox: Inbox, wrong: dict[str, Any]) -> None:
