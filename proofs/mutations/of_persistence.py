@@ -171,6 +171,15 @@ MUTATIONS = {
             "pass",
         ),
     ],
+    "tests/persistence/test_sweeping.py": [
+        ("a predecessor is kept for its successor", "expiries", "~waits & _is_followed()", "~waits"),
+        (
+            "a predecessor is kept until its successor was handed out",
+            "_is_followed",
+            "later.published_at.is_not(None)",
+            "True",
+        ),
+    ],
     "tests/persistence/test_nested_reading.py": [
         (
             "a query inside a transaction adds no row",

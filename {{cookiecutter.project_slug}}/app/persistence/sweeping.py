@@ -39,16 +39,30 @@ def expiries(settings: Settings) -> Iterator[Expiry]:
     """The rows that are swept.
 
     Refresh tokens are deleted with their login, and old ones by its next refresh, so that the reuse of one is detected.
-    An inbox row is kept for as long as its event may be delivered again.
+    An inbox row is kept for as long as its event may be delivered again, and the last event of another service's
+    aggregate until the next one was handed out, which may name it as its predecessor a year later.
     """
     yield Expiry(idempotency_keys.c.claimed_at, settings.idempotency_key_seconds)
     yield Expiry(login_sessions.c.expires_at, 0)
     yield Expiry(login_sessions.c.revoked_at, 0)
     waits = exists().where(reactions.c.event_id == received_events.c.id)
-    yield Expiry(received_events.c.published_at, RECEIVED_SECONDS, ~waits)
+    yield Expiry(received_events.c.published_at, RECEIVED_SECONDS, ~waits & _is_followed())
     yield Expiry(
         inbox.c.received_at, RECEIVED_SECONDS, ~_is_new_in(event_log) & ~_is_new_in(received_events) & ~_waits()
     )
+
+
+def _is_followed() -> ColumnElement[bool]:
+    """Whether a received event has no place in an order, or a later one of its aggregate was handed out."""
+    event, later = received_events.c, received_events.alias("later").c
+    has_later = exists().where(
+        later.source == event.source,
+        later.aggregate_type == event.aggregate_type,
+        later.aggregate_id == event.aggregate_id,
+        later.version > event.version,
+        later.published_at.is_not(None),
+    )
+    return event.aggregate_id.is_(None) | has_later
 
 
 def _is_new_in(events: Table) -> ColumnElement[bool]:

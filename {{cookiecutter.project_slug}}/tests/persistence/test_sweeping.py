@@ -1,7 +1,7 @@
 """What has expired is deleted, and nothing else."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,10 +15,11 @@ from app.core.cqrs.testing import FixedClock
 from app.persistence import sweeping
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, received_events
+from app.persistence.events.reaction import Outcome
 from app.persistence.sweeping import Sweeper
 from app.persistence.tables import idempotency_keys, login_sessions, refresh_tokens
 from tests.core.cqrs.support import within_patience
-from tests.events import event_of, store
+from tests.events import OTHERS, claim, event_of, outbox_of, store
 from tests.rows import rows_of
 from tests.users import People
 
@@ -196,9 +197,27 @@ async def test_a_received_event_that_was_handled_is_deleted_and_the_log_is_not(
 ) -> None:
     kept = timedelta(seconds=sweeping.RECEIVED_SECONDS)
     for table in (event_log, received_events):
-        await store(database, event_of("a", 1), event_of("a", 2), table=table)
+        await store(database, event_of(None), event_of("a", 1), event_of("a", 2), event_of("b", 1), table=table)
         async with database.writing_engine.begin() as connection:
-            await connection.execute(update(table).where(table.c.version == 1).values(published_at=NOW - kept))
-    assert await sweeper.sweep() == 1
-    assert [row.version for row in await rows_of(service, received_events)] == [2]
-    assert len(await rows_of(service, event_log)) == 2
+            await connection.execute(update(table).values(published_at=NOW - kept))
+        await store(database, event_of("b", 2), table=table)
+    assert await sweeper.sweep() == 2
+    left = {(row.aggregate_id, row.version) for row in await rows_of(service, received_events)}
+    assert left == {("a", 2), ("b", 1), ("b", 2)}, "the last event that was handed out is the next one's predecessor"
+    assert len(await rows_of(service, event_log)) == 5
+
+
+async def test_an_event_does_not_wait_for_a_predecessor_that_was_handled_long_ago(
+    sweeper: Sweeper, database: Database
+) -> None:
+    outbox = outbox_of(database)
+    await store(database, event_of("a", 7), table=received_events)
+    (first,) = await claim(outbox)
+    await outbox.turn([Outcome(first)], {})
+    async with database.writing_engine.begin() as connection:
+        await connection.execute(update(received_events).values(published_at=NOW - timedelta(days=365)))
+    await sweeper.sweep()
+    async with database.writing_engine.begin() as connection:
+        arrived = {"source": OTHERS, "previous": 7, "received_at": datetime.now(UTC)}
+        await connection.execute(insert(received_events).values(event_of("a", 9).row() | arrived))
+    assert [claimed.event.version for claimed in await claim(outbox)] == [9]
