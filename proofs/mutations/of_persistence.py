@@ -171,6 +171,15 @@ MUTATIONS = {
             "pass",
         ),
     ],
+    "tests/composition/test_exchange.py": [
+        (
+            "what waits to be sent is sent twice",
+            "_sent",
+            "event.published_at.is_not(None), ~waits",
+            "event.published_at.is_not(None)",
+        ),
+        ("what is not handed out is sent twice", "_sent", "event.published_at.is_not(None), ~waits", "~waits"),
+    ],
     "tests/persistence/test_sweeping.py": [
         ("a predecessor is kept for its successor", "expiries", "~waits & _is_followed()", "~waits"),
         (

@@ -9,7 +9,7 @@ all the rest.
     document.py    openapi
     database.py    db
     users.py       users
-    outbox.py      outbox
+    outbox.py      outbox; `resending.py`, if the service has a broker, adds `resend`
     events.py      events
     projections.py projections
     generator.py   new, undo: for developers; `new/` is what they do
@@ -33,6 +33,7 @@ from app.cli.projections import projections_commands
 from app.cli.service import run, worker
 from app.cli.terminal import OneSentence
 from app.cli.users import users_commands
+from app.core.parts import optional
 
 app = typer.Typer(cls=OneSentence, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(run)
@@ -42,6 +43,8 @@ app.command()(openapi)
 app.command()(undo)
 app.add_typer(db_commands, name="db")
 app.add_typer(users_commands, name="users")
+if resending := optional("app.cli.resending"):
+    outbox_commands.command()(resending.resend)
 app.add_typer(outbox_commands, name="outbox")
 app.add_typer(events_commands, name="events")
 app.add_typer(projections_commands, name="projections")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import pytest
@@ -15,11 +16,14 @@ from app.core.config import Settings
 from app.core.cqrs import BaseEventHandler, DomainEvent, EventRecord, OperationMetadata, RaisedEvent, event_handler
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, received_events
+from app.persistence.events import resending
+from app.persistence.events.outbox_statements import BROKER
+from app.persistence.events.reaction import Outcome
 from app.persistence.events.stored_event import row_of
 from app.persistence.tables import notifications
 from tests.composition.memory_broker import MemoryBroker, broker_of_all
 from tests.core.cqrs.support import within_patience
-from tests.events import event_of
+from tests.events import claim, event_of, outbox_of
 from tests.rows import rows_of
 from tests.users import create_user
 
@@ -104,6 +108,43 @@ async def test_what_others_tell_is_heard_once_and_in_order(
         await within_patience(service.bus.settled())
         assert told == ["1", "2", "3"]
         assert [row.handler for row in await rows_of(service, inbox)] == ["hear"] * 3
+
+
+async def test_what_was_sent_is_sent_again_in_order_and_own_handlers_get_it_once(
+    settings: Settings, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resending, "BATCH", 2)
+    began = datetime.now(UTC)
+    async with running_service(settings, HERE) as service:
+        (await service.bus.execute_command(create_user())).unwrap()
+        await tell(service, *(ToldToAll(what=str(number)) for number in range(5)))
+        await within_patience(service.bus.settled())
+        database, first = await service.container.get(Database), list(broker.published)
+        for since, until, types in (
+            (datetime.now(UTC), datetime.max.replace(tzinfo=UTC), ["ToldToAll"]),
+            (began, began, ["ToldToAll"]),
+            (began, datetime.now(UTC), ["Unknown"]),
+        ):
+            assert await resending.resend(database, types, since, until) == 0
+        assert await resending.resend(database, ["ToldToAll"], began, datetime.now(UTC)) == 5
+        await within_patience(service.bus.settled())
+        assert broker.published == [*first, *first]
+        assert len(first) == 5
+        assert len(await rows_of(service, notifications)) == 1
+
+
+async def test_what_waits_to_be_sent_is_not_sent_twice(settings: Settings, broker: MemoryBroker) -> None:
+    began = datetime.now(UTC)
+    async with running_service(settings.model_copy(update={"relay_in_service": False}), HERE) as service:
+        await tell(service, ToldToAll(), ToldToAll())
+        database = await service.container.get(Database)
+        assert await resending.resend(database, ["ToldToAll"], began, datetime.now(UTC)) == 0
+        outbox = outbox_of(database, BROKER, events=("ToldToAll",))
+        first = await claim(outbox, BROKER)
+        assert await resending.resend(database, ["ToldToAll"], began, datetime.now(UTC)) == 0
+        second = await outbox.turn([Outcome(*first)], {BROKER: 9})
+        assert await resending.resend(database, ["ToldToAll"], began, datetime.now(UTC)) == 1
+        assert [claimed.event.version for claimed in first + second] == [1, 2]
 
 
 async def test_a_service_without_relay_hears_nothing(settings: Settings, broker: MemoryBroker) -> None:
