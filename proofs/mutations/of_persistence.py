@@ -569,16 +569,22 @@ MUTATIONS = {
             "refresh: a successor that was used is not given again",
             "LoginSessions._is_repetition",
             (
-                "select(refresh_tokens.c.digest).where(refresh_tokens.c.digest == _digest(successor), "
+                "select(refresh_tokens.c.digest).where(refresh_tokens.c.digest == self._digest(successor), "
                 "refresh_tokens.c.used_at.is_(None))"
             ),
-            "select(refresh_tokens.c.digest).where(refresh_tokens.c.digest == _digest(successor))",
+            "select(refresh_tokens.c.digest).where(refresh_tokens.c.digest == self._digest(successor))",
         ),
         (
             "refresh: the successor needs the key",
-            "LoginSessions._successor",
-            "self._settings.key_for('refresh tokens')",
-            "b'refresh tokens'",
+            "LoginSessions._hmac",
+            "self._settings.key_for(purpose)",
+            "purpose.encode()",
+        ),
+        (
+            "refresh: what is stored is no successor",
+            "LoginSessions._digest",
+            "'digests of refresh tokens'",
+            "'refresh tokens'",
         ),
     ],
     "proofs/core/test_identity.py": [

@@ -1,6 +1,7 @@
 """A refresh whose answer was lost, or that two tabs asked for at once, is answered again; a thief's is not for long."""
 
 import asyncio
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from time import time
 from uuid import uuid4
@@ -8,8 +9,9 @@ from uuid import uuid4
 import pytest
 import time_machine
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.adapters.clock_system import SystemClock
 from app.composition.container import RunningService
 from app.core.config import Settings, SettingsError, checked_settings
 from app.core.cqrs import CQRSBus, OperationStatus
@@ -17,7 +19,7 @@ from app.domain.ports import AccessTokens
 from app.handlers.user.change_password_handler import ChangePasswordCommand
 from app.handlers.user.logout_handler import LogoutCommand
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
-from app.persistence.engine.database import Database
+from app.persistence.repositories.login_sessions import LoginSessions
 from app.persistence.tables import login_sessions, refresh_tokens
 from app.read_models.token_views import TokensView
 from tests.lifespan import service_with
@@ -138,26 +140,17 @@ async def test_what_was_ended_is_not_given_again(
     assert await refreshed(service.bus, first.refresh_token) is not None
 
 
-async def test_the_next_token_needs_the_key_of_the_service(settings: Settings) -> None:
-    """Of one line of tokens, services with two keys make two; a login goes on when the key is changed."""
-    other = settings.model_copy(update={"secret_key": SecretStr(str(uuid4()))})
-    async with service_with(settings) as service, service_with(other) as restarted:
-        first = (await (await People(service.bus).member()).login()).unwrap()
-        made = {}
-        for one in (service, restarted):
-            pair = await refreshed(one.bus, first.refresh_token)
-            assert pair is not None
-            made[one.settings.secret_key] = pair.refresh_token
-            assert pair.refresh_token not in str(await rows_of(one, refresh_tokens))
-            await _forget_use(one)
-        assert len(set(made.values())) == 2
-        assert await refreshed(restarted.bus, made[settings.secret_key]) is not None
-
-
-async def _forget_use(service: RunningService) -> None:
-    database = await service.container.get(Database)
-    async with database.writing_engine.begin() as connection:
-        await connection.execute(update(refresh_tokens).values(used_at=None))
+async def test_the_next_token_needs_the_key_of_the_service_and_cannot_be_read_from_the_table(
+    service: RunningService, first: TokensView
+) -> None:
+    (stored,) = await rows_of(service, refresh_tokens)
+    second = await refreshed(service.bus, first.refresh_token)
+    assert second is not None
+    assert second.refresh_token != urlsafe_b64encode(stored.digest).rstrip(b"=").decode()
+    other = service.settings.model_copy(update={"secret_key": SecretStr(str(uuid4()))})
+    made = [LoginSessions(AsyncSession(), kept, SystemClock()) for kept in (service.settings, other)]
+    successors = [sessions._successor(first.refresh_token) for sessions in made]
+    assert [second.refresh_token == successor for successor in successors] == [True, False]
 
 
 @pytest.mark.parametrize("seconds", [-1, 61, float("inf"), float("nan")])

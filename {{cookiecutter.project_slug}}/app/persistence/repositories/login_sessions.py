@@ -1,7 +1,6 @@
 """Login sessions and their refresh tokens, each of which can be used once."""
 
 import base64
-import hashlib
 import hmac
 import secrets
 from datetime import datetime, timedelta
@@ -23,7 +22,8 @@ LONGEST_REFRESH_TOKEN = 200
 class LoginSessions:
     """The sessions of logged-in users. Only a digest of a refresh token is stored.
 
-    The successor of a token is derived from it with the service's key, so it can be issued again without being stored.
+    The digest is keyed, so a new `SECRET_KEY` ends all sessions. The successor of a token is derived from it with
+    another key, so it can be issued again without being stored.
     """
 
     def __init__(self, session: AsyncSession, settings: Settings, clock: Clock) -> None:
@@ -61,7 +61,7 @@ class LoginSessions:
         Raises:
             AuthenticationError: if the token is unknown, expired, revoked or was used before.
         """
-        used, now = _digest(token), self._clock.now()
+        used, now = self._digest(token), self._clock.now()
         found = (await self._session.execute(_token_with_session(used))).first()
         if found is None or found.revoked_at is not None or found.expires_at <= now:
             raise _not_valid()
@@ -90,13 +90,13 @@ class LoginSessions:
         if now - used_at >= timedelta(seconds=self._settings.refresh_token_grace_seconds):
             return False
         is_waiting = select(refresh_tokens.c.digest).where(
-            refresh_tokens.c.digest == _digest(successor), refresh_tokens.c.used_at.is_(None)
+            refresh_tokens.c.digest == self._digest(successor), refresh_tokens.c.used_at.is_(None)
         )
         return await self._session.scalar(is_waiting) is not None
 
     async def end_by(self, token: str) -> None:
         """End the session of a refresh token; an unknown token has no session, so it is ignored."""
-        found = (await self._session.execute(_token_with_session(_digest(token)))).first()
+        found = (await self._session.execute(_token_with_session(self._digest(token)))).first()
         if found is not None:
             await self._end(found.user_id, login_sessions.c.id == found.session_id)
 
@@ -116,18 +116,19 @@ class LoginSessions:
         mark_stale(access_tag(user_id))
 
     async def _store(self, token: str, session_id: UUID, now: datetime) -> None:
-        row = {"digest": _digest(token), "session_id": session_id, "issued_at": now}
+        row = {"digest": self._digest(token), "session_id": session_id, "issued_at": now}
         await self._session.execute(insert(refresh_tokens).values(row))
 
     def _successor(self, token: str) -> str:
-        key = self._settings.key_for("refresh tokens")
-        made = hmac.digest(key, token.encode(errors="surrogatepass"), "sha256")
+        made = self._hmac(token, "refresh tokens")
         return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
+    def _digest(self, token: str) -> bytes:
+        """A fast hash protects a token as well as a slow one would, since tokens are long and random."""
+        return self._hmac(token, "digests of refresh tokens")
 
-def _digest(token: str) -> bytes:
-    """A plain hash protects a token as well as a slow one would, since tokens are long and random."""
-    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+    def _hmac(self, token: str, purpose: str) -> bytes:
+        return hmac.digest(self._settings.key_for(purpose), token.encode(errors="surrogatepass"), "sha256")
 
 
 def _token_with_session(digest: bytes) -> Select[*tuple[Any, ...]]:

@@ -1,13 +1,17 @@
 from time import time
+from uuid import uuid4
 
 import time_machine
+from pydantic import SecretStr
 
 from app.composition.container import RunningService
+from app.core.config import Settings
 from app.core.cqrs import CommandResult, CQRSBus, OperationStatus
 from app.domain.ports import AccessTokens
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
 from app.persistence.tables import login_sessions, refresh_tokens
 from app.read_models.token_views import TokensView
+from tests.lifespan import service_with
 from tests.rows import rows_of
 from tests.users import People
 
@@ -53,3 +57,11 @@ async def test_a_token_that_is_used_again_later_ends_the_session_for_good(
         assert (await refresh(service.bus, second.refresh_token)).status is OperationStatus.UNAUTHENTICATED
         assert sum(row.revoked_at is not None for row in await rows_of(service, login_sessions)) == 1
         assert (await refresh(service.bus, other.refresh_token)).is_success
+
+
+async def test_a_new_secret_key_ends_all_logins(settings: Settings) -> None:
+    other = settings.model_copy(update={"secret_key": SecretStr(str(uuid4()))})
+    async with service_with(settings) as service, service_with(other) as restarted:
+        pair = (await (await People(service.bus).member()).login()).unwrap()
+        assert (await refresh(restarted.bus, pair.refresh_token)).status is OperationStatus.UNAUTHENTICATED
+        assert (await refresh(service.bus, pair.refresh_token)).is_success, "an unknown token is no stolen one"
