@@ -255,6 +255,7 @@ MUTATIONS = {
     "tests/handlers/user/test_login_handler.py": [
         ("an overloaded hasher is no guess", "counted", "await throttle.take_back(what)", "pass"),
         ("a wrong guess counts", "counted", "failure", "()"),
+        ("guesses: whatever the case", "LoginHandler._handle", "f'login:{folded(command.login)}'", "command.login"),
     ],
     "tests/api/routes/test_health.py": [
         ("readiness of the primary", "_check", "database.latest_engine.connect()", "database.reading_engine.connect()"),

@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     refresh_token_grace_seconds: float = Field(default=10.0, ge=0, le=60)
     """How long a used refresh token still gives its successor, while that is unused; 0: not at all."""
     login_attempts: int = Field(default=10, ge=1, le=1000)
-    """Failed logins of an account within `login_window_seconds` before further ones are refused."""
+    """Failed logins by an e-mail address or a username within `login_window_seconds`; further ones are refused."""
     login_window_seconds: int = Field(default=300, ge=1, le=DAY_SECONDS)
 
     password_time_cost: int = Field(default=3, ge=1, le=20)

@@ -52,10 +52,10 @@ class LoginHandler(BaseCommandHandler[LoginCommand, TokensView]):
     tokens: AccessTokens
 
     async def _handle(self, command: LoginCommand) -> TokensView:
-        credential = await self.credentials.of_login(command.login)
-        tries = f"login:{folded(command.login) if credential is None else credential.user_id}"
-        stored = None if credential is None else credential.password_hash
-        async with counted(self.throttle, tries, AuthenticationError):
+        # By what was typed, not by account: a shared count would tell which address belongs to which username.
+        async with counted(self.throttle, f"login:{folded(command.login)}", AuthenticationError):
+            credential = await self.credentials.of_login(command.login)
+            stored = None if credential is None else credential.password_hash
             matches = await self.hasher.verify(command.password, stored)
             if credential is None or not matches or not credential.is_active:
                 raise _wrong()

@@ -91,15 +91,22 @@ async def test_a_login_that_nobody_decided_does_not_count(settings: Settings, mo
 
 
 @ON_SQLITE
-async def test_an_account_has_as_many_guesses_by_either_name_and_logs_in_as_often_as_it_likes(
-    settings: Settings,
-) -> None:
+async def test_guesses_are_counted_by_what_was_typed_so_that_none_tells_of_an_account(settings: Settings) -> None:
     async with running_service(settings.model_copy(update={"login_attempts": 3})) as service:
         ada = await People(service.bus).member()
         assert all([(await ada.login()).is_success for _ in range(4)])
-        guesses = [LoginCommand(login, f"guess {number}") for number in range(3) for login in (ada.email, ada.username)]
-        results = [(await service.bus.execute_command(guess)).status for guess in guesses]
-    assert results == [OperationStatus.UNAUTHENTICATED] * 3 + [OperationStatus.RATE_LIMITED] * 3
+        for typed in (ada.username, ada.email, str(ada.id), "nobody", "nobody@example.org"):
+            guesses = [LoginCommand(login, "a guess") for login in (typed, typed.upper()) * 2]
+            results = [(await service.bus.execute_command(guess)).status for guess in guesses]
+            assert results == [OperationStatus.UNAUTHENTICATED] * 3 + [OperationStatus.RATE_LIMITED]
+
+
+@ON_SQLITE
+async def test_who_types_the_id_of_an_account_locks_nobody_out(settings: Settings) -> None:
+    async with running_service(settings.model_copy(update={"login_attempts": 1})) as service:
+        ada = await People(service.bus).member()
+        await service.bus.execute_command(LoginCommand(str(ada.id), PASSWORD))
+        assert (await ada.login()).is_success
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
