@@ -510,6 +510,7 @@ MUTATIONS = {
         ),
     ],
     "proofs/handlers/user/test_ended_logins.py": [
+        ("logins: of the primary", "Credentials._first", "self._database.reading_latest()", "self._database.reading()"),
         ("logins: what ends one drops what is known", "LoginSessions._end", "mark_stale(access_tag(user_id))", "pass"),
         (
             "logins: a revoked one is over",

@@ -255,7 +255,28 @@ MUTATIONS = {
     "tests/handlers/user/test_login_handler.py": [
         ("an overloaded hasher is no guess", "counted", "await throttle.take_back(what)", "pass"),
         ("a wrong guess counts", "counted", "failure", "()"),
+        ("a hash is renewed", "LoginHandler._handle", "self.hasher.needs_rehash(renewed)", "False"),
+        (
+            "a hash that somebody else renewed refuses no login",
+            "LoginSessions.begin",
+            "ConcurrencyError('The account was changed during the login: log in again.')",
+            "_not_valid()",
+        ),
+        (
+            "a hash is renewed of the password that was checked",
+            "LoginSessions.begin",
+            "update(users).where(*same)",
+            "update(users).where(users.c.id == user_id)",
+        ),
         ("guesses: whatever the case", "LoginHandler._handle", "f'login:{folded(command.login)}'", "command.login"),
+    ],
+    "tests/handlers/user/test_change_password_handler.py": [
+        (
+            "a hash that a login renewed refuses no change",
+            "ChangePasswordHandler",
+            "@retry_on_failure(max_attempts=3, delay_seconds=0.1)",
+            "",
+        ),
     ],
     "tests/api/routes/test_health.py": [
         ("readiness of the primary", "_check", "database.latest_engine.connect()", "database.reading_engine.connect()"),

@@ -29,6 +29,7 @@ from app.handlers.user.reactivate_user_handler import ReactivateUserCommand
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
 from app.main import create_app
 from app.persistence.access import SECONDS_KEPT, DatabaseAccess, OpenLogins
+from app.persistence.credentials import Credentials
 from app.persistence.engine.database import Database
 from app.read_models.token_views import TokensView
 from tests.caches import PATIENCE_SECONDS, REDIS, prefix_in_redis, wait_for_redis
@@ -200,7 +201,9 @@ async def test_where_queries_read_a_replica_a_login_is_known_and_ended_at_once(
     database = Database(late)
     async with web_process(settings) as web:
         container = web.state.service.container
-        tokens = (await (await People(bus_of(web)).member()).login()).unwrap()
+        ada = await People(bus_of(web)).member()
+        assert await Credentials(database).of_login(ada.email) is not None
+        tokens = (await ada.login()).unwrap()
         caller = (await container.get(AccessTokens)).read(tokens.access_token)
         logins = OpenLogins(database, MemoryCache(10), await container.get(Clock))
         await logins.require(caller)

@@ -57,9 +57,13 @@ class Argon2PasswordHasher:
         return await self._in_thread(lambda: self._hashing.hash(password))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password matches the hash. None never matches, but takes as long, so timing reveals nothing."""
+        """Whether the password matches the hash. None never matches, but takes as long as one of the present cost."""
         matches = await self._in_thread(lambda: self._hashing.verify(password, password_hash or self._decoy))
         return matches and password_hash is not None
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        """Whether a hash that matched was made with other parameters than the present ones."""
+        return self._hashing.current_hasher.check_needs_rehash(password_hash)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._asked >= self._most:

@@ -14,7 +14,11 @@ class PasswordHasher(Protocol):
         ...
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password matches the hash. None never matches, but takes as long."""
+        """Whether the password matches the hash. None never matches, but takes as long as one of the present cost."""
+        ...
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        """Whether a hash that matched was made at another cost than the present one."""
         ...
 
 

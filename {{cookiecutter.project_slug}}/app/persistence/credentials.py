@@ -36,6 +36,6 @@ class Credentials:
 
     async def _first(self, condition: ColumnElement[bool]) -> Credential | None:
         wanted = select(users.c.id, users.c.password_hash, users.c.is_active).where(condition)
-        async with self._database.reading() as session:
+        async with self._database.reading_latest() as session:  # a replica may not have the latest password yet
             found = (await session.execute(wanted)).first()
         return None if found is None else Credential(*found)

@@ -48,6 +48,17 @@ async def test_the_settings_say_what_a_hash_costs() -> None:
         assert "$m=16,t=2,p=1$" in await hasher.hash("x")
 
 
+@pytest.mark.parametrize("changed", [{"password_time_cost": 2}, {"password_memory_kib": 16}])
+async def test_a_hash_of_another_cost_still_matches_and_is_to_be_renewed(
+    hasher: PasswordHasher, changed: dict[str, int]
+) -> None:
+    stored = await hasher.hash("x")
+    async with open_hasher(settings_for("sqlite:///x.db", **changed)) as other:
+        assert await other.verify("x", stored)
+        assert other.needs_rehash(stored)
+        assert not other.needs_rehash(await other.hash("x"))
+
+
 async def test_the_event_loop_goes_on_while_hashes_are_made() -> None:
     async with open_hasher(settings_for("sqlite:///x.db", password_memory_kib=4096)) as hasher:
         hashes = asyncio.gather(*(hasher.hash("x") for _ in range(8)))

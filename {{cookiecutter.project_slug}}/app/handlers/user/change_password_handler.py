@@ -10,6 +10,7 @@ from app.core.cqrs import (
     OperationResult,
     authorize,
     command_handler,
+    retry_on_failure,
     transactional,
 )
 from app.domain.ports import PasswordHasher, Throttle
@@ -42,6 +43,7 @@ class ChangePasswordCommand(UserCommand[None]):
 
 @command_handler(ChangePasswordCommand)
 @transactional()
+@retry_on_failure(max_attempts=3, delay_seconds=0.1)  # a login may renew the hash at the same time
 @authorize(permissions=["user:password:own"], resource_id_field="user_id", allow_admin_override=False)
 class ChangePasswordHandler(BaseCommandHandler[ChangePasswordCommand, None]):
     """Change one's own password. It needs the current one, and ends all other sessions.

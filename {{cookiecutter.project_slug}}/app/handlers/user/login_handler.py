@@ -42,7 +42,8 @@ class LoginCommand(ICommand[TokensView]):
 class LoginHandler(BaseCommandHandler[LoginCommand, TokensView]):
     """Log in, by e-mail address or username, and get an access token and a refresh token.
 
-    A wrong password and an unknown user get the same answer after the same time. Too many tries: 429.
+    A wrong password and an unknown user get the same answer after the same time, except for users who have not logged
+    in since the cost of a hash was changed: a login renews the stored hash. Too many tries: 429.
     """
 
     credentials: Credentials
@@ -59,10 +60,11 @@ class LoginHandler(BaseCommandHandler[LoginCommand, TokensView]):
             matches = await self.hasher.verify(command.password, stored)
             if credential is None or not matches or not credential.is_active:
                 raise _wrong()
+            renewed = credential.password_hash
+            if self.hasher.needs_rehash(renewed):
+                renewed = await self.hasher.hash(command.password)
             # The transaction begins here, with the first statement: hashing takes long and needs no connection.
-            begun = await self.sessions.begin(credential.user_id, credential.password_hash)
-            if begun is None:
-                raise _wrong()
+            begun = await self.sessions.begin(credential.user_id, credential.password_hash, renewed)
         return token_pair(self.tokens, credential.user_id, *begun)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
-from app.core.cqrs import AuthenticationError, Clock, mark_stale
+from app.core.cqrs import AuthenticationError, Clock, ConcurrencyError, mark_stale
 from app.persistence.access import access_tag
 from app.persistence.tables import login_sessions, refresh_tokens, users
 
@@ -31,15 +31,25 @@ class LoginSessions:
         self._settings = settings
         self._clock = clock
 
-    async def begin(self, user_id: UUID, password_hash: str) -> tuple[UUID, str] | None:
-        """Begin a session. Returns its id and first refresh token; None if the user or the password is not current.
+    async def begin(self, user_id: UUID, password_hash: str, renewed: str) -> tuple[UUID, str]:
+        """Begin a session. Returns its id and first refresh token.
 
         The password may have changed during its check. A later change waits for this transaction, and ends the session.
+
+        Args:
+            user_id: the user.
+            password_hash: the hash that the password was checked with.
+            renewed: the hash to store from now on: the same, or another one of the same password.
+
+        Raises:
+            ConcurrencyError: if the user or the hash is not current any more.
         """
-        same = users.c.is_active, users.c.password_hash == password_hash
-        current = select(users.c.id).where(users.c.id == user_id, *same).with_for_update(read=True)
+        same = users.c.id == user_id, users.c.is_active, users.c.password_hash == password_hash
+        current = select(users.c.id).where(*same).with_for_update(read=True)
+        if renewed != password_hash:
+            current = update(users).where(*same).values(password_hash=renewed).returning(users.c.id)
         if await self._session.scalar(current) is None:
-            return None
+            raise ConcurrencyError("The account was changed during the login: log in again.")
         now = self._clock.now()
         session_id = uuid4()
         expires_at = now + timedelta(seconds=self._settings.refresh_token_seconds)

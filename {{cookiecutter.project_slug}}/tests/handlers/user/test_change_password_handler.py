@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -7,6 +8,7 @@ from app.core.config import Settings
 from app.core.cqrs import OperationStatus
 from app.domain.ports import AccessTokens, PasswordHasher
 from app.handlers.user.change_password_handler import ChangePasswordCommand
+from app.handlers.user.login_handler import LoginCommand
 from app.handlers.user.refresh_tokens_handler import RefreshTokensCommand
 from tests.databases import ON_SQLITE
 from tests.users import PASSWORD, People
@@ -37,6 +39,25 @@ async def test_of_two_changes_at_once_one_wins(people: People) -> None:
     results = await asyncio.gather(*changes)
     (lost,) = [result for result in results if result.is_failure]
     assert lost.status in (OperationStatus.CONFLICT, OperationStatus.VALIDATION_ERROR)
+
+
+async def test_a_login_that_renews_the_hash_in_the_meantime_refuses_no_change(
+    settings: Settings, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await people.member()
+    async with running_service(settings.model_copy(update={"password_time_cost": 2})) as dearer:
+        hasher = await dearer.container.get(PasswordHasher)
+        hash_one = hasher.hash
+
+        async def log_in_first(password: str) -> str:
+            monkeypatch.undo()
+            (await dearer.bus.execute_command(LoginCommand(ada.username, PASSWORD))).unwrap()
+            return await hash_one(password)
+
+        monkeypatch.setattr(hasher, "hash", log_in_first)
+        changed = await replace(ada, bus=dearer.bus).command(ChangePasswordCommand(ada.id, PASSWORD, NEW))
+        assert changed.status is OperationStatus.NO_CONTENT
+        assert (await ada.login(NEW)).is_success
 
 
 @ON_SQLITE

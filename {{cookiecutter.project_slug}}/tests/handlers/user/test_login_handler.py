@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,7 @@ from app.handlers.user.change_password_handler import ChangePasswordCommand
 from app.handlers.user.deactivate_user_handler import DeactivateUserCommand
 from app.handlers.user.delete_user_handler import DeleteUserCommand
 from app.handlers.user.login_handler import LoginCommand
-from app.persistence.tables import login_sessions, refresh_tokens
+from app.persistence.tables import login_sessions, refresh_tokens, users
 from tests.core.cqrs.support import within_patience
 from tests.databases import ON_SQLITE
 from tests.rows import rows_of
@@ -109,9 +110,31 @@ async def test_who_types_the_id_of_an_account_locks_nobody_out(settings: Setting
         assert (await ada.login()).is_success
 
 
+async def test_a_login_renews_a_hash_of_another_cost_also_of_several_at_once(
+    settings: Settings, service: RunningService, people: People
+) -> None:
+    ada, bob = await people.member(), await people.member()
+    async with running_service(settings.model_copy(update={"password_time_cost": 2})) as dearer:
+        login = LoginCommand(ada.username, PASSWORD)
+        logins = await asyncio.gather(*(dearer.bus.execute_command(login) for _ in range(4)))
+        assert {one.status for one in logins} == {OperationStatus.SUCCESS}
+        assert not (await dearer.bus.execute_command(LoginCommand(bob.username, "wrong password"))).is_success
+        renewed = {row.id: row.password_hash for row in await rows_of(service, users)}
+        assert ["t=2," in renewed[person.id] for person in (ada, bob)] == [True, False]
+        assert (await dearer.bus.execute_command(login)).is_success
+        assert not (await dearer.bus.execute_command(LoginCommand(ada.username, "wrong password"))).is_success
+    assert {row.id: row.password_hash for row in await rows_of(service, users)} == renewed
+
+
+@pytest.mark.parametrize("time_cost", [1, 2])
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_what_ends_all_sessions_ends_one_that_is_just_beginning(
-    service: RunningService, people: People, monkeypatch: pytest.MonkeyPatch, ending: str
+    settings: Settings,
+    service: RunningService,
+    people: People,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    time_cost: int,
 ) -> None:
     ada, root = await people.member(), await people.administrator()
     checked, go_on, verify = asyncio.Event(), asyncio.Event(), Argon2PasswordHasher.verify
@@ -124,9 +147,10 @@ async def test_what_ends_all_sessions_ends_one_that_is_just_beginning(
         return matches
 
     monkeypatch.setattr(Argon2PasswordHasher, "verify", verify_and_wait)
-    logging_in = asyncio.create_task(ada.login())
-    await within_patience(checked.wait())
-    (await (root if ending == "deactivated" else ada).command(ENDINGS[ending](ada.id))).unwrap()
-    go_on.set()
-    assert (await within_patience(logging_in)).status is OperationStatus.UNAUTHENTICATED
+    async with running_service(settings.model_copy(update={"password_time_cost": time_cost})) as other:
+        logging_in = asyncio.create_task(replace(ada, bus=other.bus).login())
+        await within_patience(checked.wait())
+        (await (root if ending == "deactivated" else ada).command(ENDINGS[ending](ada.id))).unwrap()
+        go_on.set()
+        assert (await within_patience(logging_in)).status is OperationStatus.UNAUTHENTICATED
     assert [row for row in await rows_of(service, login_sessions) if row.user_id == ada.id] == []

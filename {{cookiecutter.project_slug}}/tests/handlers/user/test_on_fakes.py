@@ -44,6 +44,10 @@ class PlainHasher:
         """Whether this is the password of that hash."""
         return password_hash == f"hash of {password}"
 
+    def needs_rehash(self, _: str) -> bool:
+        """Never."""
+        return False
+
 
 async def test_a_command_handler(cqrs_bus: MemoryBus) -> None:
     users = FewUsers(cqrs_bus.units)
