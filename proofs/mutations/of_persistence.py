@@ -189,6 +189,10 @@ MUTATIONS = {
             "True",
         ),
     ],
+    "tests/persistence/test_column_types.py": [
+        ("money: an int is exact", "Money.process_bind_param", "Decimal(value)", "value"),
+        ("money: a float is not", "Money.process_bind_param", "if isinstance(value, float):", "if False:"),
+    ],
     "tests/persistence/test_nested_reading.py": [
         (
             "a query inside a transaction adds no row",

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import operators
 
 from app.domain.money import rounded
 
@@ -41,11 +42,19 @@ class Money(TypeDecorator[Decimal]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """The type of a value in an expression with an amount. Raises TypeError for a factor or a divisor."""
+        if op in (operators.mul, operators.truediv, operators.floordiv, operators.mod):
+            raise TypeError("SQL would take this factor or divisor for an amount of cents: calculate in Python.")
+        return super().coerce_compared_value(op, value)
+
+    def process_bind_param(self, value: Decimal | float | None, dialect: Dialect) -> int | None:
         """Convert for the database. Raises ValueError for a fraction of a cent, since rounding was forgotten."""
         if value is None:
             return None
-        if value != rounded(value):
+        if isinstance(value, float):
+            raise ValueError("A float is not exact: an amount of money is a Decimal, or an int of whole units.")
+        if value != rounded(Decimal(value)):
             raise ValueError("A part of a cent cannot be stored: use app.domain.money.rounded.")
         return int(value * 100)
 
