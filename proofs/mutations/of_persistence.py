@@ -193,6 +193,15 @@ MUTATIONS = {
         ("money: an int is exact", "Money.process_bind_param", "Decimal(value)", "value"),
         ("money: a float is not", "Money.process_bind_param", "if isinstance(value, float):", "if False:"),
     ],
+    "tests/persistence/projections/test_projection.py": [
+        ("projections: what is gone is withdrawn", "_difference", "{**had, **has}", "has"),
+        (
+            "projections: a column that shares leave out is 0",
+            "_difference",
+            "dict.fromkeys(value_columns(place[0]), 0)",
+            "defaultdict(int)",
+        ),
+    ],
     "tests/persistence/test_nested_reading.py": [
         (
             "a query inside a transaction adds no row",

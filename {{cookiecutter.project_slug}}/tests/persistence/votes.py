@@ -33,7 +33,7 @@ class CandidateEvent(DomainEvent, ABC):
 
 @dataclass(frozen=True)
 class Stood(CandidateEvent):
-    """Somebody stands for a party."""
+    """Somebody stands for a party, or goes to another and takes the votes along."""
 
     party: str
 
@@ -52,7 +52,7 @@ def fold_votes(row: State, event: Stood | Voted) -> State:
     """A candidate after an event."""
     match event:
         case Stood():
-            return {"party": event.party, "votes": 0}
+            return {"votes": 0, **row, "party": event.party}
         case Voted():
             return {**row, "votes": row["votes"] + event.votes}
 
@@ -65,9 +65,9 @@ def shares_of(row: State) -> Shares:
 VOTES = Projection("votes", "Thing", CandidateEvent, candidates, fold_votes, shares_of, (parties,))
 
 
-def stood(candidate: str, party: str = "Left") -> StoredEvent:
-    """The first event of a candidate."""
-    return event_of(candidate, 1, event_type="Stood", payload={"party": party})
+def stood(candidate: str, party: str = "Left", version: int = 1) -> StoredEvent:
+    """The first event of a candidate, or a change of the party."""
+    return event_of(candidate, version, event_type="Stood", payload={"party": party})
 
 
 def voted(candidate: str, version: int, votes: int = 1) -> StoredEvent:

@@ -32,7 +32,7 @@ def replacing(table: Table, dialect_name: str) -> Insert:
     statement = _insert(table, dialect_name)
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
-        set_={name: statement.excluded[name] for name in _values(table)},
+        set_={name: statement.excluded[name] for name in value_columns(table)},
     )
 
 
@@ -42,7 +42,7 @@ def replacing_marked(column: Column[str], mark: str, dialect_name: str) -> Inser
     statement, table = _insert(column.table, dialect_name), column.table
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
-        set_={name: statement.excluded[name] for name in _values(table)},
+        set_={name: statement.excluded[name] for name in value_columns(table)},
         where=and_(column == mark, statement.excluded[column.name] != mark),
     )
 
@@ -53,7 +53,7 @@ def adding(table: Table, dialect_name: str) -> Insert:
     statement = _insert(table, dialect_name)
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
-        set_={name: table.c[name] + statement.excluded[name] for name in _values(table)},
+        set_={name: table.c[name] + statement.excluded[name] for name in value_columns(table)},
     )
 
 
@@ -61,5 +61,7 @@ def _insert(table: Table, dialect_name: str) -> postgresql.Insert | sqlite.Inser
     return sqlite.insert(table) if dialect_name == "sqlite" else postgresql.insert(table)
 
 
-def _values(table: Table) -> list[str]:
-    return [column.name for column in table.columns if not column.primary_key]
+@lru_cache(maxsize=200)
+def value_columns(table: Table) -> tuple[str, ...]:
+    """The names of the columns that are not in the primary key."""
+    return tuple(column.name for column in table.columns if not column.primary_key)

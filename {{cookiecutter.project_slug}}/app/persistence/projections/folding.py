@@ -8,7 +8,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.cqrs import RaisedEvent
-from app.persistence.engine.upsert import adding, replacing
+from app.persistence.engine.upsert import adding, replacing, value_columns
 from app.persistence.projections.projection import Projection, Row
 
 
@@ -75,17 +75,19 @@ async def fold(
 def _difference(
     projection: Projection, before: Mapping[Any, Row], changed: Mapping[Any, Row]
 ) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """The differences to add to the totals because rows changed."""
-    added: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
+    """The differences to add to the totals because rows changed: for each place a number for all of its columns."""
+    added: dict[tuple[Any, ...], dict[str, Any]] = {}
     for one, row in changed.items():
         had = projection.shares(before[one]) if one in before else {}
-        for place, amounts in projection.shares(row).items():
-            earlier = had.get(place)
-            if amounts == earlier:
+        has = projection.shares(row)
+        for place in {**had, **has}:
+            if had.get(place) == has.get(place):
                 continue
-            total = added[place]
-            for name, amount in amounts.items():
-                total[name] = total.get(name, 0) + amount - (0 if earlier is None else earlier[name])
+            total = added.setdefault(place, dict.fromkeys(value_columns(place[0]), 0))
+            for name, amount in has.get(place, {}).items():
+                total[name] += amount
+            for name, amount in had.get(place, {}).items():
+                total[name] -= amount
     return added
 
 
@@ -94,7 +96,7 @@ async def _add(
 ) -> None:
     """Add to totals, always in the same order, so that concurrent transactions wait instead of deadlocking."""
     by_table: dict[Table, list[dict[str, Any]]] = defaultdict(list)
-    for place in sorted(added, key=lambda place: (place[0].name, *place[1:])):
+    for place in sorted(added, key=lambda place: (place[0].name, *map(str, place[1:]))):
         table = into[place[0]]
         keys = (column.name for column in table.primary_key)
         by_table[table].append({**dict(zip(keys, place[1:], strict=True)), **added[place]})

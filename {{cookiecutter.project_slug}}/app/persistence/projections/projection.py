@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 Shares = Mapping[tuple[Any, ...], Mapping[str, Any]]
 """A table of totals and the key of a row in it -> column -> the contributed number.
 
-The keys stay the same for the life of an aggregate; a withdrawn contribution is 0.
+What a row contributes no more is subtracted. A total that is 0 may have a row or none.
 """
 
 

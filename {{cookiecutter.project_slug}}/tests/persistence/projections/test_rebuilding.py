@@ -66,13 +66,14 @@ async def spoil(database: Database) -> tuple[list[Any], list[Any]]:
 @pytest.mark.parametrize("batch", [1, 3, 1000])
 async def test_a_rebuild_ends_as_it_was_live(database: Database, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     monkeypatch.setattr(rebuilding, "BATCH", batch)
-    await live(database, *life_of("ada"), *life_of("bob"), stood("eve", "Right"))
+    moved = stood("ada", "Right", version=5)
+    await live(database, *life_of("ada"), moved, *life_of("bob"), stood("eve", "Right"))
     await store(database, event_of(None, event_type="Voted"), event_of("x", 1, aggregate_type="Else"))
     right = await counted(database)
     await spoil(database)
     told: list[int] = []
 
-    assert await rebuilt(database, progress=told.append) == sum(told) == await events_of(database, VOTES) == 9
+    assert await rebuilt(database, progress=told.append) == sum(told) == await events_of(database, VOTES) == 10
 
     assert await counted(database) == right
     assert [name for name in await tables_of(database) if name.startswith(rebuilding.PREFIX)] == []
