@@ -229,6 +229,12 @@ MUTATIONS = {
             "_rewind(aggregate, stored if version is None else version)",
             "pass",
         ),
+        (
+            "the first event of a stream may collide, too",
+            "_collision",
+            """ConcurrencyError(f"There is a {kinds.pop().lower()} with this id already.")""",
+            """ConflictError(f"There is a {kinds.pop().lower()} with this id already.")""",
+        ),
         ("what was undone is not loaded", "is_unmade", "id(aggregate) in session.unmade", "False"),
         ("what was undone is not used", "SavepointSession._refuse_unmade", "id(aggregate) in self.unmade", "False"),
     ],

@@ -13,8 +13,10 @@ from app.core.cqrs import (
     EventSourcedAggregate,
     ICommand,
     IQuery,
+    ResourceNotFoundError,
     command_handler,
     query_handler,
+    retry_on_failure,
     savepoint,
     transactional,
 )
@@ -103,6 +105,34 @@ class BookHandler(BaseCommandHandler[Book, int]):
         account.book(command.amount)
         if command.times > 1:
             await self.bus.execute_command(Book(command.account_id, command.amount, command.times - 1))
+        return account.balance
+
+
+@dataclass(frozen=True)
+class OpenOrBook(ICommand[int]):
+    """Book an amount, and open the account if there is none."""
+
+    account_id: UUID
+    amount: int
+    meet: asyncio.Barrier = field(compare=False)
+
+
+@command_handler(OpenOrBook)
+@transactional()
+@retry_on_failure(max_attempts=2, delay_seconds=0)
+class OpenOrBookHandler(BaseCommandHandler[OpenOrBook, int]):
+    """Books it; those who find no account meet before they open it, so that all of them do."""
+
+    streams: EventStreams
+
+    async def _handle(self, command: OpenOrBook) -> int:
+        try:
+            account = await self.streams.load(Account, command.account_id)
+        except ResourceNotFoundError:
+            await command.meet.wait()
+            account = self.streams.add(Account(command.account_id))
+            account.open("Ada")
+        account.book(command.amount)
         return account.balance
 
 

@@ -19,8 +19,7 @@ async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
     """Append events to the log.
 
     Raises:
-        ConcurrencyError: if the log already has an event of the same aggregate and version.
-        ConflictError: if an event-sourced aggregate with the same id already exists.
+        ConcurrencyError: if the log already has an event of the same aggregate and version, the first one too.
         ConfigurationError: if an event was published twice.
     """
     await session.run_sync(_append, [row_of(record) for record in records])
@@ -35,7 +34,10 @@ def _append(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _collision(rows: Sequence[dict[str, Any]]) -> CQRSError:
-    """The error for a duplicate version. An aggregate with rows has conflicted earlier, when they were flushed."""
+    """The error for a duplicate version. An aggregate with rows has conflicted earlier, when they were flushed.
+
+    That of a first version may pass, too: a new attempt finds the aggregate that it did not find before.
+    """
     if len({row["id"] for row in rows}) < len(rows) or all(row["version"] is None for row in rows):
         return ConfigurationError("An event was published twice: what happens again is a new event, so make a new one.")
     first: dict[tuple[Any, Any], int] = {}
@@ -44,7 +46,7 @@ def _collision(rows: Sequence[dict[str, Any]]) -> CQRSError:
             first.setdefault((row["aggregate_type"], row["aggregate_id"]), row["version"])
     kinds = {str(kind) for kind, _ in first}
     if {*first.values()} == {1} and len(kinds) == 1:
-        return ConflictError(f"There is a {kinds.pop().lower()} with this id already.")
+        return ConcurrencyError(f"There is a {kinds.pop().lower()} with this id already.")
     return ConcurrencyError("Somebody else changed this in the meantime: read it again.")
 
 

@@ -12,7 +12,7 @@ from app.core.cqrs import CQRSBus, OperationStatus
 from app.core.cqrs.testing import failing_commits
 from app.persistence.event_tables import event_log
 from tests.lifespan import service_with
-from tests.persistence.accounts import AskBalance, Book, BookTogether, OpenAccount, OpenAndRegret
+from tests.persistence.accounts import AskBalance, Book, BookTogether, OpenAccount, OpenAndRegret, OpenOrBook
 from tests.rows import rows_of
 
 PACKAGES = ("app.handlers", "tests.persistence.accounts")
@@ -73,6 +73,16 @@ async def test_of_two_who_read_the_same_one_is_told(service: RunningService, bus
     (refused,) = [result for result in results if result.is_failure]
     assert refused.status is (OperationStatus.BUSINESS_RULE if on_sqlite else OperationStatus.CONFLICT)
     assert (await bus.execute_query(AskBalance(account_id))).unwrap() == ("Ada", 4, 3)
+
+
+async def test_of_two_who_find_nothing_the_second_finds_what_the_first_made(
+    service: RunningService, bus: CQRSBus
+) -> None:
+    account_id = uuid4()
+    meet = asyncio.Barrier(1 if service.settings.database_url.startswith("sqlite") else 2)
+    both = await asyncio.gather(*(bus.execute_command(OpenOrBook(account_id, amount, meet)) for amount in (3, 4)))
+    assert max(result.unwrap() or 0 for result in both) == 7
+    assert (await bus.execute_query(AskBalance(account_id))).unwrap() == ("Ada", 7, 3)
 
 
 async def test_a_rollback_to_a_savepoint_restores_its_state(bus: CQRSBus, account_id: UUID) -> None:
