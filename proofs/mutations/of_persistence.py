@@ -170,6 +170,18 @@ MUTATIONS = {
             "_refuse_shared_tables(found.values())",
             "pass",
         ),
+        (
+            "projections: each folds the events of a known aggregate",
+            "_found",
+            "require_aggregates(projections_in(READ_MODELS).values(), of_service)",
+            "pass",
+        ),
+        (
+            "projections: an event of another aggregate is refused",
+            "ProjectionHandler._handle",
+            "raised.aggregate_type != self.projection.aggregate_type",
+            "False",
+        ),
     ],
     "tests/composition/test_exchange.py": [
         (
@@ -192,6 +204,9 @@ MUTATIONS = {
     "tests/persistence/test_column_types.py": [
         ("money: an int is exact", "Money.process_bind_param", "Decimal(value)", "value"),
         ("money: a float is not", "Money.process_bind_param", "if isinstance(value, float):", "if False:"),
+    ],
+    "tests/persistence/projections/test_rebuilding.py": [
+        ("projections: a log without events empties nothing", "Rebuilding._refuse_to_empty", "self.folded", "True"),
     ],
     "tests/persistence/projections/test_projection.py": [
         ("projections: what is gone is withdrawn", "_difference", "{**had, **has}", "has"),

@@ -65,10 +65,17 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
 
 
 def projections() -> dict[str, Projection]:
-    """Name -> projection, of all projections in the read models."""
-    from app.persistence.projections.projection import projections_in
+    """Name -> projection, of all projections in the read models.
 
-    return projections_in(READ_MODELS)
+    Raises:
+        ConfigurationError: if two have the same name, or one folds the events of an unknown aggregate.
+    """
+    from app.composition.container import aggregates
+    from app.persistence.projections.projection import projections_in, require_aggregates
+
+    found = projections_in(READ_MODELS)
+    require_aggregates(found.values(), aggregates())
+    return found
 
 
 def progress_bar(label: str, length: int, file: TextIO) -> Any:

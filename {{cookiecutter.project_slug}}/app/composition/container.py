@@ -12,9 +12,9 @@ from dishka import AsyncContainer
 from app.composition.delivery import EventDelivery
 from app.composition.doors import tell_doors
 from app.composition.telemetry import Telemetry, open_telemetry
-from app.composition.wiring import MadeBus, aggregates_in, found_projections, make_container, types_in
+from app.composition.wiring import READ_MODELS, MadeBus, aggregates_in, found_projections, make_container, types_in
 from app.core.config import Settings
-from app.core.cqrs import AccessPolicy, Cache, Clock, CQRSBus, UnitsOfWork
+from app.core.cqrs import AccessPolicy, AggregateRoot, Cache, Clock, CQRSBus, UnitsOfWork
 from app.core.cqrs.bus import lent_cqrs_bus
 from app.core.cqrs.checks import check_aggregates
 from app.core.cqrs.plan import Kind, declarations_of
@@ -27,6 +27,7 @@ from app.core.observability.metrics import measure
 from app.core.scopes import OperationScopes
 from app.handlers.user.seed_administrator_handler import SeedAdministratorCommand
 from app.persistence.engine.database import Database
+from app.persistence.projections.projection import projections_in, require_aggregates
 from app.persistence.schema.applied import require_migrated
 from app.persistence.schema.revisions import Revisions
 from app.persistence.sweeping import Sweeper
@@ -76,7 +77,9 @@ def _found(handlers: Iterable[str]) -> list[Discovered]:
     found = [*(discover(package) for package in (DOMAIN, *handlers)), found_projections()]
     require_found((DOMAIN, HANDLERS, *handlers), "app")
     check_events(event for discovered in found for event in discovered.events)
-    check_aggregates(aggregates_in(found))
+    of_service = aggregates_in(found)
+    check_aggregates(of_service)
+    require_aggregates(projections_in(READ_MODELS).values(), of_service)
     return found
 
 
@@ -137,6 +140,11 @@ def _middlewares(settings: Settings, telemetry: Telemetry) -> Iterator[Any]:
 def event_types() -> EventTypes:
     """The event types of this service, for tools that read the event log without starting the service."""
     return types_in([discover(package) for package in (DOMAIN, HANDLERS)])
+
+
+def aggregates() -> list[type[AggregateRoot]]:
+    """The aggregates of this service, for tools that do not start it."""
+    return aggregates_in([discover(package) for package in (DOMAIN, HANDLERS)])
 
 
 def handler_names() -> set[str]:

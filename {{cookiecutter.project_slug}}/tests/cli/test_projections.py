@@ -84,6 +84,16 @@ def test_a_read_model_that_is_not_there_is_refused(run: Run) -> None:
     assert refused.stderr == "There is no projection calories: see `app projections list`.\n"
 
 
+@pytest.mark.parametrize("command", [["list"], ["status"], ["rebuild", "votes"]], ids=str)
+def test_events_of_an_unknown_aggregate_are_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setattr(commands, "READ_MODELS", votes.__name__)
+    refused = run("projections", *command)
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("The projection votes folds the events of Thing, but no aggregate of this service")
+
+
 def test_two_of_one_name_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "READ_MODELS", votes.__name__)
     again = replace(votes.VOTES, table=votes.parties)
@@ -93,6 +103,7 @@ def test_two_of_one_name_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) 
         assert refused.exit_code == 1
         assert refused.stderr == "Two projections are called votes, of candidates and parties: rename one of them.\n"
     monkeypatch.setattr(votes, "AGAIN", votes.VOTES)
+    monkeypatch.setattr(container, "DOMAIN", votes.__name__)
     assert run("projections", "list").exit_code == 0, "It is the same one, imported twice."
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
-from app.core.cqrs import DomainEvent, RaisedEvent
+from app.core.cqrs import AggregateRoot, DomainEvent, RaisedEvent
 from app.core.event_types import EventTypes
 from app.persistence.engine.database import Database
 from app.persistence.events.stored_event import StoredEvent
@@ -25,6 +25,10 @@ candidates = Table(
     Column("votes", Integer, nullable=False),
 )
 parties = Table("parties", metadata, Column("party", Text, primary_key=True), Column("votes", Integer, nullable=False))
+
+
+class Thing(AggregateRoot):
+    """A candidate, as `tests.events` calls it."""
 
 
 class CandidateEvent(DomainEvent, ABC):

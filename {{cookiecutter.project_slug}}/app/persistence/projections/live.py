@@ -8,7 +8,15 @@ from typing import Any, ClassVar
 from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.cqrs import BaseEventHandler, DomainEvent, RaisedEvent, event_handler, retry_on_failure, transactional
+from app.core.cqrs import (
+    BaseEventHandler,
+    ConfigurationError,
+    DomainEvent,
+    RaisedEvent,
+    event_handler,
+    retry_on_failure,
+    transactional,
+)
 from app.core.event_types import EventTypes
 from app.persistence.events.event_log import stream
 from app.persistence.projections.folding import fold, fold_all, locked
@@ -19,7 +27,10 @@ LOCK_ID = 0x61707073
 
 
 class ProjectionHandler(BaseEventHandler[DomainEvent], ABC):
-    """Base of the handlers of projections. Events that a row already includes change nothing."""
+    """Base of the handlers of projections. Events that a row already includes change nothing.
+
+    It refuses an event that a rebuild would not find, because an aggregate of another type raised it.
+    """
 
     projection: ClassVar[Projection]
 
@@ -27,8 +38,14 @@ class ProjectionHandler(BaseEventHandler[DomainEvent], ABC):
     types: EventTypes
 
     async def _handle(self, event: DomainEvent) -> None:
+        raised = self.record.raised
+        if raised.version is not None and raised.aggregate_type != self.projection.aggregate_type:
+            raise ConfigurationError(
+                f"{event.event_type} was raised by {raised.aggregate_type}, but the projection {self.projection.name} "
+                f"folds the events of {self.projection.aggregate_type}: correct its aggregate_type or its events."
+            )
         project = fold_raised if self.projection.in_transaction else fold_committed
-        await project(self.session, self.projection, self.record.raised, self.types)
+        await project(self.session, self.projection, raised, self.types)
 
 
 @cache

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from app.core.cqrs import ConfigurationError, DomainEvent
+from app.core.cqrs import AggregateRoot, ConfigurationError, DomainEvent
 from app.core.discovery import discover
 
 Row = Mapping[str, Any]
@@ -81,6 +81,22 @@ def projections_in(package: str) -> dict[str, Projection]:
                 raise ConfigurationError(f"Two projections are called {one.name}, of {tables}: rename one of them.")
     _refuse_shared_tables(found.values())
     return found
+
+
+def require_aggregates(projections: Iterable[Projection], aggregates: Iterable[type[AggregateRoot]]) -> None:
+    """Make sure that every projection folds the events of an aggregate of this service.
+
+    Raises:
+        ConfigurationError: if one does not; a rebuild would find no events.
+    """
+    known = {cls.aggregate_type for cls in aggregates}
+    for one in projections:
+        if one.aggregate_type not in known:
+            raise ConfigurationError(
+                f"The projection {one.name} folds the events of {one.aggregate_type}, but no aggregate of this service "
+                f"has this aggregate_type: name one of {', '.join(sorted(known))}, or, if its class was renamed or "
+                f'removed, set aggregate_type = "{one.aggregate_type}" in the new class, or restore the old one.'
+            )
 
 
 def _refuse_shared_tables(projections: Iterable[Projection]) -> None:

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Column, MetaData, Row, Table, delete, func, insert, select, text
+from sqlalchemy import Column, MetaData, Row, Table, delete, exists, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable, DropTable
 
@@ -48,7 +48,7 @@ async def rebuild(
         The number of folded events.
 
     Raises:
-        ConflictError: if the read model is already being rebuilt.
+        ConflictError: if the read model is already being rebuilt, or has rows although the log has no events for it.
         TransientError: if the lock was not obtained in time; then nothing is changed.
         UnreadableEventError: if an event in the log cannot be read; then nothing is changed.
     """
@@ -128,9 +128,18 @@ class Rebuilding:
                 tables = ", ".join(table.name for table in self._shadows)
                 await session.execute(text(f"LOCK TABLE {tables} IN EXCLUSIVE MODE"))
             await self._fold_rest(session)
+            await self._refuse_to_empty(session)
             for table, shadow in self._shadows.items():
                 await session.execute(delete(table))
                 await session.execute(insert(table).from_select(list(shadow.c.keys()), select(shadow)))
+
+    async def _refuse_to_empty(self, session: AsyncSession) -> None:
+        table = self._projection.table
+        if not self.folded and await session.scalar(select(exists(select(table)))):
+            raise ConflictError(
+                f"The event log has no events of {self._projection.aggregate_type} to rebuild {self._projection.name} "
+                f"from, so nothing was changed: if its rows may go, delete those of {table.name} first."
+            )
 
     async def _fold_rest(self, session: AsyncSession) -> None:
         """Fold the missing events, page by page. Live updates that wait for the lock continue from the new rows."""

@@ -3,6 +3,7 @@ import itertools
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,9 +18,10 @@ from app.persistence.events.stored_event import StoredEvent
 from app.persistence.projections import rebuilding
 from app.persistence.projections.lag import State, events_of, state_of
 from app.persistence.projections.live import fold_raised
+from app.persistence.projections.rebuilding import rebuild
 from tests.databases import until_held_up
 from tests.events import event_of, store
-from tests.persistence.votes import TYPES, VOTES, counted, raised, rebuilt, stood, voted
+from tests.persistence.votes import TYPES, VOTES, candidates, counted, raised, rebuilt, stood, voted
 
 pytestmark = pytest.mark.usefixtures("election")
 
@@ -77,6 +79,19 @@ async def test_a_rebuild_ends_as_it_was_live(database: Database, monkeypatch: py
 
     assert await counted(database) == right
     assert [name for name in await tables_of(database) if name.startswith(rebuilding.PREFIX)] == []
+
+
+async def test_a_log_without_its_events_does_not_empty_it(database: Database) -> None:
+    await live(database, *life_of("ada"))
+    before = await counted(database)
+    misnamed = replace(VOTES, aggregate_type="Else")
+    with pytest.raises(ConflictError, match="no events of Else .* delete those of candidates first"):
+        await rebuild(database, TYPES, misnamed)
+    assert await counted(database) == before
+    async with database.writing() as session, session.begin():
+        await session.execute(candidates.delete())
+    assert await rebuild(database, TYPES, misnamed) == 0
+    assert await counted(database) == ([], [])
 
 
 async def test_a_pool_of_one_connection_is_enough(settings: Settings, database: Database) -> None:
