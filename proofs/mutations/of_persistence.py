@@ -299,6 +299,8 @@ MUTATIONS = {
         ("an aggregate is mapped with its version", "require_versions", "not is_counted", "False"),
     ],
     "tests/persistence/events/test_waiting_events.py": [
+        ("metrics count without a limit", "_count", "rows.limit(at_most)", "rows"),
+        ("metrics look at each event", "first_of", "first.order_by(reactions.c.event_id).limit(LOOKED_AT)", "first"),
         ("purge(handler)", "_to_be_purged", "true() if all_of_handler else reactions.c.dead", "reactions.c.dead"),
         ("purge(dead_only)", "_to_be_purged", "not choice.dead_only", "True"),
         (

@@ -1,6 +1,7 @@
 """Mutations of the edges: API, adapters, command line, handlers and read models."""
 
 MUTATIONS = {
+    "tests/api/routes/test_metrics.py": [("gauges vanish in silence", "outbox_gauges", "failed.set(1)", "pass")],
     "proofs/core/cqrs/test_awaited.py": [
         ("RequestBus execute_command has to be awaited", "RequestBus.execute_command", "@coroutine_function", ""),
         ("RequestBus execute_query has to be awaited", "RequestBus.execute_query", "@coroutine_function", ""),

@@ -1,40 +1,57 @@
 """Gauges of undelivered events in the database, measured when they are requested."""
 
 import asyncio
+from functools import lru_cache
+from time import monotonic
 
+import structlog
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.cqrs import CQRSError
 from app.persistence.engine.database import Database
-from app.persistence.events.outbox_statistics import Backlog, backlogs
+from app.persistence.events.outbox_statistics import Queue, queues
+from app.persistence.events.reaction import reason
 
 PATIENCE_SECONDS = 1.0
 COUNTED_AT_MOST = 50_000
+WARNING_SECONDS = 600.0
+"""A lasting failure is logged once in this time, however often the gauges are requested."""
+
+logger = structlog.get_logger(__name__)
 
 
 async def outbox_gauges(database: Database) -> bytes:
-    """The gauges of undelivered events as text; empty if the database does not answer in time."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            found = await backlogs(database, COUNTED_AT_MOST)
-    except (CQRSError, SQLAlchemyError, TimeoutError):
-        return b""
-    return _gauges(found)
-
-
-def _gauges(found: list[Backlog]) -> bytes:
+    """The gauges of undelivered events as text; only `outbox_gauges_failed` if the database does not answer in time."""
     # A new registry each time, so that a value of an earlier measurement is never exported again.
     registry = CollectorRegistry()
+    failed = Gauge("outbox_gauges_failed", "1 if the other gauges of the outbox could not be read.", registry=registry)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            found = await queues(database, COUNTED_AT_MOST)
+    except (CQRSError, SQLAlchemyError, TimeoutError) as error:
+        failed.set(1)
+        _warn(reason(error), int(monotonic() / WARNING_SECONDS))
+    else:
+        _measure(registry, found)
+    return generate_latest(registry)
 
+
+@lru_cache(maxsize=16)
+def _warn(reason: str, period: int) -> None:
+    """Log a failure, once in each period."""
+    logger.warning("outbox_gauges_failed", reason=reason)
+
+
+def _measure(registry: CollectorRegistry, found: list[Queue]) -> None:
     def gauge(name: str, meaning: str) -> Gauge:
         return Gauge(name, meaning, ("handler",), registry=registry)
 
-    waiting = gauge("outbox_waiting_events", f"Events that wait to be delivered, counted up to {COUNTED_AT_MOST}.")
+    limit = f"counted up to {COUNTED_AT_MOST}"
+    waiting = gauge("outbox_waiting_events", f"Events that wait to be delivered, {limit}.")
     oldest = gauge("outbox_oldest_waiting_seconds", "How long ago the oldest of them happened.")
-    dead = gauge("outbox_dead_events", "Dead events: those of them that are not retried, see `app outbox`.")
-    for backlog in found:
-        waiting.labels(backlog.handler).set(backlog.waiting)
-        oldest.labels(backlog.handler).set(backlog.oldest_seconds)
-        dead.labels(backlog.handler).set(backlog.dead)
-    return generate_latest(registry)
+    dead = gauge("outbox_dead_events", f"Dead events: those of them that are not retried, see `app outbox`, {limit}.")
+    for queue in found:
+        waiting.labels(queue.handler).set(queue.waiting)
+        oldest.labels(queue.handler).set(queue.oldest_seconds)
+        dead.labels(queue.handler).set(queue.dead)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from httpx2 import AsyncClient
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from app.api import gauges
 from app.composition.container import RunningService
@@ -44,9 +45,10 @@ async def test_what_waits_is_measured_when_it_is_asked_for(client: AsyncClient, 
     assert 'outbox_dead_events{handler="Handler"} 1.0' in after
     assert 3600 <= value(after, 'outbox_oldest_waiting_seconds{handler="Handler"}') < 3660
     assert after.count("# TYPE outbox_waiting_events gauge") == 1
+    assert "outbox_gauges_failed 0.0" in after
 
 
-async def test_when_the_database_does_not_answer_or_has_no_tables_the_rest_is_told(
+async def test_when_the_database_does_not_answer_or_has_no_tables_that_and_the_rest_is_told(
     client: AsyncClient, service: RunningService, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = await service.container.get(Database)
@@ -56,14 +58,23 @@ async def test_when_the_database_does_not_answer_or_has_no_tables_the_rest_is_to
             await busy.enter_async_context(database.reading_engine.connect())
         without = await within_patience(client.get("/metrics"))
 
-    assert (without.status_code, "outbox_" in without.text) == (200, False)
+    assert (without.status_code, series_of_the_outbox(without.text)) == (200, ["outbox_gauges_failed 1.0"])
     assert "python_info" in without.text
     monkeypatch.setattr(gauges, "PATIENCE_SECONDS", PATIENCE)
     assert "outbox_waiting_events" in (await client.get("/metrics")).text
     async with database.writing_engine.begin() as connection:
         await connection.execute(text("DROP TABLE reactions"))
-    without_tables = await client.get("/metrics")
-    assert (without_tables.status_code, "outbox_" in without_tables.text) == (200, False)
+    gauges._warn.cache_clear()
+    with capture_logs() as logs:
+        for _ in range(3):
+            without_tables = await client.get("/metrics")
+    assert series_of_the_outbox(without_tables.text) == ["outbox_gauges_failed 1.0"]
+    assert 1 <= [line["event"] for line in logs].count("outbox_gauges_failed") < 3
+
+
+def series_of_the_outbox(metrics: str) -> list[str]:
+    """The series that tell of waiting events, with their values."""
+    return [line for line in metrics.splitlines() if line.startswith("outbox_")]
 
 
 def value(metrics: str, series: str) -> float:

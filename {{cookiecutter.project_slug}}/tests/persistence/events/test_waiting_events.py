@@ -15,8 +15,9 @@ from app.core.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, received_events
+from app.persistence.events import outbox_statistics
 from app.persistence.events.outbox_statements import OWN, SKIPPED, UNREADABLE
-from app.persistence.events.outbox_statistics import NEW, Backlog, backlogs
+from app.persistence.events.outbox_statistics import NEW, Backlog, backlogs, queues
 from app.persistence.events.purging import Choice, count_chosen, purge
 from app.persistence.events.waiting_events import events_without_class, failed_events, replay
 from tests.events import HANDLER, OTHERS, claim, event_of, let_wait, outbox_of, store
@@ -95,14 +96,27 @@ async def test_what_was_not_handed_out_is_counted_too(operator: Database) -> Non
     assert 3600 <= new.oldest_seconds < 3660
 
 
-async def test_counting_ends_at_a_limit_with_the_newest_left_out_that_are_not_dead(operator: Database) -> None:
-    await let_wait(operator, event_of("1", 1))
-    for version in (1, 2, 3):
-        await let_wait(operator, event_of("2", version), OSError())
+async def test_counting_for_metrics_ends_at_a_limit_that_hides_no_dead_ones(operator: Database) -> None:
+    for number in "123":
+        await let_wait(operator, event_of(number, 1, occurred_at=an_hour_ago()))
+    for number in "456":
+        await let_wait(operator, event_of(number, 1), OSError())
+        await store(operator, event_of(number, 2, occurred_at=an_hour_ago()))
 
-    _, waiting = await backlogs(operator, at_most=2)
+    new, waiting = await queues(operator, at_most=2)
 
-    assert (waiting.waiting, waiting.failed, waiting.dead) == (2, 1, 3)
+    assert (new.waiting, waiting.waiting, waiting.dead) == (2, 2, 2)
+    assert 3600 <= waiting.oldest_seconds <= new.oldest_seconds + 60 < 3720
+
+
+async def test_the_oldest_is_looked_for_among_the_first(operator: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_statistics, "LOOKED_AT", 2)
+    for number, moment in (("1", datetime.now(UTC)), ("2", an_hour_ago()), ("3", an_hour_ago() - timedelta(hours=1))):
+        await let_wait(operator, event_of(number, 1, occurred_at=moment))
+
+    _, waiting = await backlogs(operator)
+
+    assert 3600 <= waiting.oldest_seconds < 3660
 
 
 async def test_a_handler_for_which_much_waits_hides_no_other(operator: Database) -> None:
@@ -110,7 +124,7 @@ async def test_a_handler_for_which_much_waits_hides_no_other(operator: Database)
         await let_wait(operator, event_of("1", version), handler="Slow", behind=version > 1)
     await let_wait(operator, event_of("2", 1), OSError(), handler="Failing")
 
-    _, failing, slow = await backlogs(operator, at_most=2)
+    _, failing, slow = await queues(operator, at_most=2)
 
     assert (failing.handler, failing.waiting, failing.dead) == ("Failing", 1, 1)
     assert (slow.handler, slow.waiting, slow.dead) == ("Slow", 2, 0)
