@@ -55,9 +55,15 @@ MUTATIONS = {
         ),
         (
             "delivery/handlers that are here are not told",
-            "EventDelivery._warn_of_orphans",
+            "_warn_of",
             "if missing:",
             "if 1:",
+        ),
+        (
+            "delivery/a start waits for its warnings",
+            "EventDelivery._warn_of_orphans",
+            "asyncio.timeout(ORPHANS_PATIENCE_SECONDS)",
+            "asyncio.timeout(None)",
         ),
         (
             "a service without a broker hears of nobody",

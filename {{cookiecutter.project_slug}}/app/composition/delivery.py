@@ -1,16 +1,18 @@
 """Assembles event delivery: from the log to the handlers, and to and from other services."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.composition.relay import Relay
 from app.composition.telemetry import Telemetry
 from app.core.config import Settings
-from app.core.cqrs import CQRSBus
+from app.core.cqrs import CQRSBus, CQRSError
 from app.core.event_types import EventTypes
 from app.core.parts import optional
 from app.persistence.engine.database import Database
@@ -19,10 +21,13 @@ from app.persistence.events.orphans import without_class, without_handlers
 from app.persistence.events.outbox import Outbox
 from app.persistence.events.outbox_statements import BROKER, OWN, Handlers
 from app.persistence.events.outbox_statistics import NEW
-from app.persistence.events.reaction import Claimed
+from app.persistence.events.reaction import Claimed, reason
 
 REACTIONS_AT_ONCE = 4
 """How many events one handler may process concurrently in one process."""
+
+ORPHANS_PATIENCE_SECONDS = 5.0
+"""How long a start looks for events that nobody handles, to warn of them."""
 
 EXCHANGE = "app.composition.exchange"
 """The part that exchanges events with other services."""
@@ -103,29 +108,14 @@ class EventDelivery:
         return Relay(outbox, deliver, places=places, poll_seconds=self.settings.relay_poll_seconds, pausing=pausing)
 
     async def _warn_of_orphans(self, handlers: Handlers) -> None:
-        missing = await without_handlers(self.database, handlers)
-        unsent = missing.pop(BROKER, None)
-        if missing:
-            logger.warning(
-                "events_orphaned",
-                handlers=missing,
-                what_to_do="Restore the handlers, with @event_handler(..., name=...) if they were renamed, and what "
-                "they react to; or discard the events: by their ids, or app outbox purge --handler NAME if it is gone.",
-            )
-        if unsent and not any(BROKER in names for names in handlers.values()):
-            logger.warning(
-                "events_not_sent",
-                event_types=unsent,
-                what_to_do="Set BROKER_URL, and let their classes be public, to send them; or discard them: "
-                f'app outbox purge --handler "{BROKER}".',
-            )
-        if unknown := await without_class(self.database, handlers.keys()):
-            logger.warning(
-                "events_unknown",
-                event_types=unknown,
-                what_to_do="Restore the classes, with event_type = ... if they were renamed, or let a newer release "
-                f'deliver the events, or discard them: app outbox purge --handler "{NEW}".',
-            )
+        try:
+            async with asyncio.timeout(ORPHANS_PATIENCE_SECONDS):
+                missing = await without_handlers(self.database, handlers)
+                unknown = await without_class(self.database, handlers.keys())
+        except (CQRSError, SQLAlchemyError, TimeoutError) as error:
+            logger.warning("orphans_not_counted", reason=reason(error))  # no reason not to start
+        else:
+            _warn_of(missing, unknown, is_sent=any(BROKER in names for names in handlers.values()))
 
     def _log_foreign_events_not_received(self, bus: CQRSBus) -> None:
         services = {
@@ -137,3 +127,28 @@ class EventDelivery:
                 services=sorted(map(str, services)),
                 what_to_do="Set BROKER_URL to the broker of these services: without one their events do not arrive.",
             )
+
+
+def _warn_of(missing: dict[str, dict[str, int]], unknown: dict[str, int], *, is_sent: bool) -> None:
+    unsent = missing.pop(BROKER, None)
+    if missing:
+        logger.warning(
+            "events_orphaned",
+            handlers=missing,
+            what_to_do="Restore the handlers, with @event_handler(..., name=...) if they were renamed, and what "
+            "they react to; or discard the events: by their ids, or app outbox purge --handler NAME if it is gone.",
+        )
+    if unsent and not is_sent:
+        logger.warning(
+            "events_not_sent",
+            event_types=unsent,
+            what_to_do="Set BROKER_URL, and let their classes be public, to send them; or discard them: "
+            f'app outbox purge --handler "{BROKER}".',
+        )
+    if unknown:
+        logger.warning(
+            "events_unknown",
+            event_types=unknown,
+            what_to_do="Restore the classes, with event_type = ... if they were renamed, or let a newer release "
+            f'deliver the events, or discard them: app outbox purge --handler "{NEW}".',
+        )

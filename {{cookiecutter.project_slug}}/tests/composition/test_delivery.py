@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from app.composition import delivery
 from app.composition.container import RunningService, running_service
 from app.core.config import Settings
 from app.core.cqrs import BaseEventHandler, DomainEvent, OperationMetadata, event_handler
@@ -129,6 +130,18 @@ async def test_who_starts_without_a_broker_is_told_what_waits_for_one(settings: 
     (line,) = (line for line in logs if line["event"] in ("events_not_sent", "events_orphaned"))
     assert line["event_types"] == {"Happened": 1}
     assert "Set BROKER_URL" in line["what_to_do"]
+
+
+async def test_a_start_that_cannot_find_out_in_time_says_so(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await let_wait(database, event_of("1", 1), handler="RenamedHandler")
+    monkeypatch.setattr(delivery, "ORPHANS_PATIENCE_SECONDS", 0)
+    with capture_logs() as logs:
+        async with running_service(settings) as service:
+            (await service.bus.execute_command(create_user())).unwrap()
+            await welcomed(service, 1)
+    assert [line["reason"] for line in logs if line["event"] == "orphans_not_counted"] == ["TimeoutError: "]
 
 
 async def test_nobody_is_told_of_handlers_that_are_here(settings: Settings, database: Database) -> None:

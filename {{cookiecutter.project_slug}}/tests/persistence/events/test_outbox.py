@@ -18,7 +18,7 @@ from app.core.ids import uuid7
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError
 from app.persistence.event_tables import reactions, received_events
-from app.persistence.events import new_events, reaction
+from app.persistence.events import new_events, outbox_statistics, reaction
 from app.persistence.events.fan_out import GRACE_SECONDS
 from app.persistence.events.orphans import without_class, without_handlers
 from app.persistence.events.outbox import LEASE_SECONDS, Outbox
@@ -430,6 +430,18 @@ async def test_what_waits_for_a_handler_that_is_gone_or_does_not_react_is_counte
     await let_wait(database, event_of("d", 1), handler=UNREADABLE)
     handlers = {(OWN, "Happened"): (HANDLER,), (OWN, "Opened"): ("Other",)}
     assert await without_handlers(database, handlers) == {"Gone": {"Happened": 1}, HANDLER: {"Opened": 1}}
+
+
+async def test_what_nobody_handles_is_counted_up_to_a_limit_for_each_handler(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_statistics, "LOOKED_AT", 2)
+    for number in "123":
+        event = await let_wait(database, event_of(number, 1), handler="Gone")
+        await let_wait(database, event, handler="Renamed")
+        await store(database, event_of(number, 2, event_type="Gone"))
+    assert await without_handlers(database, {}) == {"Gone": {"Happened": 2}, "Renamed": {"Happened": 2}}
+    assert await without_class(database, [(OWN, "Happened")]) == {"Gone": 2}
 
 
 async def test_what_has_no_class_is_counted(database: Database) -> None:
