@@ -56,7 +56,17 @@ MUTATIONS = {
         ("Body(whole numbers)", "_with_whole_numbers", "sent.is_integer()", "False"),
         ("storable(texts of decimals)", "_decimal_problem", "DECIMAL.fullmatch(sent) is None", "False"),
         ("parameters", "StorableField.validate", "not errors and (not isinstance(made, Body))", "False"),
-        ("Body.read", "Body.read", "cls.model_validate(json.loads(text))", "cls.model_validate_json(text)"),
+        ("Body.read", "Body.read", "cls.model_validate(sent)", "cls.model_validate_json(text)"),
+    ],
+    "proofs/api/test_large_bodies.py": [
+        ("values of a body", "count_problems", "len(values) > most", "False"),
+        ("values of a body in objects", "count_problems", "isinstance(value, dict)", "False"),
+        ("values of a body in lists", "count_problems", "isinstance(value, list)", "False"),
+        ("values of a message", "Body.read", "require(cls.__name__, count_problems(sent, cls.most_values))", "pass"),
+        ("values of a large body", "StorableField.most_values", "(kind, *get_args(kind))", "(kind,)"),
+        ("problems of a body", "Body._read", "error.error_count() > MOST_PROBLEMS", "False"),
+        ("problems that are told", "require", "islice(problems, MOST_ERRORS)", "problems"),
+        ("bodies without whole numbers", "Body._made", "with_whole_numbers == text", "False"),
     ],
     "proofs/api/test_what_http_forbids.py": [
         ("a header twice", "_refuse_ambiguous", "1", "9"),

@@ -170,8 +170,9 @@ def field_errors(found: Iterable[Any]) -> dict[str, str]:
     """Field -> its problem, from pydantic's errors."""
     errors: dict[str, str] = {}
     for each in found:
-        if len(errors) < MOST_ERRORS:
-            errors.setdefault(_field(each["loc"]), each["msg"].removeprefix("Value error, "))
+        if len(errors) == MOST_ERRORS:
+            break
+        errors.setdefault(_field(each["loc"]), each["msg"].removeprefix("Value error, "))
     return errors
 
 

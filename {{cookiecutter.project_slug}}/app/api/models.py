@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 import pydantic
 from pydantic import (
@@ -21,12 +21,23 @@ from pydantic_core import CoreSchema, core_schema, to_json
 
 from app.api.errors import field_errors
 from app.api.shapes import text
-from app.api.storable import DECIMAL, MOST_DIGITS, is_json, made_problems, require, sent_problems
+from app.api.storable import (
+    DECIMAL,
+    MOST_DIGITS,
+    MOST_VALUES,
+    count_problems,
+    is_json,
+    made_problems,
+    require,
+    sent_problems,
+)
 from app.core.cqrs import Pagination, QueryResult, ValidationError
 from app.domain.text import text_problem
 
 T = TypeVar("T")
 
+MOST_PROBLEMS = 1000
+"""A body with more gets one sentence: to list them would take several times as long as to find them."""
 LONGEST_TEXT = 10_000
 _is_read: ContextVar[bool] = ContextVar("is_read", default=False)
 """Whether an enclosing body is being validated, which then checks its parts."""
@@ -43,6 +54,8 @@ class Body(BaseModel):
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True, val_json_bytes="base64")
+    most_values: ClassVar[int] = MOST_VALUES
+    """How many values it may hold, in all its lists and objects; a body that is larger on purpose sets its own."""
 
     def __init__(self, /, **data: Any) -> None:
         reading = _is_read.set(True)
@@ -61,7 +74,9 @@ class Body(BaseModel):
             ValidationError: (of the bus) if it is invalid. If the endpoint does not catch it, the WebSocket is closed.
         """
         try:
-            return cls.model_validate(json.loads(text))
+            sent = json.loads(text)
+            require(cls.__name__, count_problems(sent, cls.most_values))
+            return cls.model_validate(sent)
         except pydantic.ValidationError as error:
             errors = field_errors(each | {"loc": ("message", *each["loc"])} for each in error.errors())
             said = "; ".join(f"{field}: {problem}" for field, problem in errors.items())
@@ -89,6 +104,10 @@ class Body(BaseModel):
         reading = _is_read.set(True)
         try:
             made = cls._made(sent, info.context)
+        except pydantic.ValidationError as error:
+            if error.error_count() > MOST_PROBLEMS:
+                require(cls.__name__, iter([((), f"has more than {MOST_PROBLEMS} problems")]))
+            raise
         finally:
             _is_read.reset(reading)
         require(cls.__name__, made_problems(sent, made))
@@ -97,10 +116,14 @@ class Body(BaseModel):
     @classmethod
     def _made(cls, sent: Any, context: Any) -> Self:
         read = partial(cls.model_validate_json, strict=True, context=context)
+        text = to_json(sent)
         try:
-            return read(to_json(sent))
+            return read(text)
         except pydantic.ValidationError:  # rare, so that ordinary bodies are not looked through for such numbers
-            return read(to_json(_with_whole_numbers(sent)))
+            with_whole_numbers = to_json(_with_whole_numbers(sent))
+            if with_whole_numbers == text:
+                raise
+        return read(with_whole_numbers)
 
 
 def _with_whole_numbers(sent: Any) -> Any:

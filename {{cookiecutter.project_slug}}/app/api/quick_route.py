@@ -15,6 +15,7 @@ from fastapi import params
 from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_typed_return_annotation, request_params_to_args
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette._utils import get_route_path
 from starlette.datastructures import QueryParams
@@ -57,7 +58,7 @@ class Call(NamedTuple):
 class QuickRoute(APIRoute):
     """A route that compares the literal part of its path first, and calls its endpoint directly if that is plain.
 
-    A request that is not valid is left to FastAPI, which reads it again and finds the errors.
+    A request whose parameters or JSON are not valid is left to FastAPI, which reads it again and finds the errors.
     """
 
     others: frozenset[str] = frozenset()
@@ -108,11 +109,13 @@ class QuickRoute(APIRoute):
         for call, given in zip(self.calls, arguments, strict=True):
             for name, number in call.answers:
                 given[name] = answers[number]
+            if self.body is not None and call is self.calls[-1]:  # after the dependencies, which may refuse the caller
+                given[self.body.name] = self._valid(given[self.body.name])
             answers.append(await call.function(**given))
         await answers[-1](scope, receive, send)
 
     async def _arguments(self, request: Request) -> list[dict[str, Any]] | None:
-        """The arguments of each call; None if the request is for FastAPI."""
+        """The arguments of each call, of the body its JSON; None if the request is for FastAPI."""
         arguments = [given for call in self.calls if (given := call.arguments(request)) is not None]
         if len(arguments) < len(self.calls):
             return None
@@ -120,13 +123,17 @@ class QuickRoute(APIRoute):
             if request.headers.get("content-type") != "application/json":
                 return None
             try:
-                sent = await request.json()
+                arguments[-1][self.body.name] = await request.json()
             except (ValueError, RecursionError, ClientDisconnect):
                 return None
-            arguments[-1][self.body.name], errors = self.body.validate(sent)
-            if errors:
-                return None
         return arguments
+
+    def _valid(self, sent: Any) -> Any:
+        assert self.body is not None
+        body, errors = self.body.validate(sent, loc=("body",))
+        if errors:
+            raise RequestValidationError(errors, body=sent)
+        return body
 
 
 def _add_calls(calls: list[Call], dependant: Dependant) -> int | None:

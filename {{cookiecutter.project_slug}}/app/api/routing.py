@@ -1,9 +1,10 @@
 """Adds the routes of routers to the app."""
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from inspect import signature
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import APIRouter, FastAPI
 from fastapi._compat import ModelField
@@ -14,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from app.api.models import Body
 from app.api.quick_route import QuickRoute
-from app.api.storable import made_problems, require
+from app.api.storable import MOST_VALUES, count_problems, made_problems, require
 
 ROUTE_OPTIONS = signature(APIRouter.add_api_route).parameters
 
@@ -26,14 +27,22 @@ class StorableField(ModelField):
         self, value: Any, values: dict[str, Any] | None = None, *, loc: tuple[int | str, ...] = ()
     ) -> tuple[Any, list[dict[str, Any]]]:
         """The value, and its validation errors."""
-        made, errors = super().validate(value, values or {}, loc=loc)
-        if not errors and not isinstance(made, Body):  # a body has checked its values itself
-            try:
+        try:
+            if isinstance(value, (dict, list)):
+                require(self.name, count_problems(value, self.most_values))
+            made, errors = super().validate(value, values or {}, loc=loc)
+            if not errors and not isinstance(made, Body):  # a body has checked its values itself
                 require(self.name, made_problems(value, made))
-            except ValidationError as error:
-                found = error.errors(include_url=False)
-                return None, [{**one, "loc": (*loc, *one["loc"])} for one in found]
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            return None, [{**one, "loc": (*loc, *one["loc"])} for one in found]
         return made, errors
+
+    @cached_property
+    def most_values(self) -> int:
+        """How many values a body may hold: as its class says, which may be one of several, or of a list."""
+        kind = self.field_info.annotation
+        return max(getattr(one, "most_values", MOST_VALUES) for one in (kind, *get_args(kind)))
 
 
 def _store_only_what_can_be(dependant: Dependant) -> None:

@@ -9,14 +9,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from app.api.errors import MOST_ERRORS
 from app.domain.text import text_problem
 
 DEEPEST = 50
+MOST_VALUES = 10_000
+"""Of a body, at any depth. To check one takes far more memory and time than its bytes, before the caller is known."""
 MOST_DIGITS = 20
 """Of a decimal number, written out. Python's decimals round after 28 digits, and rounding needs some of those."""
 EXACT_DIGITS = 15
@@ -35,14 +39,28 @@ def require(title: str, problems: Problems) -> None:
     """Raise an error if there are problems.
 
     Raises:
-        ValidationError: if there are any; it names their places.
+        ValidationError: if there are any; it names the places of the first `MOST_ERRORS`.
     """
-    if found := [InitErrorDetails(type=_error(text), loc=place, input=None) for place, text in problems]:
+    first = islice(problems, MOST_ERRORS)
+    if found := [InitErrorDetails(type=_error(text), loc=place, input=None) for place, text in first]:
         raise ValidationError.from_exception_data(title, found)
 
 
 def _error(text: str) -> PydanticCustomError:
     return PydanticCustomError("not_storable", "{text}", {"text": text})
+
+
+def count_problems(sent: Any, most: int) -> Problems:
+    """The problem of JSON that holds more than so many values, in all its lists and objects together."""
+    values: list[Any] = [sent]
+    for value in values:  # which grow by what is inside
+        if isinstance(value, dict):
+            values += value.values()
+        elif isinstance(value, list):
+            values += value
+        if len(values) > most:
+            yield (), f"must hold at most {most} values"
+            return
 
 
 def sent_problems(sent: Any, at: Place = ()) -> Problems:

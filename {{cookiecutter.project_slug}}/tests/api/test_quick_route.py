@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Form, Header, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Form, Header, HTTPException, Query, Request, Response
 from fastapi.routing import APIRoute
 from httpx2 import ASGITransport, AsyncClient
 from starlette.types import Message
@@ -69,6 +69,14 @@ async def change_perhaps(request: Request, body: Thing | None = None) -> Respons
     return said(body=None if body is None else body.model_dump(), raw=(await request.body()).decode())
 
 
+async def refuse() -> None:
+    raise HTTPException(401)
+
+
+async def change_refused(body: Thing, nobody: Annotated[None, Depends(refuse)]) -> Response:
+    return said(body=body.model_dump())
+
+
 async def read_model() -> Any:
     return [1]
 
@@ -99,6 +107,7 @@ PLAIN: dict[str, Any] = {
     "/numbered": read_numbered,
     "/change/{thing_id}": change,
     "/change": change_perhaps,
+    "/change-refused": change_refused,
 }
 OTHER: dict[str, Any] = {
     "/model": read_model,
@@ -134,6 +143,8 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/change", {"json": {"name": "a"}}),
     ("POST", "/change", {"json": []}),
     ("PUT", "/change", {"json": {"name": "a"}}),
+    ("POST", "/change-refused", {"json": {"name": 1}}),
+    ("POST", "/change-refused", {"content": b"{", "headers": JSON}),
     ("GET", "/model", {}),
     ("GET", "/header", {"headers": {"name": "a"}}),
     ("POST", "/form", {"data": {"name": "a"}}),
