@@ -77,6 +77,12 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "a length and chunks": (400, LOGIN + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n" + END + b"0\r\n\r\n"),
     "chunks and a length": (400, LOGIN + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n" + END + b"0\r\n\r\n"),
     "a coding nobody knows": (501, LOGIN + b"Transfer-Encoding: gzip, chunked\r\n" + END + b"0\r\n\r\n"),
+    "a coding without chunks": (400, LOGIN + b"Transfer-Encoding: gzip\r\n" + END + b"xx"),
+    "a chunk of no size": (400, LOGIN + b"Transfer-Encoding: chunked\r\n" + END + b"zz\r\n"),
+    "a chunk of no size for an endpoint without a body": (
+        400,
+        LIVE + HOST + b"Transfer-Encoding: chunked\r\n" + END + b"zz\r\n",
+    ),
     "a broken escape": (400, b"GET /api/%zz HTTP/1.1\r\n" + HOST + END),
     "half an escape": (400, b"GET /api/users?role=100% HTTP/1.1\r\n" + HOST + END),
     "an address of nothing": (400, b"GET http://a HTTP/1.1\r\n" + HOST + END),

@@ -68,6 +68,11 @@ MUTATIONS = {
         ("problems that are told", "require", "islice(problems, MOST_ERRORS)", "problems"),
         ("bodies without whole numbers", "Body._made", "with_whole_numbers == text", "False"),
     ],
+    "tests/api/test_protocol.py": [
+        ("answers to broken bodies", "ProblemProtocol._may_answer", "not self.cycle.response_started", "False"),
+        ("a complete request before a broken one", "ProblemProtocol._may_answer", "self.cycle.more_body", "True"),
+        ("requests that wait before a broken one", "ProblemProtocol._may_answer", "not self.pipeline", "True"),
+    ],
     "proofs/api/test_what_http_forbids.py": [
         ("a header twice", "_refuse_ambiguous", "1", "9"),
         ("no host", "_refuse_ambiguous", "scope.get('http_version') == '1.1'", "False"),

@@ -79,11 +79,19 @@ class ProblemProtocol(HttpToolsProtocol):
             self._late = None
 
     def _hang_up(self, status: int, sentence: str) -> None:
-        """Answer and close the connection; during a response, or before any request, only close it."""
+        """Answer and close the connection; before any request, or while another response is due, only close it."""
         self._no_longer_late()
-        if self.scope is not None and (self.cycle is None or self.cycle.response_complete):
+        if self.scope is not None and self._may_answer():
             self.transport.write(_as_bytes(status, sentence))
+            if self.cycle is not None:
+                self.cycle.disconnected = True  # the app can write no second answer
         self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Whether no response has begun or is due, except to the request whose body is being received."""
+        if self.cycle is None or self.cycle.response_complete:
+            return True
+        return self.cycle.more_body and not self.cycle.response_started and not self.pipeline
 
 
 def _as_bytes(status: int, sentence: str) -> bytes:

@@ -86,6 +86,40 @@ async def test_a_large_body_is_no_long_head(port: int) -> None:
     assert (await answer_to(port, sent)).startswith(b"HTTP/1.1 200 ")
 
 
+CHUNKS = b"Transfer-Encoding: chunked\r\n"
+BROKEN_BODIES = {
+    "an unknown encoding": b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "an encoding without chunks": b"Transfer-Encoding: gzip\r\n\r\nxx",
+    "a size that is no number": CHUNKS + b"\r\nzz\r\n",
+    "a size that is too large": CHUNKS + b"\r\n" + b"f" * 17 + b"\r\n",
+    "a second size": CHUNKS + b"\r\n1\r\nx\r\n0x15\r\n",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN_BODIES)
+async def test_a_broken_body_is_answered_once(port: int, what: str) -> None:
+    answer = await answer_to(port, HEAD + BROKEN_BODIES[what])
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_body_that_breaks_while_the_app_reads_it_is_answered_once(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HEAD + CHUNKS + b"Expect: 100-continue\r\n\r\n")
+    assert await within_patience(reader.readuntil(b"\r\n\r\n")) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"zz\r\n")
+    answer = await within_patience(reader.read())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize("rest", [b"nonsense\r\n\r\n", HEAD + BROKEN_BODIES["a size that is no number"]])
+async def test_what_is_broken_is_no_answer_to_the_request_before(port: int, rest: bytes) -> None:
+    assert await answer_to(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + rest) == b""
+
+
 async def test_who_sends_nothing_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
     assert await answer_to(port) == b""
