@@ -131,6 +131,7 @@ MANIFEST: dict[tuple[Answer, ...], tuple[str, ...]] = {
     ),
     (REDIS,): (
         "app/adapters/broker_redis.py",
+        "tests/adapters/test_broker_redis.py",
         "tests/broker_redis.py",
         "tests/chaos/broker_redis.py",
         "tests/chaos/scenarios/many_relays.py",

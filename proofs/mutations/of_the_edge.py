@@ -140,6 +140,9 @@ MUTATIONS = {
     "tests/adapters/test_broker_amqp.py": [
         ("a limit of deliveries", "AmqpCarrier.prepare", "{'x-delivery-limit': REDELIVERIES}", "{}"),
     ],
+    "tests/adapters/test_broker_redis.py": [
+        ("consumers that idle", "RedisCarrier.prepare", "str(int(ABANDONED_SECONDS * 1000))", "'0'"),
+    ],
     "tests/handlers/user/test_permissions.py": [
         (
             "who may assign roles",

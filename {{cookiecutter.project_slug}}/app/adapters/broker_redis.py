@@ -5,7 +5,7 @@ The server's configuration decides how durable a confirmed event is: set `append
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, cast
 from uuid import uuid4
 
@@ -43,6 +43,17 @@ SMALLEST_LIMIT = 1024 * 1024
 being sent, so that its answer is mostly lost."""
 PUBLISHING_AT_ONCE = 10
 """Each concurrent publish uses a connection of its own from the pool."""
+ABANDONED_SECONDS = 3600
+"""After this time without a request, a consumer is one of a process that has ended: each process brings another."""
+DELETE_ABANDONED = """
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+    local name, pending, idle = consumer[2], consumer[4], consumer[6]
+    if pending == 0 and idle >= tonumber(ARGV[2]) then
+        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], name)
+    end
+end
+"""
+"""A script, because a message that arrives between the question and the deletion would be lost."""
 
 
 def open_broker(settings: ExchangeSettings) -> AbstractAsyncContextManager[Broker]:
@@ -72,13 +83,15 @@ class RedisCarrier(Carrier[RedisBroker]):
         )
 
     async def prepare(self, broker: RedisBroker) -> None:
-        """Create the consumer group, which starts at the beginning of the stream."""
+        """Create the consumer group, which starts at the beginning of the stream, or delete its abandoned consumers."""
         client = client_of(broker)
         try:
             await client.xgroup_create(self.topic, self.group, id="0", mkstream=True)
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):  # it exists already
                 raise
+            with suppress(ResponseError):  # scripts may be forbidden
+                await client.eval(DELETE_ABANDONED, 1, self.topic, self.group, str(int(ABANDONED_SECONDS * 1000)))
 
     async def send(self, broker: RedisBroker, message: EventMessage) -> None:
         """Add the event to the stream; the server's reply is the confirmation."""
