@@ -4,6 +4,7 @@ MUTATIONS = {
     "tests/composition/test_relay.py": [
         ("an outage is nobody's attempt", "Deliveries._handle", "self._pausing", "ZeroDivisionError"),
         ("relay/a lease is renewed", "Relay._turn", "await self._outbox.renew()", "pass"),
+        ("relay/its end takes one time", "Relay.finish", "self._ends_at = monotonic() + DRAIN_SECONDS", ""),
         ("relay/leases are given back", "Relay._end", "await self._outbox.give_back()", "pass"),
         (
             "relay/what became of events outlives an outage of the database",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from math import inf
 from random import uniform
 from time import monotonic
 
@@ -51,6 +52,7 @@ class Relay:
         self._outages = Outages()
         self._deliveries = Deliveries(deliver, places, self._outages, self._woken.set, pausing)
         self._renewed_at = monotonic()
+        self._ends_at = inf
 
     def add(self, records: Sequence[EventRecord]) -> None:
         """Wake the relay: these events were committed to the event log."""
@@ -71,13 +73,17 @@ class Relay:
 
     async def finish(self) -> None:
         """Deliver due events for up to `DRAIN_SECONDS`. The rest stays in the database, so it is not lost."""
+        self._ends_at = monotonic() + DRAIN_SECONDS
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self.idle()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Deliver events while the context is open. On exit, running deliveries are finished or given back."""
+        """Deliver events while the context is open. On exit, running deliveries are finished or given back.
+
+        They have `DRAIN_SECONDS`, or what `finish` has left of them.
+        """
         task = asyncio.create_task(self._run(), name="relay")
         try:
             yield
@@ -88,7 +94,7 @@ class Relay:
             await self._end()
 
     async def _end(self) -> None:
-        await self._deliveries.end(DRAIN_SECONDS)
+        await self._deliveries.end(max(0.0, min(DRAIN_SECONDS, self._ends_at - monotonic())))
         if not self._deliveries.has_claims:
             return
         try:

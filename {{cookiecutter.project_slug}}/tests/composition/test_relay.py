@@ -209,6 +209,7 @@ async def test_a_delivery_that_never_ends_does_not_keep_the_service_from_ending(
     async with asyncio.timeout(20), relay.running():
         await begun.wait()
         await relay.finish()
+        monkeypatch.setattr(relay_module, "DRAIN_SECONDS", 60)  # which are not to be had a second time
     row = await reaction_of(database, event_id)
     assert row is not None
     assert (row.claimed_by, row.attempts) == (None, 0), "others may have it at once"
