@@ -95,7 +95,7 @@ def decode(body: bytes, types: EventTypes) -> Received | None:
         names = ", ".join(event_class.__name__ for event_class, _ in taken)
         raise UnreadableMessageError(f"Several event classes accept this message: {names}.")
     if taken and not is_storable:
-        raise UnreadableMessageError(UNSTORABLE)
+        raise _unreadable(taken[0][0], UNSTORABLE)
     if taken:
         return _storable(*taken[0])
     if is_cloud_event:
@@ -120,8 +120,8 @@ def _taken(
         try:
             said = event_class.from_foreign(message)
         except Exception as error:
-            raise UnreadableMessageError(
-                f"{event_class.__name__}.from_foreign() failed: {type(error).__name__}."
+            raise _unreadable(
+                event_class, f"{event_class.__name__}.from_foreign() failed: {type(error).__name__}."
             ) from error
         if said is not None:
             yield event_class, said
@@ -131,12 +131,15 @@ def _storable(event_class: type[DomainEvent], said: dict[str, Any]) -> Received:
     """The event, if it can be stored. A class of the service made `said`, which may be anything."""
     try:
         return _received(event_class.event_type, normal_source(str(event_class.event_source)), said)
-    except UnreadableMessageError:
-        raise
+    except UnreadableMessageError as error:
+        raise _unreadable(event_class, error.message) from error
     except Exception as error:
-        raise UnreadableMessageError(
-            f"{event_class.__name__}.from_foreign() must return a dict of JSON values: {type(error).__name__}."
-        ) from error
+        must = "from_foreign() must return a dict of JSON values"
+        raise _unreadable(event_class, f"{event_class.__name__}.{must}: {type(error).__name__}.") from error
+
+
+def _unreadable(event_class: type[DomainEvent], reason: str) -> UnreadableMessageError:
+    return UnreadableMessageError(reason, details={"source": normal_source(str(event_class.event_source))})
 
 
 def _skipped(message: dict[str, Any], types: EventTypes) -> Received | None:

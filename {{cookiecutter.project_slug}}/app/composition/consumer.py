@@ -70,4 +70,4 @@ class Consumer:
         text = message.body.decode(errors="replace").replace("\x00", "\ufffd")
         event_id = uuid5(NAMESPACE_OID, f"{message.id}:{text}")
         logger.error("message_unreadable", message_id=message.id, event_id=str(event_id), exc_info=error)
-        await received_events.keep_unreadable(self._database, event_id, text, error)
+        await received_events.keep_unreadable(self._database, event_id, text, error, error.details.get("source", ""))

@@ -24,6 +24,7 @@ from app.persistence.events import received_events as keeping
 from app.persistence.events.outbox_statements import SKIPPED, UNREADABLE
 from app.persistence.events.reaction import Outcome
 from app.persistence.events.stored_event import StoredEvent
+from app.persistence.events.waiting_events import LONGEST_BODY, failed_events
 from tests.events import HANDLER, OTHERS, claim, event_of, outbox_of
 
 
@@ -198,6 +199,17 @@ async def test_what_nobody_can_read_is_kept_for_an_operator(inbox: Inbox, wrong:
     assert (waits.event_id, waits.handler, waits.dead) == (row.id, UNREADABLE, True)
     assert waits.last_error.startswith("UnreadableMessageError: ")
     assert row.published_at is not None
+    (listed,) = await failed_events(inbox.database, dead_only=True, limit=9)
+    assert (listed.source, listed.body) == (OTHERS, body.decode())
+
+
+@pytest.mark.parametrize("length", [LONGEST_BODY, LONGEST_BODY + 1])
+async def test_the_beginning_of_a_message_that_nobody_can_read_is_shown(inbox: Inbox, length: int) -> None:
+    body = f'{{"kind": "told", "é": "{"x" * (length - 25)}"}}'
+    assert len(body) == length
+    await inbox.consumer.receive(message(body.encode()))
+    (listed,) = await failed_events(inbox.database, dead_only=True, limit=9)
+    assert (listed.source, listed.body) == ("teller", body[:LONGEST_BODY])
 
 
 @pytest.mark.parametrize(

@@ -25,19 +25,19 @@ async def keep(database: Database, event: StoredEvent, source: str, previous: in
         await connection.execute(replacing_marked(received_events.c.event_type, SKIPPED, connection.dialect.name), row)
 
 
-async def keep_unreadable(database: Database, event_id: UUID, body: str, error: CQRSError) -> None:
-    """Store a message that no release can read as a dead letter, for an operator."""
+async def keep_unreadable(database: Database, event_id: UUID, body: str, error: CQRSError, source: str) -> None:
+    """Store a message that no release can read as a dead letter, for an operator; without a source if it has none."""
     waits = {
         "event_id": event_id,
         "handler": UNREADABLE,
-        "source": "",
+        "source": source,
         "attempts": 1,
         "last_error": reason(error),
         "dead": True,
     }
     async with writing(database) as (connection, now):
         event = StoredEvent(event_id, None, None, None, "unreadable", 1, {"body": body}, {}, now)
-        row = {**event.row(), "source": "", "previous": None, "received_at": now, "published_at": now}
+        row = {**event.row(), "source": source, "previous": None, "received_at": now, "published_at": now}
         dialect = connection.dialect.name
         await connection.execute(if_new(received_events, dialect), row)
         await connection.execute(if_new(reactions, dialect), waits)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, and_, or_, select, true, union_all, update
+from sqlalchemy import ColumnElement, Select, Table, and_, case, func, or_, select, true, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs import ConflictError
@@ -17,6 +17,9 @@ from app.persistence.events.listen_notify import Bell
 from app.persistence.events.orphans import has_no_class
 from app.persistence.events.outbox_statements import LOCK, UNREADABLE, Kind, source_of, writing
 from app.persistence.events.outbox_statistics import NEW
+
+LONGEST_BODY = 10_000
+"""Characters of an unreadable message that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class FailedEvent:
     due_at: datetime | None
     dead: bool
     last_error: str
+    body: str | None = None
+    """The beginning of a message that cannot be read; None for an event."""
 
     @property
     def aggregate(self) -> str:
@@ -157,6 +162,12 @@ def _failed(table: Table, dead_only: bool, handler: str | None) -> Select[*tuple
         r.due_at,
         r.dead,
         r.last_error,
+        _body_in(table).label("body"),
     )
     failed = r.dead if dead_only else or_(r.dead, r.last_error.is_not(None))
     return select(*columns).where(event.id == r.event_id, failed, chosen(None, handler))
+
+
+def _body_in(table: Table) -> ColumnElement[str | None]:
+    body = func.substr(table.c.payload["body"].as_string(), 1, LONGEST_BODY)
+    return case((reactions.c.handler == UNREADABLE, body), else_=None)
