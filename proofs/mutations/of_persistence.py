@@ -306,11 +306,13 @@ MUTATIONS = {
         (
             "delivery/what nobody can read is not tried again",
             "replay",
-            "await _refuse_unreadable(connection, ids, handler)",
+            "await _refuse_unreadable(database, ids, handler)",
             "pass",
         ),
         ("replay(handler)", "chosen", "true() if handler is None else r.handler == handler", "true()"),
-        ("delivery/what was behind is let go", "purge", "{tuple(row)[1:5] for row in found}", "set()"),
+        ("delivery/what was behind is let go", "_discard", "{tuple(row)[1:5] for row in found}", "set()"),
+        ("delivery/all is changed at once", "in_batches", "limit(BATCH)", "limit(None)"),
+        ("delivery/an event that is to go is let go before", "_purge_all", "newest_first=True", "newest_first=False"),
         (
             "delivery/what is being tried is left alone",
             "replay",

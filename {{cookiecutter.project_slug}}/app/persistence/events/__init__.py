@@ -9,6 +9,7 @@ outbox_statements          SQL statements and locks of the outbox
 inbox                      which handlers have processed which events
 received_events            stores incoming events of other services, each once
 waiting_events, purging    how operators list, retry and discard failed events, dead letters included: `app outbox`
+batches                    divides what operators change into short transactions
 orphans                    finds events whose handler or class is gone
 outbox_statistics          how many events wait, and for how long
 listen_notify              notifies other processes of a commit: PostgreSQL's LISTEN and NOTIFY

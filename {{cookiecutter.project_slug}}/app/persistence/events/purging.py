@@ -1,14 +1,18 @@
 """How operators discard events: dead letters, all that waits for a handler, and events whose class is gone."""
 
+from collections import Counter
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
 from sqlalchemy import ColumnElement, Table, and_, delete, func, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, reactions, received_events
+from app.persistence.events.batches import in_batches
 from app.persistence.events.orphans import has_no_class
 from app.persistence.events.outbox_statements import LOCK, Kind, promote, writing
 from app.persistence.events.outbox_statistics import NEW
@@ -57,26 +61,61 @@ async def count_chosen(database: Database, choice: Choice) -> Chosen:
 async def purge(database: Database, choice: Choice) -> int:
     """Discard events: no handler gets them, and events behind them become due. They stay in the event log.
 
+    Events that are named by ids are discarded in one transaction, each with a line in the log. All others are discarded
+    in batches, with a line for each handler, and delivery continues in between: after a failure the rest still waits.
+
     Returns:
         The number of discarded events: an event counts once for each handler.
 
     Raises:
         ConflictError: if an id names no event that this discards; then nothing is changed.
     """
-    r = reactions.c
-    columns = (r.event_id, r.handler, r.source, r.aggregate_type, r.aggregate_id, r.last_error)
-    async with writing(database, LOCK) as (connection, now):
-        found = (await connection.execute(delete(reactions).where(_to_be_purged(choice)).returning(*columns))).all()
-        discarded: list[tuple[UUID, str, str | None]] = [(row.event_id, row.handler, row.last_error) for row in found]
-        for table, condition in _new(choice):
-            new = update(table).where(condition).values(published_at=now).returning(table.c.id)
-            discarded += [(event_id, NEW, None) for event_id in (await connection.execute(new)).scalars()]
-        require_all(choice.ids, [event_id for event_id, _, _ in discarded], "No dead event waits")
-        await promote(connection, {tuple(row)[1:5] for row in found}, now)
-    for event_id, handler, last_error in discarded:
-        logger.warning("event_discarded", event_id=str(event_id), handler=handler, last_error=last_error)
+    discarded = await (_purge_all(database, choice) if choice.ids is None else _purge_named(database, choice))
     await wake_relays(database)
-    return len(discarded)
+    return discarded
+
+
+async def _purge_named(database: Database, choice: Choice) -> int:
+    async with writing(database, LOCK) as (connection, now):
+        found = [row for part in _parts(choice) for row in await _discard(connection, *part, now)]
+        require_all(choice.ids, [event_id for event_id, _, _ in found], "No dead event waits")
+    for event_id, handler, last_error in found:
+        logger.warning("event_discarded", event_id=str(event_id), handler=handler, last_error=last_error)
+    return len(found)
+
+
+async def _purge_all(database: Database, choice: Choice) -> int:
+    counts: Counter[str] = Counter()
+    try:
+        for table, condition in _parts(choice):
+            # The newest first, so that no event which is to be discarded becomes due in between.
+            async for batch in in_batches(database, table, condition, newest_first=True):
+                async with writing(database, LOCK) as (connection, now):
+                    found = await _discard(connection, table, batch, now)
+                counts.update(handler for _, handler, _ in found)
+    finally:
+        for handler, count in sorted(counts.items()):
+            logger.warning("events_discarded", handler=handler, events=count)
+    return counts.total()
+
+
+async def _discard(
+    connection: AsyncConnection, table: Table, condition: ColumnElement[bool], now: datetime
+) -> list[tuple[UUID, str, str | None]]:
+    """Discard these rows of a table. Returns the id, the handler and the last error of each."""
+    r = reactions.c
+    if table is not reactions:
+        new = update(table).where(condition).values(published_at=now).returning(table.c.id)
+        return [(event_id, NEW, None) for event_id in (await connection.execute(new)).scalars()]
+    columns = (r.event_id, r.handler, r.source, r.aggregate_type, r.aggregate_id, r.last_error)
+    found = (await connection.execute(delete(reactions).where(condition).returning(*columns))).all()
+    await promote(connection, {tuple(row)[1:5] for row in found}, now)
+    return [(row.event_id, row.handler, row.last_error) for row in found]
+
+
+def _parts(choice: Choice) -> list[tuple[Table, ColumnElement[bool]]]:
+    """The tables with rows that may be discarded, each with the condition for them."""
+    return [(reactions, _to_be_purged(choice)), *_new(choice)]
 
 
 def _to_be_purged(choice: Choice) -> ColumnElement[bool]:

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Table, and_, case, func, or_, select, true, union_all, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs import ConflictError
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, reactions, received_events
+from app.persistence.events.batches import in_batches
 from app.persistence.events.listen_notify import Bell
 from app.persistence.events.orphans import has_no_class
 from app.persistence.events.outbox_statements import LOCK, UNREADABLE, Kind, source_of, writing
@@ -90,7 +90,7 @@ async def events_without_class(database: Database, kinds: Collection[Kind], limi
 async def replay(database: Database, ids: Collection[UUID] | None, handler: str | None = None) -> Counter[str]:
     """Retry failed events now, with as many attempts as new ones. The last error stays on record until they succeed.
 
-    Messages that no release can read are left out.
+    Messages that no release can read are left out. All events are retried in batches; after a failure the rest waits.
 
     Args:
         database: holds the outbox.
@@ -104,21 +104,33 @@ async def replay(database: Database, ids: Collection[UUID] | None, handler: str 
         ConflictError: if an id names no unclaimed event that failed, or an unreadable message; nothing is changed then.
     """
     r = reactions.c
+    await _refuse_unreadable(database, ids, handler)
+    failed = and_(chosen(ids, handler), r.last_error.is_not(None), r.claimed_by.is_(None), r.handler != UNREADABLE)
+    if ids is None:
+        replayed: Counter[str] = Counter()
+        async for batch in in_batches(database, reactions, failed):
+            replayed.update(await _retry(database, batch))
+    else:
+        replayed = await _retry(database, failed, ids)
+    await wake_relays(database)
+    return replayed
+
+
+async def _retry(database: Database, failed: ColumnElement[bool], ids: Collection[UUID] | None = None) -> Counter[str]:
+    r = reactions.c
     async with writing(database, LOCK) as (connection, now):
-        await _refuse_unreadable(connection, ids, handler)
-        failed = and_(chosen(ids, handler), r.last_error.is_not(None), r.claimed_by.is_(None), r.handler != UNREADABLE)
         again = update(reactions).where(failed).values(dead=False, attempts=0, due_at=now)
         found = (await connection.execute(again.returning(r.event_id, r.handler))).all()
         require_all(ids, [row.event_id for row in found], "No failed event waits")
-    await wake_relays(database)
     return Counter(row.handler for row in found)
 
 
-async def _refuse_unreadable(connection: AsyncConnection, ids: Collection[UUID] | None, handler: str | None) -> None:
+async def _refuse_unreadable(database: Database, ids: Collection[UUID] | None, handler: str | None) -> None:
     if ids is None and handler != UNREADABLE:
         return
     unreadable = select(reactions.c.event_id).where(chosen(ids, UNREADABLE))
-    found = sorted(map(str, (await connection.execute(unreadable)).scalars()))
+    async with database.relaying_engine.connect() as connection:
+        found = sorted(map(str, (await connection.execute(unreadable)).scalars()))
     if found:
         raise ConflictError(
             f"No release can read {', '.join(found)}, so no retry helps: let the sender send it again, correctly, and "

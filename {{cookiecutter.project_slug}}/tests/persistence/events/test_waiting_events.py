@@ -1,26 +1,30 @@
 """What an operator does with events that failed: a service runs beside, whose telephone was broken."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Table
+from sqlalchemy import event as sql
 from structlog.testing import capture_logs
 
 from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.cqrs import ConflictError
+from app.core.cqrs import ConflictError, CQRSError
 from app.core.ids import uuid7
 from app.handlers.user.update_user_handler import UpdateUserCommand
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, received_events
-from app.persistence.events import outbox_statistics
+from app.persistence.events import batches, outbox_statistics
 from app.persistence.events.outbox_statements import OWN, SKIPPED, UNREADABLE
 from app.persistence.events.outbox_statistics import NEW, Backlog, backlogs, queues
 from app.persistence.events.purging import Choice, count_chosen, purge
+from app.persistence.events.stored_event import StoredEvent
 from app.persistence.events.waiting_events import events_without_class, failed_events, replay
-from tests.events import HANDLER, OTHERS, claim, event_of, let_wait, outbox_of, store
+from tests.events import HANDLER, OTHERS, claim, event_of, let_wait, outbox_of, reaction_of, store
 from tests.lifespan import service_with
 from tests.persistence.failing_reactions import telephone
 from tests.rows import rows_of
@@ -267,6 +271,78 @@ async def test_what_is_just_being_tried_is_left_alone(operator: Database) -> Non
         await replay(operator, [claimed.event.id])
 
 
+async def dead_with_followers(operator: Database, monkeypatch: pytest.MonkeyPatch) -> list[list[StoredEvent]]:
+    """Aggregates with a dead event and one behind it, and batches of two."""
+    monkeypatch.setattr(batches, "BATCH", 2)
+    return [
+        [
+            await let_wait(operator, event_of(number, 1), OSError()),
+            await let_wait(operator, event_of(number, 2), behind=True),
+        ]
+        for number in "12345"
+    ]
+
+
+@contextmanager
+def failing_at_the_second(statement: str, operator: Database) -> Iterator[None]:
+    """Lose the database at the second statement that begins with this word."""
+    engine = (operator.writing_engine if operator.is_sqlite else operator.relaying_engine).sync_engine
+    seen: list[str] = []
+
+    def fail(*arguments: Any) -> None:
+        seen.extend([arguments[2]] if arguments[2].startswith(statement) else [])
+        if len(seen) == 2:
+            raise OSError("It is lost.")
+
+    sql.listen(engine, "before_cursor_execute", fail)
+    with pytest.raises(CQRSError):
+        yield
+    sql.remove(engine, "before_cursor_execute", fail)
+
+
+async def test_a_purge_that_is_interrupted_has_discarded_whole_batches(
+    operator: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = await dead_with_followers(operator, monkeypatch)
+
+    with capture_logs() as logs, failing_at_the_second("DELETE", operator):
+        await purge(operator, Choice())
+
+    rows = [[await reaction_of(operator, one.id) for one in stream] for stream in streams]
+    assert [first is None for first, _ in rows] == [False, False, False, True, True]
+    assert [second is not None and second.due_at is not None for _, second in rows] == [False, False, False, True, True]
+    assert [(line["event"], line["handler"], line["events"]) for line in logs] == [("events_discarded", HANDLER, 2)]
+    assert await purge(operator, Choice()) == 3
+
+
+async def test_a_replay_that_is_interrupted_has_retried_the_oldest(
+    operator: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = await dead_with_followers(operator, monkeypatch)
+
+    with failing_at_the_second("UPDATE", operator):
+        await replay(operator, None)
+
+    left = await failed_events(operator, dead_only=True, limit=9)
+    assert [failed.id for failed in left] == [first.id for first, _ in streams[2:]]
+    assert await replay(operator, None) == {HANDLER: 5}
+
+
+async def test_nothing_that_is_discarded_with_its_handler_becomes_due(
+    operator: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH", 2)
+    versions = [await let_wait(operator, event_of("1", version), behind=version > 1) for version in (1, 2, 3, 4)]
+
+    with failing_at_the_second("DELETE", operator):
+        await purge(operator, Choice(handler=HANDLER))
+
+    first, second, *gone = [await reaction_of(operator, one.id) for one in versions]
+    assert first is not None and first.due_at is not None
+    assert second is not None and second.due_at is None
+    assert gone == [None, None]
+
+
 async def test_all_that_waits_for_a_handler_is_given_up_by_its_name(operator: Database) -> None:
     await let_wait(operator, event_of("1", 1), handler="Gone")
     await let_wait(operator, event_of("1", 2), handler="Gone", behind=True)
@@ -307,9 +383,9 @@ async def test_an_event_whose_class_is_gone_is_listed_and_given_up_with_a_line_i
     with capture_logs() as logs:
         assert await purge(operator, choice) == 1
 
-    assert [(line["event"], line["event_id"], line["handler"]) for line in logs] == [
-        ("event_discarded", str(gone.id), NEW)
-    ]
+    (line,) = logs
+    told = ("event_discarded", str(gone.id), None) if by_id else ("events_discarded", None, 1)
+    assert (line["event"], line.get("event_id"), line.get("events"), line["handler"]) == (*told, NEW)
     assert [one.event.id for one in await claim(outbox_of(operator))] == [follows.id]
 
 
