@@ -298,8 +298,11 @@ def manifest() -> str:
 
 def git(*words: str, folder: Path = Path()) -> str | None:
     """What git prints, or None if it fails; a machine without it is no reason to lose the project."""
+    # A hook of git sets these, and then each git would work in the repository of the hook.
+    around = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    own = {name: value for name, value in os.environ.items() if name not in around}
     try:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *words], cwd=folder, env=own, capture_output=True, text=True, check=False)
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -340,7 +343,7 @@ def origin_of_clone(folder: Path) -> dict[str, str] | None:
     commit = git("rev-parse", "--verify", "--quiet", "HEAD", folder=folder)
     if commit is None:
         return None
-    if git("status", "--porcelain", folder=folder):
+    if git("status", "--porcelain", "--untracked-files=normal", folder=folder):
         print("The template has uncommitted changes, which its recorded commit does not have.")
     # As it was typed: `git remote get-url` puts in what `url.*.insteadOf` says, which may be a person's token.
     remote = git("config", "--get", "remote.origin.url", folder=folder)

@@ -11,6 +11,15 @@ from typing import Any
 RECORD = ".cruft.json"
 UNDO = "`git add --all . && git restore --staged --worktree .` in the service's folder takes its files back."
 WHO = {f"GIT_{who}_{what}": "template" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+# What settings of a person would change in what is read, or in what a merge does. The others stay: how lines end in the
+# working tree, and how conflicts look, are the person's business.
+SETTINGS = {
+    "core.quotePath": "false",
+    "core.safecrlf": "false",
+    "merge.renameLimit": "7000",  # git's own default, which a `diff.renameLimit` lowers
+    "status.showUntrackedFiles": "normal",
+    "submodule.recurse": "false",
+}
 
 
 class UpdateError(Exception):
@@ -54,8 +63,8 @@ class Service:
 
     def try_git(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """The same, where a failure is an answer, too."""
-        command = ["git", "-c", "core.quotePath=false", *words]
-        whole = os.environ | WHO | environment
+        command = ["git", *(word for item in SETTINGS.items() for word in ("-c", "=".join(item))), *words]
+        whole = os.environ | WHO | {"LC_ALL": "C"} | environment
         return subprocess.run(command, cwd=self.folder, env=whole, capture_output=True, text=True, check=False)
 
     def files(self) -> set[str]:
