@@ -17,6 +17,7 @@ SETTINGS = {
     "core.quotePath": "false",
     "core.safecrlf": "false",
     "merge.renameLimit": "7000",  # git's own default, which a `diff.renameLimit` lowers
+    "rerere.enabled": "false",  # it stages what it solves, and then git fails without a conflict
     "status.showUntrackedFiles": "normal",
     "submodule.recurse": "false",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.bake import SERVICE
-from tests.repositories import evolve, later, merged, say, tool, write
+from tests.repositories import evolve, later, merged, say, state, tool, write
 
 SETTINGS = """
 [user]
@@ -79,3 +79,16 @@ def test_an_update_follows_what_the_template_has_renamed(growing_source: Path, s
     assert (service / "docs/their_rules.md").read_text().startswith("# The new ")
     assert (service / "docs/their_rules.md").read_text().endswith("Ours.\n")
     assert not (service / "docs/rules.md").exists()
+
+
+@pytest.mark.usefixtures("person")
+def test_conflicts_that_were_solved_before_are_told_again(growing_source: Path, service: Path) -> None:
+    write(service, {"docs/rules.md": "# Our rules\n"})
+    later(growing_source, {"docs/rules.md": ("# ", "# The new ")})
+    first = merged(growing_source, service)
+    write(service, {"docs/rules.md": "# Our new rules\n"})
+    say("git", "reset", "--quiet", "--hard", "HEAD~1", cwd=service)
+
+    assert evolve(growing_source, service, "update") == first
+    assert "see the marks of git in them:\n    docs/rules.md\n" in first[1]
+    assert state(service) != ""
