@@ -345,8 +345,10 @@ def origin_of_clone(folder: Path) -> dict[str, str] | None:
         return None
     if git("status", "--porcelain", "--untracked-files=normal", folder=folder):
         print("The template has uncommitted changes, which its recorded commit does not have.")
+    remotes = (git("remote", folder=folder) or "").split()
+    name = remotes[0] if len(remotes) == 1 else "origin"  # a person may call it otherwise: `clone.defaultRemoteName`
     # As it was typed: `git remote get-url` puts in what `url.*.insteadOf` says, which may be a person's token.
-    remote = git("config", "--get", "remote.origin.url", folder=folder)
+    remote = git("config", "--get", f"remote.{name}.url", folder=folder)
     is_there = remote and git("branch", "--remotes", "--contains", commit, folder=folder)
     return {"template": remote if remote and is_there else str(folder.resolve()), "commit": commit}
 

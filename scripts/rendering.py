@@ -32,7 +32,9 @@ def commit_of(name: str) -> str:
 
 def branch_of(name: str | None) -> str | None:
     """The branch of this name, as git writes it: one of this clone's own, or else of where it comes from."""
-    for place in ("heads", "remotes/origin") if name and name != "HEAD" else ():
+    remotes = subprocess.run(["git", "remote"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    origin = remotes[0] if len(remotes) == 1 else "origin"
+    for place in ("heads", f"remotes/{origin}") if name and name != "HEAD" else ():
         branch = f"refs/{place}/{name}"
         words = ["git", "show-ref", "--verify", "--quiet", branch]
         if subprocess.run(words, cwd=ROOT, check=False).returncode == 0:

@@ -57,8 +57,9 @@ def test_a_copy_without_a_commit_says_what_to_do(template: Path, tmp_path: Path)
     assert "cruft link" in evolve(ROOT, tmp_path / "pizzeria", "choose", "BROKER=nats")[1]
 
 
-def test_the_address_is_the_one_that_others_can_clone(growing_source: Path, tmp_path: Path) -> None:
-    say("git", "clone", "--quiet", str(growing_source), str(tmp_path / "clone"), cwd=tmp_path)
+@pytest.mark.parametrize("remote", ["origin", "upstream"])
+def test_the_address_is_the_one_that_others_can_clone(remote: str, growing_source: Path, tmp_path: Path) -> None:
+    say("git", "clone", "--quiet", "--origin", remote, str(growing_source), str(tmp_path / "clone"), cwd=tmp_path)
 
     record = json.loads((baked(tmp_path / "clone", tmp_path / "service") / ".cruft.json").read_text())
     assert record["template"] == str(growing_source)

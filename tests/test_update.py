@@ -128,9 +128,9 @@ def test_an_update_never_goes_back(growing_source: Path, service: Path) -> None:
     assert f"which {first} does not have: this would take it back. Say TO=" in said
 
 
-@pytest.mark.parametrize("words", [(), ("--to", "next")], ids=" ".join)
+@pytest.mark.parametrize(("words", "remote"), [((), "upstream"), (("--to", "next"), "origin")])
 def test_an_update_goes_on_where_the_service_was_made_from(
-    words: tuple[str, ...], growing_source: Path, tmp_path: Path
+    words: tuple[str, ...], remote: str, growing_source: Path, tmp_path: Path
 ) -> None:
     say("git", "checkout", "--quiet", "-b", "next", cwd=growing_source)
     later(growing_source, {"docs/events.md": ("# ", "# The new ")})
@@ -138,7 +138,7 @@ def test_an_update_goes_on_where_the_service_was_made_from(
     say("git", "checkout", "--quiet", "main", cwd=growing_source)
     write(service, {"Makefile": "install check:\n\t@true\n"})
     clone = tmp_path / "clone"
-    say("git", "clone", "--quiet", str(growing_source), str(clone), cwd=tmp_path)
+    say("git", "clone", "--quiet", "--origin", remote, str(growing_source), str(clone), cwd=tmp_path)
     assert "pizzeria is up to date." in evolve(clone, service, "update")[1]
     assert "this would take it back" in evolve(clone, service, "update", "--to", "main")[1]
 
