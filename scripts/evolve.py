@@ -15,7 +15,7 @@ from scripts.migrations import migrations_in
 from scripts.own_code import Use, module_of, tables_in, uses, uses_of_tables
 from scripts.pins import settle_pins
 from scripts.rendering import branch_of, commit_of, files_in, questions_of, render
-from scripts.service import RECORD, UNDO, Service, UpdateError, listed, open_service
+from scripts.service import RECORD, UNDO, Service, UpdateError, is_same, listed, open_service
 from scripts.upgrades import is_in
 
 
@@ -149,7 +149,7 @@ def _refuse_uses(service: Service, old: Path, was: dict[str, bytes], will: dict[
 def _refuse_collisions(service: Service, was: dict[str, bytes], will: dict[str, bytes]) -> None:
     """Refuse to write over a file that the template did not make."""
     new = ((name, service.folder / name) for name in will.keys() - was.keys())
-    taken = [name for name, path in new if path.is_file() and path.read_bytes() != will[name]]
+    taken = [name for name, path in new if path.is_file() and not is_same(path, will[name])]
     if taken:
         raise UpdateError(f"The template has files of these names, too; rename yours first:\n{listed(taken)}")
 

@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.bake import ROOT
 from scripts.service import Service, UpdateError
 
 WRITTEN_WHOLE = ("tests/engine.sha256", "constraints.txt")
@@ -45,8 +46,10 @@ def merge(service: Service, old: Path, new: Path, *, follows_renames: bool) -> M
     base = service.git("commit-tree", "-m", "The template before", _tree(service, old)).strip()
     target = service.git("commit-tree", "-m", "The template now", "-p", base, _tree(service, new)).strip()
     renames = "find-renames" if follows_renames else "no-renames"
-    words = ("cherry-pick", "--no-commit", "--strategy-option", renames, target)
-    picked = service.try_git("-c", "merge.directoryRenames=true", *words)
+    # Files of 1.1.0 and before may be committed with CRLF; what the template changes in them gets the ends that it has.
+    settings = ("-c", "merge.directoryRenames=true", "-c", f"core.attributesFile={ROOT / '.gitattributes'}")
+    options = ("--strategy-option", renames, "--strategy-option", "renormalize")
+    picked = service.try_git(*settings, "cherry-pick", "--no-commit", *options, target)
     unmerged = _unmerged(service)
     if picked.returncode != 0 and not unmerged:
         raise UpdateError(f"git could not merge, and changed no file: {picked.stderr.strip()}")

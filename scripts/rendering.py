@@ -60,7 +60,8 @@ def render(commit: str, answers: dict[str, str], into: Path) -> Path:
     Raises:
         UpdateError: if the template refuses an answer.
     """
-    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
+    words = ["git", "-c", "core.autocrlf=false", "archive", commit]  # the commits before .gitattributes are LF, too
+    archive = subprocess.run(words, cwd=ROOT, capture_output=True, check=True).stdout
     template = into / "template"
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(template, filter="data")

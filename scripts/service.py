@@ -79,7 +79,7 @@ class Service:
             made: each file that the template has made, and its bytes.
         """
         paths = ((file, self.folder / file) for file in self.files())
-        return {file for file, path in paths if path.is_file() and made.get(file) != path.read_bytes()}
+        return {file for file, path in paths if path.is_file() and not (file in made and is_same(path, made[file]))}
 
     def write_record(self, commit: str, answers: dict[str, str]) -> None:
         """Note what it is up to date with from now on; keys that a person has added stay."""
@@ -111,6 +111,11 @@ def open_service(folder: Path) -> Service:
     if service.git("status", "--porcelain", "."):
         raise UpdateError(f"{folder.name} has changes that are not committed. Commit or stash them first.")
     return service
+
+
+def is_same(path: Path, made: bytes) -> bool:
+    """Whether a file is what the template has made; the ends of its lines may be those of another system."""
+    return path.read_bytes().replace(b"\r\n", b"\n") == made.replace(b"\r\n", b"\n")
 
 
 def listed(names: Iterable[str]) -> str:

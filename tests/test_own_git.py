@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.bake import SERVICE
-from tests.repositories import evolve, later, merged, say, state, tool, write
+from tests.repositories import commit, evolve, later, merged, say, state, tool, write
 
 SETTINGS = """
 [user]
@@ -92,3 +92,33 @@ def test_conflicts_that_were_solved_before_are_told_again(growing_source: Path, 
     assert evolve(growing_source, service, "update") == first
     assert "see the marks of git in them:\n    docs/rules.md\n" in first[1]
     assert state(service) != ""
+
+
+def with_crlf(service: Path, name: str) -> None:
+    """Let the lines of a file end as on Windows."""
+    (service / name).write_bytes((service / name).read_bytes().replace(b"\n", b"\r\n"))
+
+
+def test_the_ends_of_lines_make_no_file_one_of_the_team(source: Path, service: Path) -> None:
+    with_crlf(service, "app/api/routes/menu.py")
+    say("git", "add", "--all", cwd=service)
+    assert state(service) == ""
+
+    code, said = evolve(source, service, "choose", "SAMPLE=none", "--data", "keep")
+
+    assert (code, (service / "app/api/routes/menu.py").exists()) == (0, False), said
+
+
+def test_the_ends_of_lines_that_were_committed_are_no_conflict(growing_source: Path, service: Path) -> None:
+    (service / ".gitattributes").unlink()  # services of 1.1.0 had none
+    write(service, {"docs/rules.md": f"{(service / 'docs/rules.md').read_text()}\nOurs.\n"})
+    with_crlf(service, "docs/rules.md")
+    with_crlf(service, "docs/sockets.md")
+    commit(service, "with CRLF")
+    later(growing_source, {"docs/rules.md": ("# ", "# The new ")})
+
+    code, said = merged(growing_source, service)
+
+    rules = (service / "docs/rules.md").read_bytes()
+    assert (code, rules[:10], rules[-7:], b"\r" in rules) == (0, b"# The new ", b"\nOurs.\n", False), said
+    assert b"\r\n" in (service / "docs/sockets.md").read_bytes(), "the template has not changed it"
