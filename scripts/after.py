@@ -11,6 +11,8 @@ from scripts.merging import Merged
 from scripts.own_code import follow, module_of, uses
 from scripts.service import UNDO, Service, UpdateError, listed
 
+INSTALL = ["make", "--no-print-directory", "install"]
+
 
 def settle_data(service: Service, gone: list[migrations.Migration], data: str) -> None:
     """Do with the tables of a part that is given up what its team has chosen, while the code still has its migrations.
@@ -35,11 +37,12 @@ def settle_data(service: Service, gone: list[migrations.Migration], data: str) -
             "of these; `app db check` names the tables until a migration of yours drops them."
         )
     elif data == "drop":
-        own = migrations.after(migrations.migrations_in(service.folder), {one.revision for one in gone})
+        behind = migrations.after(migrations.migrations_in(service.folder), {base})
+        own = [one.file for one in behind if one.revision not in names.split(", ") and not one.only_joins]
         if own:
             raise UpdateError(
-                f"These migrations of yours follow {names}, so going back would revert them, too. Say DATA=keep, and "
-                f"drop the tables in a migration of yours:\n{listed(one.file for one in own)}"
+                f"Going back to {base} would revert these migrations of yours, too. Say DATA=keep, and drop the tables "
+                f"of {names} in a migration of yours:\n{listed(own)}"
             )
         try:
             _run(service, ".venv/bin/app", "db", "downgrade", base)
@@ -86,7 +89,7 @@ def catch_up(service: Service, old: Path, new: Path, made: Mapping[str, bytes], 
         made: the files of the second, with their bytes.
         since: the commit of the template that it was up to date with.
     """
-    due = [["make", "--no-print-directory", "install"]]
+    due = []
     own = service.own_files(made)
     sections = upgrades.since(since)
     moved = {place: now for one in sections for place, now in upgrades.moved_in(one).items() if now}
@@ -98,15 +101,25 @@ def catch_up(service: Service, old: Path, new: Path, made: Mapping[str, bytes], 
     gone = {module_of(file) for file in there - made.keys() if not (service.folder / file).exists()}
     if left := [str(use) for use in uses(service.folder, own, gone)]:
         print(f"These lines import modules that are gone; change them by hand:\n{listed(left)}", end="")
-    before = {one.revision for one in migrations.migrations_in(old)}
-    came = [one.file for one in migrations.migrations_in(new) if one.revision not in before]
-    if len(migrations.heads_of(migrations.migrations_in(service.folder))) > 1:
-        due.append([".venv/bin/app", "db", "revision", "--merge", "yours and the template's"])
-    if came:
-        print(f"New migrations, for `app db upgrade`:\n{listed(came)}", end="")
+    due += join_migrations(service, old, new)
     for step in (step for one in sections for step in upgrades.steps_of(one)):
         print(f"By hand: {step}")
     return due
+
+
+def join_migrations(service: Service, old: Path, new: Path) -> list[list[str]]:
+    """Tell which migrations came; the command that is due if they and the team's have two ends.
+
+    Args:
+        service: after the merge.
+        old, new: the service as the template made it and makes it now.
+    """
+    before = {one.revision for one in migrations.migrations_in(old)}
+    came = [one.file for one in migrations.migrations_in(new) if one.revision not in before]
+    if came:
+        print(f"New migrations, for `app db upgrade`:\n{listed(came)}", end="")
+    is_split = len(migrations.heads_of(migrations.migrations_in(service.folder))) > 1
+    return [[".venv/bin/app", "db", "revision", "--merge", "yours and the template's"]] if is_split else []
 
 
 def finish(service: Service, due: list[list[str]], problem: str) -> None:

@@ -104,7 +104,10 @@ def evolve(service: Service, before: str, now: str, answers: dict[str, str], dat
         after.tell(merged)
         if gone:
             after.redirect_own(service, gone)
-        due = after.catch_up(service, old, new, will, before) if before != now else []
+        if before != now:
+            due = [after.INSTALL, *after.catch_up(service, old, new, will, before)]
+        elif due := after.join_migrations(service, old, new):
+            due.insert(0, after.INSTALL)
         problem = "Solve the conflicts" if merged.conflicts else ""
         if "pyproject.toml" in merged.conflicts:
             due.insert(0, ["make", "pins"])

@@ -20,11 +20,13 @@ class Migration:
         file: its path in the service.
         revision: its id.
         follows: the ids of those that it follows.
+        only_joins: whether it follows several and does nothing itself.
     """
 
     file: str
     revision: str
     follows: tuple[str, ...]
+    only_joins: bool = False
 
 
 def migrations_in(service: Path) -> list[Migration]:
@@ -32,7 +34,12 @@ def migrations_in(service: Path) -> list[Migration]:
     files = sorted(file for place in PLACES for file in (service / place).glob("*.py"))
     found = ((file, _assigned(file)) for file in files)
     return [
-        Migration(file.relative_to(service).as_posix(), names["revision"][0], names["down_revision"])
+        Migration(
+            file.relative_to(service).as_posix(),
+            names["revision"][0],
+            names["down_revision"],
+            only_joins=len(names["down_revision"]) > 1 and not _does_something(file),
+        )
         for file, names in found
         if "revision" in names
     ]
@@ -77,6 +84,14 @@ def _assigned(file: Path) -> dict[str, tuple[str, ...]]:
             constants = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
             found[name] = tuple(one for one in constants if isinstance(one, str) and one != name)
     return found
+
+
+def _does_something(file: Path) -> bool:
+    """Whether its functions have more than docstrings and `pass`."""
+    functions = (node for node in parsed(file).body if isinstance(node, ast.FunctionDef))
+    statements = (statement for node in functions for statement in node.body)
+    idle = (ast.Pass, ast.Constant)
+    return any(not isinstance(getattr(one, "value", one), idle) for one in statements)
 
 
 def _target(node: ast.stmt) -> str | None:
