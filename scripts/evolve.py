@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from scripts import after
-from scripts.merging import merge
+from scripts.merging import merge, rehearse
 from scripts.migrations import migrations_in
 from scripts.own_code import Use, module_of, tables_in, uses, uses_of_tables
 from scripts.pins import settle_pins
@@ -97,6 +97,8 @@ def evolve(service: Service, before: str, now: str, answers: dict[str, str], dat
         if before == now:
             _refuse_uses(service, old, was, will)
         _refuse_collisions(service, was, will)
+        if gone and data != "keep":
+            rehearse(service, old, new)
         after.settle_data(service, gone, data)
         merged = merge(service, old, new, follows_renames=before != now)
         service.write_record(now, answers)

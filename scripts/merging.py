@@ -61,6 +61,20 @@ def merge(service: Service, old: Path, new: Path, *, follows_renames: bool) -> M
     return merged
 
 
+def rehearse(service: Service, old: Path, new: Path) -> None:
+    """Merge what other answers change, and take it back: tables that were dropped would not come back.
+
+    Args:
+        service, old, new: as for `merge`.
+
+    Raises:
+        UpdateError: if git fails.
+    """
+    merge(service, old, new, follows_renames=False)
+    service.git("add", "--all", ".")
+    service.git("restore", "--staged", "--worktree", ".")
+
+
 def _tree(service: Service, folder: Path) -> str:
     """The tree of HEAD, with the service's folder in the state of another folder."""
     prefix = service.git("rev-parse", "--show-prefix").strip()

@@ -90,6 +90,12 @@ def test_dropping_tables_needs_what_the_service_installs(source: Path, service: 
     assert said.startswith("pizzeria has no .venv/bin/app: run `make install` there.\n"), said
 
 
+def test_no_table_is_dropped_where_git_cannot_merge(source: Path, service: Path) -> None:
+    (service / ".git/index.lock").touch()  # as a git that was killed leaves it
+    code, said = evolve(source, service, "choose", "SAMPLE=none", "--data", "drop")
+    assert (code, said.startswith("git could not merge, and changed no file: ")) == (1, True), said
+
+
 def test_code_that_uses_what_would_be_given_up_is_named(source: Path, service: Path) -> None:
     uses = "import os\n\nfrom app.domain.order import Order\nfrom app.domain import menu\n\nOURS = (os, Order, menu)\n"
     changed = (service / "app/api/routes/menu.py").read_text() + "\n# Ours.\n"
