@@ -8,7 +8,8 @@ from pathlib import Path
 from scripts.service import Service
 
 UV = str(Path(sys.executable).with_name("uv"))
-PIN = re.compile(r"([\w.-]+)==([\w.]+)(.*)")
+PIN = re.compile(r"([\w.-]+)==([^\s;]+)(.*)")
+KINDS = ("dev", "a", "b", "rc", "", "post")  # of a version, the oldest first
 
 
 def settle_pins(service: Service, rendered: Path, python: str) -> str:
@@ -45,18 +46,34 @@ def newest(ours: list[str], theirs: list[str]) -> tuple[list[str], list[str]]:
         ours: the lines of the team.
         theirs: the lines of the template.
     """
-    versions = {_place(line): line for line in ours}
-    packages = {_place(line)[0] for line in theirs}
-    shared = [max(line, versions.get(_place(line), line), key=_version) for line in theirs]
-    return shared, [line for place, line in versions.items() if place[0] not in packages]
+    team, known = _packages(ours), _packages(theirs)
+    shared = [pin for name, pins in known.items() for pin in _lines(name, _newer(team.get(name, pins), pins))]
+    return shared, [pin for name, pins in team.items() if name not in known for pin in _lines(name, pins)]
 
 
-def _place(line: str) -> tuple[str, str]:
-    """A package, and the systems that the line is for."""
-    found = PIN.fullmatch(line)
-    return (found[1], found[3]) if found else (line, "")
+def _packages(lines: list[str]) -> dict[str, dict[str, str]]:
+    """The packages, each with the systems that its pins are for and their versions; another line is a package, too."""
+    packages: dict[str, dict[str, str]] = {}
+    for line in lines:
+        name, version, systems = found.groups() if (found := PIN.fullmatch(line)) else (line, "", "")
+        packages.setdefault(name, {})[systems] = version
+    return packages
 
 
-def _version(line: str) -> list[int]:
-    found = PIN.fullmatch(line)
-    return [int(number) for number in re.findall(r"\d+", found[2])] if found else []
+def _lines(name: str, pins: dict[str, str]) -> list[str]:
+    return [f"{name}=={version}{systems}" if version else name for systems, version in pins.items()]
+
+
+def _newer(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
+    """The newer version for each of the systems, which are told apart as by the side that tells more of them apart."""
+    finer, other = (ours, theirs) if len(ours) > len(theirs) else (theirs, ours)
+    oldest = min(other.values(), key=_order)
+    return {systems: max(one, other.get(systems, oldest), key=_order) for systems, one in finer.items()}
+
+
+def _order(version: str) -> tuple[int, list[int], int, int]:
+    """What versions are compared by: `1.0rc1` is older than `1.0`, which is as old as `1.0.0`."""
+    found = re.match(r"(?:(\d+)!)?([\d.]*)([a-z]*)(\d*)", version)
+    epoch, release, kind, number = found.groups() if found else ("", "", "", "")
+    numbers = [int(one) for one in re.sub(r"(\.0+)*\.?$", "", release).split(".") if one]
+    return int(epoch or 0), numbers, KINDS.index(kind) if kind in KINDS else 0, int(number or 0)
