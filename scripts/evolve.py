@@ -59,9 +59,16 @@ def choose(service: Service, given: dict[str, str], data: str) -> None:
     """
     commit = commit_of(service.commit)
     offered = {question: answers for question, answers in questions_of(commit).items() if isinstance(answers, list)}
-    if not given or not given.keys() <= offered.keys():
-        choices = "".join(f"    {question.upper()}={'|'.join(answers)}\n" for question, answers in offered.items())
-        raise UpdateError(f"Say what to choose, such as `make choose BROKER=nats`. The choices are:\n{choices}")
+    if not given.keys() <= offered.keys():
+        raise UpdateError(f"Only these are choices, see `make choose`: {', '.join(offered).upper()}.")
+    if not given:
+        print(
+            "Say what to choose, such as `make choose BROKER=nats`. The choices are, what the service has in brackets:"
+        )
+        for question, answers in offered.items():
+            marked = (f"[{one}]" if one == service.answers.get(question) else one for one in answers)
+            print(f"    {question.upper()}={'|'.join(marked)}")
+        return
     for question, answer in given.items():
         if answer not in offered[question]:
             raise UpdateError(f"{question.upper()} is one of {', '.join(offered[question])}, but not {answer!r}.")

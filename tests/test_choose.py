@@ -46,9 +46,8 @@ def test_a_changed_file_stays_and_is_told(source: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["choose"], "The choices are:"),
-        (["choose", "BROKR=nats"], "BROKER=none|nats"),
-        (["choose", "PROJECT_SLUG=other"], "The choices are:"),
+        (["choose", "BROKR=nats"], "Only these are choices, see `make choose`: LICENSE, "),
+        (["choose", "PROJECT_SLUG=other"], "Only these are choices, see `make choose`: LICENSE, "),
         (["choose", "BROKER=carrier-pigeon"], "BROKER is one of none, nats, rabbitmq, kafka, redis, but not"),
         (["choose", "SAMPLE=none"], "Say what becomes of their tables: DATA=drop deletes them"),
         (["choose", "SAMPLE=none", "--data", "burn"], "DATA=drop deletes them"),
@@ -63,6 +62,12 @@ def test_what_is_wrong_is_refused_and_nothing_is_changed(
 ) -> None:
     code, said = evolve(source, service, *words)
     assert (code, sentence in said, state(service)) == (1, True, ""), said
+
+
+def test_without_an_answer_the_choices_are_listed(source: Path, service: Path) -> None:
+    code, said = evolve(source, service, "choose")
+    assert (code, state(service)) == (0, "")
+    assert "    SAMPLE=[pizzeria]|none\n    BROKER=[none]|nats|rabbitmq|kafka|redis\n" in said
 
 
 def test_what_was_chosen_already_is_said(source: Path, service: Path) -> None:
