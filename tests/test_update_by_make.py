@@ -42,6 +42,7 @@ def test_a_template_that_cannot_be_cloned_is_told_with_the_cure(service: BakedPr
     told = service.make("update")
     assert told.returncode != 0
     assert 'Let "template" in .cruft.json be the address of the template as a git repository' in told.stderr
+    assert "If it is, git could not reach it: try again later." in told.stderr
 
 
 def test_the_template_takes_a_folder_with_an_apostrophe(service: BakedProject) -> None:
