@@ -468,6 +468,20 @@ MUTATIONS = {
             "reading.has_transaction",
         ),
     ],
+    "proofs/persistence/schema/test_migrations.py::test_a_migration_lets_others_pass_while_it_waits_for_a_table": [
+        (
+            "a migration waits for a lock without end",
+            "_patiently",
+            "f\"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'\"",
+            "'SELECT 1'",
+        ),
+        (
+            "a migration without its lock fails at once",
+            "_got_no_lock",
+            "getattr(error, 'sqlstate', None) in NO_LOCK",
+            "False",
+        ),
+    ],
     "proofs/persistence/schema/test_migrations.py::test_what_was_put_in_before_applied_ones_is_applied": [
         (
             "a start passes over missing migrations",

@@ -73,7 +73,7 @@ def ask(settings: Settings, statement: str) -> list[Any]:
     """The first column of what the database answers, on a connection without any of the service's own rules."""
 
     async def asked() -> list[Any]:
-        url = make_url(settings.database_url)
+        url = make_url(settings.database_url).set(query={})  # an option is one of libpq, which SQLAlchemy does not read
         engine = create_async_engine(url)
         try:
             async with engine.begin() as connection:

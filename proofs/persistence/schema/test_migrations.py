@@ -4,12 +4,15 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from app.cli import app as commands
 from app.core.config import UNNAMED, Settings
 from app.core.cqrs import ConfigurationError
-from app.persistence.schema import migrate, revisions
+from app.persistence.engine.database import Database
+from app.persistence.schema import migrate, revisions, steps
 from support.lines import Line, Scripts, ask, ran, refused, start
 from tests.databases import settings_for
 from tests.server import environment_for
@@ -276,6 +279,36 @@ def test_only_a_person_may_say_it_and_only_of_what_there_is(settings: Settings, 
         migrate.mark(settings, "0005", "applied")
     with refused("applied or missing, but not done"):
         migrate.mark(settings, "0004", "done")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+async def test_a_migration_lets_others_pass_while_it_waits_for_a_table(
+    settings: Settings, scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOCK_SECONDS", "PAUSE_SECONDS"):
+        monkeypatch.setattr(steps, name, 0.05)
+    await asyncio.to_thread(upgraded, settings, scripts, {"0001": None})
+    column = 'op.add_column("ran", sa.Column("more", sa.Integer()))'
+    scripts.are({"0001": None, "a": "0001"}, a=column)
+    database = Database(settings)
+    async with database.writing_engine.connect() as report:
+        await report.execute(text("SELECT * FROM ran"))
+        with pytest.MonkeyPatch.context() as patch, refused("Migration a got no lock"):
+            patch.setattr(steps, "PATIENCE_SECONDS", 0)
+            await asyncio.to_thread(migrate.upgrade, settings)
+        upgrade = asyncio.create_task(asyncio.to_thread(migrate.upgrade, settings))
+        with capture_logs() as logs:
+            async with asyncio.timeout(20):
+                while not (waits := [log for log in logs if log["event"] == "migration_waits_for_locks"]):
+                    await asyncio.sleep(0.01)
+        async with asyncio.timeout(20), database.writing_engine.connect() as another:
+            await another.execute(text("SELECT * FROM ran"))
+        assert waits[0]["revision"] == "a"
+        assert not upgrade.done()
+    await upgrade
+    await database.close()
+    assert await asyncio.to_thread(ask, settings, "SELECT count(*) FROM ran WHERE more IS NULL") == [2]
 
 
 async def test_several_processes_upgrade_at_once(settings: Settings, scripts: Scripts) -> None:

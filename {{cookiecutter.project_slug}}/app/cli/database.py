@@ -25,7 +25,8 @@ def downgrade(
     """Take the database back to an earlier revision."""
     from app.persistence.schema import migrate
 
-    migrate.downgrade(quiet_settings(), revision)
+    reverted = migrate.downgrade(quiet_settings(), revision)
+    typer.echo(f"Reverted: {', '.join(reverted) or 'nothing'}.")
 
 
 @db_commands.command()

@@ -140,11 +140,11 @@ async def test_what_waits_to_be_sent_is_not_sent_twice(settings: Settings, broke
         database = await service.container.get(Database)
         assert await resending.resend(database, ["ToldToAll"], began, datetime.now(UTC)) == 0
         outbox = outbox_of(database, BROKER, events=("ToldToAll",))
-        first = await claim(outbox, BROKER)
+        (first,) = await claim(outbox, BROKER)
         assert await resending.resend(database, ["ToldToAll"], began, datetime.now(UTC)) == 0
-        second = await outbox.turn([Outcome(*first)], {BROKER: 9})
+        second = await outbox.turn([Outcome(first)], {BROKER: 9})
         assert await resending.resend(database, ["ToldToAll"], began, datetime.now(UTC)) == 1
-        assert [claimed.event.version for claimed in first + second] == [1, 2]
+        assert [claimed.event.version for claimed in (first, *second)] == [1, 2]
 
 
 async def test_a_service_without_relay_hears_nothing(settings: Settings, broker: MemoryBroker) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Executable, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
@@ -45,7 +45,7 @@ class LoginSessions:
             ConcurrencyError: if the user or the hash is not current any more.
         """
         same = users.c.id == user_id, users.c.is_active, users.c.password_hash == password_hash
-        current = select(users.c.id).where(*same).with_for_update(read=True)
+        current: Executable = select(users.c.id).where(*same).with_for_update(read=True)
         if renewed != password_hash:
             current = update(users).where(*same).values(password_hash=renewed).returning(users.c.id)
         if await self._session.scalar(current) is None:

@@ -40,14 +40,19 @@ def upgrade(settings: Settings) -> None:
         ) from error
 
 
-def downgrade(settings: Settings, revision: str) -> None:
+def downgrade(settings: Settings, revision: str) -> list[str]:
     """Downgrade the database to a revision: its id, `-1` for one step, or `base` for the empty schema.
+
+    Returns:
+        The migrations that were reverted, the last one first.
 
     Raises:
         ConfigurationError: if the database has no such revision, a migration fails, or the record is ambiguous.
     """
     revisions = read_revisions()
-    run_in_alembic(settings, partial(revert, revisions, revision))
+    reverted: list[str] = []
+    run_in_alembic(settings, lambda context: reverted.extend(revert(revisions, revision, context)))
+    return reverted
 
 
 def create_revision(settings: Settings, message: str) -> Path:

@@ -1,15 +1,25 @@
 """Applies and reverts migrations one by one, each in a transaction of its own that also records it."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection, text
 
 from app.core.cqrs import ConfigurationError
 from app.persistence.schema import applied, record
 from app.persistence.schema.references import references_kept
 from app.persistence.schema.revisions import Revisions
+
+LOCK_SECONDS = 3
+"""How long a migration waits for the lock of a table at a time: whoever wants the table later waits behind it."""
+PAUSE_SECONDS = 3.0
+PATIENCE_SECONDS = 600.0
+NO_LOCK = frozenset({"55P03", "40P01"})
+"""SQLSTATEs of PostgreSQL for a lock that was waited for too long, and for a deadlock."""
 
 logger = structlog.get_logger(__name__)
 
@@ -19,25 +29,28 @@ def apply_missing(revisions: Revisions, assumed: set[str], context: Any) -> None
         applied.read(context.connection).require_of(context.connection.info[applied.SERVICE])
         assumed |= record.begin_record(context.connection, revisions)
     for one in revisions.known:
-        with context.begin_transaction():
-            found = applied.read(context.connection)
-            found.require_clear()
-            if one in found.finished:
-                continue
-            if strange := found.unknown(revisions):
-                raise ConfigurationError(
-                    f"Migration {one} is missing, but the database has {', '.join(strange)}, which this code does not "
-                    "have. Merge both into one code base, or run `app db mark REVISION missing` for each that is gone."
-                )
-            later = revisions.after(one, found.finished)
-            where = f"It comes before {later[-1]}, which is already applied. " if later else ""
-            with _told(one, where), references_kept(context.connection):
-                record.note(context.connection, revisions, begun=[one])
-                revisions.modules[one].upgrade()
-                record.note(context.connection, revisions, finished=[one])
+        _patiently(context, one, partial(_apply, revisions, one, context.connection))
 
 
-def revert(revisions: Revisions, target: str, context: Any) -> None:
+def _apply(revisions: Revisions, one: str, connection: Connection) -> None:
+    found = applied.read(connection)
+    found.require_clear()
+    if one in found.finished:
+        return
+    if strange := found.unknown(revisions):
+        raise ConfigurationError(
+            f"Migration {one} is missing, but the database has {', '.join(strange)}, which this code does not "
+            "have. Merge both into one code base, or run `app db mark REVISION missing` for each that is gone."
+        )
+    later = revisions.after(one, found.finished)
+    where = f"It comes before {later[-1]}, which is already applied. " if later else ""
+    with _told(one, where), references_kept(connection):
+        record.note(connection, revisions, begun=[one])
+        revisions.modules[one].upgrade()
+        record.note(connection, revisions, finished=[one])
+
+
+def revert(revisions: Revisions, target: str, context: Any) -> list[str]:
     with context.begin_transaction():
         record.begin_record(context.connection, revisions)
         found = applied.read(context.connection)
@@ -50,10 +63,46 @@ def revert(revisions: Revisions, target: str, context: Any) -> None:
             )
         steps = _steps_back(revisions, target, found)
     for one in steps:
-        with context.begin_transaction(), _told(one, ""), references_kept(context.connection):
-            record.note(context.connection, revisions, begun=[one])
-            revisions.modules[one].downgrade()
-            record.note(context.connection, revisions, missing=[one])
+        _patiently(context, one, partial(_revert, revisions, one, context.connection))
+    return steps
+
+
+def _revert(revisions: Revisions, one: str, connection: Connection) -> None:
+    with _told(one, ""), references_kept(connection):
+        record.note(connection, revisions, begun=[one])
+        revisions.modules[one].downgrade()
+        record.note(connection, revisions, missing=[one])
+
+
+def _patiently(context: Any, revision: str, step: Callable[[], None]) -> None:
+    """Run a step in a transaction, and run it anew while other transactions hold the locks that it needs."""
+    began = time.monotonic()
+    while True:
+        try:
+            with context.begin_transaction():
+                if context.connection.dialect.name == "postgresql":
+                    context.connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+                step()
+            return
+        except ConfigurationError as error:
+            if not _got_no_lock(error):
+                raise
+            if time.monotonic() - began > PATIENCE_SECONDS:
+                raise ConfigurationError(
+                    f"Migration {revision} got no lock on its tables, because transactions such as a report or a dump "
+                    "have had them all the time. The migrations before it are applied. See who has: SELECT pid, "
+                    "xact_start, query FROM pg_stat_activity ORDER BY xact_start; then run this again."
+                ) from error
+        logger.warning("migration_waits_for_locks", revision=revision, again_in_seconds=PAUSE_SECONDS)
+        time.sleep(PAUSE_SECONDS)
+
+
+def _got_no_lock(error: BaseException | None) -> bool:
+    while error is not None:
+        if getattr(error, "sqlstate", None) in NO_LOCK:
+            return True
+        error = error.__cause__
+    return False
 
 
 def _steps_back(revisions: Revisions, target: str, found: applied.Applied) -> list[str]:

@@ -46,7 +46,7 @@ async def test_a_login_that_renews_the_hash_in_the_meantime_refuses_no_change(
 ) -> None:
     ada = await people.member()
     async with running_service(settings.model_copy(update={"password_time_cost": 2})) as dearer:
-        hasher = await dearer.container.get(PasswordHasher)
+        hasher: PasswordHasher = await dearer.container.get(PasswordHasher)
         hash_one = hasher.hash
 
         async def log_in_first(password: str) -> str:
