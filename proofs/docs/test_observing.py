@@ -81,4 +81,4 @@ def test_every_metric_is_there(visitor: Visitor) -> None:
     named = [re.findall(r"`(\w+)(?:\{(.*?)\})?`", cell)[0] for cell, _ in rows("alert on") if "_" in cell]
     assert len(named) >= 4
     for name, labels in named:
-        assert re.search(rf"^{name}\{{.*{labels}", metrics, re.MULTILINE), name
+        assert re.search(rf"^{name}[{{ ].*{labels}", metrics, re.MULTILINE), name

@@ -311,8 +311,13 @@ MUTATIONS = {
         ),
         ("replay(handler)", "chosen", "true() if handler is None else r.handler == handler", "true()"),
         ("delivery/what was behind is let go", "_discard", "{tuple(row)[1:5] for row in found}", "set()"),
-        ("delivery/all is changed at once", "in_batches", "limit(BATCH)", "limit(None)"),
-        ("delivery/an event that is to go is let go before", "_purge_all", "newest_first=True", "newest_first=False"),
+        ("delivery/all is changed at once", "in_batches", "some.where(left)", "some.where(left).limit(9)"),
+        (
+            "delivery/an event that is to go is let go before",
+            "_purge_all",
+            "in_batches(database, table, condition, newest_first=True)",
+            "in_batches(database, table, condition)",
+        ),
         (
             "delivery/what is being tried is left alone",
             "replay",

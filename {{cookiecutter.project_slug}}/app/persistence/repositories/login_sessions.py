@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Executable, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
@@ -45,10 +45,9 @@ class LoginSessions:
             ConcurrencyError: if the user or the hash is not current any more.
         """
         same = users.c.id == user_id, users.c.is_active, users.c.password_hash == password_hash
-        current: Executable = select(users.c.id).where(*same).with_for_update(read=True)
-        if renewed != password_hash:
-            current = update(users).where(*same).values(password_hash=renewed).returning(users.c.id)
-        if await self._session.scalar(current) is None:
+        locked = select(users.c.id).where(*same).with_for_update(read=True)
+        stored = update(users).where(*same).values(password_hash=renewed).returning(users.c.id)
+        if await self._session.scalar(locked if renewed == password_hash else stored) is None:
             raise ConcurrencyError("The account was changed during the login: log in again.")
         now = self._clock.now()
         session_id = uuid4()
