@@ -2,6 +2,7 @@
 
 import math
 import secrets
+from base64 import b32encode, b64encode
 from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
@@ -212,6 +213,14 @@ GUESSABLE = [
     "my very secret key for the app 2024",
     "the quick brown fox jumps over the lazy dog",
     "an example of a secret, 32 bytes!",
+    "ThisIsASecretKeyForJwtTokensAndItShouldBeLong",
+    "MyVeryStrongSecretKeyForThePizzeria2024!",
+    "TheQuickBrownFoxJumpsOverTheLazyDogs",
+    "<generate with openssl rand -base64 32>",
+    "<the-output-of-openssl-rand-which-you-have-to-run-once-by-yourself>",
+    "To be or not to be, that is the question: whether 'tis nobler in the mind to suffer",
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    "09D25E094FAA6CA2556C818166B7A9563B93F7099F6F0F4CAA6CF63B88E8D3E7\n",
 ]
 
 
@@ -229,7 +238,11 @@ def test_a_secret_that_somebody_made_up_is_refused_in_production(secret: str) ->
         lambda: secrets.token_hex(16),
         lambda: secrets.token_hex(32),
         lambda: secrets.token_urlsafe(24),
+        lambda: secrets.token_urlsafe(32),
         lambda: secrets.token_urlsafe(48),
+        lambda: b64encode(secrets.token_bytes(32)).decode(),
+        lambda: b32encode(secrets.token_bytes(20)).decode(),
+        lambda: secrets.token_hex(32) + "\n",  # as `echo` writes it to a file
         lambda: str(uuid4()),
         lambda: "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(32)),
         lambda: "prefix-of-ours-" + secrets.token_hex(16),

@@ -109,7 +109,10 @@ MUTATIONS = {
             ),
             "min(_bits_of(text), _bits_of(text[::2]) + _bits_of(text[1::2]))",
         ),
-        ("secrets: sentences", "estimated_bits", "SENTENCE.fullmatch(secret)", "False"),
+        ("secrets: sentences", "estimated_bits", "SENTENCE.fullmatch(spaced)", "False"),
+        ("secrets: capitals", "estimated_bits", "CAMEL.sub(' ', secret)", "secret"),
+        ("secrets: placeholders", "estimated_bits", "PLACEHOLDER.fullmatch(secret)", "False"),
+        ("secrets: published", "estimated_bits", "key in text", "False"),
         ("secrets: long ones", "estimated_bits", "secret = secret[:LONGEST_LOOKED_AT]", ""),
     ],
     "proofs/core/test_identity.py": [

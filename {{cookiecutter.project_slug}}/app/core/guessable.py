@@ -10,11 +10,18 @@ PIECE_BITS = 8.0
 """The value of a piece that is repeated or commonly known: which piece it is, and how long."""
 SHORTEST_PIECE = 3
 LONGEST_LOOKED_AT = 1000
-WORD_BITS = 9.0
-"""The value of a word in a sentence, whatever its length."""
+WORD_BITS = 5.0
+"""The value of a word in a sentence, whatever its length: English text has about one bit for each letter."""
 
-WORD = "(?:[A-Z]?[a-z]{1,15}|[A-Z]{2,15}|[0-9]{1,4})"
+WORD = "(?:[A-Z]?[a-z]{1,15}|[A-Z]{2,15}|[AI]|[0-9]{1,4})"
 SENTENCE = re.compile(rf"{WORD}(?:[ _.,'-]+{WORD}){{2,}}[.!?]*")
+CAMEL = re.compile("(?<=[a-z])(?=[A-Z0-9])|(?<=[a-z][AI])(?=[A-Z][a-z])")
+"""Where a word begins in ThisIsASecret2024."""
+PRONOUNCEABLE = re.compile("[aeiouy0-9]|^.{1,2}$")
+"""A word of a sentence, not random letters between capitals."""
+PLACEHOLDER = re.compile(r"<[\w .,'-]+>|.* .*", re.DOTALL)
+PUBLISHED = ("09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",)
+"""Keys that tutorials show, in lower case. FastAPI's."""
 RUN = re.compile(r"(.)\1{2,}", re.DOTALL)
 KNOWN = (
     "abcdefghijklmnopqrstuvwxyz 01234567890123456789 `1234567890-= qwertyuiop[] asdfghjkl;' zxcvbnm,./ !@#$%^&*()_+ "
@@ -26,16 +33,23 @@ KNOWN += KNOWN[::-1]
 
 
 def estimated_bits(secret: str) -> float:
-    """Estimate the bits that an attacker has to guess who tries repetitions, sequences, keyboards and common words."""
-    secret = secret[:LONGEST_LOOKED_AT]
+    """Estimate the bits that an attacker has to guess who tries repetitions, sequences, keyboards and common words.
+
+    A placeholder, whatever has a blank within, and a published key are worth nothing.
+    """
+    secret = secret.strip()[:LONGEST_LOOKED_AT]
     text = secret.lower()
+    if PLACEHOLDER.fullmatch(secret) or any(key in text for key in PUBLISHED):
+        return 0.0
     bits = min(
         _bits_of(text),
         _bits_of(text[::2]) + _bits_of(text[1::2]),  # a1b2c3d4
         _bits_of(RUN.sub(r"\1", text)) + PIECE_BITS,  # aaabbbccc
     )
-    if SENTENCE.fullmatch(secret):
-        bits = min(bits, WORD_BITS * len(set(re.findall("[a-z0-9]+", text))))
+    spaced = CAMEL.sub(" ", secret)
+    words = set(re.findall("[a-z0-9]+", spaced.lower()))
+    if SENTENCE.fullmatch(spaced) and all(PRONOUNCEABLE.search(word) or word in KNOWN for word in words):
+        bits = min(bits, WORD_BITS * len(words))
     return bits
 
 
