@@ -9,7 +9,7 @@ all the rest.
     document.py    openapi
     database.py    db
     users.py       users
-    outbox.py      outbox; `resending.py`, if the service has a broker, adds `resend`
+    outbox.py      outbox; `resending.py` adds `resend` where events leave the service
     events.py      events
     projections.py projections
     generator.py   new, undo: for developers; `new/` is what they do
