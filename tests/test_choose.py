@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from scripts.bake import hook
-from scripts.pins import newest
 from tests.repositories import baked, commit, evolve, state, write
 from tests.support import BakedProject, questions
 
@@ -82,50 +81,6 @@ def test_changes_that_are_not_committed_are_not_mixed_with_an_update(source: Pat
     assert "has no commit yet" in evolve(source, service, "choose", "BROKER=nats")[1]
 
 
-def test_pins_are_never_taken_back() -> None:
-    ours = ["a==1.10.0", "b==2.0 ; python_version < '3.13'", "b==3.0 ; python_version >= '3.13'", "c==1", "ours==7"]
-    theirs = ["a==1.9", "b==2.1 ; python_version < '3.13'", "b==2.9 ; python_version >= '3.13'", "c==1", "d==1"]
-    shared = ["a==1.10.0", "b==2.1 ; python_version < '3.13'", "b==3.0 ; python_version >= '3.13'", "c==1", "d==1"]
-    assert newest(ours, theirs) == (shared, ["ours==7"])
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "kept"),
-    [
-        (["a==6.0.0rc1"], ["a==6.0.0"], ["a==6.0.0"]),
-        (["a==6.0.0.post1"], ["a==6.0"], ["a==6.0.0.post1"]),
-        (["a==6.1.dev3"], ["a==6.1a1"], ["a==6.1a1"]),
-        (["a==6.1b10"], ["a==6.1b9"], ["a==6.1b10"]),
-        (["a==6.0"], ["a==6.0.0rc1"], ["a==6.0"]),
-        (["a==1!2.0"], ["a==10.0"], ["a==1!2.0"]),
-        (
-            ["a==3.11 ; python_version < '3.14'", "a==3.12 ; python_version >= '3.14'"],
-            ["a==3.11.5"],
-            ["a==3.11.5 ; python_version < '3.14'", "a==3.12 ; python_version >= '3.14'"],
-        ),
-        (
-            ["a==3.12"],
-            ["a==3.11 ; python_version < '3.14'", "a==3.13 ; python_version >= '3.14'"],
-            ["a==3.12 ; python_version < '3.14'", "a==3.13 ; python_version >= '3.14'"],
-        ),
-    ],
-)
-def test_the_newer_of_two_pins_is_found_as_pip_would(ours: list[str], theirs: list[str], kept: list[str]) -> None:
-    assert newest(ours, theirs) == (kept, [])
-
-
-def test_dropping_tables_needs_what_the_service_installs(source: Path, service: Path) -> None:
-    code, said = evolve(source, service, "choose", "SAMPLE=none", "--data", "drop")
-    assert (code, state(service)) == (1, "")
-    assert said.startswith("pizzeria has no .venv/bin/app: run `make install` there.\n"), said
-
-
-def test_no_table_is_dropped_where_git_cannot_merge(source: Path, service: Path) -> None:
-    (service / ".git/index.lock").touch()  # as a git that was killed leaves it
-    code, said = evolve(source, service, "choose", "SAMPLE=none", "--data", "drop")
-    assert (code, said.startswith("git could not merge, and changed no file: ")) == (1, True), said
-
-
 def test_code_that_uses_what_would_be_given_up_is_named(source: Path, service: Path) -> None:
     uses = "import os\n\nfrom app.domain.order import Order\nfrom app.domain import menu\n\nOURS = (os, Order, menu)\n"
     changed = (service / "app/api/routes/menu.py").read_text() + "\n# Ours.\n"
@@ -180,51 +135,3 @@ def test_a_file_of_the_team_is_never_written_over(source: Path, service: Path) -
     code, said = evolve(source, service, "choose", "BROKER=nats")
     assert (code, state(service)) == (1, "")
     assert "rename yours first:\n    app/adapters/broker_nats.py\n" in said
-
-
-def test_migrations_of_the_team_follow_what_is_left(source: Path, service: Path) -> None:
-    mine = "app/migrations/versions/20261201080000_tickets.py"
-    write(service, {mine: 'revision = "20261201080000"\ndown_revision = "0004"\n'})
-
-    code, said = evolve(source, service, "choose", "SAMPLE=none", "--data", "drop")
-    assert (code, state(service)) == (1, "")
-    assert "Going back to 0002_1 would revert these migrations of yours, too." in said
-
-    code, said = evolve(source, service, "choose", "SAMPLE=none", "--data", "keep")
-    assert (code, f"{mine} follows 0002_1 now." in said) == (0, True)
-    assert (service / mine).read_text() == 'revision = "20261201080000"\ndown_revision = "0002_1"\n'
-    assert "run `app db mark REVISION missing`" in said
-
-
-VERSIONS = "app/migrations/versions"
-OURS = 'revision = "20261201080000"\ndown_revision = "{}"\n'
-
-
-def test_migrations_that_come_with_an_answer_are_joined_with_those_of_the_team(source: Path, tmp_path: Path) -> None:
-    service = baked(source, tmp_path / "service", "sample=none")
-    make = "install:\n\t@touch installed\n"
-    write(service, {f"{VERSIONS}/20261201080000_tickets.py": OURS.format("0002_1"), "Makefile": make})
-
-    code, said = evolve(source, service, "choose", "SAMPLE=pizzeria")
-
-    assert (code, (service / "installed").exists()) == (1, True), said
-    assert "New migrations, for `app db upgrade`:\n    app/migrations/versions/0003_orders.py\n" in said
-    assert "then run in pizzeria:\n    .venv/bin/app db revision --merge 'yours" in said
-
-
-@pytest.mark.parametrize(
-    ("base", "sentence"),
-    [("0002_1", "Going back to 0002_1 would revert these migrations of yours, too."), ("0002", "has no .venv/bin/app")],
-)
-def test_dropping_tables_reverts_no_migration_of_the_team(
-    base: str, sentence: str, source: Path, service: Path
-) -> None:
-    empty = '\n\ndef upgrade() -> None:\n    pass\n\n\ndef downgrade() -> None:\n    """Nothing."""\n'
-    joined = 'revision = "20261202080000"\ndown_revision = ("0004", "20261201080000")\n'
-    files = {"20261201080000_tickets.py": OURS.format(base), "20261202080000_join.py": joined + empty}
-    write(service, {f"{VERSIONS}/{name}": text for name, text in files.items()})
-
-    code, said = evolve(source, service, "choose", "SAMPLE=none", "--data", "drop")
-
-    assert (code, sentence in said, state(service)) == (1, True, ""), said
-    assert "join.py" not in said
