@@ -113,7 +113,7 @@ MUTATIONS = {
         ("secrets: capitals", "estimated_bits", "CAMEL.sub(' ', secret)", "secret"),
         ("secrets: placeholders", "estimated_bits", "PLACEHOLDER.fullmatch(secret)", "False"),
         ("secrets: published", "estimated_bits", "key in text", "False"),
-        ("secrets: long ones", "estimated_bits", "secret = secret[:LONGEST_LOOKED_AT]", ""),
+        ("secrets: long ones", "estimated_bits", "secret.strip()[:LONGEST_LOOKED_AT]", "secret.strip()"),
     ],
     "proofs/core/test_identity.py": [
         (

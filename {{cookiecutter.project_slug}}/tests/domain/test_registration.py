@@ -16,7 +16,7 @@ class Reverse:
         """Whether it is the same from the front."""
         return password_hash == password[::-1]
 
-    def needs_rehash(self, _: str) -> bool:
+    def needs_rehash(self, password_hash: str) -> bool:
         """Never."""
         return False
 

@@ -44,7 +44,7 @@ class PlainHasher:
         """Whether this is the password of that hash."""
         return password_hash == f"hash of {password}"
 
-    def needs_rehash(self, _: str) -> bool:
+    def needs_rehash(self, password_hash: str) -> bool:
         """Never."""
         return False
 
