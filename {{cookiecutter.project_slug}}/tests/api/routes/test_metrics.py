@@ -66,9 +66,8 @@ async def test_when_the_database_does_not_answer_or_has_no_tables_that_and_the_r
         await connection.execute(text("DROP TABLE reactions"))
     gauges._warn.cache_clear()
     with capture_logs() as logs:
-        for _ in range(3):
-            without_tables = await client.get("/metrics")
-    assert series_of_the_outbox(without_tables.text) == ["outbox_gauges_failed 1.0"]
+        answers = [await client.get("/metrics") for _ in range(3)]
+    assert series_of_the_outbox(answers[-1].text) == ["outbox_gauges_failed 1.0"]
     assert 1 <= [line["event"] for line in logs].count("outbox_gauges_failed") < 3
 
 
