@@ -30,6 +30,7 @@ EXCEPTIONS = {
     "P14D": "a value",
     "localhost": "a value",
     "autocommit_block": "of Alembic",
+    "postgresql_concurrently": "of Alembic",
     "default_pool_size": "of PgBouncer",
     "pool_mode": "of PgBouncer",
     "query_wait_timeout": "of PgBouncer",

@@ -25,9 +25,8 @@ HAPPENED = re.compile("[a-z]+ed|begun|cut|dead|found|given|known|left|lost|made|
 def rows(title: str) -> list[list[str]]:
     """The rows of the tables that begin with this title."""
     tables = [table.partition("\n\n")[0] for table in PAGE.split(f"| {title} |")[1:]]
-    return [
-        [cell.strip() for cell in line.strip("|").split("|")] for table in tables for line in table.splitlines()[2:]
-    ]
+    lines = (line for table in tables for line in table.splitlines()[2:] if not line.startswith("#%"))
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def emitted() -> Iterator[tuple[str, str]]:

@@ -120,13 +120,13 @@ MUTATIONS = {
         (
             "outbox/a handler that is here is not gone",
             "without_handlers",
-            "if handler not in handlers.get((source, event_type), ()):",
+            "if handler not in (UNREADABLE, *handlers.get((source, event_type), ())):",
             "if 1:",
         ),
         (
             "outbox/a handler that does not react any more is told",
             "without_handlers",
-            "handler not in handlers.get((source, event_type), ())",
+            "handler not in (UNREADABLE, *handlers.get((source, event_type), ()))",
             "all(handler not in names for names in handlers.values())",
         ),
         (
@@ -499,8 +499,8 @@ MUTATIONS = {
         ("a migration that was begun is run again", "Applied.require_clear", "if self.begun:", "if False:"),
         (
             "what is begun is not on record before it is run",
-            "apply_missing",
-            "record.note(context.connection, revisions, begun=[one])",
+            "_apply",
+            "record.note(connection, revisions, begun=[one])",
             "pass",
         ),
     ],
@@ -523,7 +523,7 @@ MUTATIONS = {
     "proofs/persistence/schema/test_migrations.py::test_a_release_that_is_older_than_the_database_starts": [
         (
             "a database of unknown migrations is migrated",
-            "apply_missing",
+            "_apply",
             "(strange := found.unknown(revisions))",
             "False and (strange := found.unknown(revisions))",
         ),
@@ -646,11 +646,16 @@ MUTATIONS = {
         ),
     ],
     "proofs/core/test_identity.py": [
-        ("identity/connections of every service", "_engine", "f'{settings.service_name}{name}'", "f'app{name}'"),
+        (
+            "identity/connections of every service",
+            "address_and_arguments",
+            "f'{options.application_name or settings.service_name}{suffix}'",
+            "f'app{suffix}'",
+        ),
         (
             "identity/connections for each purpose",
-            "_engine",
-            "f'{settings.service_name}{name}'",
+            "address_and_arguments",
+            "f'{options.application_name or settings.service_name}{suffix}'",
             "settings.service_name",
         ),
     ],

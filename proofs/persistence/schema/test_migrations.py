@@ -300,7 +300,7 @@ async def test_a_migration_lets_others_pass_while_it_waits_for_a_table(
         upgrade = asyncio.create_task(asyncio.to_thread(migrate.upgrade, settings))
         with capture_logs() as logs:
             async with asyncio.timeout(20):
-                while not (waits := [log for log in logs if log["event"] == "migration_waits_for_locks"]):  # noqa: ASYNC110
+                while not (waits := [log for log in logs if log["event"] == "migration_delayed"]):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         async with asyncio.timeout(20), database.writing_engine.connect() as another:
             await another.execute(text("SELECT * FROM ran"))

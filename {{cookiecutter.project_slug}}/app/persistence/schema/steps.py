@@ -93,7 +93,7 @@ def _patiently(context: Any, revision: str, step: Callable[[], None]) -> None:
                     "have had them all the time. The migrations before it are applied. The view pg_stat_activity shows "
                     "these by their xact_start: wait for them or end them, then upgrade again."
                 ) from error
-        logger.warning("migration_waits_for_locks", revision=revision, again_in_seconds=PAUSE_SECONDS)
+        logger.warning("migration_delayed", revision=revision, again_in_seconds=PAUSE_SECONDS)
         time.sleep(PAUSE_SECONDS)
 
 
