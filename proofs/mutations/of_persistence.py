@@ -173,7 +173,7 @@ MUTATIONS = {
         (
             "projections: each folds the events of a known aggregate",
             "_found",
-            "require_aggregates(projections_in(READ_MODELS).values(), of_service)",
+            "require_aggregates(projections, of_service)",
             "pass",
         ),
         (

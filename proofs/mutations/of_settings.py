@@ -75,7 +75,7 @@ MUTATIONS = {
         (
             "settings: spaces around a URL",
             "check_address",
-            "url != url.strip() or not url.isprintable() or ' ' in hosts",
+            "url != url.strip() or not url.isprintable() or any((' ' in host for host in hosts))",
             "not url.isprintable() or ' ' in hosts",
         ),
         (

@@ -8,6 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
+from uuid import uuid4
+
+from tests.surroundings import require_server
 
 GROUP = "app"
 
@@ -68,6 +71,15 @@ def _servers() -> dict[str, Server]:
 
 SERVERS = _servers()
 """Servers on which the tests may make and remove what they need; nothing else of them is touched."""
+
+
+@asynccontextmanager
+async def own_topic(server: Server) -> AsyncIterator[str]:
+    """A topic that nobody else has, of which nothing is left; the test is skipped where the server is not there."""
+    require_server(server.url, f"{urlsplit(server.url).scheme} was not tested")
+    topic = f"test_{uuid4().hex}"
+    yield topic
+    await server.forget(topic)
 
 
 class Wire:

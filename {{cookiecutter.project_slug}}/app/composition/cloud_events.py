@@ -143,8 +143,8 @@ def _unreadable(event_class: type[DomainEvent], reason: str) -> UnreadableMessag
 
 
 def _skipped(message: dict[str, Any], types: EventTypes) -> Received | None:
-    source = message.get("source")
-    if not isinstance(source, str) or not types.names(source):
+    source = message["source"]
+    if not types.names(source):
         return None
     try:
         received = _received(SKIPPED, normal_source(source), {**message, "data": {}})

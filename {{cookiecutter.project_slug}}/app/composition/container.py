@@ -12,7 +12,7 @@ from dishka import AsyncContainer
 from app.composition.delivery import EventDelivery
 from app.composition.doors import tell_doors
 from app.composition.telemetry import Telemetry, open_telemetry
-from app.composition.wiring import READ_MODELS, MadeBus, aggregates_in, found_projections, make_container, types_in
+from app.composition.wiring import MadeBus, aggregates_in, handlers_of, make_container, types_in
 from app.core.config import Settings
 from app.core.cqrs import AccessPolicy, AggregateRoot, Cache, Clock, CQRSBus, UnitsOfWork
 from app.core.cqrs.bus import lent_cqrs_bus
@@ -34,6 +34,7 @@ from app.persistence.sweeping import Sweeper
 
 HANDLERS = "app.handlers"
 DOMAIN = "app.domain"
+READ_MODELS = "app.read_models"
 logger = structlog.get_logger(__name__)
 
 
@@ -74,12 +75,13 @@ async def running_service(
 
 
 def _found(handlers: Iterable[str]) -> list[Discovered]:
-    found = [*(discover(package) for package in (DOMAIN, *handlers)), found_projections()]
+    projections = projections_in(READ_MODELS).values()
+    found = [*(discover(package) for package in (DOMAIN, *handlers)), handlers_of(projections)]
     require_found((DOMAIN, HANDLERS, *handlers), "app")
     check_events(event for discovered in found for event in discovered.events)
     of_service = aggregates_in(found)
     check_aggregates(of_service)
-    require_aggregates(projections_in(READ_MODELS).values(), of_service)
+    require_aggregates(projections, of_service)
     return found
 
 
@@ -149,7 +151,8 @@ def aggregates() -> list[type[AggregateRoot]]:
 
 def handler_names() -> set[str]:
     """The names of the after-commit handlers of this service, for tools that do not start it."""
-    found = [*(discover(package) for package in (DOMAIN, HANDLERS)), found_projections()]
+    projections = projections_in(READ_MODELS).values()
+    found = [*(discover(package) for package in (DOMAIN, HANDLERS)), handlers_of(projections)]
     return {
         declared.name or handler.__name__
         for one in found

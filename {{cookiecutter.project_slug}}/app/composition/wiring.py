@@ -16,9 +16,7 @@ from app.core.event_types import EventTypes
 from app.core.scopes import Lifetime
 from app.persistence.engine.mapping import map_aggregates
 from app.persistence.projections.live import handler_of
-from app.persistence.projections.projection import projections_in
-
-READ_MODELS = "app.read_models"
+from app.persistence.projections.projection import Projection
 
 
 class MadeBus:
@@ -47,9 +45,9 @@ def make_container(
         raise ConfigurationError(missing_dependency(error)) from error
 
 
-def found_projections() -> Discovered:
-    """The handlers of the projections in `app.read_models`."""
-    return Discovered(handlers=[handler_of(projection) for projection in projections_in(READ_MODELS).values()])
+def handlers_of(projections: Iterable[Projection]) -> Discovered:
+    """The handlers that keep the read models of projections up to date."""
+    return Discovered(handlers=[handler_of(projection) for projection in projections])
 
 
 def _wiring(found: Iterable[Discovered]) -> Provider:

@@ -21,15 +21,20 @@ def check_address(url: str) -> str:
     Raises:
         ValueError: if it has an invalid port, or characters that no URL contains.
     """
-    address = url.partition("://")[2].partition("?")[0]
-    hosts = re.split("[/#]", address.rpartition("@")[2], maxsplit=1)[0]
-    if url != url.strip() or not url.isprintable() or " " in hosts:
+    hosts = hosts_of(url)
+    if url != url.strip() or not url.isprintable() or any(" " in host for host in hosts):
         raise ValueError("remove spaces and line breaks around the URL and in its host.")
-    for host in hosts.split(","):
+    for host in hosts:
         _, colon, port = host.rpartition("]")[2].partition(":")
         if colon and port and not (port.isdecimal() and port.isascii() and 1 <= int(port[:6]) <= HIGHEST_PORT):
             raise ValueError(f"its port is not a number from 1 to {HIGHEST_PORT}.")
     return url
+
+
+def hosts_of(url: str) -> list[str]:
+    """The hosts of a URL, each with its port if that is given; some servers have several."""
+    address = url.partition("://")[2].partition("?")[0]
+    return re.split("[/#]", address.rpartition("@")[2], maxsplit=1)[0].split(",")
 
 
 Address = Annotated[str, AfterValidator(check_address)]

@@ -5,6 +5,8 @@ from urllib.parse import parse_qs, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, model_validator
 
+from app.core.addresses import hosts_of
+
 TlsMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 TLS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslpassword"})
 
@@ -83,7 +85,7 @@ def check_database_url(url: str) -> None:
     Raises:
         ValueError: if there are such; the message contains no value.
     """
-    if "," in url.partition("://")[2].partition("?")[0].rpartition("@")[2].partition("/")[0]:
+    if len(hosts_of(url)) > 1:
         raise ValueError("give several hosts as postgresql://user@/name?host=one:5432&host=other:5432.")
     kind = SqliteOptions if url.startswith("sqlite") else PostgresqlOptions
     try:

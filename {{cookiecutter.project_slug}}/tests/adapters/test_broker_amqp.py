@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
 
 import aio_pika
 import pytest
@@ -13,8 +12,8 @@ from app.adapters.brokers import open_broker
 from app.adapters.exchange_settings import ExchangeSettings
 from app.core.broker import BrokerDownError, EventMessage
 from tests.broker_amqp import GROUP, SERVER
+from tests.brokers import own_topic
 from tests.databases import part_settings
-from tests.surroundings import require_server
 
 pytestmark = pytest.mark.integration
 QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
@@ -22,11 +21,8 @@ QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
 
 @pytest.fixture
 async def topic() -> AsyncIterator[str]:
-    """A topic that nobody else has."""
-    require_server(SERVER.url, "RabbitMQ was not tested")
-    topic = f"test_{uuid4().hex}"
-    yield topic
-    await SERVER.forget(topic)
+    async with own_topic(SERVER) as topic:
+        yield topic
 
 
 @pytest.fixture

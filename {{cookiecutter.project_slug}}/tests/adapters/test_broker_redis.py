@@ -1,7 +1,6 @@
 """Consumers of processes that have ended leave the group of Redis, unless they hold messages."""
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import pytest
 import redis.asyncio
@@ -11,19 +10,16 @@ from app.adapters.brokers import open_broker
 from app.adapters.exchange_settings import ExchangeSettings
 from app.core.broker import EventMessage
 from tests.broker_redis import GROUP, SERVER
+from tests.brokers import own_topic
 from tests.databases import part_settings
-from tests.surroundings import require_server
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 async def topic() -> AsyncIterator[str]:
-    """A topic that nobody else has."""
-    require_server(SERVER.url, "Redis was not tested")
-    topic = f"test_{uuid4().hex}"
-    yield topic
-    await SERVER.forget(topic)
+    async with own_topic(SERVER) as topic:
+        yield topic
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(0, {b"holds one"}), (3600, {b"holds one", b"has ended"})])

@@ -16,7 +16,7 @@ from app.core.config import Settings
 from app.core.cqrs import BaseEventHandler, DomainEvent, EventRecord, OperationMetadata, RaisedEvent, event_handler
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, received_events
-from app.persistence.events import resending
+from app.persistence.events import batches, resending
 from app.persistence.events.outbox_statements import BROKER
 from app.persistence.events.reaction import Outcome
 from app.persistence.events.stored_event import row_of
@@ -113,7 +113,7 @@ async def test_what_others_tell_is_heard_once_and_in_order(
 async def test_what_was_sent_is_sent_again_in_order_and_own_handlers_get_it_once(
     settings: Settings, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resending, "BATCH", 2)
+    monkeypatch.setattr(batches, "BATCH", 2)
     began = datetime.now(UTC)
     async with running_service(settings, HERE) as service:
         (await service.bus.execute_command(create_user())).unwrap()

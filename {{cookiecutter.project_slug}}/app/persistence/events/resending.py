@@ -2,19 +2,15 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Select, exists, insert, literal, select
+from sqlalchemy import ColumnElement, and_, exists, insert, literal, select
 
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, reactions
+from app.persistence.events.batches import in_batches
 from app.persistence.events.fan_out import reaction_row
 from app.persistence.events.outbox_statements import BROKER, LOCK, OWN, promote, writing
 from app.persistence.events.waiting_events import wake_relays
-
-BATCH = 500
-"""Events that one transaction lets wait: relays do not wait long for so few."""
 
 
 async def resend(database: Database, types: Collection[str], since: datetime, until: datetime) -> int:
@@ -28,31 +24,24 @@ async def resend(database: Database, types: Collection[str], since: datetime, un
     Returns:
         The number of events that will be sent again.
     """
-    sent, last = 0, UUID(int=0)
-    while True:
+    event, sent = event_log.c, 0
+    columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, literal(OWN).label("source"))
+    async for batch in in_batches(database, event_log, _sent(types, since, until)):
         async with writing(database, LOCK) as (connection, now):
-            found = (await connection.execute(_sent(types, since, until, last))).mappings().all()
-            if found:
-                rows = [reaction_row(event, BROKER, now if event["aggregate_id"] is None else None) for event in found]
+            found = (await connection.execute(select(*columns).where(batch).order_by(event.id))).mappings().all()
+            rows = [reaction_row(one, BROKER, now if one["aggregate_id"] is None else None) for one in found]
+            if rows:  # another operator may have been quicker
                 await connection.execute(insert(reactions), rows)
-                await promote(
-                    connection, {(BROKER, OWN, row["aggregate_type"], row["aggregate_id"]) for row in rows}, now
-                )
+                streams = {(BROKER, OWN, row["aggregate_type"], row["aggregate_id"]) for row in rows}
+                await promote(connection, streams, now)
         await wake_relays(database)
-        if not found:
-            return sent
-        sent, last = sent + len(found), found[-1]["id"]
+        sent += len(rows)
+    return sent
 
 
-def _sent(types: Collection[str], since: datetime, until: datetime, last: UUID) -> Select[*tuple[Any, ...]]:
-    """The next events after this id that were handed out and do not wait for their publication."""
+def _sent(types: Collection[str], since: datetime, until: datetime) -> ColumnElement[bool]:
+    """Whether an event is of a type and a time, was handed out, and does not wait for its publication."""
     event = event_log.c
     waits = exists().where(reactions.c.event_id == event.id, reactions.c.handler == BROKER)
-    columns = (event.id, event.aggregate_type, event.aggregate_id, event.version, literal(OWN).label("source"))
-    return (
-        select(*columns)
-        .where(event.id > last, event.event_type.in_(types), event.published_at.is_not(None), ~waits)
-        .where(event.occurred_at >= since, event.occurred_at < until)
-        .order_by(event.id)
-        .limit(BATCH)
-    )
+    happened = event.event_type.in_(types), event.occurred_at >= since, event.occurred_at < until
+    return and_(*happened, event.published_at.is_not(None), ~waits)

@@ -90,8 +90,8 @@ def _patiently(context: Any, revision: str, step: Callable[[], None]) -> None:
             if time.monotonic() - began > PATIENCE_SECONDS:
                 raise ConfigurationError(
                     f"Migration {revision} got no lock on its tables, because transactions such as a report or a dump "
-                    "have had them all the time. The migrations before it are applied. The view pg_stat_activity shows "
-                    "these by their xact_start: wait for them or end them, then upgrade again."
+                    "have had them all the time; what was done before it stays. The view pg_stat_activity shows these "
+                    "by their xact_start: wait for them or end them, then run this again."
                 ) from error
         logger.warning("migration_delayed", revision=revision, again_in_seconds=PAUSE_SECONDS)
         time.sleep(PAUSE_SECONDS)
