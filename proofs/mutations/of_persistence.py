@@ -362,8 +362,8 @@ MUTATIONS = {
         ),
         (
             "a pooler that refuses settings is an outage",
-            "classify",
-            "state == '08P01' and 'startup parameter' in str(error)",
+            "_disconnected",
+            "state == '08P01' and 'startup parameter' in text",
             "False",
         ),
         (
@@ -374,8 +374,8 @@ MUTATIONS = {
         ),
         (
             "a pooler that tears transactions apart is an outage",
-            "classify",
-            "state.startswith('08') and STATEMENT_MODE in str(error)",
+            "_disconnected",
+            "STATEMENT_MODE in text",
             "False",
         ),
         (

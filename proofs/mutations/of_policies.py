@@ -44,7 +44,7 @@ MUTATIONS = {
         (
             "transactional(rollback_on) not listed",
             "Transactional.commits_despite",
-            "self.rollback_on is not None",
+            "not isinstance(error, (*self.rollback_on, *ALWAYS_ROLLED_BACK))",
             "False",
         ),
         (
@@ -56,8 +56,8 @@ MUTATIONS = {
         (
             "transactional: database errors roll back",
             "Transactional.commits_despite",
-            "not error.must_roll_back",
-            "True",
+            "error.must_roll_back",
+            "False",
         ),
         (
             "transactional(commit_on_success)",

@@ -732,9 +732,15 @@ MUTATIONS = {
         ),
         (
             "names: fields",
-            "name_on_record",
-            "'ClassVar' not in str(declared)",
+            "refuse_fields",
+            "'ClassVar' not in str(declared.get(attribute, ClassVar))",
             "False",
+        ),
+        (
+            "events: fields in place of the attributes of the class",
+            "DomainEvent.__init_subclass__",
+            "refuse_fields(cls, 'event_version', 'public', 'event_source')",
+            "pass",
         ),
         (
             "names: messages",

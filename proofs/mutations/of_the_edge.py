@@ -38,7 +38,7 @@ MUTATIONS = {
         ("storable(depth)", "sent_problems", "len(at) > DEEPEST", "False"),
         ("storable(keys that are the same)", "made_problems", "len(sent) != len(made)", "False"),
         ("storable(true is no 1)", "_problem", "isinstance(sent, bool) and (not isinstance(made, bool))", "False"),
-        ("storable(integers)", "_problem", "not LEAST_INT <= made <= LARGEST_INT", "False"),
+        ("storable(integers)", "_problem", "not -(2**63) <= made < 2**63", "False"),
         ("storable(numbers)", "_problem", "not math.isfinite(made)", "False"),
         ("storable(digits)", "_decimal_problem", "MOST_DIGITS", "10 ** 9"),
         ("storable(what a float holds)", "_decimal_problem", "EXACT_DIGITS", "10 ** 9"),

@@ -113,10 +113,17 @@ async def test_a_query_whose_file_moved_finds_what_was_kept() -> None:
         assert (await bus.execute_query(query("tea"))).unwrap() == 1
 
 
-@pytest.mark.parametrize("attribute", ["command_name", "query_name", "aggregate_type"])
-def test_a_field_does_not_name_the_class(attribute: str) -> None:
-    base = {"command_name": ICommand, "query_name": IQuery, "aggregate_type": AggregateRoot}[attribute]
-    with pytest.raises(TypeError, match=f"a field called {attribute}"):
+@pytest.mark.parametrize(
+    ("base", "attribute"),
+    [
+        (ICommand, "command_name"),
+        (IQuery, "query_name"),
+        (AggregateRoot, "aggregate_type"),
+        *((DomainEvent, attribute) for attribute in ("event_type", "event_version", "public", "event_source")),
+    ],
+)
+def test_a_field_does_not_hide_an_attribute_of_the_class(base: type, attribute: str) -> None:
+    with pytest.raises(TypeError, match=f"a field called {attribute}.*or annotate it as ClassVar"):
         type("Wrong", (base,), {"__annotations__": {attribute: str}})
 
 

@@ -135,8 +135,7 @@ def _methods_here(scope: Scope) -> str:
 
 async def _operation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, CQRSError)
-    # The bus has logged errors that have an operation id.
-    if error.status is OperationStatus.FAILED and error.operation_id is None:
+    if error.status is OperationStatus.FAILED and error.operation_id is None:  # else the bus has logged it
         tell_bug(request.scope, error)
     return error_problem(request.scope, error)
 

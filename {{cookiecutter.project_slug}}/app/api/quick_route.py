@@ -110,7 +110,7 @@ class QuickRoute(APIRoute):
             for name, number in call.answers:
                 given[name] = answers[number]
             if self.body is not None and call is self.calls[-1]:  # after the dependencies, which may refuse the caller
-                given[self.body.name] = self._valid(given[self.body.name])
+                given[self.body.name] = _valid(self.body, given[self.body.name])
             answers.append(await call.function(**given))
         await answers[-1](scope, receive, send)
 
@@ -128,12 +128,12 @@ class QuickRoute(APIRoute):
                 return None
         return arguments
 
-    def _valid(self, sent: Any) -> Any:
-        assert self.body is not None
-        body, errors = self.body.validate(sent, loc=("body",))
-        if errors:
-            raise RequestValidationError(errors, body=sent)
-        return body
+
+def _valid(body: ModelField, sent: Any) -> Any:
+    value, errors = body.validate(sent, loc=("body",))
+    if errors:
+        raise RequestValidationError(errors, body=sent)
+    return value
 
 
 def _add_calls(calls: list[Call], dependant: Dependant) -> int | None:
@@ -161,22 +161,19 @@ def _add_calls(calls: list[Call], dependant: Dependant) -> int | None:
 
 
 def _defaults(query: list[ModelField]) -> dict[str, Any] | None:
-    if any(field.field_info.default_factory is not None for field in query):
-        return None
     values, errors = request_params_to_args(query, QueryParams())
-    is_constant = all(deepcopy(value) is value for value in values.values())
+    is_made_anew = any(field.field_info.default_factory is not None for field in query)
+    is_constant = all(deepcopy(value) is value for value in values.values()) and not is_made_anew
     return values if is_constant and not errors else None
 
 
 def _again(request: Request) -> Receive:
     """Receive what a request received, although its body may have been read."""
-    is_first = True
+    unread = [request.body]
 
     async def receive() -> Message:
-        nonlocal is_first
-        if not is_first:
-            return await request.receive()
-        is_first = False
-        return {"type": "http.request", "body": await request.body(), "more_body": False}
+        if unread:
+            return {"type": "http.request", "body": await unread.pop()(), "more_body": False}
+        return await request.receive()
 
     return receive

@@ -27,7 +27,6 @@ EXACT_DIGITS = 15
 """Of a JSON number with a fraction: a float preserves so many digits."""
 DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 """How the text of a decimal number is written; Python would also read `1e3`, `+1`, `1_000` and any script's digits."""
-LEAST_INT, LARGEST_INT = -(2**63), 2**63 - 1
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # what SQLite counts durations from
 JSON_TYPES = (str, int, float, dict, list, type(None))
 
@@ -41,13 +40,12 @@ def require(title: str, problems: Problems) -> None:
     Raises:
         ValidationError: if there are any; it names the places of the first `MOST_ERRORS`.
     """
-    first = islice(problems, MOST_ERRORS)
-    if found := [InitErrorDetails(type=_error(text), loc=place, input=None) for place, text in first]:
+    found = [
+        InitErrorDetails(type=PydanticCustomError("not_storable", "{text}", {"text": text}), loc=place, input=None)
+        for place, text in islice(problems, MOST_ERRORS)
+    ]
+    if found:
         raise ValidationError.from_exception_data(title, found)
-
-
-def _error(text: str) -> PydanticCustomError:
-    return PydanticCustomError("not_storable", "{text}", {"text": text})
 
 
 def count_problems(sent: Any, most: int) -> Problems:
@@ -135,7 +133,7 @@ def _problem(sent: Any, made: Any) -> str | None:
     match made:
         case bool() | None:
             return None
-        case int() if not LEAST_INT <= made <= LARGEST_INT:
+        case int() if not -(2**63) <= made < 2**63:
             return "must fit into 64 bits"
         case float() if not math.isfinite(made):
             return "must be a finite number"

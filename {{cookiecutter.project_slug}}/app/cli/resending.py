@@ -23,8 +23,7 @@ def resend(
 ) -> None:
     """Send the public events of a time to other services again, for those that have lost them or are new.
 
-    Services drop what they received within 30 days, and handle older events again, so the command asks before it sends
-    these.
+    Services drop what they received within 30 days. They handle older events again, so you are asked before.
     """
     from app.cli.opened import with_database
     from app.persistence.events import resending

@@ -60,9 +60,7 @@ class EventDelivery:
             if part is not None:
                 opened = part.open_exchange(self.settings, self.database, self.types)
                 exchange = await stack.enter_async_context(opened)
-            outbox = self._outbox(bus, exchange)
-            relay = self._relay(bus, exchange, outbox)
-            bus.delivery = relay
+            bus.delivery = relay = self._relay(bus, exchange)
             await self._warn_of_orphans(self._handlers(bus, exchange))
             if exchange is None:
                 self._log_foreign_events_not_received(bus)
@@ -91,7 +89,7 @@ class EventDelivery:
             reports=self.telemetry.reports,
         )
 
-    def _relay(self, bus: CQRSBus, exchange: Any, outbox: Outbox) -> Relay:
+    def _relay(self, bus: CQRSBus, exchange: Any) -> Relay:
         def is_sent(handler: str) -> bool:
             return exchange is not None and handler == exchange.name
 
@@ -104,8 +102,13 @@ class EventDelivery:
         def places(handler: str) -> int:
             return exchange.places if is_sent(handler) else REACTIONS_AT_ONCE
 
-        pausing = () if exchange is None else exchange.outages
-        return Relay(outbox, deliver, places=places, poll_seconds=self.settings.relay_poll_seconds, pausing=pausing)
+        return Relay(
+            self._outbox(bus, exchange),
+            deliver,
+            places=places,
+            poll_seconds=self.settings.relay_poll_seconds,
+            pausing=() if exchange is None else exchange.outages,
+        )
 
     async def _warn_of_orphans(self, handlers: Handlers) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from app.core.cqrs.errors import ConfigurationError
-from app.core.cqrs.messages import Message, name_on_record
+from app.core.cqrs.messages import Message, name_on_record, refuse_fields
 from app.core.cqrs.operation import OperationMetadata
 from app.core.ids import uuid7
 
@@ -31,8 +31,8 @@ class DomainEvent:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "event_type" not in cls.__dict__:
-            cls.event_type = cls.__name__
+        name_on_record(cls, "event_type")
+        refuse_fields(cls, "event_version", "public", "event_source")
         if "public" not in cls.__dict__ and cls.public:
             raise TypeError(
                 f"{cls.__name__} derives from an event that other services are told of: say whether they are told of "
@@ -79,12 +79,9 @@ def require_own(event: DomainEvent) -> None:
 
 
 class EventRecord(Message):
-    """An event as the event log stores it: with the aggregate that raised it and the metadata of its operation.
+    """An event as the event log stores it: with the aggregate that raised it and the metadata of its operation."""
 
-    `is_stored` marks an event that was read from the log and may be delivered again.
-    """
-
-    __slots__ = ("is_stored", "raised")
+    __slots__ = ("is_stored", "raised")  # is_stored: it was read from the log, and may be delivered again
 
     def __init__(
         self, raised: RaisedEvent, metadata: OperationMetadata | None = None, *, is_stored: bool = False

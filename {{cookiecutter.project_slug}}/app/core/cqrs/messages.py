@@ -88,11 +88,18 @@ def _state(message: Message) -> Iterator[tuple[str, Any]]:
 
 def name_on_record(cls: type[Any], attribute: str) -> None:
     """Set the stored name of a class to its class name, unless the class sets another."""
-    declared = get_annotations(cls, format=Format.FORWARDREF).get(attribute, ClassVar)
-    if "ClassVar" not in str(declared):
-        raise TypeError(f"{cls.__name__} has a field called {attribute}, which names the class on record: rename it.")
+    refuse_fields(cls, attribute)
     if attribute not in cls.__dict__:
         setattr(cls, attribute, cls.__name__)
+
+
+def refuse_fields(cls: type[Any], *attributes: str) -> None:
+    """Raise a TypeError for a field that hides an attribute of the class, which has one value for all instances."""
+    declared = get_annotations(cls, format=Format.FORWARDREF)
+    for attribute in attributes:
+        if "ClassVar" not in str(declared.get(attribute, ClassVar)):
+            told = f"{cls.__name__} has a field called {attribute}, which is an attribute of the class"
+            raise TypeError(f"{told}: rename the field, or annotate it as ClassVar.")
 
 
 class ICommand(Message, Generic[R_co]):

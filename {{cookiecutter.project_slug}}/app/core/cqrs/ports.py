@@ -124,8 +124,7 @@ class Cache(Protocol):
     def loading(self, key: str, generation: Any) -> AbstractAsyncContextManager[bool]:
         """Cross-process lock around loading a key, entered by one loader per process at a time.
 
-        Yields True if it had to wait for another process, whose value may be cached by now. The lock of a process
-        that dies expires after a short while.
+        Yields True after a wait for another process, whose value may be cached by now. The lock of a dead one expires.
         """
         ...
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any, Protocol
 
 import structlog
@@ -92,8 +93,8 @@ class MemoryDelivery:
             try:
                 await self._deliver(record.following())
             except Exception as error:
-                event_type, event_id = record.event_type, record.event.event_id
-                logger.error("reaction_failed", event_type=event_type, event_id=event_id, exc_info=error)
+                event = record.event
+                logger.error("reaction_failed", event_type=event.event_type, event_id=event.event_id, exc_info=error)
 
 
 def compile_reaction(plan: Plan) -> Reaction:
@@ -114,34 +115,23 @@ def compile_reaction(plan: Plan) -> Reaction:
     return react
 
 
-class Compiled(dict[type, dict[str, Reaction]]):
-    """Event type -> the reactions to it, by handler name; compiled at the first look-up."""
-
-    def __init__(self, compile_for: Callable[[type], dict[str, Reaction]]) -> None:
-        self._compile_for = compile_for
-
-    def __missing__(self, event_type: type) -> dict[str, Reaction]:
-        compiled = self[event_type] = self._compile_for(event_type)
-        return compiled
-
-
 class Reactions:
-    """The reactions of one bus, in the order of registration: `inside` the transaction of an event, and `after` it."""
+    """Event type -> handler name -> reaction, `inside` the transaction and `after` it, in the order of registration."""
 
     def __init__(self, handlers_of: Callable[[type], list[Plan]]) -> None:
         self._handlers_of = handlers_of
-        self.inside = Compiled(lambda event_type: self._compile(event_type, in_transaction=True))
-        self.after = Compiled(lambda event_type: self._compile(event_type, in_transaction=False))
+        self.inside = cache(partial(self._compile, in_transaction=True))
+        self.after = cache(partial(self._compile, in_transaction=False))
         self.from_log = compile_reaction  # the test kit replaces it
 
     def forget(self) -> None:
         """Discard all compiled pipelines; each is compiled again at its next use."""
-        self.inside.clear()
-        self.after.clear()
+        self.inside.cache_clear()
+        self.after.cache_clear()
 
     def names_of(self, event_type: type) -> tuple[str, ...]:
         """The names of the after-commit handlers of an event: that of `@event_handler(name=...)`, or the class name."""
-        return tuple(self.after[event_type])
+        return tuple(self.after(event_type))
 
     async def run(self, record: EventRecord, handler: str) -> None:
         """Run one after-commit handler, by its name; the cancellation of what it awaited becomes a RuntimeError.
@@ -149,7 +139,8 @@ class Reactions:
         Raises:
             HandlerNotFoundError: if no handler of this name reacts to the event.
         """
-        reaction = self.after[type(record.event)].get(handler)
+        event_type: type = type(record.event)
+        reaction = self.after(event_type).get(handler)
         if reaction is None:
             raise HandlerNotFoundError(
                 f"{handler} does not react to {record.event_type}: let it react to that event again, or discard the "
@@ -158,8 +149,7 @@ class Reactions:
         try:
             await reaction(record)
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
             raise RuntimeError(f"{handler} awaited something that was cancelled.") from error
 
@@ -181,7 +171,7 @@ class Reactions:
         react = compile_reaction(plan)
         return lambda event: react(EventRecord(RaisedEvent(event)))
 
-    def _compile(self, event_type: type, in_transaction: bool) -> dict[str, Reaction]:
+    def _compile(self, event_type: type, *, in_transaction: bool) -> dict[str, Reaction]:
         return {
             # Inbox and outbox know only after-commit handlers; several in-transaction handlers may share a name.
             f"{plan.name_on_record} {number}" if in_transaction else plan.name_on_record: self.from_log(plan)

@@ -29,7 +29,7 @@ Apart from the refusals by a pooler, SQLSTATEs of class 08, connection exception
 
 
 def classify(error: BaseException, *, is_writer: bool = True) -> CQRSError | None:
-    """Translate an error of PostgreSQL by its SQLSTATE. The two refusals by a pooler have SQLSTATEs of class 08, too.
+    """Translate an error of PostgreSQL by its SQLSTATE.
 
     What refuses a connection is an outage, whatever its SQLSTATE: `errors.translate_errors` knows that no other does.
     If the connection was lost, `errors.translate_errors` reports that instead, unless this is a ConfigurationError.
@@ -39,12 +39,8 @@ def classify(error: BaseException, *, is_writer: bool = True) -> CQRSError | Non
         return TransientError("The service is busy, try again in a moment.")
     if state in EXHAUSTED or state.startswith("53"):
         return exhausted()
-    if state == "08P01" and "startup parameter" in str(error):
-        return pooled()
-    if state.startswith("08") and STATEMENT_MODE in str(error):
-        return torn()
     if state in LOST or state.startswith("08"):
-        return lost_connection()
+        return _disconnected(state, str(error))
     if state == "57014":
         return ServiceUnavailableError("The database took too long.")
     if state == "23505":
@@ -55,6 +51,13 @@ def classify(error: BaseException, *, is_writer: bool = True) -> CQRSError | Non
         return _outside_of_transaction()
     is_read_only = state == "25006" or (state == "0A000" and IN_RECOVERY in str(error))
     return read_only(is_writer=is_writer) if is_read_only else None
+
+
+def _disconnected(state: str, text: str) -> CQRSError:
+    """The error for a connection that is gone, or that a pooler refuses, which has SQLSTATEs of class 08, too."""
+    if state == "08P01" and "startup parameter" in text:
+        return pooled()
+    return torn() if STATEMENT_MODE in text else lost_connection()
 
 
 def _outside_of_transaction() -> ConfigurationError:

@@ -119,25 +119,22 @@ class SavepointSession(OperationSession):
 
     def fail(self, error: Exception) -> Exception:
         """Mark the transaction as failed, so that no part of it is committed. Returns the first error."""
-        if self.failure is None:
-            self.failure = final(error) if isinstance(error, CQRSError) else error
+        self.failure = self.failure or (final(error) if isinstance(error, CQRSError) else error)
         return self.failure
 
     def begin_savepoint(self, savepoint: SessionTransaction) -> None:
         """Record the state before a savepoint."""
         if savepoint.nested:
-            counts = {key: aggregate.count_events() for key, aggregate in self.aggregates.items()}
-            versions = {
-                key: one.version for key, one in self.aggregates.items() if isinstance(one, EventSourcedAggregate)
-            }
+            aggregates = self.aggregates.items()
+            counts = {key: one.count_events() for key, one in aggregates}
+            versions = {key: one.version for key, one in aggregates if isinstance(one, EventSourcedAggregate)}
             attempt = current_attempt()
             published = 0 if attempt is None else len(attempt.published)
             self.before[savepoint] = Before(counts, versions, attempt, published, self.failure, Changes(self.changes))
 
     def undo_savepoint(self) -> None:
         """After a rollback to a savepoint, drop the events raised since, as SQLAlchemy discards the changes."""
-        savepoint = self.get_nested_transaction()
-        if savepoint is None:
+        if (savepoint := self.get_nested_transaction()) is None:
             return
         before = self.before[savepoint]
         self.failure, self.changes = before.failure, Changes(before.changes)

@@ -11,12 +11,16 @@ BATCH = 500
 
 
 async def in_batches(
-    database: Database, table: Table, wanted: ColumnElement[bool], *, newest_first: bool = False
+    database: Database, table: Table, wanted: ColumnElement[bool], *, newest_first: bool = False, at_once: bool = False
 ) -> AsyncIterator[ColumnElement[bool]]:
     """Conditions that divide the wanted rows of a table into batches, each for a transaction of its own.
 
-    A batch is a range of the primary key, of which a row that is not wanted any more is left out.
+    A batch is a range of the primary key, of which a row that is not wanted any more is left out. `at_once` makes all
+    rows one batch, also if there are none.
     """
+    if at_once:
+        yield wanted
+        return
     columns = table.primary_key.columns
     key = tuple_(*columns)
     some = select(*columns).order_by(*(column.desc() if newest_first else column for column in columns)).limit(BATCH)

@@ -76,10 +76,8 @@ async def events_without_class(database: Database, kinds: Collection[Kind], limi
     found: list[FailedEvent] = []
     async with database.reading() as session:
         for table in (event_log, received_events):
-            event = table.c
-            columns = [table.c[name] for name in ("id", "event_type", "aggregate_type", "aggregate_id", "version")]
-            rows = select(*columns, event.occurred_at, source_of(table).label("source"))
-            rows = rows.where(has_no_class(table, kinds)).order_by(event.occurred_at, event.id).limit(limit)
+            rows = select(*_of_event(table), source_of(table).label("source")).where(has_no_class(table, kinds))
+            rows = rows.order_by(table.c.occurred_at, table.c.id).limit(limit)
             found += [
                 FailedEvent(NEW, **row, attempts=0, due_at=None, dead=False, last_error="No class reads it.")
                 for row in (await session.execute(rows)).mappings()
@@ -103,26 +101,23 @@ async def replay(database: Database, ids: Collection[UUID] | None, handler: str 
     Raises:
         ConflictError: if an id names no unclaimed event that failed, or an unreadable message; nothing is changed then.
     """
-    r = reactions.c
+    r, replayed = reactions.c, Counter[str]()
     await _refuse_unreadable(database, ids, handler)
     failed = and_(chosen(ids, handler), r.last_error.is_not(None), r.claimed_by.is_(None), r.handler != UNREADABLE)
-    if ids is None:
-        replayed: Counter[str] = Counter()
-        async for batch in in_batches(database, reactions, failed):
-            replayed.update(await _retry(database, batch))
-    else:
-        replayed = await _retry(database, failed, ids)
+    async for batch in in_batches(database, reactions, failed, at_once=ids is not None):
+        replayed.update(await _retry(database, batch, ids))
     await wake_relays(database)
     return replayed
 
 
-async def _retry(database: Database, failed: ColumnElement[bool], ids: Collection[UUID] | None = None) -> Counter[str]:
+async def _retry(database: Database, batch: ColumnElement[bool], ids: Collection[UUID] | None) -> list[str]:
+    """Retry a batch of events. Returns the handler of each."""
     r = reactions.c
     async with writing(database, LOCK) as (connection, now):
-        again = update(reactions).where(failed).values(dead=False, attempts=0, due_at=now)
+        again = update(reactions).where(batch).values(dead=False, attempts=0, due_at=now)
         found = (await connection.execute(again.returning(r.event_id, r.handler))).all()
         require_all(ids, [row.event_id for row in found], "No failed event waits")
-    return Counter(row.handler for row in found)
+    return [row.handler for row in found]
 
 
 async def _refuse_unreadable(database: Database, ids: Collection[UUID] | None, handler: str | None) -> None:
@@ -160,24 +155,16 @@ async def wake_relays(database: Database) -> None:
 
 
 def _failed(table: Table, dead_only: bool, handler: str | None) -> Select[*tuple[Any, ...]]:
-    r, event = reactions.c, table.c
-    columns = (
-        r.handler,
-        event.id,
-        event.event_type,
-        r.source,
-        event.aggregate_type,
-        event.aggregate_id,
-        event.version,
-        event.occurred_at,
-        r.attempts,
-        r.due_at,
-        r.dead,
-        r.last_error,
-        _body_in(table).label("body"),
-    )
+    r = reactions.c
+    waits = (r.handler, r.source, r.attempts, r.due_at, r.dead, r.last_error)
     failed = r.dead if dead_only else or_(r.dead, r.last_error.is_not(None))
-    return select(*columns).where(event.id == r.event_id, failed, chosen(None, handler))
+    columns = (*_of_event(table), *waits, _body_in(table).label("body"))
+    return select(*columns).where(table.c.id == r.event_id, failed, chosen(None, handler))
+
+
+def _of_event(table: Table) -> list[ColumnElement[Any]]:
+    names = ("id", "event_type", "aggregate_type", "aggregate_id", "version", "occurred_at")
+    return [table.c[name] for name in names]
 
 
 def _body_in(table: Table) -> ColumnElement[str | None]:

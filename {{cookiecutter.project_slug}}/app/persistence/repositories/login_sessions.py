@@ -49,12 +49,10 @@ class LoginSessions:
         stored = update(users).where(*same).values(password_hash=renewed).returning(users.c.id)
         if await self._session.scalar(locked if renewed == password_hash else stored) is None:
             raise ConcurrencyError("The account was changed during the login: log in again.")
-        now = self._clock.now()
-        session_id = uuid4()
+        session_id, token, now = uuid4(), secrets.token_urlsafe(32), self._clock.now()
         expires_at = now + timedelta(seconds=self._settings.refresh_token_seconds)
         row = {"id": session_id, "user_id": user_id, "created_at": now, "expires_at": expires_at}
         await self._session.execute(insert(login_sessions).values(row))
-        token = secrets.token_urlsafe(32)
         await self._store(token, session_id, now)
         return session_id, token
 

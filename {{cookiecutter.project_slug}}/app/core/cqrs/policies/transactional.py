@@ -99,12 +99,9 @@ class Transactional(Policy):
 
     def commits_despite(self, error: Exception) -> bool:
         """Whether the work done before this error is committed."""
-        return (
-            self.rollback_on is not None
-            and isinstance(error, CQRSError)
-            and not isinstance(error, (*self.rollback_on, *ALWAYS_ROLLED_BACK))
-            and not error.must_roll_back
-        )
+        if self.rollback_on is None or not isinstance(error, CQRSError) or error.must_roll_back:
+            return False
+        return not isinstance(error, (*self.rollback_on, *ALWAYS_ROLLED_BACK))
 
     def _require_fit(self, plan: Plan, attempt: Attempt) -> None:
         who, wanted, given = plan.handler_type.__name__, self.isolation_level, attempt.isolation_level or DEFAULT_LEVEL
@@ -149,7 +146,7 @@ async def _record_events(bus: Any, attempt: Attempt, unit: UnitOfWork) -> list[E
         _check_depth(raised[0], bus.event_max_steps)
         records += raised
         for record in raised:
-            for react in bus.reactions.inside[type(record.event)].values():
+            for react in bus.reactions.inside(type(record.event)).values():
                 await react(record)
     raise ConfigurationError(
         f"In-transaction reactions raised events {MOST_ROUNDS} times over, last {records[-1].event.event_type}: "

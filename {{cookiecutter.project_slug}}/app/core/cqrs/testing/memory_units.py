@@ -29,7 +29,7 @@ class MemoryUnit:
 
     def __init__(self, units: "MemoryUnitsOfWork") -> None:
         self._units = units
-        self._aggregates: list[AggregateRoot] = []
+        self._aggregates: dict[int, AggregateRoot] = {}
         self._records: list[EventRecord] = []
         self._answers: dict[tuple[str, ...], tuple[bytes, bytes]] = {}
         self._received: list[tuple[UUID, str]] = []
@@ -39,8 +39,7 @@ class MemoryUnit:
 
     def track(self, aggregate: AggregateRoot) -> None:
         """Store the events of this aggregate with the commit."""
-        if not any(known is aggregate for known in self._aggregates):
-            self._aggregates.append(aggregate)
+        self._aggregates[id(aggregate)] = aggregate
 
     def doom(self, cause: Exception) -> None:
         """Refuse to commit from now on, unless the unit is rolled back to an earlier savepoint."""
@@ -49,7 +48,7 @@ class MemoryUnit:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """Discard the events raised inside if an error leaves the block; the state of objects is not restored."""
-        counts = {id(aggregate): aggregate.count_events() for aggregate in self._aggregates}
+        counts = {key: aggregate.count_events() for key, aggregate in self._aggregates.items()}
         attempt, failure, answers = current_attempt(), self._failure, {**self._answers}
         published = 0 if attempt is None else len(attempt.published)
         try:
@@ -57,8 +56,8 @@ class MemoryUnit:
             self._require_whole()
         except BaseException:
             self._failure, self._answers = failure, answers
-            for aggregate in self._aggregates:
-                aggregate.drop_events(but=counts.get(id(aggregate), 0))
+            for key, aggregate in self._aggregates.items():
+                aggregate.drop_events(but=counts.get(key, 0))
             if attempt is not None:
                 del attempt.published[published:]
             raise
@@ -70,7 +69,7 @@ class MemoryUnit:
     async def collect_events(self) -> Sequence[RaisedEvent]:
         """The events that tracked aggregates raised since the last call."""
         self._require_whole()
-        return [raised for aggregate in self._aggregates for raised in aggregate.take_events()]
+        return [raised for aggregate in self._aggregates.values() for raised in aggregate.take_events()]
 
     async def record(self, events: Sequence[EventRecord]) -> None:
         """Write events to the event log; raises `ConcurrencyError` for a version that the stream already has."""
