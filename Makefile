@@ -9,6 +9,7 @@ GOALS := check
 WHAT := dispatch
 WHICH := proofs
 ROUNDS := 5
+TURNS := 5
 COVERING := tests/core/cqrs ../proofs/core
 SERVICE := {{cookiecutter.project_slug}}
 # The service's own words, run where the template keeps it; its caches stay out of what is baked.
@@ -116,19 +117,16 @@ image: .venv/tools ## Build and run a service's image without Docker, as root on
 rolling: .venv/tools ## Replace a release by the next under load, ROUNDS=5 times, on PostgreSQL: no request fails, nothing is lost
 	@env ROUNDS='$(ROUNDS)' .venv/bin/python -m pytest -q -s $(ARGS) tests/test_rolling.py
 
-bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, WHAT=write|read beside one by hand, WHAT=delivery|new; ARGS=--quick
+bench: bench-$(WHAT) ## What a dispatch costs beside its floor and its peers, WHAT=write|read beside one by hand, WHAT=delivery|new; ARGS=--quick, BESIDE=1.1.0 compares with that commit
 
-bench-dispatch: .bench/here/ready .bench/apart/ready
-	@PYTHONPATH='$(SERVICE)' .bench/here/bin/python -m benchmarks.dispatch --apart .bench/apart/bin/python $(ARGS)
+# With BESIDE, the benchmark is run with the service of another commit, too.
+MEASURE = PYTHONPATH='$(SERVICE)' $(if $(BESIDE),.venv/bin/python -m benchmarks.beside --turns $(TURNS) '$(BESIDE)')
 
-bench-write: .venv/tools
-	@PYTHONPATH='$(SERVICE)' .venv/bin/python -m benchmarks.write $(ARGS)
+bench-dispatch: .bench/here/ready .bench/apart/ready $(if $(BESIDE),.venv/bake)
+	@$(MEASURE) .bench/here/bin/python -m benchmarks.dispatch $(if $(BESIDE),--without-peers,--apart .bench/apart/bin/python) $(ARGS)
 
-bench-read: .venv/tools
-	@PYTHONPATH='$(SERVICE)' .venv/bin/python -m benchmarks.read $(ARGS)
-
-bench-delivery: .venv/tools
-	@PYTHONPATH='$(SERVICE)' .venv/bin/python -m benchmarks.delivery $(ARGS)
+bench-write bench-read bench-delivery: bench-%: .venv/tools
+	@$(MEASURE) .venv/bin/python -m benchmarks.$* $(ARGS)
 
 bench-new: .venv/tools
 	@.venv/bin/python -m benchmarks.new $(ARGS)

@@ -1,6 +1,6 @@
 """Measure how fast events reach three reactions each, on PostgreSQL and in one process.
 
-Run it on two commits in turn, for it prints a rate and knows no other: the rate depends on the machine.
+The rate depends on the machine: `benchmarks.beside` compares it with that of another commit.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from app.core.config import checked_settings
 from app.core.logging import configure_logging
 from app.persistence.engine.database import Database
 from app.persistence.schema import migrate
+from benchmarks.costs import add_option, tell
 from benchmarks.delivery import reactions
 from benchmarks.http.database import fresh_database
 
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="how often (5)")
     parser.add_argument("--events", type=int, default=1000, help="how many events each time (1000)")
     parser.add_argument("--quick", action="store_true", help="once, with 100 events")
+    add_option(parser)
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.events = 1, 100
@@ -39,6 +41,7 @@ def main() -> int:
     collect_rarely()
     rates = [asyncio.run(_measure(options.events)) for _ in range(options.rounds)]
     shown = ", ".join(f"{rate:.0f}" for rate in rates)
+    tell(options.costs, {"an event to three reactions": 1 / statistics.median(rates)})
     print(f"{statistics.median(rates):.0f} events/s with {REACTIONS} reactions each; the rounds: {shown}")
     return 0
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from benchmarks.costs import add_option, tell
 from benchmarks.dispatch import ours, peers, shipped
 from benchmarks.dispatch.apart import Apart
 from benchmarks.dispatch.case import WrongCountError
@@ -30,8 +31,7 @@ def main() -> int:
         print(f"FAILED  {error}")
         return 1
     print(report.as_text())
-    if options.json is not None:
-        options.json.write_text(report.as_json() + "\n", encoding="utf-8")
+    tell(options.costs, {str(each.line): each.ratio for each in report.figures if each.who == OURS})
     return 0 if report.passed else 1
 
 
@@ -41,7 +41,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} rounds, for CI")
     parser.add_argument("--without-peers", action="store_true", help="our bus only")
     parser.add_argument("--apart", type=Path, metavar="PYTHON", help="the interpreter that has requirements-apart.txt")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
+    add_option(parser)
     return parser.parse_args()
 
 

@@ -1,10 +1,8 @@
-"""The outcome, as a table to read and as JSON to keep."""
+"""The outcome, as a table to read."""
 
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from benchmarks.dispatch.figures import Figures
 from benchmarks.dispatch.lines import Line
@@ -60,21 +58,6 @@ class Report:
         rows = [f"  {'pass' if verdict.ok else 'FAIL'}  {verdict.text}" for verdict in self.verdicts]
         return ["", "Verdicts", *rows, "", "passed" if self.passed else "FAILED"]
 
-    def as_json(self) -> str:
-        """The same for a machine."""
-        return json.dumps(
-            {
-                "python": platform.python_version(),
-                "rounds": self.rounds,
-                "figures": [_as_dict(each) for each in self.figures],
-                "verdicts": [{"ok": verdict.ok, "text": verdict.text} for verdict in self.verdicts],
-                "does": dict(self.does),
-                "missing": dict(self.missing),
-                "passed": self.passed,
-            },
-            indent=2,
-        )
-
 
 def _on_growth(growth: Growth) -> Verdict:
     left = f"{growth.objects:+} objects and {growth.size:+} bytes left"
@@ -88,17 +71,3 @@ def _row(figures: Figures) -> str:
     nanoseconds = f"{figures.ns:10,.0f} ns [{ns_low:,.0f} - {ns_high:,.0f}]"
     note = figures.note if figures.comparable else f"{figures.note}; does less, not judged"
     return f"  {figures.who:18}{ratio:34}{nanoseconds:36}{note}".rstrip()
-
-
-def _as_dict(figures: Figures) -> dict[str, Any]:
-    low, high = figures.spread
-    return {
-        "line": str(figures.line),
-        "who": figures.who,
-        "floors": round(figures.ratio, 3),
-        "spread": [round(low, 3), round(high, 3)],
-        "nanoseconds": round(figures.ns, 1),
-        "nanoseconds_spread": [round(value, 1) for value in figures.ns_spread],
-        "note": figures.note,
-        "judged": figures.comparable,
-    }

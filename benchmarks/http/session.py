@@ -14,6 +14,7 @@ import uvloop
 
 from app.core.config import Settings, checked_settings
 from app.persistence.schema import migrate
+from benchmarks.costs import add_option, tell
 from benchmarks.http.database import fresh_database
 from benchmarks.http.load import Crowd, UnexpectedAnswerError
 from benchmarks.http.report import passed, table
@@ -32,6 +33,7 @@ def options_of(prog: str, about: str | None, *, rounds: int, seconds: float) -> 
     parser.add_argument("--seconds", type=float, default=seconds, help=f"for how long each time ({seconds:g})")
     parser.add_argument("--connections", type=int, default=24, help="how many requests are under way at once (24)")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds of {QUICK_SECONDS} s, for CI")
+    add_option(parser)
     return parser
 
 
@@ -45,6 +47,9 @@ def held(options: Options, run: Callable[[Options], Coroutine[Any, Any, list[End
     except (UnexpectedAnswerError, NotStartedError, OSError) as error:
         print(f"FAILED  {error}")
         return 1
+    tell(
+        options.costs, {f"{one.name}, beside {one.floor.name}": 1 / one.ratio for one in found if one.floor is not None}
+    )
     print(table(found, f"{title}\n{_circumstances(options)}"))
     return 0 if passed(found) else 1
 
