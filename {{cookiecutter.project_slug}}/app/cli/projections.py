@@ -53,15 +53,23 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
     from app.persistence.engine.database import Database
     from app.persistence.projections.lag import events_of
     from app.persistence.projections.rebuilding import rebuild as make_anew
+    from app.persistence.projections.replacing import Replacement
+
+    written: list[Replacement] = []
 
     async def run(database: Database) -> int:
         total = await events_of(database, found[name])
         with progress_bar(name, total, sys.stderr) as bar:
-            return await make_anew(database, event_types(), found[name], bar.update)
+            return await make_anew(database, event_types(), found[name], bar.update, written.append)
 
     began = time.monotonic()
     count = with_database(run)
+    (took,) = written
     typer.echo(f"{name} was rebuilt from {count} events in {time.monotonic() - began:.1f} s.")
+    typer.echo(
+        f"{took.deleted} rows were deleted and {took.inserted} inserted; meanwhile, its writers had to wait for "
+        f"{took.locked_seconds:.1f} s at most."
+    )
 
 
 def projections() -> dict[str, Projection]:

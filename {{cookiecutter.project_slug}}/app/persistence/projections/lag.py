@@ -1,5 +1,6 @@
 """Measures how far a read model lags behind the event log: which events its rows are missing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Table,
+    and_,
     cast,
     func,
     or_,
@@ -64,6 +66,13 @@ def in_order(projection: Projection, at: Place | None) -> Select[*tuple[Any, ...
 def behind(at: Place | None) -> ColumnElement[bool]:
     """The condition for events after a position in the log; None selects all."""
     return true() if at is None else tuple_(log.aggregate_id, log.version) > tuple_(*at)
+
+
+def among(places: Sequence[Place]) -> ColumnElement[bool]:
+    """The condition for events at these positions in the log, which are sorted as the database sorts them."""
+    place = tuple_(log.aggregate_id, log.version)
+    aggregates = log.aggregate_id.in_({aggregate_id for aggregate_id, _ in places})  # it makes an index useful
+    return and_(aggregates, place >= tuple_(*places[0]), place <= tuple_(*places[-1]))
 
 
 def missing(projection: Projection, table: Table, is_sqlite: bool) -> Select[*tuple[Any, ...]]:

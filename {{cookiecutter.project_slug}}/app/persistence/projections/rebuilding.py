@@ -6,18 +6,19 @@ are committed in the order of versions, and each row stores its last. So an even
 1. The log is read aggregate by aggregate, in batches.
 2. Events committed meanwhile are folded in rounds, until less than a batch is missing, or a round did not halve the
    number of missing events.
-3. In one transaction live updates are locked out, the rest is folded, and the shadow tables are copied over the live
-   ones. Readers still see the old content meanwhile.
+3. In one transaction live updates are locked out, the rest is folded, and the rows of the live tables are replaced by
+   those of the shadow tables, as far as they differ. Readers still see the old content meanwhile.
 
-Live updates that waited for the lock continue from the copied rows, and skip the events that these include. A rebuild
+Live updates that waited for the lock continue from the new rows, and skip the events that these include. A rebuild
 that ends early, for any reason, leaves the live tables unchanged; the next one drops its shadow tables.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
-from sqlalchemy import Column, MetaData, Row, Table, delete, exists, func, insert, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable, DropTable
 
@@ -26,15 +27,20 @@ from app.core.event_types import EventTypes
 from app.persistence.engine.advisory_lock import alone
 from app.persistence.engine.database import Database
 from app.persistence.projections.folding import fold_all
-from app.persistence.projections.lag import Place, behind, in_order, missing
+from app.persistence.projections.lag import Place, among, in_order, log, missing
 from app.persistence.projections.projection import Projection
+from app.persistence.projections.replacing import Replacement, lock_out_writers, replace_rows, require_events, shadow_of
 
 BATCH = 2_000
 PREFIX = "rebuild_of_"
 
 
 async def rebuild(
-    database: Database, types: EventTypes, projection: Projection, progress: Callable[[int], Any] = lambda count: None
+    database: Database,
+    types: EventTypes,
+    projection: Projection,
+    progress: Callable[[int], Any] = lambda count: None,
+    replaced: Callable[[Replacement], Any] = lambda replacement: None,
 ) -> int:
     """Rebuild a read model.
 
@@ -43,6 +49,7 @@ async def rebuild(
         types: the classes of all events.
         projection: the definition of the read model.
         progress: called after each batch with the number of events folded in it.
+        replaced: called at the end with the number of rows that were written, and how long writers were locked out.
 
     Returns:
         The number of folded events.
@@ -56,7 +63,7 @@ async def rebuild(
         if not mine:
             raise ConflictError(f"{projection.name} is already being rebuilt: wait until the rebuild has ended.")
         rebuilding = Rebuilding(database, types, projection, progress)
-        await rebuilding.run()
+        replaced(await rebuilding.run())
         return rebuilding.folded
 
 
@@ -70,17 +77,17 @@ class Rebuilding:
         self._types = types
         self._projection = projection
         self._progress = progress
-        self._shadows = {table: _shadow_of(table, database.is_sqlite) for table in projection.tables}
+        self._shadows = {one: shadow_of(one, f"{PREFIX}{one.name}", database.is_sqlite) for one in projection.tables}
         self._missing = missing(projection, self._shadows[projection.table], database.is_sqlite)
         self.folded = 0
 
-    async def run(self) -> None:
+    async def run(self) -> Replacement:
         """All steps."""
         await self.make_shadows()
         try:
             await self.fold_log()
             await self.catch_up()
-            await self.replace()
+            return await self.replace()
         finally:
             await self.drop_shadows()
 
@@ -109,62 +116,53 @@ class Rebuilding:
             if len(rows) < BATCH:
                 break
             at = (rows[-1].aggregate_id, rows[-1].version)
-        if not self._database.is_sqlite:  # SQLite's planner does not need the new row counts
+        if not self._database.is_sqlite:  # SQLite's planner does not need the row counts
             async with self._writing() as session:
-                await session.execute(text(f"ANALYZE {self._shadows[self._projection.table].name}"))
+                await session.execute(text(f"ANALYZE {', '.join(one.name for one in self._shadows.values())}"))
 
     async def catch_up(self) -> None:
         """Fold events committed meanwhile, until less than a batch is left, or their number does not halve any more."""
         before: int | None = None
         while (left := await self._count_missing()) >= BATCH and (before is None or left <= before / 2):
-            before, goal = left, self.folded + left
-            while self.folded < goal and await self._fold_missing():
-                pass
+            before = left
+            async with self._writing() as session:
+                pages = await self._missing_pages(session)
+            for page in pages:
+                async with self._writing() as session:
+                    await self._fold_page(session, page)
 
-    async def replace(self) -> None:
-        """Lock out live updates, fold the rest, and copy the shadow tables over the live ones."""
+    async def replace(self) -> Replacement:
+        """Lock out live updates, fold the rest, and replace the rows of the live tables."""
+        began = monotonic()
         async with self._writing() as session:
-            if not self._database.is_sqlite:  # on SQLite every writing transaction locks out the others
-                tables = ", ".join(table.name for table in self._shadows)
-                await session.execute(text(f"LOCK TABLE {tables} IN EXCLUSIVE MODE"))
-            await self._fold_rest(session)
-            await self._refuse_to_empty(session)
-            for table, shadow in self._shadows.items():
-                await session.execute(delete(table))
-                await session.execute(insert(table).from_select(list(shadow.c.keys()), select(shadow)))
+            await lock_out_writers(session, self._shadows)
+            for page in await self._missing_pages(session):
+                await self._fold_page(session, page)
+            await require_events(session, self._projection, self.folded)
+            deleted, inserted = await replace_rows(session, self._shadows)
+        return Replacement(deleted, inserted, locked_seconds=monotonic() - began)
 
-    async def _refuse_to_empty(self, session: AsyncSession) -> None:
-        table = self._projection.table
-        if not self.folded and await session.scalar(select(exists(select(table)))):
-            raise ConflictError(
-                f"The event log has no events of {self._projection.aggregate_type} to rebuild {self._projection.name} "
-                f"from, so nothing was changed: if its rows may go, delete those of {table.name} first."
-            )
+    async def _missing_pages(self, session: AsyncSession) -> list[Sequence[Place]]:
+        """The positions of missing events, in batches.
 
-    async def _fold_rest(self, session: AsyncSession) -> None:
-        """Fold the missing events, page by page. Live updates that wait for the lock continue from the new rows."""
-        at: Place | None = None
-        while True:
-            rows = (await session.execute(self._missing.where(behind(at)).limit(BATCH))).all()
-            await self._fold(session, rows)
-            if len(rows) < BATCH:
-                break
-            at = (rows[-1].aggregate_id, rows[-1].version)  # move on: events that cannot be folded stay missing
+        All are found at once: for a LIMIT, PostgreSQL would look up the row of every event in the log by an index.
+        """
+        found = (await session.execute(self._missing.with_only_columns(log.aggregate_id, log.version))).all()
+        places: list[Place] = [(aggregate_id, version) for aggregate_id, version in found]
+        return [places[start : start + BATCH] for start in range(0, len(places), BATCH)]
+
+    async def _fold_page(self, session: AsyncSession, page: Sequence[Place]) -> None:
+        await self._fold(session, (await session.execute(self._missing.where(among(page)))).all())
 
     async def _count_missing(self) -> int:
         async with self._writing() as session:
             return await session.scalar(select(func.count()).select_from(self._missing.subquery())) or 0
 
-    async def _fold_missing(self) -> int:
-        async with self._writing() as session:
-            return await self._fold(session, (await session.execute(self._missing.limit(BATCH))).all())
-
-    async def _fold(self, session: AsyncSession, rows: Iterable[Row[Any]]) -> int:
+    async def _fold(self, session: AsyncSession, rows: Iterable[Row[Any]]) -> None:
         events = [self._raised(row) for row in rows]
         count = await fold_all(session, self._projection, events, self._shadows) if events else 0
         self.folded += count
         self._progress(count)
-        return count
 
     def _raised(self, row: Row[Any]) -> RaisedEvent:
         own = {"event_id": row.id, "occurred_at": row.occurred_at}
@@ -178,9 +176,3 @@ class Rebuilding:
             if not self._database.is_sqlite:
                 await session.execute(text("SET LOCAL statement_timeout = 0"))
             yield session
-
-
-def _shadow_of(table: Table, is_sqlite: bool) -> Table:
-    """A table with the same columns and key, and nothing else. UNLOGGED: it need not survive a crash of the server."""
-    columns = [Column(one.name, one.type, primary_key=one.primary_key, nullable=one.nullable) for one in table.columns]
-    return Table(f"{PREFIX}{table.name}", MetaData(), *columns, prefixes=[] if is_sqlite else ["UNLOGGED"])
