@@ -342,11 +342,20 @@ MUTATIONS = {
             "true()",
         ),
     ],
+    "proofs/persistence/engine/test_refused_connections.py": [
+        (
+            "errors: a connection that is refused for want of a right is an outage",
+            "_translated",
+            "known is None or isinstance(known, MissingRightError)",
+            "known is None",
+        ),
+    ],
     "tests/persistence/engine/test_errors.py": [
+        ("errors: a missing right is named", "classify", "state == '42501'", "False"),
         (
             "a database that refuses connections is a bug",
             "_translated",
-            "known is None and context.connection is None",
+            "is_unexplained and context.connection is None",
             "False",
         ),
         (

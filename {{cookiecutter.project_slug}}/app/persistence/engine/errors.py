@@ -25,6 +25,10 @@ class DatabaseOnlyReadsError(LostConnectionError):
     """The database refuses to write, after a failover or with a full disk: its connections are given up."""
 
 
+class MissingRightError(ConfigurationError):
+    """The database refuses a statement to the role that the service logs in with. The same statement fails again."""
+
+
 ABORTED = "25P02"
 """SQLSTATE of PostgreSQL for every statement in a transaction after one that failed."""
 
@@ -57,7 +61,8 @@ def translate_errors(engine: AsyncEngine, classify: Classify) -> None:
 def _translated(context: ExceptionContext, classify: Classify) -> CQRSError | None:
     original = context.original_exception
     known = classify(original)
-    if known is None and context.connection is None:  # it was not opened, so no statement of the program is to blame
+    is_unexplained = known is None or isinstance(known, MissingRightError)
+    if is_unexplained and context.connection is None:  # it was not opened, so no statement of the program is to blame
         return lost_connection()
     lost = context.is_disconnect or isinstance(original, OSError)
     if lost and isinstance(original, Exception):
@@ -127,6 +132,13 @@ def unusable() -> ConfigurationError:
     """The error for a database that is missing, is not a database, or refuses the login."""
     return ConfigurationError(
         "The database cannot be opened: check the name, folder or host, the password and sslmode in DATABASE_URL."
+    )
+
+
+def forbidden(reason: str) -> MissingRightError:
+    """The error for a statement that the role may not execute; `reason` is the database's own."""
+    return MissingRightError(
+        f"The role in DATABASE_URL lacks a right: {reason}. Grant it; docs/going-live.md lists who needs which rights."
     )
 
 

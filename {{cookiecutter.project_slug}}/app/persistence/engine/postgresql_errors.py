@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint
 
 from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, ServiceUnavailableError, TransientError
-from app.persistence.engine.errors import exhausted, lost_connection, read_only, taken
+from app.persistence.engine.errors import exhausted, forbidden, lost_connection, read_only, taken
 from app.persistence.engine.pooler import STATEMENT_MODE, pooled, torn
 from app.persistence.tables import metadata
 
@@ -47,6 +47,8 @@ def classify(error: BaseException, *, is_writer: bool = True) -> CQRSError | Non
         return taken(*_violated(error.__cause__))
     if state == "23503":
         return ConflictError("This refers to something that does not exist, or is still referred to.")
+    if state == "42501":
+        return forbidden(str(error.__cause__ or error).partition("\n")[0])
     if state == NEEDS_TRANSACTION:
         return _outside_of_transaction()
     is_read_only = state == "25006" or (state == "0A000" and IN_RECOVERY in str(error))

@@ -13,7 +13,7 @@ from app.core.cqrs import ConfigurationError, ConflictError, CQRSBus, CQRSError,
 from app.core.ids import uuid7
 from app.persistence.engine import postgresql, postgresql_errors
 from app.persistence.engine.database import Database
-from app.persistence.engine.errors import DatabaseOnlyReadsError, LostConnectionError
+from app.persistence.engine.errors import DatabaseOnlyReadsError, LostConnectionError, MissingRightError
 from app.persistence.event_tables import event_log
 from app.persistence.repositories.user_repository import UserRepository
 from app.persistence.tables import registrations, user_roles
@@ -61,6 +61,16 @@ async def test_what_may_pass_is_transient(database: Database, state: str) -> Non
     async with database.writing() as session:
         error = await _raised(session, f"DO $$ BEGIN RAISE 'x' USING ERRCODE = '{state}'; END $$")
     assert type(error) is TransientError
+
+
+@pytest.mark.integration
+@ON_POSTGRESQL
+async def test_a_missing_right_is_named_and_does_not_pass(database: Database) -> None:
+    async with database.writing() as session:
+        await session.execute(text("SET LOCAL ROLE pg_monitor"))
+        error = await _raised(session, "SELECT * FROM event_log")
+    assert type(error) is MissingRightError
+    assert "lacks a right: permission denied for table event_log. Grant it" in error.message
 
 
 @pytest.mark.integration
