@@ -43,10 +43,10 @@ class State:
 
 async def state_of(database: Database, projection: Projection) -> State:
     """The progress of a read model. Counting the missing events reads the log, so it may take long."""
-    lacking = missing(projection, projection.table, database.is_sqlite).subquery()
+    lacking = missing(projection, projection.table, database.is_sqlite)
     async with database.reading() as session:
         rows = await session.scalar(select(func.count()).select_from(projection.table))
-        behind = await session.scalar(select(func.count()).select_from(lacking))
+        behind = await session.scalar(number_of(lacking))
     return State(projection.name, rows or 0, behind or 0)
 
 
@@ -55,6 +55,11 @@ async def events_of(database: Database, projection: Projection) -> int:
     async with database.reading() as session:
         counted = select(func.count()).select_from(event_log).where(log.aggregate_type == projection.aggregate_type)
         return await session.scalar(counted) or 0
+
+
+def number_of(events: Select[*tuple[Any, ...]]) -> Select[int]:
+    """Counts events, without sorting them: if most of the log is missing, the sort takes longer than all else."""
+    return select(func.count()).select_from(events.order_by(None).subquery())
 
 
 def in_order(projection: Projection, at: Place | None) -> Select[*tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable, DropTable
 
@@ -27,7 +27,7 @@ from app.core.event_types import EventTypes
 from app.persistence.engine.advisory_lock import alone
 from app.persistence.engine.database import Database
 from app.persistence.projections.folding import fold_all
-from app.persistence.projections.lag import Place, among, in_order, log, missing
+from app.persistence.projections.lag import Place, among, in_order, log, missing, number_of
 from app.persistence.projections.projection import Projection
 from app.persistence.projections.replacing import Replacement, lock_out_writers, replace_rows, require_events, shadow_of
 
@@ -156,7 +156,7 @@ class Rebuilding:
 
     async def _count_missing(self) -> int:
         async with self._writing() as session:
-            return await session.scalar(select(func.count()).select_from(self._missing.subquery())) or 0
+            return await session.scalar(number_of(self._missing)) or 0
 
     async def _fold(self, session: AsyncSession, rows: Iterable[Row[Any]]) -> None:
         events = [self._raised(row) for row in rows]
