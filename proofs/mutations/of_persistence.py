@@ -195,6 +195,24 @@ MUTATIONS = {
     "tests/persistence/test_sweeping.py": [
         ("a predecessor is kept for its successor", "expiries", "~waits & _is_followed()", "~waits"),
         (
+            "an event that waits or is dead keeps its data",
+            "expiries",
+            "~waits & (event.event_type != SKIPPED)",
+            "event.event_type != SKIPPED",
+        ),
+        (
+            "an event that was emptied is not written again",
+            "expiries",
+            "~waits & (event.event_type != SKIPPED)",
+            "~waits",
+        ),
+        (
+            "of a predecessor only its place is kept",
+            "expiries",
+            "PLACE_IN_ORDER",
+            "{'event_type': SKIPPED}",
+        ),
+        (
             "a predecessor is kept until its successor was handed out",
             "_is_followed",
             "later.published_at.is_not(None)",

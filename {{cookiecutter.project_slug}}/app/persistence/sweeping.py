@@ -1,38 +1,60 @@
-"""Deletes expired rows, in the background and in small batches."""
+"""Deletes expired rows, or empties them, in the background and in small batches."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Column, ColumnElement, Delete, Table, delete, exists, select, true, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Delete,
+    Row,
+    Select,
+    Table,
+    Update,
+    delete,
+    exists,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from app.core.config import Settings
 from app.core.cqrs import Clock, CQRSError
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, reactions, received_events
+from app.persistence.events.outbox_statements import SKIPPED
 from app.persistence.tables import idempotency_keys, login_sessions
 
+FOUND_AT_ONCE = 10_000
+"""Rows that are looked for at once, which may read the whole table."""
 BATCH = 500
-"""Rows deleted by one transaction; other writers do not wait long for so few."""
+"""Rows deleted or emptied by one transaction; other writers do not wait long for so few."""
 
 RECEIVED_SECONDS = 30 * 24 * 3600
 """30 days: no message is redelivered after that."""
+
+PLACE_IN_ORDER = {"event_type": SKIPPED, "payload": {}, "metadata": {}}
+"""What an emptied event holds beside its place in the order of its aggregate, like an event that no class names."""
 
 logger = structlog.get_logger(__name__)
 
 
 class Expiry(NamedTuple):
-    """The condition on which rows of a table are deleted."""
+    """The condition on which rows of a table are deleted, or emptied."""
 
     moment: Column[datetime]
     kept_seconds: float
     """How long rows are kept after that moment."""
     when: ColumnElement[bool] = true()
     """A further condition."""
+    emptied: Mapping[str, Any] | None = None
+    """The values that overwrite those of a row; None: it is deleted."""
 
 
 def expiries(settings: Settings) -> Iterator[Expiry]:
@@ -40,29 +62,32 @@ def expiries(settings: Settings) -> Iterator[Expiry]:
 
     Refresh tokens are deleted with their login, and old ones by its next refresh, so that the reuse of one is detected.
     An inbox row is kept for as long as its event may be delivered again, and the last event of another service's
-    aggregate until the next one was handed out, which may name it as its predecessor a year later.
+    aggregate until the next one was handed out, which may name it as its predecessor a year later. Only its place in
+    the order is kept so long: its data may be personal.
     """
     yield Expiry(idempotency_keys.c.claimed_at, settings.idempotency_key_seconds)
     yield Expiry(login_sessions.c.expires_at, 0)
     yield Expiry(login_sessions.c.revoked_at, 0)
-    waits = exists().where(reactions.c.event_id == received_events.c.id)
-    yield Expiry(received_events.c.published_at, RECEIVED_SECONDS, ~waits & _is_followed())
+    event, waits = received_events.c, exists().where(reactions.c.event_id == received_events.c.id)
+    # Apart from each other: with an OR, PostgreSQL looks for a later event once for each row.
+    yield Expiry(event.published_at, RECEIVED_SECONDS, ~waits & event.aggregate_id.is_(None))
+    yield Expiry(event.published_at, RECEIVED_SECONDS, ~waits & _is_followed())
+    yield Expiry(event.published_at, RECEIVED_SECONDS, ~waits & (event.event_type != SKIPPED), PLACE_IN_ORDER)
     yield Expiry(
         inbox.c.received_at, RECEIVED_SECONDS, ~_is_new_in(event_log) & ~_is_new_in(received_events) & ~_waits()
     )
 
 
 def _is_followed() -> ColumnElement[bool]:
-    """Whether a received event has no place in an order, or a later one of its aggregate was handed out."""
+    """Whether a later event of the aggregate of a received event was handed out."""
     event, later = received_events.c, received_events.alias("later").c
-    has_later = exists().where(
+    return exists().where(
         later.source == event.source,
         later.aggregate_type == event.aggregate_type,
         later.aggregate_id == event.aggregate_id,
         later.version > event.version,
         later.published_at.is_not(None),
     )
-    return event.aggregate_id.is_(None) | has_later
 
 
 def _is_new_in(events: Table) -> ColumnElement[bool]:
@@ -74,7 +99,7 @@ def _waits() -> ColumnElement[bool]:
 
 
 class Sweeper:
-    """Deletes expired rows of one service. Concurrent sweepers do not wait for each other."""
+    """Deletes or empties expired rows of one service. Concurrent sweepers do not wait for each other."""
 
     def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
         self._database = database
@@ -93,9 +118,9 @@ class Sweeper:
             await asyncio.wait([task])
 
     async def sweep(self) -> int:
-        """Delete all expired rows. Returns their number."""
+        """Delete or empty all expired rows. Returns their number."""
         now = self._clock.now()
-        return sum([await self._sweep(_batch(expiry, now)) for expiry in self._expiries])
+        return sum([await self._sweep(expiry, now) for expiry in self._expiries])
 
     async def _sweep_regularly(self) -> None:
         # Jitter: processes that start together sweep at different times, and short-lived ones sometimes sweep, too.
@@ -111,19 +136,35 @@ class Sweeper:
             except Exception:
                 logger.exception("sweep_failed")
 
-    async def _sweep(self, statement: Delete) -> int:
+    async def _sweep(self, expiry: Expiry, now: datetime) -> int:
         swept = 0
         while True:
-            async with self._database.writing_engine.begin() as connection:
-                rows = (await connection.execute(statement)).rowcount
+            async with self._database.relaying_engine.connect() as connection:
+                found = (await connection.execute(_expired(expiry, now))).all()
+            rows = 0
+            for start in range(0, len(found), BATCH):
+                async with self._database.writing_engine.begin() as connection:
+                    rows += (await connection.execute(_change(expiry, now, found[start : start + BATCH]))).rowcount
             swept += rows
-            if rows < BATCH:
+            if len(found) < FOUND_AT_ONCE or not rows:
                 return swept
 
 
-def _batch(expiry: Expiry, now: datetime) -> Delete:
-    """Delete up to `BATCH` expired rows; rows locked by other transactions are skipped."""
-    key: Any = expiry.moment.table.primary_key
-    is_over = expiry.moment <= now - timedelta(seconds=expiry.kept_seconds)
-    some = select(*key).where(is_over, expiry.when).limit(BATCH).with_for_update(skip_locked=True, of=key.table)
-    return delete(key.table).where(tuple_(*key).in_(some))
+def _expired(expiry: Expiry, now: datetime) -> Select[*tuple[Any, ...]]:
+    """The keys of expired rows, up to `FOUND_AT_ONCE`."""
+    # Because of a LIMIT, PostgreSQL would take a plan that is slow if there are few of them.
+    expired = select(*expiry.moment.table.primary_key).where(_is_over(expiry, now)).cte("expired")
+    return select(expired.prefix_with("MATERIALIZED")).limit(FOUND_AT_ONCE)
+
+
+def _change(expiry: Expiry, now: datetime, keys: Sequence[Row[Any]]) -> Delete | Update:
+    """Delete or empty those of these rows that are still expired; rows locked by other transactions are skipped."""
+    table: Any = expiry.moment.table
+    key = tuple_(*table.primary_key)
+    some = select(*table.primary_key).where(key.in_(keys), _is_over(expiry, now))
+    chosen = key.in_(some.with_for_update(skip_locked=True, of=table))
+    return delete(table).where(chosen) if expiry.emptied is None else update(table).where(chosen).values(expiry.emptied)
+
+
+def _is_over(expiry: Expiry, now: datetime) -> ColumnElement[bool]:
+    return (expiry.moment <= now - timedelta(seconds=expiry.kept_seconds)) & expiry.when

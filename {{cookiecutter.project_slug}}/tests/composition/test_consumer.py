@@ -25,6 +25,7 @@ from app.persistence.events.outbox_statements import SKIPPED, UNREADABLE
 from app.persistence.events.reaction import Outcome
 from app.persistence.events.stored_event import StoredEvent
 from app.persistence.events.waiting_events import LONGEST_BODY, failed_events
+from app.persistence.sweeping import PLACE_IN_ORDER
 from tests.events import HANDLER, OTHERS, claim, event_of, outbox_of
 
 
@@ -145,6 +146,22 @@ async def test_an_event_that_no_class_named_is_kept_when_it_comes_again_and_one_
     assert await claim(outbox) == []
     (row,) = await inbox.rows()
     assert row.published_at is not None
+
+
+async def test_an_event_that_was_emptied_is_handled_again_when_it_comes_again(inbox: Inbox) -> None:
+    event, outbox = event_of("a", 1, payload={"a": 1}), outbox_of(inbox.database)
+    await inbox.receive(event)
+    (first,) = await claim(outbox)
+    assert await outbox.turn([Outcome(first)], {HANDLER: 9}) == []
+    async with inbox.database.writing_engine.begin() as connection:
+        await connection.execute(received_events.update().values(PLACE_IN_ORDER))
+    await inbox.receive(event_of("a", 2), previous=1)
+    (following,) = await claim(outbox)
+    assert following.event.version == 2, "its place in the order is known"
+    await outbox.turn([Outcome(following)], {})
+    await inbox.receive(event)
+    (again,) = await claim(outbox)
+    assert (again.event.id, again.event.payload) == (first.event.id, {"a": 1})
 
 
 @pytest.mark.parametrize("wrong", [{"time": "then"}, {"subject": None}, {"sequence": None}], ids=str)

@@ -14,12 +14,13 @@ from app.core.cqrs import TransientError
 from app.core.cqrs.testing import FixedClock
 from app.persistence import sweeping
 from app.persistence.engine.database import Database
-from app.persistence.event_tables import event_log, inbox, received_events
+from app.persistence.event_tables import event_log, inbox, reactions, received_events
+from app.persistence.events.outbox_statements import SKIPPED
 from app.persistence.events.reaction import Outcome
 from app.persistence.sweeping import Sweeper
 from app.persistence.tables import idempotency_keys, login_sessions, refresh_tokens
 from tests.core.cqrs.support import within_patience
-from tests.events import OTHERS, claim, event_of, outbox_of, store
+from tests.events import HANDLER, OTHERS, claim, event_of, outbox_of, store
 from tests.rows import rows_of
 from tests.users import People
 
@@ -91,9 +92,16 @@ async def test_logins_go_with_their_tokens_when_they_are_over(
     assert {token.used_at for token in tokens} == {NOW, None}
 
 
+@pytest.mark.parametrize(("found_at_once", "batches"), [(100, [3, 3, 1]), (5, [3, 2, 2])])
 async def test_it_goes_on_until_all_is_swept_a_few_at_a_time(
-    service: RunningService, sweeper: Sweeper, database: Database, monkeypatch: pytest.MonkeyPatch
+    service: RunningService,
+    sweeper: Sweeper,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    found_at_once: int,
+    batches: list[int],
 ) -> None:
+    monkeypatch.setattr(sweeping, "FOUND_AT_ONCE", found_at_once)
     monkeypatch.setattr(sweeping, "BATCH", 3)
     for _ in range(7):
         await add_key(database, NOW - timedelta(days=100))
@@ -106,7 +114,7 @@ async def test_it_goes_on_until_all_is_swept_a_few_at_a_time(
     event.listen(database.writing_engine.sync_engine, "after_cursor_execute", see)
     assert await sweeper.sweep() == 7
     assert await keys_left(service) == set()
-    assert deleted == [3, 3, 1]
+    assert deleted == batches
 
 
 async def test_several_at_once_delete_each_row_once(
@@ -123,7 +131,7 @@ async def test_several_at_once_delete_each_row_once(
 
 @pytest.mark.parametrize("databases", [pytest.param("postgresql", marks=pytest.mark.integration)], indirect=True)
 async def test_it_waits_for_nobody_who_works_with_a_row(
-    service: RunningService, sweeper: Sweeper, database: Database
+    service: RunningService, sweeper: Sweeper, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_use = await add_key(database, NOW - timedelta(days=100))
     await add_key(database, NOW - timedelta(days=100))
@@ -131,6 +139,8 @@ async def test_it_waits_for_nobody_who_works_with_a_row(
         mine = select(idempotency_keys).where(idempotency_keys.c.digest == in_use).with_for_update()
         await connection.execute(mine)
         assert await within_patience(sweeper.sweep()) == 1
+        monkeypatch.setattr(sweeping, "FOUND_AT_ONCE", 1)
+        assert await within_patience(sweeper.sweep()) == 0
     assert await keys_left(service) == {in_use}
 
 
@@ -201,7 +211,7 @@ async def test_a_received_event_that_was_handled_is_deleted_and_the_log_is_not(
         async with database.writing_engine.begin() as connection:
             await connection.execute(update(table).values(published_at=NOW - kept))
         await store(database, event_of("b", 2), table=table)
-    assert await sweeper.sweep() == 2
+    assert await sweeper.sweep() == 2 + 2, "two are deleted, and two are emptied"
     left = {(row.aggregate_id, row.version) for row in await rows_of(service, received_events)}
     assert left == {("a", 2), ("b", 1), ("b", 2)}, "the last event that was handed out is the next one's predecessor"
     assert len(await rows_of(service, event_log)) == 5
@@ -221,3 +231,26 @@ async def test_an_event_does_not_wait_for_a_predecessor_that_was_handled_long_ag
         arrived = {"source": OTHERS, "previous": 7, "received_at": datetime.now(UTC)}
         await connection.execute(insert(received_events).values(event_of("a", 9).row() | arrived))
     assert [claimed.event.version for claimed in await claim(outbox)] == [9]
+
+
+async def test_of_the_last_event_of_an_aggregate_nothing_but_its_place_is_kept(
+    service: RunningService, sweeper: Sweeper, database: Database
+) -> None:
+    told: dict[str, Any] = {"payload": {"name": "Ada"}, "metadata": {"user_id": "ada"}}
+    old, young, new, waiting, dead = (event_of(name, 1, **told) for name in "abcde")
+    await store(database, old, young, new, waiting, dead, table=received_events)
+    age = timedelta(seconds=sweeping.RECEIVED_SECONDS)
+    async with database.writing_engine.begin() as connection:
+        for event_of_age, published_at in ((old, NOW - age), (young, NOW - age + SECOND), (new, None)):
+            mine = update(received_events).where(received_events.c.id == event_of_age.id)
+            await connection.execute(mine.values(published_at=published_at, occurred_at=NOW - age))
+        for one in (waiting, dead):
+            mine = update(received_events).where(received_events.c.id == one.id)
+            await connection.execute(mine.values(published_at=NOW - age))
+            waits = {"event_id": one.id, "handler": HANDLER, "source": OTHERS, "attempts": 1, "dead": one is dead}
+            await connection.execute(insert(reactions).values(waits))
+    assert await sweeper.sweep() == 1
+    found = {row.id: (row.event_type, row.payload, row.metadata) for row in await rows_of(service, received_events)}
+    kept = ("Happened", told["payload"], told["metadata"])
+    assert found == {each.id: kept for each in (young, new, waiting, dead)} | {old.id: (SKIPPED, {}, {})}
+    assert await sweeper.sweep() == 0, "what is empty is not written again"
