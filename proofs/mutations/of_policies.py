@@ -296,6 +296,12 @@ MUTATIONS = {
             "self.longest_wait(failures)",
         ),
         (
+            "retry_on_failure: each attempt gets what was sent",
+            "RetryOnFailure.step.attempt_repeatedly",
+            "_restore(sent, values)",
+            "pass",
+        ),
+        (
             "retry_on_failure: nothing is committed twice",
             "attempt.in_attempt",
             "error.is_final = True",

@@ -26,6 +26,7 @@ from app.domain.user import User
 from app.domain.user_events import UserUpdated
 from app.persistence.repositories.user_repository import UserRepository
 from app.persistence.tables import registrations, users
+from tests.support.attempts import Attempts
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Collide(ICommand[int]):
     """Fail so many times as databases do, then succeed; answers how many attempts it took."""
 
     failures: int
-    attempts: list[int] = field(default_factory=list)
+    attempts: Attempts = field(default_factory=Attempts)
 
 
 @command_handler(Collide)
@@ -172,10 +173,10 @@ class CollideHandler(BaseCommandHandler[Collide, int]):
     async def _handle(self, command: Collide) -> int:
         row = {"event_id": uuid7(), "registered_at": command.metadata.timestamp}
         await self.session.execute(insert(registrations).values(row))
-        command.attempts.append(1)
-        if len(command.attempts) <= command.failures:
+        command.attempts.number += 1
+        if command.attempts.number <= command.failures:
             await self.session.execute(text("DO $$ BEGIN RAISE 'collision' USING ERRCODE = '40001'; END $$"))
-        return len(command.attempts)
+        return command.attempts.number
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from tests.chaos import bank
 from tests.chaos.ledger import Ledger
 from tests.chaos.oracle import require, until
 from tests.chaos.stage import Database, Stage
+from tests.support.attempts import Attempts
 
 LOCK_SECONDS = 0.2
 COUNTED_SECONDS = 20.0
@@ -38,7 +39,7 @@ class DepositInBoth(ICommand[str]):
     second: UUID
     entry: str
     meet: asyncio.Barrier = field(compare=False)
-    attempts: list[int] = field(default_factory=list, compare=False)
+    attempts: Attempts = field(default_factory=Attempts, compare=False)
 
 
 @command_handler(DepositInBoth)
@@ -50,9 +51,9 @@ class DepositInBothHandler(BaseCommandHandler[DepositInBoth, str]):
     session: AsyncSession
 
     async def _handle(self, command: DepositInBoth) -> str:
-        command.attempts.append(1)
+        command.attempts.number += 1
         account = await self.session.get_one(bank.Account, command.first, with_for_update=True)
-        if len(command.attempts) == 1:
+        if command.attempts.number == 1:
             await command.meet.wait()
         await self.session.get_one(bank.Account, command.second, with_for_update=True)
         await self.bus.execute_command(bank.DepositLocked(account.id, command.entry))
@@ -78,7 +79,7 @@ async def _deadlocks(database: Database, times: int) -> str:
             for command, result in zip(pair, results, strict=True):
                 require(result.is_success, f"A deadlock was answered {result.error_message}.")
                 ledger.acknowledged[command.entry] = b""
-                attempts += len(command.attempts)
+                attempts += command.attempts.number
         await ledger.check(database.driver_url)
     # The server counts when the connections of the service are closed.
     await until(lambda: _counted(database, times), f"The server is to have counted {times} deadlocks", COUNTED_SECONDS)

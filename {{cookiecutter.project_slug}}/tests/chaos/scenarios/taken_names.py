@@ -21,6 +21,7 @@ from app.persistence.tables import users
 from tests.chaos.callers import Answer, Caller, callers, share_out
 from tests.chaos.oracle import require
 from tests.chaos.stage import Database, Stage
+from tests.support.attempts import Attempts
 
 AT_ONCE = 20
 
@@ -30,7 +31,7 @@ class InsertUser(ICommand[None]):
     """Insert a user without looking whether the names are free."""
 
     email: str
-    attempts: list[int] = field(default_factory=list, compare=False)
+    attempts: Attempts = field(default_factory=Attempts, compare=False)
 
 
 @command_handler(InsertUser)
@@ -42,7 +43,7 @@ class InsertUserHandler(BaseCommandHandler[InsertUser, None]):
     session: AsyncSession
 
     async def _handle(self, command: InsertUser) -> None:
-        command.attempts.append(1)
+        command.attempts.number += 1
         name = uuid4().hex
         row: dict[str, Any] = dict.fromkeys(("username", "username_key", "full_name", "password_hash"), name)
         row |= {"id": uuid4(), "email": command.email, "email_key": command.email, "is_active": True, "version": 0}
@@ -84,4 +85,4 @@ async def _tried_once(database: Database) -> None:
         result = await service.bus.execute_command(command)
     require(result.status is OperationStatus.CONFLICT, f"A taken address was answered {result}.")
     require(list(result.errors) == ["email"], f"The conflict names {list(result.errors)}.")
-    require(len(command.attempts) == 1, f"A taken address was tried {len(command.attempts)} times.")
+    require(command.attempts.number == 1, f"A taken address was tried {command.attempts.number} times.")

@@ -2,14 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, fields, is_dataclass
 from time import monotonic
 from typing import Any
 
 import structlog
 
 from app.core.cqrs.errors import ConcurrencyError, TransientError
+from app.core.cqrs.events import EventRecord
 from app.core.cqrs.messages import name_of
 from app.core.cqrs.plan import Plan, Step
 from app.core.cqrs.policies.policy import Policy, refusal
@@ -27,6 +29,8 @@ class RetryOnFailure(Policy):
     Jitter", AWS Architecture Blog, 2015), so that callers that collided once do not collide again. It is at most
     30 s. The deadline of the operation bounds all attempts together: if it would expire during the wait, the
     operation fails with the last error.
+
+    Each attempt gets the fields of the message as they were sent, lists, dicts and sets too, but not what these hold.
 
     Args:
         max_attempts: the total number of attempts, the first included.
@@ -68,11 +72,13 @@ class RetryOnFailure(Policy):
         """Repeat failed attempts. Only the outermost dispatch retries."""
         if plan.nested or self.max_attempts == 1:
             return proceed
-        errors, seconds = self._errors, plan.timeout_seconds
+        errors, seconds, kind = self._errors, plan.timeout_seconds, plan.message_type
+        names = [field.name for field in fields(kind) if field.init] if is_dataclass(kind) else []
 
         async def attempt_repeatedly(message: Any) -> Any:
             ends = None if seconds is None else monotonic() + seconds
-            failures = 0
+            sent, failures = message.event if isinstance(message, EventRecord) else message, 0
+            values = {name: _kept(getattr(sent, name)) for name in names}
             while True:
                 try:
                     return await proceed(message)
@@ -83,6 +89,7 @@ class RetryOnFailure(Policy):
                     if failures == self.max_attempts or getattr(error, "is_final", False) or not in_time:
                         raise
                     _log(message, error, failures, wait)
+                _restore(sent, values)
                 await asyncio.sleep(wait)
 
         return attempt_repeatedly
@@ -97,6 +104,16 @@ class RetryOnFailure(Policy):
 
 
 retry_on_failure = RetryOnFailure
+
+
+def _restore(sent: object, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        object.__setattr__(sent, name, _kept(value))  # the class may be frozen
+
+
+def _kept(value: Any) -> Any:
+    """The value, or a copy of one that a handler may change."""
+    return copy(value) if isinstance(value, list | dict | set) else value
 
 
 def _log(message: Any, error: Exception, failures: int, wait: float) -> None:

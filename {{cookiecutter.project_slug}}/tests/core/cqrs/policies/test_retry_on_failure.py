@@ -1,7 +1,8 @@
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from app.core.cqrs import (
     ConcurrencyError,
     ConflictError,
     CQRSBus,
+    DomainEvent,
+    ICommand,
+    IQuery,
     OperationStatus,
     PolicyError,
     ServiceUnavailableError,
@@ -274,6 +278,51 @@ async def test_a_reaction_is_tried_again_too(cqrs_bus: MemoryBus) -> None:
     await cqrs_bus.publish_event(Happened())
     await cqrs_bus.settled()
     assert len(handle.tries) == 2
+
+
+@dataclass
+class Add(ICommand[str]):
+    what: list[str]
+    where: dict[str, int]
+    tags: set[str]
+
+
+@dataclass(frozen=True)
+class Find(IQuery[str]):
+    what: Sequence[str]
+    where: Mapping[str, int]
+    tags: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added(DomainEvent):
+    what: list[str]
+    where: dict[str, int]
+    tags: set[str]
+
+
+@pytest.mark.parametrize("message_type", [Add, Find, Added])
+async def test_each_attempt_gets_the_message_as_it_was_sent(cqrs_bus: MemoryBus, message_type: Any) -> None:
+    seen: list[Any] = []
+
+    def handle(message: Any) -> str:
+        assert {*vars(message)} - {"_metadata"} == {field.name for field in fields(message)}
+        seen.append((list(message.what), dict(message.where), set(message.tags)))
+        message.what.append("more")
+        message.where["more"] = 1
+        if isinstance(message, Add):  # the others are frozen
+            message.tags = set()
+        else:
+            message.tags.clear()
+        if len(seen) < 3:
+            raise BUSY
+        return "done"
+
+    cqrs_bus.register(handler_of(message_type, handle, retry_on_failure(**AT_ONCE)))
+    message = message_type(what=["this"], where={"here": 1}, tags={"new"})
+    await (cqrs_bus.publish_event if message_type is Added else cqrs_bus.execute)(message)
+    await cqrs_bus.settled()
+    assert seen == [(["this"], {"here": 1}, {"new"})] * 3
 
 
 async def test_an_instance_is_tried_again_as_it_is() -> None:
