@@ -1,4 +1,4 @@
-"""The commands of `app db`, which migrate the schema. Alembic's files are in `app/migrations/`."""
+"""The commands of `app db`, which migrate the schema. Alembic is imported late; its files are in `app/migrations/`."""
 
 from functools import partial
 from pathlib import Path
@@ -25,8 +25,7 @@ def upgrade(settings: Settings) -> None:
     """
     revisions = read_revisions()
     revisions.newest  # noqa: B018 - refuses two last migrations before anything is done
-    assumed: set[str] = set()
-    run_in_alembic(settings, partial(apply_missing, revisions, assumed))
+    assumed = run_in_alembic(settings, partial(apply_missing, revisions))
     if not assumed:
         return
     try:
@@ -49,10 +48,7 @@ def downgrade(settings: Settings, revision: str) -> list[str]:
     Raises:
         ConfigurationError: if the database has no such revision, a migration fails, or the record is ambiguous.
     """
-    revisions = read_revisions()
-    reverted: list[str] = []
-    run_in_alembic(settings, lambda context: reverted.extend(revert(revisions, revision, context)))
-    return reverted
+    return run_in_alembic(settings, partial(revert, read_revisions(), revision))  # type: ignore[no-any-return]
 
 
 def create_revision(settings: Settings, message: str) -> Path:

@@ -20,24 +20,26 @@ LOCK_ID = 0x61707064
 PATIENCE_SECONDS = 3600
 
 
-def run_in_alembic(settings: Settings, work: Callable[[Any], None]) -> None:
+def run_in_alembic(settings: Settings, work: Callable[[Any], Any]) -> Any:
     """Run `work` in Alembic's environment: `op` is usable, and `context.begin_transaction()` begins transactions."""
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
-    def run(connection: Connection) -> None:
+    def run(connection: Connection) -> Any:
         config = alembic_config(connection=connection)
         scripts = ScriptDirectory.from_config(config)
+        results: list[Any] = []
 
         def steps(_: Any, context: Any) -> list[Any]:
             connection.commit()  # ends the transaction in which Alembic read its own table
-            work(context)
+            results.append(work(context))
             return []
 
         with EnvironmentContext(config, scripts, fn=steps):
             scripts.run_env()
+        return results[0]
 
-    run_alone(settings, run)
+    return run_alone(settings, run)
 
 
 def run_alone(settings: Settings, work: Callable[[Connection], Any]) -> Any:

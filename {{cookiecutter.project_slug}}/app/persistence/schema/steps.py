@@ -24,12 +24,14 @@ NO_LOCK = frozenset({"55P03", "40P01"})
 logger = structlog.get_logger(__name__)
 
 
-def apply_missing(revisions: Revisions, assumed: set[str], context: Any) -> None:
+def apply_missing(revisions: Revisions, context: Any) -> set[str]:
+    """Apply all missing migrations. Returns those that a database without a record was assumed to have."""
     with context.begin_transaction():
         applied.read(context.connection).require_of(context.connection.info[applied.SERVICE])
-        assumed |= record.begin_record(context.connection, revisions)
+        assumed = record.begin_record(context.connection, revisions)
     for one in revisions.known:
         _patiently(context, one, partial(_apply, revisions, one, context.connection))
+    return assumed
 
 
 def _apply(revisions: Revisions, one: str, connection: Connection) -> None:
