@@ -13,8 +13,6 @@ from app.core.cqrs import ConfigurationError
 from app.persistence.engine.database import Database
 from app.persistence.mappings.order_read_tables import daily_sales_orders, order_summaries
 
-LOOKED_AT = 1_000
-
 
 class ShopSettings(BaseSettings):
     """The time zone of the shop. Immutable."""
@@ -22,7 +20,10 @@ class ShopSettings(BaseSettings):
     model_config = Settings.model_config
 
     shop_time_zone: str = Field(default="UTC", validation_alias=AliasChoices("shop_time_zone", "kitchen_time_zone"))
-    """The time zone of the kitchen's hours, and of the days of sales and reports, such as America/New_York."""
+    """The time zone of the kitchen's hours, and of the days of sales and reports, such as America/New_York.
+
+    Its earlier name, KITCHEN_TIME_ZONE, is still read.
+    """
 
     @field_validator("shop_time_zone")
     @classmethod
@@ -64,14 +65,14 @@ async def require_same_days(database: Database) -> None:
     Raises:
         ConfigurationError: if they do not.
     """
-    kept = (
+    stored = (
         select(order_summaries.c.order_time, daily_sales_orders.c.day)
         .join(daily_sales_orders, daily_sales_orders.c.order_id == order_summaries.c.order_id)
         .order_by(order_summaries.c.order_time.desc(), order_summaries.c.order_id.desc())
-        .limit(LOOKED_AT)
+        .limit(1_000)
     )
-    async with database.writing() as session:
-        rows = (await session.execute(kept)).all()
+    async with database.reading_latest() as session:
+        rows = (await session.execute(stored)).all()
     if any(shop_day(order_time) != day for order_time, day in rows):
         raise ConfigurationError(
             "Sales were counted by the days of another zone than SHOP_TIME_ZONE: set it back, or end all processes "
