@@ -40,7 +40,6 @@ class Order(AggregateRoot):
         self.customer_address = customer.address
         self.customer_user_id = customer.user_id
         self.status = "pending"
-        self.payment_method, self.card_token = "cash", None
         self.payment_status, self.payment_id = "open", None
         self.total = sum((pizza.price for pizza in pizzas), Decimal(0))
         self.placed_at = placed_at
