@@ -43,7 +43,7 @@ class Declarable(Protocol[K_co]):
 class AnsweringClass(Declarable[K_co], Protocol[M_contra, R_co, K_co]):
     """The class of a handler of `M` that answers `R`, as type checkers see it."""
 
-    def _handle(self, handler: Any, message: M_contra, /) -> "Awaitable[R_co | OperationResult[R_co]]": ...
+    def _handle(self, handler: Any, message: M_contra, /) -> Awaitable[R_co | OperationResult[R_co]]: ...
 
 
 class ReactingClass(Declarable[K_co], Protocol[E_contra, K_co]):
@@ -57,7 +57,7 @@ def command_handler(
     *,
     auto_register: bool = True,
     timeout_seconds: float | None = DEFAULT_COMMAND_TIMEOUT_SECONDS,
-) -> "Callable[[AnsweringClass[C, R, K_co]], K_co]":
+) -> Callable[[AnsweringClass[C, R, K_co]], K_co]:
     """Declare the one handler of a command.
 
     Args:
@@ -79,7 +79,7 @@ def query_handler(
     auto_register: bool = True,
     timeout_seconds: float | None = DEFAULT_QUERY_TIMEOUT_SECONDS,
     cache_enabled: bool = True,
-) -> "Callable[[AnsweringClass[Q, R, K_co]], K_co]":
+) -> Callable[[AnsweringClass[Q, R, K_co]], K_co]:
     """Declare the one handler of a query, as `command_handler` does that of a command.
 
     Args:
@@ -99,7 +99,7 @@ def event_handler(
     in_transaction: bool = False,
     timeout_seconds: float | None = DEFAULT_REACTION_TIMEOUT_SECONDS,
     name: str | None = None,
-) -> "Callable[[ReactingClass[E, K_co]], K_co]":
+) -> Callable[[ReactingClass[E, K_co]], K_co]:
     """Declare one of the handlers of an event and its subclasses.
 
     Args:
