@@ -21,7 +21,7 @@ class Deliveries:
     Args:
         deliver: passes an event to its handler.
         places: returns how many events a handler may process concurrently.
-        outages: logs outages.
+        outages: logs outages, and says how long to wait in each.
         wake: called when outcomes are to be stored, or a handler has nothing left to do.
         pausing: errors of `deliver` that pause delivery to the handler, and are no failed attempts.
     """
@@ -77,12 +77,12 @@ class Deliveries:
 
     @property
     def has_claims(self) -> bool:
-        """Whether there may be outcomes to store, or events to give back."""
-        return bool(self._outcomes or self._ahead)
+        """Whether events were ever asked for: then some may be claimed, even if no answer came."""
+        return bool(self._ahead)
 
     @property
     def is_short(self) -> bool:
-        """Whether a handler that has just ended has no prefetched event."""
+        """Whether a handler with an outcome to store has no prefetched event, so that the next turn must not wait."""
         return any(not self._ahead[outcome.claimed.handler] for outcome in self._outcomes)
 
     @property
