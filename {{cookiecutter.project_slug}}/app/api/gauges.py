@@ -39,7 +39,7 @@ async def outbox_gauges(database: Database) -> bytes:
 
 @lru_cache(maxsize=16)
 def _warn(reason: str, period: int) -> None:
-    """Log a failure, once in each period."""
+    """Log a failure: the cache lets each reason through once in a period."""
     logger.warning("outbox_gauges_failed", reason=reason)
 
 
@@ -49,8 +49,8 @@ def _measure(registry: CollectorRegistry, found: list[Queue]) -> None:
 
     limit = f"counted up to {COUNTED_AT_MOST}"
     waiting = gauge("outbox_waiting_events", f"Events that wait to be delivered, {limit}.")
-    oldest = gauge("outbox_oldest_waiting_seconds", "How long ago the oldest of them happened.")
-    dead = gauge("outbox_dead_events", f"Dead events: those of them that are not retried, see `app outbox`, {limit}.")
+    oldest = gauge("outbox_oldest_waiting_seconds", "How long ago the oldest waiting event happened.")
+    dead = gauge("outbox_dead_events", f"Waiting events that are not retried, see `app outbox`, {limit}.")
     for queue in found:
         waiting.labels(queue.handler).set(queue.waiting)
         oldest.labels(queue.handler).set(queue.oldest_seconds)
