@@ -19,6 +19,7 @@ from app.persistence.access import OpenLogins
 from app.read_models.pages import LARGEST_PAGE, LARGEST_PAGE_SIZE
 
 LONGEST_KEY = 200
+"""Of an `Idempotency-Key`, in characters."""
 SANE_KEY = re.compile(b"[!-~]{1,%d}" % LONGEST_KEY)
 bearer = OAuth2PasswordBearer(tokenUrl="/api/auth/login", refreshUrl="/api/auth/refresh", auto_error=False)
 
@@ -50,9 +51,8 @@ CurrentUser = Annotated[AccessToken, Depends(_current_user)]
 class CallersBus(SecurityBase):
     """Gives an endpoint the bus for its caller.
 
-    In FastAPI each nested dependency, and each header that is one, takes longer than a command takes in the bus. This
-    dependency therefore reads the headers itself, and is also the security scheme of the documentation;
-    `app.api.routing` documents the key.
+    It reads the headers itself, because each `Depends` or `Header` of FastAPI takes longer than a command takes in the
+    bus. It is also the security scheme of the documentation; `app.api.document` documents the key.
     """
 
     model = bearer.model
@@ -74,7 +74,9 @@ async def _anonymous_bus(connection: HTTPConnection) -> RequestBus:
 def _bus_for(
     connection: HTTPConnection, user_id: str | None, require_caller: Callable[[], Awaitable[object]] | None = None
 ) -> RequestBus:
-    # Read from the scope: Starlette makes objects of the state and of the headers, which takes longer.
+    """The bus of a request, or of a WebSocket, which calls `require_caller` before each message."""
+    # Read from the scope, where `app.api.edge` puts it: Starlette makes objects of the state and of the headers, which
+    # takes longer.
     scope = connection.scope
     state, bus = scope["state"], scope["app"].state.service.bus
     if scope["type"] == "websocket":
@@ -112,7 +114,10 @@ async def socket_caller(websocket: WebSocket, token: str) -> tuple[AccessToken, 
 
 
 Bus = Annotated[RequestBus, Depends(CallersBus())]
-"""The bus; what is sent through it carries the caller, the correlation id and the idempotency key."""
+"""The bus; what is sent through it carries the caller, the correlation id and the idempotency key.
+
+Without an access token there is no caller: the handler decides whether it needs one.
+"""
 
 AnonymousBus = Annotated[RequestBus, Depends(_anonymous_bus)]
 """The bus for messages that contain their own proof of identity, as at login: an expired token is ignored."""

@@ -1,4 +1,4 @@
-"""The settings of traces and error reports."""
+"""The settings of traces and error reports. `app.core.config` finds them by the name of this module."""
 
 from pydantic import Field
 

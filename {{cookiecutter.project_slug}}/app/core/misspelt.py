@@ -20,7 +20,7 @@ def misspelt_in_file(kind: type[BaseSettings]) -> Iterator[tuple[str, str]]:
 
 
 def misspelt_variables() -> list[tuple[str, str]]:
-    """The same in the environment. Other programs share it, unlike `.env`, so these are reported, not refused."""
+    """The same in the environment, for all settings. Other programs share it, so these are reported, not refused."""
     return sorted(_misspelt(_all_names(), os.environ))
 
 
@@ -32,6 +32,7 @@ def _misspelt(ours: set[str], given: Mapping[str, object]) -> Iterator[tuple[str
 
 
 def _all_names() -> set[str]:
+    """The names of all settings whose classes are imported so far."""
     return set().union(*map(_names, _kinds(BaseSettings)))
 
 

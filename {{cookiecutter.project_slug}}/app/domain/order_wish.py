@@ -13,7 +13,7 @@ LONGEST_CARD_TOKEN = 200
 
 
 def wish_problems(pizzas: Sequence[PizzaWish], payment_method: str, card_token: str | None) -> dict[str, str]:
-    """Field -> its problem; a field of a pizza is called `pizza_items.0.size`."""
+    """Field -> its problem; a field of a pizza is called `pizza_items.0.size`. The payment may bring the token."""
     problems = only_problems(
         {
             "pizza_items": None if 1 <= len(pizzas) <= MOST_PIZZAS else f"must have 1 to {MOST_PIZZAS} items",

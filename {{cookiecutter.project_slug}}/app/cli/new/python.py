@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from app.cli.new.guide import ROOT
 from app.cli.terminal import CommandError
 
-OURS = 'lint.isort.known-first-party = ["app", "tests"]'
+FIRST_PARTY = 'lint.isort.known-first-party = ["app", "tests"]'
 """In a temporary folder ruff cannot find `app` and `tests`, and would sort them among the libraries."""
 IN_CLASS = re.compile(r"^class (\w+)\b.*:\n    \.\.\.\n", re.MULTILINE)
 """The first lines of a block that extends a class, as the guide writes it: its `class` line, and `...`."""
@@ -27,12 +27,12 @@ def added(module: str, block: str) -> str:
         CommandError: if there is no such class.
     """
     imports, rest = _split(block)
-    lines = list(StringIO(module, newline=""))  # as Python counts them: `splitlines` also ends one at a form feed
+    lines = _lines(module)
     if extended := IN_CLASS.match(rest):
         lines.insert(_end_of_class(module, extended[1]), rest[extended.end() :])
     else:
         lines.append(f"\n\n{rest}")
-    lines.insert(_first_line(module), imports)
+    lines.insert(_place_of_imports(module), imports)
     return "".join(lines)
 
 
@@ -41,7 +41,7 @@ def tidied(files: Mapping[str, str], new: Collection[str] = ()) -> dict[str, str
 
     Args:
         files: path from the root of the service -> code.
-        new: those in which imports that nothing uses are removed.
+        new: the paths of those from which unused imports are removed.
     """
     with _laid_out(files) as folder:
         _ruff(folder, "check", "--fix-only", "--select", "I", *files)
@@ -78,7 +78,7 @@ def _ruff(folder: Path, command: str, *arguments: str) -> str:
     ruff = str(beside) if beside.exists() else shutil.which("ruff")
     if ruff is None:
         raise CommandError("`app new` formats what it writes by ruff, which is not installed: run `make install`.")
-    rules = ["--config", str(ROOT / "pyproject.toml"), "--config", OURS]
+    rules = ["--config", str(ROOT / "pyproject.toml"), "--config", FIRST_PARTY]
     done = subprocess.run(  # noqa: S603 - these are its arguments, no shell's
         [ruff, command, "--quiet", "--no-cache", *rules, *arguments],
         cwd=folder,
@@ -89,7 +89,12 @@ def _ruff(folder: Path, command: str, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def _first_line(code: str) -> int:
+def _lines(code: str) -> list[str]:
+    """The lines as Python counts them: `splitlines` also ends one at a form feed."""
+    return list(StringIO(code, newline=""))
+
+
+def _place_of_imports(code: str) -> int:
     """The index of the line before which imports are inserted: the first import, or the line after the docstring."""
     body = ast.parse(code).body
     first = next((node.lineno - 1 for node in body if isinstance(node, ast.Import | ast.ImportFrom)), None)
@@ -108,5 +113,5 @@ def _end_of_class(code: str, name: str) -> int:
 def _split(block: str) -> tuple[str, str]:
     imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]
     end = max((node.end_lineno or 0 for node in imports), default=0)
-    lines = block.splitlines(keepends=True)
+    lines = _lines(block)
     return "".join(lines[:end]), "".join(lines[end:]).lstrip("\n")

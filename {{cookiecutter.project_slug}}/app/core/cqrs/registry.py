@@ -181,7 +181,7 @@ class Registry:
         """Raise a PolicyError if `who` invalidates a tag that no cache entry has, once the registration is complete."""
         for tag in tags if self._is_complete else ():
             if not self._known_tags().has(tag):
-                raise PolicyError(self._known_tags().unread(who, tag))
+                raise PolicyError(self._known_tags().sentence(who, tag))
 
     def reactions_of(self, event_type: type) -> list[Plan]:
         """The handlers of an event and of its base classes, in the order of their registration.
@@ -268,7 +268,7 @@ class Registry:
         policy = plan.policy(Invalidates)
         for tag in () if policy is None else policy.tags:
             if not self._known_tags().has_shape(tag):
-                yield self._known_tags().unread(f"@invalidates of {plan.handler_type.__name__}", tag)
+                yield self._known_tags().sentence(f"@invalidates of {plan.handler_type.__name__}", tag)
 
     def _known_tags(self) -> KnownTags:
         if self._tags is None:

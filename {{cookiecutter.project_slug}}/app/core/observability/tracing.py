@@ -29,7 +29,7 @@ def traced(tracer: Tracer, plan: Plan, proceed: Step) -> Step:
 
     async def in_span(message: Any) -> Any:
         name = plan.handler_type.__name__ if is_event else name_of(message)
-        span = tracer.start_span(name, _parent(message, is_event), kind, _about(plan, message))
+        span = tracer.start_span(name, _parent(message, is_event), kind, _attributes(plan, message))
         metadata = message.metadata
         outer, metadata.traceparent = metadata.traceparent, traceparent_of(span)
         token = attach(set_span_in_context(span))
@@ -43,7 +43,7 @@ def traced(tracer: Tracer, plan: Plan, proceed: Step) -> Step:
         finally:
             detach(token)
             span.end()
-            if is_event:  # the next reaction to the event is not a child of this span
+            if is_event:  # its reactions share its metadata, and the next one is not a child of this span
                 metadata.traceparent = outer
 
     return in_span
@@ -56,22 +56,22 @@ def traceparent_of(span: Span) -> str:
 
 
 def _parent(message: Any, is_event: bool) -> Context | None:
-    """The parent span: that of the operation which raised an event; else the current one (None), or `traceparent`."""
+    """The parent span: that of the metadata. A command or query prefers the current span, which None stands for."""
     traceparent = message.metadata.traceparent
     if traceparent is None or (not is_event and get_current_span().get_span_context().is_valid):
         return None
     return w3c.extract({"traceparent": traceparent}, Context())
 
 
-def _about(plan: Plan, message: Any) -> dict[str, str]:
-    about = {
+def _attributes(plan: Plan, message: Any) -> dict[str, str]:
+    attributes = {
         "cqrs.kind": plan.kind.value,
         "cqrs.message": name_of(message),
         "cqrs.handler": plan.handler_type.__name__,
         "cqrs.operation_id": message.metadata.operation_id,
     }
     aggregate_id = aggregate_id_of(message)
-    return about if aggregate_id is None else {**about, "cqrs.aggregate_id": aggregate_id}
+    return attributes if aggregate_id is None else {**attributes, "cqrs.aggregate_id": aggregate_id}
 
 
 def _end_well(span: Span, answer: Any) -> None:

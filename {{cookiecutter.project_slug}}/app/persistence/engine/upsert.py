@@ -1,4 +1,4 @@
-"""INSERTs of rows that may already exist, for both databases.
+"""INSERTs of rows that may already exist, for SQLite and PostgreSQL.
 
 Statements are cached: building one takes as long as executing it.
 """
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 
 async def insert_if_new(session: AsyncSession, table: Table, values: dict[str, Any]) -> bool:
-    """Insert a row, unless one with its key exists. Returns whether it was inserted.
+    """Insert a row, unless one with its primary or a unique key exists. Returns whether it was inserted.
 
     Of two concurrent inserts of the same key, the second waits for the first to commit.
     """
@@ -38,7 +38,7 @@ def replacing(table: Table, dialect_name: str) -> Insert:
 
 @lru_cache(maxsize=200)
 def replacing_marked(column: Column[str], mark: str, dialect_name: str) -> Insert:
-    """An INSERT that overwrites an existing row that has this mark in the column, unless the new one has it, too."""
+    """An INSERT that overwrites an existing row if that has the mark in this column, and the new row does not."""
     statement, table = _insert(column.table, dialect_name), column.table
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),

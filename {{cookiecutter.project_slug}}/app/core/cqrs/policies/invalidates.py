@@ -83,6 +83,7 @@ def mark_stale(*tags: str) -> None:
 
 
 def _note(operation: Operation, tags: Iterable[str]) -> None:
+    """Add tags to the attempt of an operation. One with `@invalidates` always has an attempt, see `has_effects`."""
     attempt = attempt_of(operation)
     if attempt is None:
         raise ConfigurationError(
@@ -119,8 +120,8 @@ class KnownTags:
         """Whether a tag, already filled from fields, matches a known tag."""
         return any(re.fullmatch(_pattern(known, ".*"), tag, re.DOTALL) for known in self._tags)
 
-    def unread(self, who: str, tag: str) -> str:
-        """The sentence for an invalidated tag that is not known."""
+    def sentence(self, who: str, tag: str) -> str:
+        """What is wrong with an invalidated tag that is not known."""
         return (
             f"{who} makes the tag {tag!r} stale, which no @cached_query has; there are: "
             f"{', '.join(self._tags) or 'none'}. Correct one of them, or call declare_tags() where something else "

@@ -35,7 +35,7 @@ class MemoryCache:
             self._entries[key] = (value, ttl_seconds, self._clock.now(), frozenset(tags))
 
     def loading(self, key: str, generation: Any) -> AbstractAsyncContextManager[bool]:
-        """Never waits, because no other process uses this cache."""
+        """Yield False without waiting: no other process uses this cache."""
         return nullcontext(False)
 
     async def invalidate(self, tags: Collection[str]) -> None:
