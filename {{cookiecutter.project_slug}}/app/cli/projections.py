@@ -45,8 +45,7 @@ def status(as_json: AsJson = False) -> None:
 @projections_commands.command()
 def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` shows it.")]) -> None:
     """Rebuild a read model from the event log. The service may run meanwhile."""
-    found = projections()
-    if name not in found:
+    if name not in (found := projections()):
         raise CommandError(f"There is no projection {name}: see `app projections list`.")
     from app.cli.opened import with_database
     from app.composition.container import event_types
@@ -66,10 +65,8 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
     count = with_database(run)
     (took,) = written
     typer.echo(f"{name} was rebuilt from {count} events in {time.monotonic() - began:.1f} s.")
-    typer.echo(
-        f"{took.deleted} rows were deleted and {took.inserted} inserted; meanwhile, its writers had to wait for "
-        f"{took.locked_seconds:.1f} s at most."
-    )
+    rows = f"{took.deleted} rows were deleted and {took.inserted} inserted"
+    typer.echo(f"{rows}; meanwhile, its writers had to wait for {took.locked_seconds:.1f} s at most.")
 
 
 def projections() -> dict[str, Projection]:

@@ -308,7 +308,10 @@ def checked(kind: type[S], **values: Any) -> S:
         SettingsError: if a setting is missing or wrong.
     """
     for name, meant in misspelt_in_file(kind):
-        raise SettingsError(f"{name} in .env is not a setting: do you mean {meant}?")
+        raise SettingsError(
+            f"{name} in .env is not a setting: do you mean {meant}? If it is your own, put its class into a module "
+            f"{ADAPTERS}.*_settings, where it is found before it is read."
+        )
     try:
         return kind(**values)
     except ValidationError as error:

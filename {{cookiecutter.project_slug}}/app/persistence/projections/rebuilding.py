@@ -34,15 +34,22 @@ from app.persistence.projections.replacing import Replacement, lock_out_writers,
 BATCH = 2_000
 PREFIX = "rebuild_of_"
 
+Progress = Callable[[int], Any]
+Told = Callable[[Replacement], Any]
+
+
+def _ignore(_: object) -> None:
+    """What is told to nobody."""
+
 
 async def rebuild(
     database: Database,
     types: EventTypes,
     projection: Projection,
-    progress: Callable[[int], Any] = lambda count: None,
-    replaced: Callable[[Replacement], Any] = lambda replacement: None,
+    progress: Progress = _ignore,
+    replaced: Told = _ignore,
 ) -> int:
-    """Rebuild a read model.
+    """Rebuild a read model. Returns the number of folded events.
 
     Args:
         database: holds the event log and the read model.
@@ -50,9 +57,6 @@ async def rebuild(
         projection: the definition of the read model.
         progress: called after each batch with the number of events folded in it.
         replaced: called at the end with the number of rows that were written, and how long writers were locked out.
-
-    Returns:
-        The number of folded events.
 
     Raises:
         ConflictError: if the read model is already being rebuilt, or has rows although the log has no events for it.
@@ -70,9 +74,7 @@ async def rebuild(
 class Rebuilding:
     """The steps of one rebuild."""
 
-    def __init__(
-        self, database: Database, types: EventTypes, projection: Projection, progress: Callable[[int], Any]
-    ) -> None:
+    def __init__(self, database: Database, types: EventTypes, projection: Projection, progress: Progress) -> None:
         self._database = database
         self._types = types
         self._projection = projection
