@@ -28,6 +28,9 @@ from tests.databases import settings_for
 from tests.serving import listening
 from tests.users import People, Person
 
+LONGEST = 100_000
+"""How long a message may be."""
+
 
 @dataclass(frozen=True)
 class Seen(IQuery[dict[str, Any]]):
@@ -114,6 +117,12 @@ def add_more_sockets(app: FastAPI) -> None:
         async for data in websocket.iter_bytes():
             await websocket.send_text(str(len(data)))
 
+    @app.websocket("/json/{mode}")
+    async def read_json(websocket: WebSocket, mode: str) -> None:
+        await websocket.accept()
+        message = await websocket.receive_json("binary" if mode == "binary" else "text")
+        await websocket.send_json(json.loads(message["json"]) if mode == "nested" else message)
+
 
 class Sockets:
     """A service with WebSockets, and clients of it."""
@@ -154,7 +163,7 @@ class Sockets:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    return settings_for(database_url, max_body_bytes=1000)
+    return settings_for(database_url, max_body_bytes=LONGEST)
 
 
 @pytest.fixture
@@ -274,6 +283,28 @@ async def test_a_message_of_the_other_kind_is_an_error_of_the_client(
     assert "request_failed" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("/json/text", "no JSON"), ("/json/text", "9" * 5000), ("/json/binary", b"\xff"), ("/json/text", "[" * 100_000)],
+)
+async def test_text_that_is_no_json_is_an_error_of_the_client(
+    sockets: Sockets, path: str, message: str | bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = await sockets.open(path)
+    await connection.send(message)
+    assert await ends_with(connection) == (1008, "The message is not JSON.")
+    assert "request_failed" not in capsys.readouterr().err
+
+
+async def test_what_an_endpoint_parses_itself_may_be_its_bug(
+    sockets: Sockets, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = await sockets.open("/json/nested")
+    await connection.send('{"json": "no JSON"}')
+    assert (await ends_with(connection))[0] == 1011
+    assert "request_failed" in capsys.readouterr().err
+
+
 async def test_binary_messages_arrive(sockets: Sockets) -> None:
     connection = await sockets.open("/lengths")
     for sent in (b"", b"abc"):
@@ -320,8 +351,8 @@ async def test_who_leaves_is_no_error(sockets: Sockets, capsys: pytest.CaptureFi
 
 async def test_a_message_is_no_longer_than_a_body(sockets: Sockets) -> None:
     connection = await sockets.open("/reads-on")
-    await connection.send("x" * 1000)
-    await connection.send("x" * 1001)
+    await connection.send("x" * LONGEST)
+    await connection.send("x" * (LONGEST + 1))
     assert (await ends_with(connection))[0] == 1009
 
 

@@ -127,6 +127,14 @@ MUTATIONS = {
             "str(json.loads(message['body'])['detail']).encode()",
         ),
         ("who leaves", "Guard.__call__", "WebSocketDisconnect", "ZeroDivisionError"),
+        ("messages that are no JSON", "_answer_to", "if is_no_json(error):", "if False:"),
+        (
+            "messages that an endpoint parses",
+            "is_no_json",
+            "in_receive_json and isinstance(error, ValueError | RecursionError)",
+            "isinstance(error, ValueError | RecursionError)",
+        ),
+        ("deep messages", "is_no_json", "ValueError | RecursionError", "ValueError"),
         ("long messages", "server_config", "settings.max_body_bytes", "2**24"),
     ],
     "proofs/adapters/test_quiet_workers.py": [

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocketDisconnect
 from app.api.errors import tell_bug, unexpected_problem
 from app.api.limits import Exchange, announces_body, refuse_request
 from app.api.problems import problem
-from app.api.sockets import Handshake, refuse_foreign_page
+from app.api.sockets import Handshake, is_no_json, refuse_foreign_page
 from app.core.ids import random_id
 from app.core.logging import current_request
 
@@ -164,7 +164,13 @@ class Guard:
         except WebSocketDisconnect:
             pass  # the client disconnected, and the endpoint did not catch that
         except Exception as error:
-            tell_bug(scope, error)
-            if "answering" in scope:
-                raise  # a response that has begun cannot be replaced: the server drops the connection
-            await unexpected_problem(scope)(scope, receive, send)
+            await _answer_to(error, scope)(scope, receive, send)
+
+
+def _answer_to(error: Exception, scope: Scope) -> Response:
+    if is_no_json(error):
+        return problem(scope, 400, "The message is not JSON.")
+    tell_bug(scope, error)
+    if "answering" in scope:
+        raise error  # a response that has begun cannot be replaced: the server drops the connection
+    return unexpected_problem(scope)

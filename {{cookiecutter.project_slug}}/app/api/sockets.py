@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Collection, Mapping
+from traceback import walk_tb
 from typing import Any, NoReturn
 
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from app.api.problems import problem
 
@@ -32,6 +34,12 @@ def refuse_foreign_page(headers: Mapping[bytes, bytes], origins: Collection[str]
         return
     if origin.partition(b"://")[2].lower() != headers.get(b"host", b"").lower():
         raise HTTPException(403, "Web pages of this origin may not open a WebSocket here.")
+
+
+def is_no_json(error: Exception) -> bool:
+    """Whether Starlette's `receive_json` could not read a message; what an endpoint parses itself may be its bug."""
+    in_receive_json = any(frame.f_code is WebSocket.receive_json.__code__ for frame, _ in walk_tb(error.__traceback__))
+    return in_receive_json and isinstance(error, ValueError | RecursionError)
 
 
 class Frame(dict[str, Any]):
