@@ -42,6 +42,7 @@ def checkout(tmp_path: Path) -> Checkout:
     ("before", "line"),
     [
         ((), INVOICES),
+        ((), "new aggregate account --command add_account"),
         ((INVOICES,), VOID),
         ((INVOICES,), "new query invoice/get_invoice_balance"),
         ((INVOICES,), "new event_handler invoice/notify_owner --event InvoiceRaised"),

@@ -100,10 +100,12 @@ def _is_granted(permission: str) -> bool:
 
 
 def _require_free(blocks: list[tuple[Block, bool]], renaming: Renaming) -> None:
-    """Make sure that no new name is one that the code of the blocks uses for something else."""
-    used = {name for block, _ in blocks for name in _declared(block.code) if not renaming.has(name)}
+    """Make sure that no name becomes one that the code of the blocks uses for something else."""
+    used = {name for block, _ in blocks for name in _declared(block.code)}
+    kept = {name for name in used if not renaming.has(name)}
+    doubled = kept & {renaming.name(name) for name in used - kept}
     for new, _ in renaming.words.values():
-        if new in used:
+        if new in doubled:
             raise CommandError(f"{new} is a name that the code itself uses: choose another, of two words for instance.")
 
 

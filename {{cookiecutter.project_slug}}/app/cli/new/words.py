@@ -13,6 +13,12 @@ PARTICIPLES = {verb: done for verb, _, done in (pair.partition(" ") for pair in 
 DOUBLED = ("admit", "cancel", "commit", "defer", "label", "permit", "prefer", "refer", "submit", "transfer")
 """Verbs of more than one syllable that double their last letter."""
 
+HEARD_VOWEL = re.compile(
+    "(?!once|one|eu|ewe)[aeio]|u(?!ni(?![dmn])|s[aeiub]|t[eio]|r[il]|[iux])"
+    "|heir|hour|hono|hones|[fhlmnrsx][^aeiouy_]*(_|$)"
+)
+"""How a noun begins that has `an` before it."""
+
 
 def participle(verb: str) -> str:
     """What was done: `close` is closed, `pay` is paid."""
@@ -42,8 +48,8 @@ def is_plural(noun: str) -> bool:
 
 
 def article(noun: str) -> str:
-    """`a`, or `an` before a vowel that is heard."""
-    return "an" if re.match("hono|hour|(?!one|eu)[aeio]|u(?!ni|s[aeiu])", noun) else "a"
+    """`a`, or `an` before a vowel that is heard; a word without vowels is spelt: `an sms`."""
+    return "an" if HEARD_VOWEL.match(noun) else "a"
 
 
 def pascal(name: str) -> str:
