@@ -15,6 +15,7 @@ PAGES = (
     "sockets",
     "events",
     "messages_between_services",
+    "ports",
     "read_models",
     "generator",
     "testing",

@@ -29,7 +29,7 @@ from app.api.errors import HTTP
 from app.core import cqrs
 from app.core.config import all_settings
 print(json.dumps({
-    "http": {status.name: http for status, (http, _) in HTTP.items() if not status.is_success},
+    "http": {status.name: http for status, (http, _) in HTTP.items()},
     "errors": {name: error.status.name for name, error in vars(cqrs).items()
                if isinstance(error, type) and issubclass(error, cqrs.CQRSError)},
     "settings": [name.upper() for name in all_settings().model_fields],
