@@ -55,4 +55,4 @@ def _named(item: Any) -> str:
     if kind == "table":
         return f"{kind} {item.name}"
     columns = ", ".join(column.name for column in item.columns)
-    return " ".join(filter(None, [kind, item.name, f"of {item.table.name} ({columns})"]))
+    return " ".join(filter(None, [kind, item.name, f"of {item.table.name}", columns and f"({columns})"]))
