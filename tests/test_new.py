@@ -83,7 +83,7 @@ def written(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[B
 @pytest.mark.weekly  # `app new` itself refuses what lint would, and `test_grown.py` checks one of each kind
 def test_twenty_names_of_each_kind_are_clean(written: tuple[BakedProject, list[str]]) -> None:
     service, files = written
-    assert len(files) == 20 * (12 + 3 + 2 + 2 + 4)
+    assert len(files) == 20 * (13 + 3 + 2 + 2 + 4)
     code = [file for file in files if "/migrations/" not in file]
     checks = (
         ("ruff", "check", "--no-cache", "app", "tests"),
