@@ -333,7 +333,8 @@ def test_a_slip_in_the_file_is_refused(line: str, meant: str) -> None:
     name = line.removeprefix("export ").partition("=")[0]
     with pytest.raises(SettingsError) as raised:
         load_settings()
-    assert str(raised.value).startswith(f"{name} in .env is not a setting: do you mean {meant}? If it is your own, put its class")
+    told = f"{name} in .env is not a setting: do you mean {meant}? If it is your own, put its class into a module"
+    assert str(raised.value).startswith(told)
 
 
 def test_what_is_not_ours_may_be_in_the_file() -> None:

@@ -43,11 +43,7 @@ def _ignore(_: object) -> None:
 
 
 async def rebuild(
-    database: Database,
-    types: EventTypes,
-    projection: Projection,
-    progress: Progress = _ignore,
-    replaced: Told = _ignore,
+    database: Database, types: EventTypes, projection: Projection, progress: Progress = _ignore, told: Told = _ignore
 ) -> int:
     """Rebuild a read model. Returns the number of folded events.
 
@@ -56,7 +52,7 @@ async def rebuild(
         types: the classes of all events.
         projection: the definition of the read model.
         progress: called after each batch with the number of events folded in it.
-        replaced: called at the end with the number of rows that were written, and how long writers were locked out.
+        told: called at the end with the number of rows that were written, and how long writers were locked out.
 
     Raises:
         ConflictError: if the read model is already being rebuilt, or has rows although the log has no events for it.
@@ -67,7 +63,7 @@ async def rebuild(
         if not mine:
             raise ConflictError(f"{projection.name} is already being rebuilt: wait until the rebuild has ended.")
         rebuilding = Rebuilding(database, types, projection, progress)
-        replaced(await rebuilding.run())
+        told(await rebuilding.run())
         return rebuilding.folded
 
 

@@ -123,12 +123,12 @@ async def test_a_rebuild_writes_what_differs_and_tells_of_it(database: Database)
     took: list[Replacement] = []
     await store(database, stood("ada"), voted("ada", 2, 7), stood("bob"), stood("eve", "Right"))
     for _ in range(2):
-        await rebuilt(database, replaced=took.append)
+        await rebuilt(database, told=took.append)
     right = await counted(database)
     async with database.writing() as session, session.begin():
         await session.execute(candidates.update().where(candidates.c.candidate_id == "bob").values(votes=1))
         await session.execute(parties.insert().values(party="Nobody", votes=1))
-    await rebuilt(database, replaced=took.append)
+    await rebuilt(database, told=took.append)
 
     assert await counted(database) == right
     assert [(one.deleted, one.inserted) for one in took] == [(0, 5), (0, 0), (2, 1)]
