@@ -61,6 +61,11 @@ def attempt_of(operation: Operation) -> Attempt | None:
     return getattr(operation, "_attempt", None)
 
 
+def attempt_here() -> Attempt | None:
+    """The attempt that a pipeline step works in; None if the operation has none yet."""
+    return attempt_of(here())
+
+
 def current_attempt() -> Attempt | None:
     """The attempt of the operation that the calling task is in, if any."""
     operation = running()

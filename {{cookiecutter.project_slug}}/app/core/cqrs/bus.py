@@ -8,7 +8,6 @@ from typing import Any, Self, TypeVar, overload
 
 from app.core.awaited import coroutine_function
 from app.core.cqrs.attempt import attempt_of
-from app.core.cqrs.checks import check_message_names
 from app.core.cqrs.dispatch import compile_dispatch, refuse_in_query, refuse_in_task
 from app.core.cqrs.errors import CommandHandlerNotFoundError, QueryHandlerNotFoundError, ServiceUnavailableError
 from app.core.cqrs.events import DomainEvent, RaisedEvent, require_own
@@ -172,7 +171,7 @@ class CQRSBus(Registry):
         """
         await self._middlewares.build(self.ports)
         self.forget()
-        check_message_names(self._answering.values())
+        self.check_names()
         for message_type, plan in self._answering.items():
             self._compile(message_type, plan.kind)
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import structlog
 
-from app.core.cqrs.attempt import attempt_of
-from app.core.cqrs.operation import here
+from app.core.cqrs.attempt import attempt_here
 from app.core.cqrs.plan import HOOKS_ON_RESULTS, Kind, Plan, Step
 from app.core.cqrs.results import HIT_BY_HOOK, NOT_CACHED, SUCCEEDED, OperationResult, as_result, returned_error
 from app.core.cqrs.tasks import STANDING_FOR_OTHERS, as_one
@@ -70,7 +69,7 @@ async def _built(plan: Plan) -> Any:
     """The registered handler instance, or a new instance of the registered class."""
     if not plan.is_class:
         return plan.handler
-    own = attempt_of(here())
+    own = attempt_here()
     if own is None or own.resolver is None:
         return plan.handler()
     return await own.resolver.get(plan.handler)
@@ -82,7 +81,7 @@ async def _told_by(hook: Any, message: Any, result: OperationResult[Any], part: 
     In a transaction the hook runs inside a savepoint. A failure while the savepoint is created, such as one of
     flushing pending writes, is a failure of the handler.
     """
-    own, is_hook = attempt_of(here()), False
+    own, is_hook = attempt_here(), False
     try:
         async with nullcontext() if own is None or own.unit is None else own.unit.savepoint():
             is_hook = True

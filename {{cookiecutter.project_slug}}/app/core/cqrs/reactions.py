@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import structlog
 
-from app.core.cqrs.attempt import attempt_of
+from app.core.cqrs.attempt import attempt_here, attempt_of
 from app.core.cqrs.errors import HandlerNotFoundError
 from app.core.cqrs.events import DomainEvent, EventRecord, RaisedEvent
 from app.core.cqrs.messages import ICommand
-from app.core.cqrs.operation import Operation, current, here
+from app.core.cqrs.operation import Operation, current
 from app.core.cqrs.pipeline import compile_steps
 from app.core.cqrs.plan import Declaration, Kind, Plan, Step
 from app.core.cqrs.policies.transactional import Transactional
@@ -38,7 +38,7 @@ class PublishEventHandler:
     """Adds the event to the unit of work that its pipeline opens."""
 
     async def _handle(self, command: PublishEvent) -> None:
-        attempt = attempt_of(here())
+        attempt = attempt_here()
         assert attempt is not None, "it is transactional, on a bus that has units of work"
         attempt.published.append(RaisedEvent(command.event))
 

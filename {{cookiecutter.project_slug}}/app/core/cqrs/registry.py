@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from app.core.cqrs.checks import check_fit
+from app.core.cqrs.checks import check_fit, check_message_names
 from app.core.cqrs.errors import DuplicateHandlerError, PolicyError
 from app.core.cqrs.middleware import Middlewares
 from app.core.cqrs.pipeline import compile_steps
@@ -176,6 +176,10 @@ class Registry:
         problems += [problem for plan in self._reacting for problem in self._undelivered(plan)]
         if problems:
             raise PolicyError("\n".join(problems))
+
+    def check_names(self) -> None:
+        """Raise a PolicyError if two messages are stored under one name."""
+        check_message_names(self._answering.values())
 
     def require_readers(self, who: str, tags: Iterable[str]) -> None:
         """Raise a PolicyError if `who` invalidates a tag that no cache entry has, once the registration is complete."""

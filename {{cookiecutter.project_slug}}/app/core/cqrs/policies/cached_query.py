@@ -9,9 +9,8 @@ from typing import Any, Literal
 import structlog
 
 from app.core.canonical_json import canonical_json
-from app.core.cqrs.attempt import Attempt, attempt_of
+from app.core.cqrs.attempt import Attempt, attempt_here
 from app.core.cqrs.messages import IQuery
-from app.core.cqrs.operation import here
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.invalidates import check_tags, filled_tags
 from app.core.cqrs.policies.policy import Policy, refusal, require_distinct, require_fields
@@ -98,7 +97,7 @@ class CachedQuery(Policy):
         misses = _Misses(self, cache, codec, proceed)
 
         async def cached(query: Any) -> Any:
-            attempt = attempt_of(here()) if nested else None
+            attempt = attempt_here() if nested else None
             if attempt is not None and attempt.unit is not None:
                 return await uncached(query)  # do not cache: the answer may include uncommitted changes
             key = self.key_of(query)

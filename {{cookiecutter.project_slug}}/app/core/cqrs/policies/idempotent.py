@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.canonical_json import canonical_json
-from app.core.cqrs.attempt import attempt_of
+from app.core.cqrs.attempt import attempt_here
 from app.core.cqrs.errors import BadRequestError, ConflictError, ServiceUnavailableError
-from app.core.cqrs.operation import here
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import Policy, refusal, require_distinct
 from app.core.cqrs.policies.transactional import Transactional
@@ -56,7 +55,7 @@ class Idempotent(Policy):
             claim = self._claim(message, is_required=self.required and not plan.nested)
             if claim is None:
                 return await proceed(message)
-            attempt = attempt_of(here())
+            attempt = attempt_here()
             if attempt is None or attempt.unit is None:
                 raise ServiceUnavailableError("Idempotency keys need a database: make the bus with unit_of_work=...")
             answered = await attempt.unit.claim(claim)
@@ -108,7 +107,7 @@ def deduplication(plan: Plan, proceed: Step) -> Step:
         if not record.is_stored:
             await proceed(record)
             return
-        event_id, attempt = record.event.event_id, attempt_of(here())
+        event_id, attempt = record.event.event_id, attempt_here()
         if attempt is not None and attempt.unit is not None:
             if await attempt.unit.receive(event_id, name):
                 await proceed(record)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.cqrs.attempt import Attempt, attempt_of, current_attempt
+from app.core.cqrs.attempt import Attempt, attempt_here, current_attempt
 from app.core.cqrs.errors import (
     CircularEventsError,
     ConfigurationError,
@@ -67,7 +67,7 @@ class Transactional(Policy):
             return proceed
 
         async def in_transaction(message: Any) -> Any:
-            attempt = attempt_of(here())
+            attempt = attempt_here()
             assert attempt is not None, "the step around this one has made it"
             if attempt.unit is not None:
                 self._require_fit(plan, attempt)
