@@ -1,7 +1,7 @@
 """Serialises the fields of a message to canonical JSON, to compare messages and to name them in keys."""
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,20 @@ def canonical_json(message: Any, names: tuple[str, ...] | None = None) -> bytes:
     It contains the values of secrets: store and log only a hash of it.
     """
     chosen = sorted(names) if names is not None else _names_in(message.__class__)
-    values = {name: getattr(message, name) for name in chosen}
+    return _written({name: getattr(message, name) for name in chosen})
+
+
+def given_names(message: Any) -> tuple[str, ...]:
+    """The fields whose values are not their defaults: a new field with a default does not change a repeated message."""
+    defaults = _defaults_of(message.__class__)
+    return tuple(
+        name
+        for name in _names_in(message.__class__)
+        if name not in defaults or _written({name: getattr(message, name)}) != defaults[name]
+    )
+
+
+def _written(values: dict[str, Any]) -> bytes:
     if PLAIN_TYPES.issuperset(map(type, values.values())):
         try:
             return to_json(values, ensure_ascii=True)
@@ -34,6 +47,21 @@ PLAIN_TYPES = frozenset({type(None), bool, int, str})
 @cache
 def _names_in(message_type: type[Any]) -> tuple[str, ...]:
     return tuple(sorted(field.name for field in fields(message_type)))
+
+
+@cache
+def _defaults_of(message_type: type[Any]) -> dict[str, bytes]:
+    with_default = [field for field in fields(message_type) if _has_default(field)]
+    return {field.name: _written({field.name: _default(field)}) for field in with_default}
+
+
+def _has_default(field: Field[Any]) -> bool:
+    return field.default is not MISSING or isinstance(field.default_factory, type)  # a function may return a new id
+
+
+def _default(field: Field[Any]) -> Any:
+    made_by = field.default_factory
+    return made_by() if isinstance(made_by, type) else field.default
 
 
 def _ordered(value: Any) -> Any:

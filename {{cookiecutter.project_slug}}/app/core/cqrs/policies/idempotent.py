@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.canonical_json import canonical_json
+from app.core.canonical_json import canonical_json, given_names
 from app.core.cqrs.attempt import attempt_here
 from app.core.cqrs.errors import BadRequestError, ConflictError, ServiceUnavailableError
 from app.core.cqrs.plan import Kind, Plan, Step
@@ -77,7 +77,8 @@ class Idempotent(Policy):
             return None
         caller = "" if metadata.user_id is None else str(metadata.user_id)
         former = path_of(type(message))
-        return Claim(caller, message.command_name, metadata.idempotency_key, canonical_json(message), former)
+        content = canonical_json(message, given_names(message))
+        return Claim(caller, message.command_name, metadata.idempotency_key, content, former)
 
 
 idempotent = Idempotent
@@ -88,7 +89,7 @@ def _replay(codec: AnswerCodec, answered: bytes, message: Any) -> OperationResul
         return codec.read(answered, CommandResult, message).with_outcome(is_replay=True)
     except ValueError as error:
         raise ConflictError(
-            "This was done, but by an earlier release, whose answer cannot be read any more: look up what it did."
+            "This was done, but by another release, whose answer this one cannot read: look up what it did."
         ) from error
 
 

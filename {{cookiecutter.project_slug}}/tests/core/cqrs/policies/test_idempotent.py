@@ -1,8 +1,8 @@
 from collections.abc import MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import SecretStr
@@ -168,6 +168,52 @@ async def test_another_secret_under_the_same_key_is_refused() -> None:
     assert (await bus.execute_command(keyed(Unlock(SecretStr("1111"))))).is_replay
 
 
+@dataclass
+class Pack(ICommand[str]):
+    what: str
+
+
+@dataclass
+class PackWell(ICommand[str]):
+    """What the next release makes of `Pack`."""
+
+    command_name: ClassVar[str] = "Pack"
+
+    what: str
+    colour: str = "brown"
+    is_fragile: bool | None = None
+    labels: list[str] = field(default_factory=list)
+
+
+@pytest.mark.parametrize("forward", [True, False])
+async def test_a_new_field_with_a_default_does_not_make_a_repeated_command_another(forward: bool) -> None:
+    releases: list[tuple[type[Pack | PackWell], MemoryBus]] = [
+        (message, bus_with(Working(), message=message)) for message in (Pack, PackWell)
+    ]
+    (first, here), (then, there) = releases if forward else reversed(releases)
+    await here.execute_command(keyed(first("cup")))
+    there.units.answers = here.units.answers
+    assert (await there.execute_command(keyed(then("cup")))).is_replay
+
+
+@pytest.mark.parametrize("more", [{"colour": "red"}, {"is_fragile": False}, {"labels": ["up"]}])
+async def test_a_field_that_has_another_value_than_its_default_does(more: dict[str, Any]) -> None:
+    bus = bus_with(Working(), message=PackWell)
+    await bus.execute_command(keyed(PackWell("cup")))
+    assert (await bus.execute_command(keyed(PackWell("cup", **more)))).status is OperationStatus.VALIDATION_ERROR
+
+
+@dataclass
+class Draw(ICommand[str]):
+    lot: UUID = field(default_factory=uuid4)
+
+
+async def test_a_default_that_differs_each_time_is_a_value_like_any_other() -> None:
+    bus = bus_with(Working(), message=Draw)
+    await bus.execute_command(keyed(Draw()))
+    assert (await bus.execute_command(keyed(Draw()))).status is OperationStatus.VALIDATION_ERROR
+
+
 async def test_only_a_success_is_replayed() -> None:
     work = Working(BusinessRuleViolationError("Not now."), ZeroDivisionError())
     bus = bus_with(work)
@@ -290,7 +336,7 @@ async def test_an_answer_of_another_release_is_not_repeated_nor_is_the_work() ->
         bus.units.answers[claim] = (content, b'["success", null, null]\n{"another": "form"}')
     result = await bus.execute_command(keyed())
     assert result.status is OperationStatus.CONFLICT
-    assert str(result.error_message).startswith("This was done, but by an earlier release")
+    assert str(result.error_message).startswith("This was done, but by another release")
     assert work.effects == 1
 
 
