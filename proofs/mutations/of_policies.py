@@ -160,6 +160,18 @@ MUTATIONS = {
             "canonical_json(query)",
         ),
         (
+            "cached_query: a release with other tags has other keys",
+            "CachedQuery.key_of",
+            "(caller, varying, self.tags, self._ttl)",
+            "(caller, varying, self._ttl)",
+        ),
+        (
+            "cached_query: a release with another ttl has other keys",
+            "CachedQuery.key_of",
+            "(caller, varying, self.tags, self._ttl)",
+            "(caller, varying, self.tags)",
+        ),
+        (
             "cached_query(cache_key_prefix)",
             "CachedQuery.key_of",
             "f'{self.cache_key_prefix}{query.query_name}:{hashlib.sha256(parts).hexdigest()}'",
@@ -366,6 +378,24 @@ MUTATIONS = {
             "codec.read(answered, CommandResult, message)",
         ),
         (
+            "idempotent: a new field with a default changes nothing",
+            "_claim",
+            "canonical_json(message, given_names(message))",
+            "canonical_json(message)",
+        ),
+        (
+            "idempotent: another value than the default is another command",
+            "given_names",
+            "_written({name: getattr(message, name)}) != defaults[name]",
+            "False",
+        ),
+        (
+            "idempotent: a default that a function makes is no default",
+            "_has_default",
+            "isinstance(field.default_factory, type)",
+            "field.default_factory is not MISSING",
+        ),
+        (
             "idempotent: callers are kept apart",
             "_claim",
             "caller",
@@ -549,8 +579,8 @@ MUTATIONS = {
         (
             "names: former",
             "_claim",
-            "Claim(caller, message.command_name, metadata.idempotency_key, canonical_json(message), former)",
-            "Claim(caller, message.command_name, metadata.idempotency_key, canonical_json(message))",
+            "Claim(caller, message.command_name, metadata.idempotency_key, content, former)",
+            "Claim(caller, message.command_name, metadata.idempotency_key, content)",
         ),
         (
             "names: query",

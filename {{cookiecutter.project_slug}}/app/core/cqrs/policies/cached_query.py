@@ -109,11 +109,11 @@ class CachedQuery(Policy):
         return cached
 
     def key_of(self, query: Any) -> str:
-        """The cache key of this query: hashed, so that it reveals no values and has a safe length and alphabet."""
+        """The cache key, hashed: it reveals no values, and a release with other tags or another ttl has other keys."""
         own = query.get_cache_key()
         varying = canonical_json(query, None if self.vary_by is None else tuple(self.vary_by)) if own is None else own
         caller = "*" if self.scope == "public" else f"={query.metadata.user_id or ''}"
-        parts = repr((caller, varying)).encode()
+        parts = repr((caller, varying, self.tags, self._ttl)).encode()
         return f"{self.cache_key_prefix}{query.query_name}:{hashlib.sha256(parts).hexdigest()}"
 
     def ttl_of(self, query: Any) -> float:

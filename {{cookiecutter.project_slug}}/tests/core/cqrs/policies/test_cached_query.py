@@ -544,6 +544,16 @@ async def test_tags_let_a_command_drop_answers() -> None:
     assert work.times == 5
 
 
+@pytest.mark.parametrize("changed", [{"tags": ["of:{about}"]}, {"ttl_seconds": 5}])
+async def test_what_a_release_with_other_tags_or_another_ttl_has_cached_is_not_used(changed: dict[str, Any]) -> None:
+    former, now = {"tags": ["about:{about}"], "ttl_seconds": 600}, Counting()
+    bus, other = cached(Counting(), **former), cached(now, **(former | changed))
+    other.cache._entries = bus.cache._entries  # its tags would drop nothing of the other, or too late
+    await asked(bus)
+    await asked(other)
+    assert now.times == 1
+
+
 async def test_one_tag_needs_no_list() -> None:
     work = Counting()
     bus = cached(work, tags="users")
