@@ -63,7 +63,7 @@ class ScrollOrdersHandler(BaseQueryHandler[ScrollOrdersQuery, OrderStretchView])
     async def _handle(self, query: ScrollOrdersQuery) -> OrderStretchView:
         secret = self.settings.key_for("cursors")
         digits = None if query.customer_phone is None else phone_digits(query.customer_phone)
-        of = ("orders", digits, query.status)
+        of = ("orders", digits, query.status, *map(str, NEWEST_FIRST))
         wanted = filtered(SELECT_SUMMARIES, query.customer_phone, query.status)
         if query.cursor is not None:
             wanted = wanted.where(older_than(read_cursor(secret, of, query.cursor)))

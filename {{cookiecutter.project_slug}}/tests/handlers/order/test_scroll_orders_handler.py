@@ -1,7 +1,11 @@
 from uuid import UUID
 
+import pytest
+
 from app.core.cqrs import CQRSBus, OperationStatus
+from app.handlers.order import scroll_orders_handler
 from app.handlers.order.scroll_orders_handler import ScrollOrdersQuery
+from app.read_models.order_summaries import NEWEST_FIRST
 from tests.orders import placed
 from tests.users import Person
 
@@ -34,3 +38,13 @@ async def test_there_is_no_cursor_at_the_very_end_and_it_is_good_for_its_list_on
         OperationStatus.VALIDATION_ERROR,
         {"cursor": "is not one of this list"},
     )
+
+
+async def test_a_cursor_of_another_order_is_refused(
+    bus: CQRSBus, cook: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        await placed(bus)
+    cursor = (await cook.query(ScrollOrdersQuery(limit=1))).unwrap().next_cursor
+    monkeypatch.setattr(scroll_orders_handler, "NEWEST_FIRST", NEWEST_FIRST[1:])
+    assert (await cook.query(ScrollOrdersQuery(cursor=cursor))).errors == {"cursor": "is not one of this list"}
