@@ -143,5 +143,11 @@ def mark(settings: Settings, revision: str, state: str) -> None:
 
 
 def _require_complete(connection: Connection, revisions: Revisions) -> None:
+    applied = read(connection)
     if revisions.known:
-        read(connection).require_complete(revisions)
+        applied.require_complete(revisions)
+    if applied.exists and (strange := applied.unknown(revisions)):
+        raise ConfigurationError(
+            f"The database has the migrations {', '.join(strange)}, which this code does not have: a newer release has "
+            "applied them. Run this with its code, or merge both."
+        )

@@ -80,6 +80,18 @@ def test_what_a_killed_rebuild_left_is_no_business_of_migrations(settings: Setti
         migrate.check(settings)
 
 
+def test_a_database_that_is_ahead_fails_the_check_by_its_migrations(settings: Settings) -> None:
+    migrate.upgrade(settings)
+    execute(settings, "UPDATE alembic_version SET version_num = '2099'")
+    execute(settings, "UPDATE applied_revisions SET is_head = false")
+    row = f"'2099', CURRENT_TIMESTAMP, true, '{settings.service_name}'"
+    execute(settings, f"INSERT INTO applied_revisions VALUES ({row})")
+    for run in (migrate.check, lambda settings: migrate.create_revision(settings, "more")):
+        with pytest.raises(ConfigurationError, match="has the migrations 2099, which this code does not have"):
+            run(settings)
+    migrate.upgrade(settings)
+
+
 def test_a_revision_that_does_not_exist_is_told(settings: Settings) -> None:
     migrate.upgrade(settings)
     with pytest.raises(ConfigurationError, match="nonsense"):
