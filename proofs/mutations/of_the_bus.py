@@ -1,6 +1,22 @@
 """Mutations of the bus."""
 
 MUTATIONS = {
+    "proofs/core/cqrs/test_sent_before.py": [
+        (
+            "a message of another request is refused",
+            "RequestBus._claim",
+            "getattr(message, '_sender', self) is not self",
+            "False",
+        ),
+        ("a message of another operation is refused", "_dispatch_inside", "_refuse_reused(message, outer)", "pass"),
+        ("in a task, too", "_enter_from_outside", "_refuse_reused(message, cause)", "pass"),
+        (
+            "a message of a request is refused inside",
+            "_refuse_reused",
+            "metadata.source and metadata.operation_id",
+            "None",
+        ),
+    ],
     "tests/core/cqrs/test_decorators.py": [
         (
             "command_handler(auto_register)",

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from app.core.awaited import coroutine_function
-from app.core.cqrs import CommandResult, CQRSBus, ICommand, IQuery, OperationMetadata, QueryResult
+from app.core.cqrs import CommandResult, CQRSBus, ICommand, IQuery, QueryResult
+from app.core.cqrs.operation import reused
 
 R = TypeVar("R")
 
@@ -52,7 +53,14 @@ class RequestBus:
         query.metadata.idempotency_key = query.metadata.idempotency_key or self.idempotency_key
         return self.bus.execute_query(query)
 
+    def _claim(self, message: ICommand[Any] | IQuery[Any]) -> None:
+        """Raise a ConfigurationError for a message that another request sent, maybe at this moment."""
+        if getattr(message, "_sender", self) is not self:
+            raise reused(message)
+        object.__setattr__(message, "_sender", self)
+
     def _stamp(self, message: ICommand[Any] | IQuery[Any]) -> None:
+        self._claim(message)
         metadata = message.metadata
         metadata.user_id = self.user_id
         metadata.correlation_id = self.correlation_id or metadata.correlation_id
@@ -73,15 +81,17 @@ class SocketBus(RequestBus):
 
     async def execute_command(self, command: ICommand[R]) -> CommandResult[R]:
         """Execute a command."""
-        await self._admit(command.metadata)
+        await self._admit(command)
         return await self.bus.execute_command(command)
 
     async def execute_query(self, query: IQuery[R]) -> QueryResult[R]:
         """Execute a query."""
-        await self._admit(query.metadata)
+        await self._admit(query)
         return await self.bus.execute_query(query)
 
-    async def _admit(self, metadata: OperationMetadata) -> None:
+    async def _admit(self, message: ICommand[Any] | IQuery[Any]) -> None:
+        self._claim(message)
+        metadata = message.metadata
         if self.require_caller is not None:
             await self.require_caller()
         metadata.user_id = self.user_id

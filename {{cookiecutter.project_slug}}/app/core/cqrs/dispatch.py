@@ -7,7 +7,7 @@ import structlog
 from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.errors import ConfigurationError, CQRSError, OperationStatus
 from app.core.cqrs.messages import IQuery, name_of
-from app.core.cqrs.operation import Operation, current, enclosing, is_elsewhere, is_in_progress
+from app.core.cqrs.operation import Operation, current, enclosing, is_elsewhere, is_in_progress, reused
 from app.core.cqrs.pipeline import compile_steps, doom_outer, returned_by, with_own_code
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.results import RESULTS, SUCCEEDED, TEMPORARY, OperationResult, Outcome, as_result
@@ -65,13 +65,23 @@ def _enter_from_outside(plan: Plan, message: Any, cause: Operation) -> None:
     """Admit an outermost dispatch by a task that a handler started, or by a handler of another bus, as its cause."""
     if plan.kind is Kind.COMMAND and not is_elsewhere(plan.bus, cause):
         refuse_in_task(cause, f"dispatched {plan.message_type.__name__}")
+    _refuse_reused(message, cause)
     message.metadata  # noqa: B018  # it is created while its cause is current
+
+
+def _refuse_reused(message: Any, sender: Operation) -> None:
+    """Raise a ConfigurationError for a message that another operation sent before: it carries its caller."""
+    metadata = getattr(message, "_metadata", None)
+    origin = metadata and (metadata.causation_id or (metadata.source and metadata.operation_id))
+    if origin and all(origin != around._message.metadata.operation_id for around in enclosing(sender)):
+        raise reused(message)
 
 
 async def _dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation) -> OperationResult[Any]:
     """Run a nested dispatch: it joins the attempt of the outer operation, and raises its failure."""
     if plan.kind is Kind.COMMAND:
         refuse_in_query(outer, f"dispatched {plan.message_type.__name__}")
+    _refuse_reused(message, outer)
     inner = Operation()
     inner._parent, inner._attempt = outer, attempt_of(outer)
     inner._open(plan.bus, message)

@@ -19,9 +19,11 @@ class Message:
     created on first access, in a slot beside the fields.
     """
 
-    __slots__ = ("__weakref__", "_metadata")
+    __slots__ = ("__weakref__", "_metadata", "_sender")
 
     _metadata: OperationMetadata
+    _sender: Any
+    """The bus of the request that sent it, if one did."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
