@@ -14,6 +14,7 @@ from app.core.cqrs import Claim, Clock, EventRecord, RaisedEvent, ServiceUnavail
 from app.core.cqrs.attempt import current_attempt
 from app.persistence.engine.database import Database
 from app.persistence.engine.errors import LostConnectionError, final
+from app.persistence.engine.lost_changes import require_state
 from app.persistence.engine.sessions import close
 from app.persistence.engine.unit_session import UnitSession
 from app.persistence.events.event_log import append
@@ -65,7 +66,8 @@ class SqlUnitOfWork:
 
         Raises:
             Exception: an error in this unit of work that was caught and ignored.
-            ConfigurationError: if an aggregate was undone with the savepoint in which it was made.
+            ConfigurationError: if an aggregate was undone with the savepoint in which it was made, or has lost its
+                changes.
         """
         if self._session is None:
             return ()
@@ -76,6 +78,9 @@ class SqlUnitOfWork:
             await self._session.flush()
         raised: list[tuple[UUID, RaisedEvent]] = []
         for aggregate in with_events:
+            if "version" not in vars(aggregate):  # it was expired
+                await self._session.refresh(aggregate, ["version"])
+            require_state(aggregate)
             events = aggregate.take_events()
             raised += zip(accumulate((one.event.event_id for one in events), max), events, strict=True)
         return [event for _, event in sorted(raised, key=itemgetter(0))]

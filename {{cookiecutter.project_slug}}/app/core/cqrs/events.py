@@ -127,9 +127,12 @@ class AggregateRoot:
         """Record an event of this aggregate; it is stored and published with the next commit.
 
         Raises:
-            ConfigurationError: if it is an event of another service, or the aggregate has no id yet.
+            ConfigurationError: for an event of another service, without an id, or after the operation that loaded it.
         """
         require_own(event)
+        if vars(self).get("_is_over"):
+            told = f"{type(self).__name__} {self.id} is of an operation that has ended, so its events would be lost"
+            raise ConfigurationError(f"{told}: load it again in this one.")
         if self.id is None:
             raise ConfigurationError(f"{type(self).__name__} needs an id before it raises {event.event_type}.")
         self.version = (self.version or 0) + 1

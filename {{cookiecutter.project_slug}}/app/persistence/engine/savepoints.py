@@ -1,5 +1,6 @@
 """Savepoints of a unit of work: a rollback to one restores the state of its aggregates, events and errors, too."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
@@ -12,6 +13,7 @@ from app.core.cqrs import AggregateRoot, ConfigurationError, CQRSError, EventSou
 from app.core.cqrs.attempt import Attempt, current_attempt
 from app.persistence.engine.errors import final
 from app.persistence.engine.guarding import Changes
+from app.persistence.engine.lost_changes import flag_changes_inside
 from app.persistence.engine.sessions import OperationSession
 
 
@@ -38,6 +40,7 @@ class Savepoint(AsyncSessionTransaction):
     async def __aexit__(self, kind: Any, error: Any, at: Any) -> None:
         savepoint, session = self.sync_transaction, cast(SavepointSession, self.session.sync_session)
         undone = None if savepoint is None else session.undone.get(savepoint)
+        flag_changes_inside(session)
         try:
             await super().__aexit__(kind, error, at)
         except Exception:  # of the flush at the end
@@ -50,6 +53,7 @@ class Savepoint(AsyncSessionTransaction):
 
     async def rollback(self) -> None:
         """Roll back to this savepoint."""
+        flag_changes_inside(self.session.sync_session)
         await super().rollback()
         await self._reload()
 
@@ -81,6 +85,7 @@ class SavepointSession(OperationSession):
     """
 
     async_class = UnitAsyncSession
+    flags_changes_inside = True
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -97,9 +102,14 @@ class SavepointSession(OperationSession):
         self.undone: dict[SessionTransaction, Exception] = {}
         """Savepoint that was rolled back but is still open -> the error that caused the rollback."""
 
+    def held(self) -> Iterable[AggregateRoot]:
+        """All aggregates that were loaded or added."""
+        return self.aggregates.values()
+
     def hold(self, aggregate: AggregateRoot) -> None:
         """Reference an aggregate until the end."""
         self.aggregates[id(aggregate)] = aggregate
+        vars(aggregate).pop("_is_over", None)
         self._refuse_unmade(aggregate)
 
     def with_events(self) -> list[AggregateRoot]:

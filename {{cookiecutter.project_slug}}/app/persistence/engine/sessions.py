@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, event
@@ -20,6 +20,17 @@ class OperationSession(Session, ABC):
     is_over = False
     async_class: ClassVar[type[AsyncSession]] = AsyncSession
     """The class in which handlers see this session."""
+
+    def close(self) -> None:
+        """End the session, and refuse later events of its aggregates: nothing would store them."""
+        for instance in (*self.identity_map.values(), *self.held()):
+            if isinstance(instance, AggregateRoot):
+                vars(instance)["_is_over"] = True
+        super().close()
+
+    @abstractmethod
+    def held(self) -> Iterable[AggregateRoot]:
+        """The aggregates whose events are seen."""
 
     @abstractmethod
     def hold(self, aggregate: AggregateRoot) -> None:
@@ -51,6 +62,10 @@ class ReadSession(OperationSession):
     """Whether a transaction must be ended with the session; in autocommit mode there is none."""
     has_snapshot = False
     """Whether all statements of that transaction read from one snapshot."""
+
+    def held(self) -> Sequence[AggregateRoot]:
+        """The aggregates whose events are seen."""
+        return self.from_events
 
     def hold(self, aggregate: AggregateRoot) -> None:
         """Register an aggregate, so that the events it raises are refused."""

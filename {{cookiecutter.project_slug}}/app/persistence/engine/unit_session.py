@@ -1,9 +1,9 @@
 """The session of a unit of work: it remembers errors and changes, and refuses what only its unit of work may do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import time
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, event, text
@@ -13,8 +13,10 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.core.cqrs import AggregateRoot, ConcurrencyError, ConfigurationError
 from app.persistence.engine.errors import final, told_of_failures
 from app.persistence.engine.guarding import continue_streams, is_made_since
+from app.persistence.engine.lost_changes import flag_changes_inside, refuse_events
 from app.persistence.engine.savepoints import SavepointSession
 
+T = TypeVar("T", bound=object)
 logger = structlog.get_logger(__name__)
 
 
@@ -45,6 +47,7 @@ class UnitSession(SavepointSession):
             ConcurrencyError: if another transaction changed or deleted one of the rows first.
             ConfigurationError: if a query made changes.
         """
+        flag_changes_inside(self)
         if self._is_spoiled or (self._queries and self.is_changed()):
             raise _changed_by_query()
         try:
@@ -60,6 +63,17 @@ class UnitSession(SavepointSession):
                 self.undone[savepoint] = error
             raise
 
+    def merge(self, instance: T, **options: Any) -> T:
+        """Copy the state of an instance; a ConfigurationError if it has raised events, which stay behind."""
+        refuse_events("merge()", [instance])
+        return super().merge(instance, **options)
+
+    def bulk_save_objects(self, objects: Iterable[object], *args: Any, **options: Any) -> None:
+        """Store the state of objects; a ConfigurationError if one of them has raised events, which stay behind."""
+        kept = [*objects]
+        refuse_events("bulk_save_objects()", kept)
+        super().bulk_save_objects(kept, *args, **options)
+
     def require_committable(self, *, is_rehearsal: bool) -> None:
         """Do what precedes the COMMIT; a rehearsal also checks the constraints that PostgreSQL defers to it."""
         self.flush()
@@ -74,12 +88,17 @@ class UnitSession(SavepointSession):
         Raises:
             ConfigurationError: if a handler calls this: only its unit of work commits, since later steps may fail.
         """
-        if self.is_of_unit and not self.is_over:
-            raise ConfigurationError(
-                "A handler called session.commit(): its unit of work commits at the end. Let a command of "
-                "its own store what must survive a later failure."
-            )
+        self.admit_commit()
         super().commit()
+
+    def admit_commit(self) -> None:
+        """Make sure that nothing failed, and that it is not a handler that ends the transaction."""
+        if self.is_of_unit and not self.is_over and self.get_nested_transaction() is None:
+            raise ConfigurationError(
+                "A handler called session.commit() or session.begin(): its unit of work commits at the end. Let a "
+                "command of its own store what must survive a later failure."
+            )
+        self.require_whole()
 
     def require_whole(self) -> None:
         """Make sure that nothing failed, except where a savepoint undid it.
@@ -116,6 +135,7 @@ class UnitSession(SavepointSession):
             self._queries -= 1
             if self._queries == 0:
                 event.remove(self, "do_orm_execute", _refuse_change)
+            flag_changes_inside(self)
             self._is_spoiled |= self.is_changed() or self._raised() != raised
         if self._is_spoiled:
             raise _changed_by_query()
@@ -176,5 +196,5 @@ def _refuse_change(statement: ORMExecuteState) -> None:
 event.listen(UnitSession, "transient_to_pending", UnitSession.note_new)
 event.listen(UnitSession, "after_begin", UnitSession.watch)
 event.listen(UnitSession, "before_flush", UnitSession.look_at_changes)
-event.listen(UnitSession, "before_commit", UnitSession.require_whole)
+event.listen(UnitSession, "before_commit", UnitSession.admit_commit)
 event.listen(UnitSession, "after_transaction_end", UnitSession.end_transaction)
