@@ -9,6 +9,7 @@ from app.composition.container import RunningService
 from app.core.cqrs import DomainEvent, EventRecord, OperationMetadata, RaisedEvent
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, reactions
+from app.persistence.tables import notifications
 
 
 async def hear(service: RunningService, event: DomainEvent) -> None:
@@ -51,6 +52,11 @@ async def events_of(service: RunningService, aggregate_type: str, aggregate_id: 
     """The stored events of one kind of aggregate, or of one aggregate, in their order; others may raise events too."""
     rows = [row for row in await rows_of(service, event_log) if row.aggregate_type == aggregate_type]
     return [row for row in rows if aggregate_id is None or row.aggregate_id == str(aggregate_id)]
+
+
+async def notices_of(service: RunningService, kind: str) -> list[Row[Any]]:
+    """The stored notifications of one kind; other handlers may send others because of the same events."""
+    return [row for row in await rows_of(service, notifications) if row.kind == kind]
 
 
 async def rows_of(service: RunningService, table: Table) -> list[Row[Any]]:

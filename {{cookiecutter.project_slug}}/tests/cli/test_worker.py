@@ -19,10 +19,10 @@ from app.composition.container import RunningService, running_service
 from app.core.config import Settings
 from app.domain.user_events import UserCreated
 from app.handlers.user.count_registration_handler import CountRegistrationHandler
-from app.persistence.tables import notifications, registrations, users
+from app.persistence.tables import registrations, users
 from tests.cli.support import Run
 from tests.processes import PATIENCE_SECONDS, ROOT, Forked
-from tests.rows import events_of, nothing_waits, rows_of
+from tests.rows import events_of, nothing_waits, notices_of, rows_of
 from tests.users import People
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -87,7 +87,7 @@ async def test_a_worker_delivers_and_ends_cleanly(service: RunningService, worke
     assert first.ends(signal.SIGTERM) == 0
 
     assert len(await rows_of(service, registrations)) == 1
-    assert len(await rows_of(service, notifications)) == 1
+    assert len(await notices_of(service, "welcome")) == 1
     assert len(await rows_of(service, users)) == 1, "It is no worker's business to make an administrator."
     said = first.log.read_text()
     assert said.startswith("Starting to deliver events, Ctrl+C stops it.\n")
@@ -146,7 +146,7 @@ async def test_a_worker_that_is_killed_loses_nothing_and_repeats_nothing(
 
     members = {row.aggregate_id for row in await events_of(service, "User")}
     assert len(await rows_of(service, registrations)) == len(members) == 30
-    assert sorted(str(row.user_id) for row in await rows_of(service, notifications)) == sorted(members)
+    assert sorted(str(row.user_id) for row in await notices_of(service, "welcome")) == sorted(members)
     assert second.ends(signal.SIGTERM) == 0
 
 

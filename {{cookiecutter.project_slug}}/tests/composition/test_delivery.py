@@ -16,10 +16,9 @@ from app.domain.user_events import UserCreated
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, reactions
 from app.persistence.events.outbox_statements import BROKER
-from app.persistence.tables import notifications
 from tests.core.cqrs.support import within_patience
 from tests.events import event_of, let_wait, store
-from tests.rows import rows_of
+from tests.rows import notices_of, rows_of
 from tests.users import create_user
 
 
@@ -34,7 +33,7 @@ async def welcomed(service: RunningService, times: int) -> None:
     """Wait until so many welcomes were sent."""
 
     async def sent() -> None:
-        while len(await rows_of(service, notifications)) < times:
+        while len(await notices_of(service, "welcome")) < times:
             await service.bus.settled()
 
     await within_patience(sent())
@@ -43,7 +42,7 @@ async def welcomed(service: RunningService, times: int) -> None:
 async def test_reactions_run_here(service: RunningService, database: Database) -> None:
     (await service.bus.execute_command(create_user())).unwrap()
     await within_patience(service.bus.settled())
-    assert len(await rows_of(service, notifications)) == 1
+    assert len(await notices_of(service, "welcome")) == 1
     assert await waiting_in(database) == []
 
 
@@ -56,7 +55,7 @@ async def test_a_service_without_relay_leaves_events_to_a_worker_and_wakes_it(
         (await service.bus.execute_command(create_user())).unwrap()
         await within_patience(service.bus.settled())
         assert len(await waiting_in(database)) == 1
-        assert await rows_of(service, notifications) == []
+        assert await notices_of(service, "welcome") == []
         async with running_service(patient, worker=True) as worker:
             await welcomed(worker, 1)
             (await service.bus.execute_command(create_user(email="bob@example.org", username="bob"))).unwrap()

@@ -20,11 +20,10 @@ from app.persistence.events import batches, resending
 from app.persistence.events.outbox_statements import BROKER
 from app.persistence.events.reaction import Outcome
 from app.persistence.events.stored_event import row_of
-from app.persistence.tables import notifications
 from tests.composition.memory_broker import MemoryBroker, broker_of_all
 from tests.core.cqrs.support import within_patience
 from tests.events import claim, event_of, outbox_of
-from tests.rows import rows_of
+from tests.rows import notices_of, rows_of
 from tests.users import create_user
 
 HERE = ("app.handlers", __name__)
@@ -88,7 +87,7 @@ async def test_what_is_public_goes_to_the_broker_and_nothing_else_does(
         assert (said["subject"], int(said["sequence"]), int(said["previous"])) == ("Thing/1", 2, 1)
         assert (said["data"], said["traceparent"]) == ({"what": "that"}, trace)
         assert (first.key, first.event_type, first.traceparent) == ("Thing:1", "ToldToAll", trace)
-        assert len(await rows_of(service, notifications)) == 1, "own handlers have own events from the log"
+        assert len(await notices_of(service, "welcome")) == 1, "own handlers have own events from the log"
         assert await rows_of(service, received_events) == [], "what comes back is passed over"
 
 
@@ -130,7 +129,7 @@ async def test_what_was_sent_is_sent_again_in_order_and_own_handlers_get_it_once
         await within_patience(service.bus.settled())
         assert broker.published == [*first, *first]
         assert len(first) == 5
-        assert len(await rows_of(service, notifications)) == 1
+        assert len(await notices_of(service, "welcome")) == 1
 
 
 async def test_what_waits_to_be_sent_is_not_sent_twice(settings: Settings, broker: MemoryBroker) -> None:

@@ -156,7 +156,7 @@ async def test_a_dashboard_has_what_its_reader_may_see(callers: Callers, service
     theirs = (await admin.get(f"{ada.url}/dashboard")).json()
 
     assert hers["user"]["username"] == ada.username
-    assert [notification["kind"] for notification in hers["unread_notifications"]] == ["welcome"]
+    assert "welcome" in [notification["kind"] for notification in hers["unread_notifications"]]
     assert hers["stats"] is None
     assert theirs["stats"]["total"] == 2
 

@@ -18,7 +18,7 @@ async def test_it_has_what_its_reader_may_see(bus: CQRSBus, people: People) -> N
     await bus.settled()
     hers = (await ada.query(GetUserDashboardQuery(ada.id))).unwrap()
     assert (hers.user.id, hers.stats) == (ada.id, None)
-    assert [notification.kind for notification in hers.unread_notifications] == ["welcome"]
+    assert "welcome" in [notification.kind for notification in hers.unread_notifications]
     for total in (2, 3):
         stats = (await root.query(GetUserDashboardQuery(ada.id))).unwrap().stats
         assert stats and stats.total == total
