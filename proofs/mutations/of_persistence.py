@@ -620,12 +620,18 @@ MUTATIONS = {
         ),
     ],
     "tests/persistence/schema/test_differences.py": [
-        ("differences in sentences", "check.compare", "raise ConfigurationError(told(found.diffs)) from None", "raise"),
+        ("differences in sentences", "check.compare", "raise ConfigurationError(told(found.diffs, connection.dialect)) from None", "raise"),
         (
             "which of both may be NULL",
             "_changed",
             "('database', 'code') if stored else ('code', 'database')",
             "('code', 'database')",
+        ),
+        (
+            "which of both has a server default",
+            "_changed",
+            "('code', 'database') if stored is None else ('database', 'code')",
+            "('database', 'code')",
         ),
     ],
     "proofs/persistence/schema/test_references.py": [

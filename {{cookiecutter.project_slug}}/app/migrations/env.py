@@ -30,6 +30,11 @@ def plain(kind: str, item: Any, _: Any) -> str | Literal[False]:
     return False
 
 
+def has_other_default(_: Any, __: Any, ___: Any, stored: str | None, ____: Any, declared: str | None) -> bool:
+    """Whether only the database or only the code has a default; one default has more spellings than can be compared."""
+    return (stored is None) != (declared is None)
+
+
 def is_ours(name: str | None, kind: str, _: Any) -> bool:
     """Leave out the record of migrations, and what a rebuild that was killed has left: the next one drops it."""
     return kind != "table" or name is None or not (name == RECORD.name or name.startswith(PREFIX))
@@ -41,6 +46,7 @@ context.configure(
     render_as_batch=True,  # SQLite cannot change a table; Alembic copies it
     render_item=plain,
     include_name=is_ours,
+    compare_server_default=has_other_default,
     transactional_ddl=True,  # on SQLite too, as it is opened here; `schema.migrate` begins the transactions
 )
 context.run_migrations()

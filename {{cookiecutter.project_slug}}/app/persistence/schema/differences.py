@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from sqlalchemy import Dialect
 from sqlalchemy.schema import SchemaItem
 
 WHERE = {"add": "is only in the code", "remove": "is only in the database"}
@@ -12,22 +13,23 @@ WHAT_TO_DO = (
 )
 
 
-def told(diffs: Iterable[Any]) -> str:
+def told(diffs: Iterable[Any], dialect: Dialect) -> str:
     """A sentence for each difference, and what to do.
 
     Args:
         diffs: what would have to be done to the database, as Alembic describes it: tuples, and a list of them for a
             column with several changes.
+        dialect: that of the database, in whose words types are named.
     """
     each = [one for diff in diffs for one in (diff if isinstance(diff, list) else [diff])]
-    said = [f"- {_sentence(*one)}" for one in each]
+    said = [f"- {_sentence(dialect, *one)}" for one in each]
     return "\n".join(["The tables in the database are not those in the code:", *said, WHAT_TO_DO])
 
 
-def _sentence(kind: str, *parts: Any) -> str:
+def _sentence(dialect: Dialect, kind: str, *parts: Any) -> str:
     way, _, what = kind.partition("_")
     if way == "modify":
-        return _changed(what, *parts)
+        return _changed(dialect, what, *parts)
     match parts:
         case (_, str(table), column):
             return f"The column {table}.{column.name} {WHERE[way]}."
@@ -38,14 +40,18 @@ def _sentence(kind: str, *parts: Any) -> str:
     return f"{kind}: {parts}."
 
 
-def _changed(what: str, _: object, table: str, column: str, __: object, stored: Any, declared: Any) -> str:
+def _changed(dialect: Dialect, what: str, *parts: Any) -> str:
+    _, table, column, _, stored, declared = parts
     name = f"The column {table}.{column}"
     match what:
         case "nullable":
             allows, refuses = ("database", "code") if stored else ("code", "database")
             return f"{name} may be NULL in the {allows}, but not in the {refuses}."
         case "type":
-            return f"{name} is {stored} in the database, but {declared} in the code."
+            return f"{name} is {stored.compile(dialect)} in the database, but {declared.compile(dialect)} in the code."
+        case "default":
+            has, lacks = ("code", "database") if stored is None else ("database", "code")
+            return f"{name} has a server default in the {has}, but not in the {lacks}."
     return f"{name} has another {what} in the database than in the code."
 
 
@@ -55,4 +61,6 @@ def _named(item: Any) -> str:
     if kind == "table":
         return f"{kind} {item.name}"
     columns = ", ".join(column.name for column in item.columns)
-    return " ".join(filter(None, [kind, item.name, f"of {item.table.name}", columns and f"({columns})"]))
+    unique = "unique" if kind == "index" and item.unique else ""
+    rule = (deletes := getattr(item, "ondelete", None)) and f"ON DELETE {deletes}"
+    return " ".join(filter(None, [unique, kind, item.name, f"of {item.table.name}", columns and f"({columns})", rule]))
