@@ -184,6 +184,6 @@ async def test_two_handlers_of_one_class_both_react(settings: Settings) -> None:
         service.bus.register_event_handlers({UserCreated: [mail, Tell("sms"), mail]})  # one of them twice
         (await service.bus.execute_command(create_user())).unwrap()
         await within_patience(service.bus.settled())
-        names = [row.handler for row in await rows_of(service, inbox) if "Tell" in row.handler]
+        names = [row.handler for row in await rows_of(service, inbox) if row.handler.partition("#")[0].endswith("Tell")]
     assert sorted(told) == ["mail", "sms"]
     assert [name.rpartition("Tell")[2] for name in sorted(names)] == ["", "#2"]
