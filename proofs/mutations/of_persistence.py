@@ -305,14 +305,19 @@ MUTATIONS = {
             "self.is_of_unit and (not self.is_over) and (self.get_nested_transaction() is None)",
             "False",
         ),
-        ("state and events/of what was dropped", "SqlUnitOfWork.collect_events", "require_state(aggregate)", "pass"),
+        (
+            "state and events/of what was dropped",
+            "SqlUnitOfWork.collect_events",
+            "await require_state(aggregate, self._session)",
+            "pass",
+        ),
         ("state and events/of what was expunged", "require_state", "mapped.session is None", "False"),
         ("state and events/of what was expired", "require_state", "not is_whole", "False"),
-        ("state and events/of what is merged", "UnitSession.merge", 'refuse_events("merge()", [instance])', "pass"),
+        ("state and events/of what is merged", "WholeStates.merge", '_refuse_events("merge()", [instance])', "pass"),
         (
             "state and events/of what is saved in bulk",
-            "UnitSession.bulk_save_objects",
-            'refuse_events("bulk_save_objects()", kept)',
+            "WholeStates.bulk_save_objects",
+            '_refuse_events("bulk_save_objects()", kept)',
             "pass",
         ),
         (
@@ -620,7 +625,12 @@ MUTATIONS = {
         ),
     ],
     "tests/persistence/schema/test_differences.py": [
-        ("differences in sentences", "check.compare", "raise ConfigurationError(told(found.diffs, connection.dialect)) from None", "raise"),
+        (
+            "differences in sentences",
+            "check.compare",
+            "raise ConfigurationError(told(found.diffs, connection.dialect)) from None",
+            "raise",
+        ),
         (
             "which of both may be NULL",
             "_changed",

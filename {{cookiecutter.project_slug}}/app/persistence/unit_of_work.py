@@ -66,8 +66,7 @@ class SqlUnitOfWork:
 
         Raises:
             Exception: an error in this unit of work that was caught and ignored.
-            ConfigurationError: if an aggregate was undone with the savepoint in which it was made, or has lost its
-                changes.
+            ConfigurationError: if an aggregate was undone with the savepoint that it was made in, or lost its changes.
         """
         if self._session is None:
             return ()
@@ -78,9 +77,7 @@ class SqlUnitOfWork:
             await self._session.flush()
         raised: list[tuple[UUID, RaisedEvent]] = []
         for aggregate in with_events:
-            if "version" not in vars(aggregate):  # it was expired
-                await self._session.refresh(aggregate, ["version"])
-            require_state(aggregate)
+            await require_state(aggregate, self._session)
             events = aggregate.take_events()
             raised += zip(accumulate((one.event.event_id for one in events), max), events, strict=True)
         return [event for _, event in sorted(raised, key=itemgetter(0))]

@@ -22,8 +22,7 @@ class Message:
     __slots__ = ("__weakref__", "_metadata", "_sender")
 
     _metadata: OperationMetadata
-    _sender: Any
-    """The bus of the request that sent it, if one did."""
+    _sender: Any  # the bus of the request that sent it, if one did
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -7,7 +7,9 @@ postgresql_connections       connections with the options of their URL
 errors, postgresql_errors    translates database errors into errors of the bus
 sessions                     the base of all sessions, and read-only ones
 unit_session, savepoints     sessions of units of work, and their savepoints
+async_savepoints             savepoints as handlers use them
 guarding                     optimistic locking of aggregates
+lost_changes                 changes and events that SQLAlchemy would lose in silence
 mapping                      maps aggregates to tables
 upsert                       INSERTs of rows that may already exist
 advisory_lock                mutual exclusion between processes

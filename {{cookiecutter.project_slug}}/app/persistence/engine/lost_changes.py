@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 from copy import deepcopy
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import JSON, event, inspect
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.types import ARRAY, PickleType, TypeDecorator
 
 from app.core.cqrs import AggregateRoot, ConfigurationError
+
+T = TypeVar("T", bound=object)
 
 VALUES = "_values_as_stored"
 """Attribute -> its list, dict or set, and a copy of it as it is stored."""
@@ -22,8 +25,10 @@ def flag_changes_inside(session: Session) -> None:
         _compare(instance)
 
 
-def require_state(aggregate: AggregateRoot) -> None:
+async def require_state(aggregate: AggregateRoot, session: AsyncSession) -> None:
     """Raise a ConfigurationError if the state of an aggregate would not be stored with the events that it raised."""
+    if "version" not in vars(aggregate):  # it was expired
+        await session.refresh(aggregate, ["version"])
     mapped = inspect(aggregate, raiseerr=False)  # None if it is event-sourced
     is_whole = vars(aggregate).get("version") == vars(aggregate)["_raised_events"][-1].version
     if mapped is not None and (mapped.session is None or not is_whole):
@@ -33,7 +38,7 @@ def require_state(aggregate: AggregateRoot) -> None:
         )
 
 
-def refuse_events(how: str, instances: Iterable[object]) -> None:
+def _refuse_events(how: str, instances: Iterable[object]) -> None:
     """Raise a ConfigurationError if one of the instances has raised events, which a copy of its state leaves behind."""
     for one in instances:
         if isinstance(one, AggregateRoot) and one.count_events():
@@ -41,6 +46,21 @@ def refuse_events(how: str, instances: Iterable[object]) -> None:
                 f"{how} stores the state of {type(one).__name__} {one.id} without the events that it raised: load "
                 "it and change it, or add a new one by session.add()."
             )
+
+
+class WholeStates(Session):
+    """A session that stores no copy of a state without the events that belong to it."""
+
+    def merge(self, instance: T, **options: Any) -> T:
+        """Copy the state of an instance; a ConfigurationError if it has raised events, which stay behind."""
+        _refuse_events("merge()", [instance])
+        return super().merge(instance, **options)
+
+    def bulk_save_objects(self, objects: Iterable[object], *args: Any, **options: Any) -> None:
+        """Store the state of objects; a ConfigurationError if one of them has raised events, which stay behind."""
+        kept = [*objects]
+        _refuse_events("bulk_save_objects()", kept)
+        super().bulk_save_objects(kept, *args, **options)
 
 
 def _compare(instance: Any) -> None:

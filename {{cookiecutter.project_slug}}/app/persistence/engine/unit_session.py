@@ -1,9 +1,9 @@
 """The session of a unit of work: it remembers errors and changes, and refuses what only its unit of work may do."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from time import time
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, event, text
@@ -13,14 +13,13 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.core.cqrs import AggregateRoot, ConcurrencyError, ConfigurationError
 from app.persistence.engine.errors import final, told_of_failures
 from app.persistence.engine.guarding import continue_streams, is_made_since
-from app.persistence.engine.lost_changes import flag_changes_inside, refuse_events
+from app.persistence.engine.lost_changes import WholeStates, flag_changes_inside
 from app.persistence.engine.savepoints import SavepointSession
 
-T = TypeVar("T", bound=object)
 logger = structlog.get_logger(__name__)
 
 
-class UnitSession(SavepointSession):
+class UnitSession(WholeStates, SavepointSession):
     """The session of a unit of work.
 
     It remembers errors in its transaction, even those that a handler caught and ignored: PostgreSQL would answer the
@@ -62,17 +61,6 @@ class UnitSession(SavepointSession):
             else:  # SQLAlchemy has already rolled back to it
                 self.undone[savepoint] = error
             raise
-
-    def merge(self, instance: T, **options: Any) -> T:
-        """Copy the state of an instance; a ConfigurationError if it has raised events, which stay behind."""
-        refuse_events("merge()", [instance])
-        return super().merge(instance, **options)
-
-    def bulk_save_objects(self, objects: Iterable[object], *args: Any, **options: Any) -> None:
-        """Store the state of objects; a ConfigurationError if one of them has raised events, which stay behind."""
-        kept = [*objects]
-        refuse_events("bulk_save_objects()", kept)
-        super().bulk_save_objects(kept, *args, **options)
 
     def require_committable(self, *, is_rehearsal: bool) -> None:
         """Do what precedes the COMMIT; a rehearsal also checks the constraints that PostgreSQL defers to it."""
