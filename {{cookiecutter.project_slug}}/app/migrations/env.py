@@ -30,8 +30,9 @@ def plain(kind: str, item: Any, _: Any) -> str | Literal[False]:
     return False
 
 
-def has_other_default(_: Any, __: Any, ___: Any, stored: str | None, ____: Any, declared: str | None) -> bool:
+def has_other_default(*given: Any) -> bool:
     """Whether only the database or only the code has a default; one default has more spellings than can be compared."""
+    _, _, _, stored, _, declared = given  # context, columns, the two defaults, and the declared one as text
     return (stored is None) != (declared is None)
 
 
