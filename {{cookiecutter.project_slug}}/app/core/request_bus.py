@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from app.core.awaited import coroutine_function
 from app.core.cqrs import CommandResult, CQRSBus, ICommand, IQuery, QueryResult
-from app.core.cqrs.operation import reused
+from app.core.cqrs.dispatch import reused
 
 R = TypeVar("R")
 

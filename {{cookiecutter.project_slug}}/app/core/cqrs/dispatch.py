@@ -7,7 +7,7 @@ import structlog
 from app.core.cqrs.attempt import attempt_of
 from app.core.cqrs.errors import ConfigurationError, CQRSError, OperationStatus
 from app.core.cqrs.messages import IQuery, name_of
-from app.core.cqrs.operation import Operation, current, enclosing, is_elsewhere, is_in_progress, reused
+from app.core.cqrs.operation import Operation, current, enclosing, is_elsewhere, is_in_progress
 from app.core.cqrs.pipeline import compile_steps, doom_outer, returned_by, with_own_code
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.results import RESULTS, SUCCEEDED, TEMPORARY, OperationResult, Outcome, as_result
@@ -54,8 +54,7 @@ def compile_dispatch(plan: Plan) -> Step:
             return answer if answer._message is message else as_result(answer, result_type, message)
         if expects_result:
             return _failure(plan, message, _no_result(plan, answer))
-        result._data = answer
-        result._outcome = SUCCEEDED
+        result._data, result._outcome = answer, SUCCEEDED
         return result
 
     return with_own_code(dispatch)
@@ -75,6 +74,14 @@ def _refuse_reused(message: Any, sender: Operation) -> None:
     origin = metadata and (metadata.causation_id or (metadata.source and metadata.operation_id))
     if origin and all(origin != around._message.metadata.operation_id for around in enclosing(sender)):
         raise reused(message)
+
+
+def reused(message: object) -> ConfigurationError:
+    """The error for a message that was sent before, by another request or operation."""
+    return ConfigurationError(
+        f"This {type(message).__name__} was sent before, by another request or operation, and carries the user and the "
+        "ids of that one: make a new one for each use, and keep none in a constant or a default."
+    )
 
 
 async def _dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation) -> OperationResult[Any]:
@@ -155,9 +162,8 @@ def _failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]
         error_type=type(error).__name__,
         exc_info=error,
     )
-    sentence = f"Something went wrong on our side. Please tell us the operation id: {operation_id}."
-    if isinstance(error, ConfigurationError):
-        sentence = error.message
+    unexpected = f"Something went wrong on our side. Please tell us the operation id: {operation_id}."
+    sentence = error.message if isinstance(error, ConfigurationError) else unexpected
     return plan.result_type.of(None, message, Outcome(OperationStatus.FAILED, {}, sentence))
 
 

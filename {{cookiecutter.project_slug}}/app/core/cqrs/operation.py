@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from app.core.cqrs.errors import ConfigurationError
 from app.core.ids import random_id
 
 
@@ -114,14 +113,6 @@ def _owner_of(operation: Operation) -> Any:
         if around._bus is None or around._bus.ports.units is not None:
             return around._bus
     return operation._bus
-
-
-def reused(message: object) -> ConfigurationError:
-    """The error for a message that was sent before, by another request or operation."""
-    return ConfigurationError(
-        f"This {type(message).__name__} was sent before, by another request or operation, and carries the user and the "
-        "ids of that one: make a new one for each use, and keep none in a constant or a default."
-    )
 
 
 @dataclass(slots=True)
