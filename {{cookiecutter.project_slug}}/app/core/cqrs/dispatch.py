@@ -54,7 +54,8 @@ def compile_dispatch(plan: Plan) -> Step:
             return answer if answer._message is message else as_result(answer, result_type, message)
         if expects_result:
             return _failure(plan, message, _no_result(plan, answer))
-        result._data, result._outcome = answer, SUCCEEDED
+        result._data = answer
+        result._outcome = SUCCEEDED
         return result
 
     return with_own_code(dispatch)
@@ -111,8 +112,7 @@ async def _dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation
 
 def refuse_in_query(operation: Operation, what: str) -> None:
     """Raise a ConfigurationError if an operation answers a query, because a query must not change anything."""
-    query = operation._message
-    if isinstance(query, IQuery):
+    if isinstance(query := operation._message, IQuery):
         raise ConfigurationError(
             f"{type(query).__name__} is a query and {what}: a query changes nothing. Let a command do it after the "
             "query, or make the query a command."
