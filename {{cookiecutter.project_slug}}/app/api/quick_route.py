@@ -161,9 +161,10 @@ def _add_calls(calls: list[Call], dependant: Dependant) -> int | None:
 
 
 def _defaults(query: list[ModelField]) -> dict[str, Any] | None:
+    if any(field.field_info.default_factory is not None for field in query):
+        return None
     values, errors = request_params_to_args(query, QueryParams())
-    is_made_anew = any(field.field_info.default_factory is not None for field in query)
-    is_constant = all(deepcopy(value) is value for value in values.values()) and not is_made_anew
+    is_constant = all(deepcopy(value) is value for value in values.values())
     return values if is_constant and not errors else None
 
 

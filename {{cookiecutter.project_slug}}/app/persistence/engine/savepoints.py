@@ -79,7 +79,8 @@ class SavepointSession(OperationSession):
 
     def fail(self, error: Exception) -> Exception:
         """Mark the transaction as failed, so that no part of it is committed. Returns the first error."""
-        self.failure = self.failure or (final(error) if isinstance(error, CQRSError) else error)
+        if self.failure is None:
+            self.failure = final(error) if isinstance(error, CQRSError) else error
         return self.failure
 
     def begin_savepoint(self, savepoint: SessionTransaction) -> None:
