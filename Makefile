@@ -30,7 +30,7 @@ INDEX = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$(.venv/bin/py
 UV = $(INDEX) .venv/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo recording new update choose test check service newest proofs coverage mutation fuzz template pairs drill weekly image rolling bench house format pins clean
+.PHONY: help demo recording new update choose test check service newest proofs coverage mutation fuzz unsteady template pairs drill weekly image rolling bench house format pins clean
 .PHONY: bench-dispatch bench-write bench-read bench-delivery bench-new # the kinds of bench
 
 help: ## List these words
@@ -97,6 +97,11 @@ mutation: .venv/tools ## Break each policy on purpose: a test must notice; ONLY=
 
 fuzz: .venv/tools .bench/api/ready ## Send requests that are made from the OpenAPI document, as three callers; ARGS='--role member --examples 100'
 	@$(PROVE) -m outside.fuzz $(ARGS)
+
+unsteady: .venv/tools .bench/api/ready ## The service's tests and proofs while clocks are set back by milliseconds; on Linux, with a C compiler
+	@mkdir -p '$(CACHE)' && cc -O2 -shared -fPIC -o '$(CACHE)/unsteady_clock.so' proofs/outside/unsteady_clock.c
+	@env LD_PRELOAD='$(CACHE)/unsteady_clock.so' $(MAKE) --no-print-directory service GOALS=test WORKERS=$(WORKERS)
+	@env LD_PRELOAD='$(CACHE)/unsteady_clock.so' $(MAKE) --no-print-directory proofs WORKERS=$(WORKERS)
 
 template: .venv/tools ## Bake every choice, refuse every bad answer, run what was baked
 	@.venv/bin/python -m pytest -n $(WORKERS) -m 'not slow and not pairs and not weekly' $(ARGS)

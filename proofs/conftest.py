@@ -10,7 +10,7 @@ from app.core.cqrs import plan
 from support import given
 from tests.lifespan import service_with
 
-pytest_plugins = ["tests.conftest", "tests.telemetry.conftest"]
+pytest_plugins = ["tests.conftest", "tests.domain.conftest", "tests.telemetry.conftest"]
 
 
 @pytest.fixture

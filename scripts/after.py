@@ -80,20 +80,20 @@ def redirect_own(service: Service, gone: list[migrations.Migration]) -> None:
             print(f"{one.file} follows {', '.join(to.get(other, other) for other in one.follows)} now.")
 
 
-def catch_up(service: Service, old: Path, new: Path, made: Mapping[str, bytes], since: str) -> list[list[str]]:
+def catch_up(
+    service: Service, old: Path, new: Path, made: Mapping[str, bytes], commits: tuple[str, str]
+) -> list[list[str]]:
     """Let the code of the team follow what an update has moved, and tell what is left; the commands that are due.
 
     Args:
         service: after the merge.
         old, new: the service as the template made it and makes it now.
         made: the files of the second, with their bytes.
-        since: the commit of the template that it was up to date with.
+        commits: those of the template that it was and is up to date with.
     """
     due = []
     own = service.own_files(made)
-    sections = upgrades.since(since)
-    moved = {place: now for one in sections for place, now in upgrades.moved_in(one).items() if now}
-    if changed := follow(service.folder, own, moved):
+    if changed := follow(service.folder, own, upgrades.moved_between(*commits)):
         due.append([".venv/bin/ruff", "check", "--quiet", "--fix", "--select", "I", *changed])
         due.append([".venv/bin/ruff", "format", "--quiet", *changed])
         print(f"Imports in these files name the modules of now:\n{listed(changed)}", end="")
@@ -102,7 +102,7 @@ def catch_up(service: Service, old: Path, new: Path, made: Mapping[str, bytes], 
     if left := [str(use) for use in uses(service.folder, own, gone)]:
         print(f"These lines import modules that are gone; change them by hand:\n{listed(left)}", end="")
     due += join_migrations(service, old, new)
-    for step in (step for one in sections for step in upgrades.steps_of(one)):
+    for step in upgrades.steps_between(*commits):
         print(f"By hand: {step}")
     return due
 

@@ -114,7 +114,7 @@ def evolve(service: Service, before: str, now: str, answers: dict[str, str], dat
         if gone:
             after.redirect_own(service, gone)
         if before != now:
-            due = [after.INSTALL, *after.catch_up(service, old, new, will, before)]
+            due = [after.INSTALL, *after.catch_up(service, old, new, will, (before, now))]
         elif due := after.join_migrations(service, old, new):
             due.insert(0, after.INSTALL)
         problem = "Solve the conflicts" if merged.conflicts else ""

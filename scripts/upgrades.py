@@ -46,9 +46,30 @@ def steps_of(release: str) -> list[str]:
     return [" ".join(step.split()) for step in STEP.findall(section(release))]
 
 
-def since(commit: str) -> list[str]:
-    """The sections of what came after a commit, the first one first."""
-    return [*(release for release, other in releases().items() if not is_in(other, commit)), "Unreleased"]
+def since(commit: str, until: str = "HEAD") -> list[str]:
+    """The sections of what came after a commit, and before or in a later one; the first one first."""
+    found, begin = [], ""
+    for release, end in [*releases().items(), ("Unreleased", "")]:
+        if not (end and is_in(end, commit)) and not (begin and is_in(until, begin)):
+            found.append(release)
+        begin = end
+    return found
+
+
+def moved_between(commit: str, until: str) -> dict[Place, str]:
+    """What has moved after one commit, and has the place that is declared in a later one."""
+    there = names_at(until)
+    moved = {place: now for one in since(commit, until) for place, now in moved_in(one).items()}
+    return {(was, name): now for (was, name), now in moved.items() if now and (now, name) in there}
+
+
+def steps_between(commit: str, until: str) -> list[str]:
+    """What is to be done by hand after one commit, and was not said there already."""
+    told = subprocess.run(
+        ["git", "show", f"{commit}:UPGRADES.md"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    known = " ".join(told.stdout.split())
+    return [step for one in since(commit, until) for step in steps_of(one) if step not in known]
 
 
 def names_at(commit: str | None) -> set[Place]:

@@ -19,7 +19,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from scripts.demo import SECONDS_TO_STOP, wait_until_ready
+from scripts.demo import SECONDS_TO_START, wait_until_ready
 from scripts.own_python import copy_own_python
 from tests.support import BakedProject, clean_environment, run
 
@@ -41,8 +41,8 @@ def postgres_database() -> Iterator[str]:
     name = f"deployed_{uuid4().hex[:12]}"
     try:
         execute(f'CREATE DATABASE "{name}"')
-    except OSError as error:
-        do_without(f"PostgreSQL does not answer: {error}")
+    except (OSError, asyncpg.PostgresError) as error:
+        do_without(f"PostgreSQL cannot be used: {error}")
     try:
         yield f"{SERVER}/{name}"
     finally:
@@ -146,7 +146,7 @@ class Process:
 
     def address(self) -> str:
         """Where it answers, as soon as it is ready."""
-        until = time.monotonic() + SECONDS_TO_STOP
+        until = time.monotonic() + SECONDS_TO_START
         while not (found := re.search(r"Starting on (http://\S+),", self.log.read_text())):
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < until, self.log.read_text()

@@ -92,10 +92,26 @@ def test_whatever_is_changed_brings_them_back(
     assert files_in(said) == files_under(service, "tests/composition")
 
 
+def test_processes_that_share_the_work_run_what_was_decided(service: BakedProject) -> None:
+    folder = "tests/core/observability"
+
+    def said() -> str:
+        told = f"-n 1 -q -p no:cacheprovider --engine=when-changed -o testpaths={folder}".split()
+        return run(sys.executable, "-m", "pytest", *told, "-m", "not integration", cwd=service.path).stdout
+
+    assert re.search(LEFT_OUT, left_out := said(), re.MULTILINE), left_out
+    assert "no tests ran" in left_out
+    with (service.path / "app" / "core" / "generics.py").open("a") as code:
+        code.write("# ours\n")
+    assert re.search(r"^\d+ passed", said(), re.MULTILINE)
+
+
 def test_a_file_that_is_gone_and_others_are_counted(service: BakedProject, collect: Collect) -> None:
     (service.path / "app" / "worker.py").unlink()
     (service.path / "tests" / "core" / "test_config.py").unlink()
-    assert "app/worker.py and 1 more files are not as delivered." in collect("tests/test_fixtures.py")
+    said = "app/worker.py and 1 more files are not as delivered."
+    assert said in collect("-o", "testpaths=tests/test_fixtures.py")
+    assert said not in collect("tests/test_fixtures.py"), "the engine's own were not asked for"
 
 
 def test_neither_line_endings_nor_files_of_the_team_are_a_change(service: BakedProject, collect: Collect) -> None:

@@ -1,6 +1,7 @@
 """A service takes over later commits of its template, and keeps what its team has written."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -61,19 +62,26 @@ def test_what_both_have_moved_is_taken_back_too(growing_source: Path, service: P
     assert state(service) == ""
 
 
+NEW_STEP = {"../UPGRADES.md": ("By hand:\n\n", "By hand:\n\n- Something new.\n")}
+
+
+def told_by_hand(said: str) -> list[str]:
+    return re.findall("^By hand: (.+)$", said, re.MULTILINE)
+
+
 def test_conflicts_in_code_stop_nothing_but_what_runs_it(growing_source: Path, service: Path) -> None:
     versions, text = "app/migrations/versions", 'revision = "{}"\ndown_revision = "0004"\n'
     own = {f"{versions}/20270101000000_ours.py": text.format("20270101000000"), "app/ours.py": OLD_IMPORT}
     write(service, {**own, "Makefile": "install:\n\t@touch installed\n"})
     (growing_source / SERVICE / versions / "0005_theirs.py").write_text(text.format("0005"))
-    later(growing_source, {"Makefile": ("help", "aid")})
+    later(growing_source, {"Makefile": ("help", "aid"), **NEW_STEP})
 
     code, said = evolve(growing_source, service, "update")
 
     assert (code, (service / "installed").exists()) == (1, False), said
     assert (service / "app/ours.py").read_text() == OLD_IMPORT.replace("users", "_user_bodies")
     assert f"New migrations, for `app db upgrade`:\n    {versions}/0005_theirs.py\n" in said
-    assert "By hand: " in said
+    assert told_by_hand(said) == ["Something new."]
     assert said.partition("Solve the conflicts, then run in pizzeria:\n")[2].splitlines()[:-1] == [
         "    make --no-print-directory install",
         "    .venv/bin/ruff check --quiet --fix --select I app/ours.py",
@@ -98,11 +106,11 @@ def test_what_imports_a_module_that_is_gone_is_named(growing_source: Path, servi
 
 def test_a_command_that_fails_is_told_with_those_that_are_left(growing_source: Path, service: Path) -> None:
     write(service, {"Makefile": "install:\n\t@echo No network. >&2; false\n", "app/ours.py": OLD_IMPORT})
-    later(growing_source, {"docs/events.md": ("# ", "# The new ")})
+    later(growing_source, {"docs/events.md": ("# ", "# The new "), **NEW_STEP})
 
     code, said = evolve(growing_source, service, "update")
 
-    assert (code, "By hand: " in said) == (1, True)
+    assert (code, told_by_hand(said)) == (1, ["Something new."])
     left = said.partition("See to that, then run in pizzeria:\n")[2]
     assert left.startswith("    make --no-print-directory install\n    .venv/bin/ruff check"), said
 

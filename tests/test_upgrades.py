@@ -60,6 +60,28 @@ def test_a_service_hears_of_what_came_after_its_own_commit_only() -> None:
     assert upgrades.since(RELEASES[first]) == [*later, "Unreleased"]
 
 
+@needs_history
+def test_what_was_to_be_done_by_hand_already_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = subprocess.run(
+        ["git", "show", "HEAD:UPGRADES.md"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    step = " ".join(upgrades.STEP.findall(told)[0].split())
+    monkeypatch.setattr(upgrades, "steps_of", lambda section: [step, "Something new."])
+    assert upgrades.steps_between("HEAD", "HEAD") == ["Something new."]
+
+
+@needs_history
+def test_a_service_that_stops_at_a_release_hears_of_that_and_not_of_what_came_later() -> None:
+    first, then, *_ = RELEASES.values()
+    assert upgrades.since(first, then) == [list(RELEASES)[1]]
+    there = upgrades.names_at(then)
+    moved = upgrades.moved_between(first, then)
+    assert moved
+    assert [place for place, now in moved.items() if (now, place[1]) not in there] == []
+    assert moved.keys() < {place for place, now in upgrades.moved_in(list(RELEASES)[1]).items() if now}
+    assert upgrades.steps_between(then, "HEAD") == upgrades.steps_of("Unreleased")
+
+
 MOVED = {("app.old", "A"): "app.new", ("app.old", "B"): "app.new"}
 
 

@@ -13,8 +13,9 @@ from nats.js import JetStreamContext
 from app.adapters.brokers import open_broker
 from app.adapters.exchange_settings import ExchangeSettings
 from app.core.broker import EventMessage
+from tests.adapters.test_brokers import wait_for_answers
 from tests.brokers import SERVERS, Server
-from tests.core.cqrs.support import within_patience
+from tests.core.cqrs.support import PATIENCE, within_patience
 from tests.databases import part_settings
 from tests.surroundings import require_server
 
@@ -33,6 +34,12 @@ async def server(request: pytest.FixtureRequest, topic: str) -> AsyncIterator[Se
     require_server(found.url, "this broker was not tested")
     yield found
     await found.forget(topic)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is well is waited for, also on a busy machine."""
+    wait_for_answers(PATIENCE, monkeypatch)
 
 
 class Inbox:

@@ -77,6 +77,7 @@ def test_what_exists_or_is_not_in_shape_is_not_touched(tmp_path: Path) -> None:
         ("    status: str\n", "", "app/domain/invoice.py has no Invoice.status"),
         ("class Invoice(", "class Bill(", "There is no class Invoice to add to"),
         ("AggregateRoot\n", "AggregateRoot, Nothing\n", "has no Nothing"),
+        ("class Invoice(", "class Invoice((", "app/domain/invoice.py is not valid Python: line"),
         ("    def __init__", "    def void(self) -> None:\n        pass\n\n    def __init__", "F811"),
     ):
         aggregate.write_text(shaped.replace(before, after))

@@ -53,6 +53,7 @@ class Weighed(DomainEvent):
     """Of a scale that knows no CloudEvents."""
 
     event_source = "scale"
+    event_type = "Weighed"
 
     grams: int
 
@@ -214,6 +215,7 @@ def test_a_cloud_event_of_another_version_is_only_for_a_class_that_converts_it(
     @dataclass(frozen=True, kw_only=True)
     class Converted(Pushed):
         event_source = "converted"
+        event_type = "Converted"
 
         @classmethod
         def from_foreign(cls, message: dict[str, Any]) -> dict[str, Any] | None:
@@ -340,6 +342,8 @@ def test_two_classes_that_take_the_same_json_are_named() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Copied(Weighed):
         """Of the same scale."""
+
+        event_type = "Copied"
 
     with pytest.raises(UnreadableMessageError, match="Several event classes .*: Weighed, Copied"):
         decode(b'{"no": 1, "at": "2026-01-02T12:00:00Z", "g": 1}', EventTypes([Weighed, Copied]))

@@ -296,7 +296,7 @@ async def test_without_a_number_there_is_no_limit(
     limited = deadline._limited
 
     async def noting(work: Any, awaited: Any, remaining: float, plan: Any) -> Any:
-        limits[plan.name_on_record] = round(remaining)
+        limits[plan.name_on_record] = remaining
         return await limited(work, awaited, remaining, plan)
 
     async def suspend(event: Priced) -> None:
@@ -311,7 +311,7 @@ async def test_without_a_number_there_is_no_limit(
     async with services(settings, (True,), *handlers):
         await tell(database, Priced(price=1))
         await journal.until(lambda: len(journal.done) == 3)
-    assert limits == {"Usual": 30, "Long": 3600}
+    assert limits == pytest.approx({"Usual": 30, "Long": 3600}, abs=10)
 
 
 RENAMED: dict[str, tuple[tuple[str, str | None], tuple[str, str | None], bool]] = {
@@ -386,6 +386,7 @@ class Unfound:
         """Nor is this."""
 
         event_source = "others"
+        event_type = "Foreign"
 
 
 @pytest.mark.parametrize("event", [Unfound.Told, Unfound.ToldMore, Unfound.Foreign])

@@ -125,6 +125,7 @@ def test_a_class_that_takes_ones_own_events_for_anothers_is_refused(service: str
     @dataclass(frozen=True, kw_only=True)
     class Placed(DomainEvent):
         event_source = service
+        event_type = "Placed"
 
     with pytest.raises(ConfigurationError, match="Placed has this service as its event_source, orders-service"):
         EventTypes([Placed], "orders-service")

@@ -1,6 +1,24 @@
 """Mutations of persistence."""
 
 MUTATIONS = {
+    "tests/persistence/engine/test_connection_pool.py": [
+        ("pool: newcomers wait, too", "_InOrder.get", "self._turn.locked() or self.empty()", "self.empty()"),
+        ("pool: the next may wait", "_InOrder.get", "self._turn.release()", "pass"),
+        ("pool: who came before gives up earlier", "_InOrder.get", "timeout - (monotonic() - began)", "timeout"),
+    ],
+    "tests/persistence/engine/test_shared_clock.py": [
+        (
+            "clocks: refresh tokens go by that of the database",
+            "LoginSessions._now",
+            "await shared_time(await self._session.connection(), self._clock.now)",
+            "self._clock.now()",
+        ),
+        ("clocks: a sweeper that is ahead", "Sweeper.sweep", "min(now, self._clock.now())", "self._clock.now()"),
+        ("clocks: one that is ahead is told", "shared_time", "before - now > NOTICED", "False"),
+        ("clocks: one that is behind is told", "shared_time", "now - own() > NOTICED", "False"),
+        ("clocks: a small difference is not told", "shared_time", "before - now > NOTICED", "before > now"),
+        ("clocks: a difference is told once", "_tell_difference", "@lru_cache(maxsize=16)", ""),
+    ],
     "tests/persistence/events/test_outbox.py": [
         (
             "what waits behind a failure is not delivered before it",
@@ -100,9 +118,10 @@ MUTATIONS = {
         (
             "outbox/a lease is given back",
             "Outbox.give_back",
-            "mine.values(due_at=now, claimed_by=None)",
+            "mine.values(due_at=at_once(now), claimed_by=None)",
             "mine.values(due_at=reactions.c.due_at)",
         ),
+        ("outbox/a clock that is set back makes nothing wait", "at_once", "now - STEP", "now"),
         ("outbox/no handler gets more than it may have", "due.due_for", "bindparam(f'free_{number}')", "100"),
         (
             "outbox/the oldest comes first",
@@ -193,6 +212,7 @@ MUTATIONS = {
         ("what is not handed out is sent twice", "_sent", "event.published_at.is_not(None), ~waits", "~waits"),
     ],
     "tests/persistence/test_sweeping.py": [
+        ("all is swept", "in_batches", "len(found) < FOUND_AT_ONCE", "True"),
         ("a predecessor is kept for its successor", "expiries", "~waits & _is_followed()", "~waits"),
         (
             "an event that waits or is dead keeps its data",
@@ -344,11 +364,11 @@ MUTATIONS = {
     ],
     "proofs/persistence/test_versions.py": [
         ("a change needs an event", "UnitSession.require_committable", "self.changes.require_events()", "pass"),
-        ("a stream goes on", "UnitSession.look_at_changes", "continue_streams(self, aggregates)", "pass"),
+        ("a stream goes on", "UnitSession.look_at_changes", "continue_streams(self, self.aggregates.values())", "pass"),
         (
             "events are numbered before reactions inside see them",
             "SqlUnitOfWork.collect_events",
-            "with_events and session.may_continue_streams",
+            "session.may_continue_streams and session.with_events()",
             "False",
         ),
         (
@@ -390,7 +410,8 @@ MUTATIONS = {
         ),
         ("replay(handler)", "chosen", "true() if handler is None else r.handler == handler", "true()"),
         ("delivery/what was behind is let go", "_discard", "{tuple(row)[1:5] for row in found}", "set()"),
-        ("delivery/all is changed at once", "in_batches", "some.where(left)", "some.where(left).limit(9)"),
+        ("delivery/all is changed at once", "in_batches", "found[start:start + BATCH]", "found[start:start + 9]"),
+        ("delivery/the rest is found", "in_batches", "key < last", "key > last"),
         (
             "delivery/an event that is to go is let go before",
             "_purge_all",
@@ -624,6 +645,14 @@ MUTATIONS = {
             "pass",
         ),
     ],
+    "tests/persistence/schema/test_migrate.py": [
+        (
+            "a database that is newer than the code is checked as if it were not",
+            "_require_complete",
+            "applied.exists and (strange := applied.unknown(revisions))",
+            "False and (strange := applied.unknown(revisions))",
+        ),
+    ],
     "tests/persistence/schema/test_differences.py": [
         (
             "differences in sentences",
@@ -770,14 +799,14 @@ MUTATIONS = {
     "proofs/core/cqrs/test_names.py": [
         (
             "names: in time",
-            "_claiming",
-            "exists().where(idempotency_keys.c.digest == bindparam('former'), _IS_GOOD)",
+            "_claiming_and_finding",
+            "exists().where(idempotency_keys.c.digest == bindparam('former'), is_good)",
             "exists().where(idempotency_keys.c.digest == bindparam('former'))",
         ),
         (
             "names: found",
-            "_FIND",
-            "select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_EITHER, _IS_GOOD)",
+            "_claiming_and_finding",
+            "select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_EITHER, is_good)",
             "select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_KEY)",
         ),
         ("names: stream", "EventStreams.load", "kind.aggregate_type", "kind.__name__"),

@@ -354,28 +354,41 @@ MUTATIONS = {
         (
             "idempotent: the answer is stored",
             "Idempotent.step.once",
-            "await attempt.unit.keep_answer(claim, stored)",
+            "await unit.keep_answer(claim, stored)",
             "pass",
         ),
         (
             "idempotent: the first answer is what later ones are",
             "Idempotent.step.once",
             (
-                "stored = codec.write(await proceed(message))\n"
-                "await attempt.unit.keep_answer(claim, stored)\n"
+                "try:\n"
+                "    stored = codec.write(await proceed(message))\n"
+                "except CQRSError as error:\n"
+                "    if policy is not None and policy.commits_despite(error):\n"
+                "        await unit.keep_answer(claim, _failed(codec, error, message))\n"
+                "    raise\n"
+                "await unit.keep_answer(claim, stored)\n"
                 "return codec.read(stored, CommandResult, message)"
             ),
-            (
-                "stored = codec.write((own := (await proceed(message))))\n"
-                "await attempt.unit.keep_answer(claim, stored)\n"
-                "return own or codec.read(stored, CommandResult, message)"
-            ),
+            "own = await proceed(message)\nawait unit.keep_answer(claim, codec.write(own))\nreturn own",
         ),
         (
             "idempotent: a replay says so",
             "_replay",
-            "codec.read(answered, CommandResult, message).with_outcome(is_replay=True)",
+            "codec.read(answered, CommandResult, message).with_outcome(is_replay=True, is_kept=True)",
             "codec.read(answered, CommandResult, message)",
+        ),
+        (
+            "idempotent: a committed failure is stored",
+            "Idempotent.step.once",
+            "await unit.keep_answer(claim, _failed(codec, error, message))",
+            "pass",
+        ),
+        (
+            "idempotent: a bug is not told",
+            "_failed",
+            "error.status is OperationStatus.FAILED",
+            "False",
         ),
         (
             "idempotent: a new field with a default changes nothing",

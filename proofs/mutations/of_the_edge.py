@@ -15,6 +15,8 @@ MUTATIONS = {
         ),
         ("keys of the second command", "RequestBus._under_next_key", "number == 1", "True"),
         ("keys of failed commands", "RequestBus._under_next_key", "used[kind] -= 1", "pass"),
+        ("keys of stored failures", "RequestBus._under_next_key", "not result._outcome.is_kept", "True"),
+        ("keys of undone failures", "Idempotent.step.once", "policy.commits_despite(error)", "True"),
     ],
     "proofs/core/test_left_out.py": [
         (
@@ -308,6 +310,25 @@ MUTATIONS = {
     "tests/api/routes/test_health.py": [
         ("readiness of the primary", "_check", "database.latest_engine.connect()", "database.reading_engine.connect()"),
         ("readiness of the replica", "_check", "database.reading_engine is not database.latest_engine", "False"),
+    ],
+    "tests/handlers/order/test_scroll_orders_handler.py": [
+        (
+            "a cursor is valid in another order",
+            "ScrollOrdersHandler._handle",
+            "('orders', digits, query.status, *map(str, NEWEST_FIRST))",
+            "('orders', digits, query.status)",
+        ),
+    ],
+    "tests/core/test_logging.py": [
+        (
+            "the encoded name of a secret is not known",
+            "_text",
+            "_names_secret(unquote(one[1]))",
+            "_names_secret(one[1])",
+        ),
+    ],
+    "tests/test_cli.py": [
+        ("a password is asked for a wrong address", "ask_password", "email_problem(email)", "None"),
     ],
     "tests/adapters/test_tokens_jwt.py": [
         (

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from app.composition.container import RunningService
 from app.core.cqrs import ConfigurationError, ConflictError, EventSourcedAggregate, savepoint
@@ -33,6 +34,8 @@ def service(given_service: RunningService) -> RunningService:
 
 class Walk(EventSourcedAggregate):
     """Stored as its events alone."""
+
+    aggregate_type = "Walk"
 
     def apply(self, event: object) -> None:
         """Change nothing."""
@@ -176,6 +179,8 @@ async def test_a_list_that_is_changed_in_place_is_stored(service: RunningService
             item = await add_topping(handler)
             item.raise_event(MenuUpdated(pizza_id=PIZZA, changed=("toppings",)))
             await handler.session.flush()
+            written = select(menu_items.c.toppings).where(menu_items.c.id == PIZZA)
+            assert await handler.session.scalar(written) == item.toppings
 
     before = await toppings(service)
     (await service.bus.execute_command(Do(body))).unwrap()

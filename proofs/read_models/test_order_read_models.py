@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +21,6 @@ from app.handlers.order.get_popular_pizzas_handler import GetPopularPizzasQuery
 from app.handlers.order.mark_pizza_ready_handler import MarkPizzaReadyCommand
 from app.handlers.order.start_cooking_handler import StartCookingCommand
 from app.handlers.order.update_menu_handler import UpdateMenuCommand
-from app.persistence.engine import sqlite
 from app.persistence.engine.database import Database
 from app.persistence.projections.rebuilding import rebuild
 from support.books import Books, Entry, Json, PrintedMenu, history_told, pizza, popularity_told, sales_told
@@ -78,10 +76,7 @@ class Evening:
         self.books.entries.append(Entry(name, day, wishes, "cancelled" if end == "declined" else end))
 
 
-def test_200_orders_add_up_live_and_made_anew(
-    sqlite_files: SqliteFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "WRITER", (*sqlite.WRITER, "PRAGMA synchronous=OFF"))  # no power fails here
+def test_200_orders_add_up_live_and_made_anew(sqlite_files: SqliteFiles, tmp_path: Path) -> None:
     with sqlite_files.fresh(tmp_path) as url, Runner() as runner, running_in(runner, url) as service:
         evening = runner.run(opened(service.bus))
         assert serve_whoever_comes(evening, runner) == set(ENDS)

@@ -10,6 +10,7 @@ from pathlib import Path
 from support.places import SERVICE
 
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*cache*", ".hypothesis", ".venv", "*.db*")
+UNFINISHED = shutil.ignore_patterns("*.pyc.*")  # bytecode that another process is writing
 OUTER = ("PYTHONPATH", "PYTEST_ADDOPTS", "DATABASE_URL")
 
 
@@ -21,8 +22,9 @@ class Checkout:
         self.path = path
         compiled = sys.pycache_prefix and Path(sys.pycache_prefix)
         if compiled:  # it is as good for the copies, which have the same times of change
-            here = compiled / SERVICE.relative_to(SERVICE.anchor)
-            shutil.copytree(here, compiled / path.relative_to(path.anchor), copy_function=os.link)
+            here, there = (compiled / folder.relative_to(folder.anchor) for folder in (SERVICE, path))
+            shutil.rmtree(there, ignore_errors=True)  # of an earlier run
+            shutil.copytree(here, there, ignore=UNFINISHED, copy_function=os.link)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a module of Python in the service."""
@@ -49,10 +51,10 @@ class Checkout:
         return done.stderr.strip()
 
     def passes(self, said: str) -> None:
-        """Run the tests that `app new` has named."""
-        named = re.search(r"^Test: python -m (pytest .+)$", said, re.MULTILINE)
+        """Run the tests that `app new` has named, once or several times."""
+        named = " ".join(re.findall(r"^Test: make test ARGS='(.+)'$", said, re.MULTILINE)).split()
         assert named, said
-        done = self.run(*named[1].split(), "-q", "-p", "no:cacheprovider", "-m", "not integration")
+        done = self.run("pytest", *dict.fromkeys(named), "-q", "-p", "no:cacheprovider", "-m", "not integration")
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         assert re.search(r"\d+ passed", done.stdout)
 

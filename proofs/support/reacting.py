@@ -42,6 +42,7 @@ class PricedElsewhere(DomainEvent):
     """An article of another service has a price."""
 
     event_source = "others"
+    event_type = "PricedElsewhere"
 
     article: str = "1"
     price: int

@@ -1,4 +1,7 @@
-"""Real brokers for tests: what is on them, seen with their own clients, and a wire to them that can be cut."""
+"""Real brokers for tests: what is on them, seen with their own clients, and a TCP proxy before them that can be cut.
+
+A file `tests/broker_*.py` with a `SERVER` adds a broker.
+"""
 
 import asyncio
 import socket
@@ -12,15 +15,13 @@ from uuid import uuid4
 
 from tests.surroundings import require_server
 
-GROUP = "app"
-
 
 class Server(Protocol):
     """A broker that is running. What a test made there is under its topic."""
 
     url: str
     drops_duplicates: bool
-    """Whether it stores a message once that is sent twice."""
+    """Whether a message that is sent twice is stored once."""
     keeps_all: bool
     """Whether it keeps messages for groups that come later."""
 
@@ -29,7 +30,7 @@ class Server(Protocol):
         ...
 
     async def unsettled(self, topic: str) -> int:
-        """How many messages the group is not done with."""
+        """How many messages the group has not settled; some servers leave out those that a consumer holds."""
         ...
 
     async def send(self, topic: str, body: bytes) -> None:
@@ -43,25 +44,25 @@ class Server(Protocol):
         """Remove the consumer group, or the queue of it."""
 
     async def forget(self, topic: str) -> None:
-        """Remove everything."""
+        """Remove the topic, and all that the tests made for it."""
 
 
 class LimitedServer(Server, Protocol):
     """A server that can have a limit for one topic alone."""
 
     async def refuse_large(self, topic: str) -> None:
-        """From now on take no message of 1,000 bytes or more."""
+        """From now on refuse an event of the type `Large` with more than 1,000 bytes."""
 
     async def too_large(self) -> int:
-        """A number of bytes that no message may have, whatever the topic."""
+        """A number of bytes that no body may have, whatever the topic."""
         ...
 
 
 class ClosingServer(Server, Protocol):
-    """A server that closes the connection of a message that is too large."""
+    """A server that closes the connection of a message that is too large, or has a `Wire` that does so in its place."""
 
     closes_above: int
-    """How many bytes it takes at least."""
+    """The largest number of bytes that it takes for certain."""
 
 
 def _servers() -> dict[str, Server]:
@@ -75,7 +76,7 @@ SERVERS = _servers()
 
 @asynccontextmanager
 async def own_topic(server: Server) -> AsyncIterator[str]:
-    """A topic that nobody else has, of which nothing is left; the test is skipped where the server is not there."""
+    """A topic of its own, removed at the end. Without the server the test is skipped, or fails (REQUIRE_SERVICES=1)."""
     require_server(server.url, f"{urlsplit(server.url).scheme} was not tested")
     topic = f"test_{uuid4().hex}"
     yield topic
@@ -83,7 +84,7 @@ async def own_topic(server: Server) -> AsyncIterator[str]:
 
 
 class Wire:
-    """Carries bytes to a server, until it is cut."""
+    """A TCP proxy to a server, until it is cut."""
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
@@ -96,16 +97,15 @@ class Wire:
         self._writers: set[asyncio.StreamWriter] = set()
         self._whole = False
         self.frozen = False
-        """Whether it is silent: connections stay open, but nothing passes."""
+        """Whether it swallows all bytes: connections stay open, but nothing passes."""
         self.closes_above: int | None = None
         """After how many bytes in one direction a connection is closed."""
 
     @property
     def url(self) -> str:
         """The URL of the server at the other end."""
-        return self._target._replace(
-            netloc=self._target.netloc.replace(f":{self._target.port}", f":{self._port}")
-        ).geturl()
+        user, at, _ = self._target.netloc.rpartition("@")
+        return self._target._replace(netloc=f"{user}{at}127.0.0.1:{self._port}").geturl()
 
     async def mend(self) -> None:
         """Let connections through."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -72,11 +73,14 @@ async def redis_to_hurt(folder: Path) -> AsyncIterator[Redis]:
         MissingError: it is not installed.
     """
     server = Redis(folder)
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.remove()
+    with socket.socket() as bound:  # while the server is away, nobody else on this machine gets its port
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", server.port))
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.remove()
 
 
 async def put(cache: RedisCache, key: str, *tags: str) -> None:

@@ -7,15 +7,26 @@ from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 import structlog
+from sqlalchemy import make_url
 
 from app.composition.container import RunningService
 from app.core.config import Settings
 from app.core.cqrs import CQRSBus
 from app.core.cqrs.testing import MemoryBus
+from app.persistence.engine import sqlite
 from app.persistence.engine.database import Database
-from tests.databases import SERVER, Databases, PostgresDatabases, SqliteFiles, ask_server, settings_for
+from tests.databases import (
+    SERVER,
+    SQLITE_AS_DELIVERED,
+    Databases,
+    PostgresDatabases,
+    SqliteFiles,
+    ask_server,
+    settings_for,
+)
 from tests.lifespan import service_with
 from tests.support.once import find_out_once
 from tests.surroundings import do_without, without_settings
@@ -31,7 +42,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _settings_of_nobody() -> Iterator[None]:
+def _no_developers_settings() -> Iterator[None]:
     """No test reads a developer's settings, and the service is called the same wherever it was installed."""
     with without_settings(), pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("SERVICE_NAME", "app")
@@ -39,14 +50,14 @@ def _settings_of_nobody() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test touches a developer's files."""
+def _in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test finds a developer's files in the working directory."""
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _plain_logs() -> None:
-    """Log in plain lines, and tracebacks as Python prints them: to paint one takes longer than the test it is from."""
+    """Log in plain lines, and tracebacks as Python prints them: rendering one in colours takes longer than a test."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -56,9 +67,11 @@ def _plain_logs() -> None:
 
 
 @pytest.fixture(scope="session")
-def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> SqliteFiles:
-    """SQLite, migrated once."""
-    return SqliteFiles(tmp_path_factory.mktemp("sqlite"))
+def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteFiles]:
+    """SQLite, migrated once. No power fails in a test, so no commit waits for the disk."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(sqlite, "WRITER", (*SQLITE_AS_DELIVERED, "PRAGMA synchronous=OFF"))
+        yield SqliteFiles(tmp_path_factory.mktemp("sqlite"))
 
 
 @pytest.fixture(scope="session")
@@ -66,8 +79,11 @@ def postgres_databases() -> Iterator[PostgresDatabases]:
     """PostgreSQL, migrated once; where no server answers, what needs it is skipped, or fails if it is required."""
     try:
         asyncio.run(ask_server("SELECT 1"))
-    except OSError as error:
-        do_without(f"PostgreSQL does not answer on {SERVER} ({error}): these tests ran on SQLite alone.")
+    except (OSError, asyncpg.PostgresError) as error:
+        do_without(
+            f"PostgreSQL at {make_url(SERVER)} cannot be used ({error}): these tests ran on SQLite alone. "
+            "TEST_POSTGRES_URL names another server or user."
+        )
     databases = PostgresDatabases()
     yield databases
     databases.close()
@@ -75,7 +91,7 @@ def postgres_databases() -> Iterator[PostgresDatabases]:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
 def databases(request: pytest.FixtureRequest) -> Databases:
-    """Every test that uses it, or what follows, runs on both kinds of databases."""
+    """Every test that uses it, directly or by another fixture, runs on both kinds of databases."""
     found: Databases = request.getfixturevalue("sqlite_files" if request.param == "sqlite" else "postgres_databases")
     return found
 
@@ -130,13 +146,13 @@ async def cqrs_bus() -> AsyncIterator[MemoryBus]:
 
 @pytest.fixture
 def people(bus: CQRSBus) -> People:
-    """Registers users and speaks for them."""
+    """Registers users, each of whom sends messages as a caller."""
     return People(bus)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _found_out_once() -> Iterator[None]:
-    """No test waits for what was found out for another."""
+def _share_discovery() -> Iterator[None]:
+    """Tests share what discovery finds in the packages of the service, which takes long."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         find_out_once(monkeypatch)
         yield
@@ -144,7 +160,7 @@ def _found_out_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _levels_of_loggers() -> Iterator[None]:
-    """No test has the levels that a server of another test gave to the loggers of its library."""
+    """Restore levels and propagation of loggers after each test: a server sets those of its libraries."""
     names = {"", *logging.root.manager.loggerDict}
     before = {name: (logging.getLogger(name).level, logging.getLogger(name).propagate) for name in names}
     yield
@@ -157,7 +173,7 @@ def _levels_of_loggers() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what was logged once: as it was written, and not as records that nobody has made readable."""
+    """Show a log as it was written to standard error, and not a second time as unformatted records."""
     report = yield
     written = {name.removeprefix("Captured stderr ") for name, _ in report.sections if "Captured stderr" in name}
     hidden = {f"Captured log {phase}" for phase in written}
@@ -166,7 +182,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage less often, and not in what stays for good: that took a quarter of all time."""
+    """Collect garbage less often, and not from what stays for good: it took a quarter of the time of all tests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 10, 50)

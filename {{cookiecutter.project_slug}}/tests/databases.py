@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app.core.config import UNNAMED, Settings, all_settings
+from app.persistence.engine import sqlite
 from app.persistence.schema import migrate
 from app.persistence.tables import metadata
 
@@ -21,6 +22,9 @@ S = TypeVar("S", bound=Settings)
 
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 """A server on which the tests may create and drop databases of their own; no database of it is touched."""
+
+SQLITE_AS_DELIVERED = sqlite.WRITER
+"""What a connection of the service tells SQLite: a commit waits for the disk."""
 
 ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 """For what is the same on all databases, and is tried on each elsewhere: once is enough."""

@@ -2,16 +2,21 @@
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Row, Table, insert, select
 
 from app.composition.relay import Relay
 from app.core.ids import uuid7
 from app.persistence.engine.database import Database
+from app.persistence.engine.shared_clock import at_once, shared_time
 from app.persistence.event_tables import event_log, reactions, received_events
+from app.persistence.events import outbox_statements
 from app.persistence.events.outbox import Outbox
 from app.persistence.events.outbox_statements import OWN
 from app.persistence.events.reaction import Claimed, reason
@@ -69,7 +74,7 @@ async def let_wait(
             "aggregate_type": event.aggregate_type,
             "aggregate_id": event.aggregate_id,
             "version": event.version,
-            "due_at": None if dead or behind else datetime.now(UTC),
+            "due_at": None if dead or behind else at_once(datetime.now(UTC)),
             "attempts": 0 if error is None else attempts,
             "last_error": None if error is None else reason(error),
             "dead": dead,
@@ -78,14 +83,26 @@ async def let_wait(
     return event
 
 
+@contextmanager
+def shared_clock_ahead(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The clock that all processes share is set back by five seconds when this ends."""
+
+    async def ahead(*args: Any) -> datetime:
+        return await shared_time(*args) + timedelta(seconds=5)
+
+    with monkeypatch.context() as before:
+        before.setattr(outbox_statements, "shared_time", ahead)
+        yield
+
+
 def outbox_of(
     database: Database,
     *handlers: str,
-    retry_seconds: float = 0.0,
+    retry_seconds: float = -1.0,
     events: tuple[str, ...] = ("Happened",),
     **options: Any,
 ) -> Outbox:
-    """The outbox of a service with these handlers; what fails is due again at once."""
+    """The outbox of a service with these handlers; what fails is due again at once, if the clock is set back, too."""
     known = {(source, name): handlers or (HANDLER,) for source in (OWN, OTHERS) for name in events}
     return Outbox(
         database, lambda: known, **({"max_attempts": MOST_ATTEMPTS, "retry_seconds": retry_seconds} | options)

@@ -1,5 +1,6 @@
 """What is in the database, for tests."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from sqlalchemy import Row, Table, delete, update
 
 from app.composition.container import RunningService
 from app.core.cqrs import DomainEvent, EventRecord, OperationMetadata, RaisedEvent
+from app.persistence.column_types import UtcDateTime
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, reactions
 from app.persistence.tables import notifications
@@ -39,6 +41,21 @@ async def deliver_again(service: RunningService) -> None:
         await session.execute(delete(inbox))
         await session.execute(update(event_log).values(published_at=None))
     await service.bus.settled()
+
+
+async def let_pass(service: RunningService, seconds: float, *tables: Table) -> None:
+    """Let all times in these tables be so much longer ago: a test cannot set the clock of the database server."""
+    database = await service.container.get(Database)
+    for table in tables:
+        (key,), columns = table.primary_key, [one for one in table.columns if isinstance(one.type, UtcDateTime)]
+        for row in await rows_of(service, table):
+            earlier = {
+                one.name: moment - timedelta(seconds=seconds)
+                for one in columns
+                if (moment := getattr(row, one.name)) is not None
+            }
+            async with database.writing() as session, session.begin():
+                await session.execute(update(table).where(key == getattr(row, key.name)).values(earlier))
 
 
 async def nothing_waits(service: RunningService) -> bool:

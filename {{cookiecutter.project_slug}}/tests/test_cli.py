@@ -122,6 +122,12 @@ def test_wrong_fields_are_named(run: Run) -> None:
     assert "password must have at least 8 characters" in result.stderr
 
 
+def test_no_password_is_asked_for_if_the_address_is_wrong(run: Run) -> None:
+    result = run("users", "create-admin", "nobody")
+
+    assert (result.exit_code, result.output) == (1, "email is not an e-mail address.\n")
+
+
 def test_a_missing_setting_is_told_in_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "short")
 

@@ -9,7 +9,18 @@ from fastapi import Depends, FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
 from app.core.config import Settings
-from app.core.cqrs import BaseCommandHandler, BaseQueryHandler, CQRSBus, ICommand, IQuery, get_cqrs_bus
+from app.core.cqrs import (
+    BaseCommandHandler,
+    BaseQueryHandler,
+    BusinessRuleViolationError,
+    ConflictError,
+    CQRSBus,
+    ICommand,
+    IQuery,
+    get_cqrs_bus,
+    idempotent,
+    transactional,
+)
 from app.dependencies import AnonymousBus, Bus, CurrentUser, Page
 from app.main import create_app
 from tests.databases import ON_SQLITE
@@ -39,12 +50,17 @@ class Pay(ICommand[str | None]):
     """Under which key is it paid?"""
 
     is_refused: bool = False
+    is_declined: bool = False
 
 
+@transactional(rollback_on=[ConflictError])
+@idempotent()
 class PayHandler(BaseCommandHandler[Pay, str | None]):
     async def _handle(self, command: Pay) -> str | None:
         if command.is_refused:
-            self.conflict("This card is refused.")
+            raise ConflictError("This card is refused.")
+        if command.is_declined:
+            raise BusinessRuleViolationError("This card is declined, and we have noted that.")
         return command.metadata.idempotency_key
 
 
@@ -81,6 +97,11 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     @app.post("/paid")
     async def paid(bus: Bus) -> list[Any]:
         sent = [Pay(is_refused=True), Pay(), Pay(is_refused=True), Pay()]
+        return [(await bus.execute_command(command)).data for command in sent]
+
+    @app.post("/declined")
+    async def declined(bus: Bus) -> list[Any]:
+        sent = [Pay(is_declined=True), Pay()]
         return [(await bus.execute_command(command)).data for command in sent]
 
     @app.post("/seen-anonymously")
@@ -148,6 +169,11 @@ async def test_a_failed_command_uses_up_no_key(client: AsyncClient) -> None:
     keys = (await client.post("/paid", headers={"Idempotency-Key": "k"})).json()
 
     assert keys == [None, "k", None, "k 2"], "when the request is repeated, both that were paid have the same key again"
+
+
+async def test_a_failure_that_is_stored_uses_up_its_key(client: AsyncClient) -> None:
+    for _ in range(2):
+        assert (await client.post("/declined", headers={"Idempotency-Key": "k"})).json() == [None, "k 2"]
 
 
 async def test_a_key_that_an_endpoint_chose_is_kept(client: AsyncClient) -> None:

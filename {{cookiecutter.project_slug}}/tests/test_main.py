@@ -31,7 +31,10 @@ def test_the_routes_of_the_documentation_come_last() -> None:
 
 
 @ON_SQLITE
-async def test_two_apps_in_a_process_do_not_disturb_each_other(settings: Settings) -> None:
+async def test_two_apps_in_a_process_do_not_disturb_each_other(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", PATIENCE)
     first, second = create_app(settings), create_app(settings)
     async with started(first):
         async with started(second):

@@ -1,11 +1,17 @@
 """What all tests rely on: no setting reaches them, and a server that is not there costs nothing and is told."""
 
 import os
+import re
 import socket
+import subprocess
+import sys
 
 import pytest
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
 
+from tests.databases import SERVER
+from tests.server import ROOT
 from tests.surroundings import require_server, without_settings
 
 
@@ -39,3 +45,21 @@ def test_where_nobody_listens_the_test_is_skipped_or_fails(
     monkeypatch.setenv("REQUIRE_SERVICES", required)
     with pytest.raises(outcome, match=r"^http does not answer on 127.0.0.1:9 \(.*refused\): nothing was tested\.$"):
         require_server("http://127.0.0.1:9", "nothing was tested")
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("postgres_databases")
+def test_a_server_that_lets_nobody_in_is_told_and_done_without() -> None:
+    nobody = make_url(SERVER).set(username="nobody_here").render_as_string(hide_password=False)
+    outer = {name: value for name, value in os.environ.items() if name not in ("REQUIRE_SERVICES", "PYTEST_ADDOPTS")}
+    one = "tests/test_fixtures.py::test_every_test_has_a_database_in_which_nothing_happened_yet"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", one],
+        cwd=ROOT,
+        env=outer | {"TEST_POSTGRES_URL": nobody},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(r"^2 passed, 2 skipped", done.stdout, re.MULTILINE), done.stdout
+    assert "cannot be used" in done.stdout and "TEST_POSTGRES_URL names another server or user." in done.stdout

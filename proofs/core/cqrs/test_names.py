@@ -1,9 +1,11 @@
 """What is stored goes by names that outlive files: of commands, cached queries and aggregates."""
 
 import sys
+from abc import abstractmethod
 from dataclasses import dataclass
+from datetime import timedelta
 from types import ModuleType, new_class
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -32,6 +34,8 @@ from app.persistence.events.event_sourcing import EventStreams
 from app.persistence.tables import idempotency_keys
 from tests.core.cqrs.support import handler_of, sent_by
 from tests.databases import settings_for
+
+T = TypeVar("T")
 
 
 def command(module: str, name: str = "Charge", **attributes: Any) -> Any:
@@ -97,7 +101,7 @@ async def test_a_key_of_the_release_before_ends_with_its_time(
     database = await service.container.get(Database)
     async with database.writing() as session, session.begin():
         old = (await session.execute(select(idempotency_keys.c.claimed_at))).scalar_one()
-        await session.execute(update(idempotency_keys).values(claimed_at=old.replace(year=old.year - 1)))
+        await session.execute(update(idempotency_keys).values(claimed_at=old - timedelta(days=365)))
     assert (await send(service.bus, charge, work)).unwrap() == 2
 
 
@@ -161,20 +165,39 @@ def aggregate(base: type[Any], module: str, **attributes: Any) -> Any:
     return type("Account", (base,), body)
 
 
-@pytest.mark.parametrize("base", [AggregateRoot, EventSourcedAggregate])
-def test_two_aggregates_of_one_name_are_refused(base: type[Any]) -> None:
-    bank, shop = aggregate(base, "app.domain.bank"), aggregate(base, "app.domain.shop")
+@pytest.mark.parametrize(
+    ("base", "named"), [(AggregateRoot, {}), (EventSourcedAggregate, {"aggregate_type": "Account"})]
+)
+def test_two_aggregates_of_one_name_are_refused(base: type[Any], named: dict[str, str]) -> None:
+    bank, shop = aggregate(base, "app.domain.bank", **named), aggregate(base, "app.domain.shop", **named)
     with pytest.raises(ConfigurationError, match=r"bank\.Account and app\.domain\.shop\.Account are both Account"):
         check_aggregates([bank, shop])
     check_aggregates([bank, aggregate(base, "app.domain.shop", aggregate_type="ShopAccount")])
-    check_aggregates([bank, aggregate(bank, "app.domain.savings")])
+    check_aggregates([bank, aggregate(bank, "app.domain.savings", **named)])
+
+
+def test_an_aggregate_that_is_only_its_events_says_its_name_itself() -> None:
+    class Ledger(EventSourcedAggregate, Generic[T]):
+        """Abstract in another method than that of its base."""
+
+        def apply(self, event: DomainEvent) -> None: ...
+
+        @abstractmethod
+        def limit(self) -> T: ...
+
+    body: dict[str, Any] = {"limit": lambda self: 0}
+    cash = type("Cash", (Ledger,), {**body, "aggregate_type": "CashLedger"})
+    for base in (Ledger[int], cash):
+        with pytest.raises(TypeError, match='Card is stored only as its events.*add aggregate_type = "Card", or'):
+            new_class("Card", (base,), {}, lambda made: made.update(body))
 
 
 @pytest.fixture
 def modules(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Two modules with an aggregate each, both called User: one is the service's own name."""
     module = ModuleType("support.with_an_aggregate")
-    module.__dict__["User"] = type("User", (EventSourcedAggregate,), {"__module__": module.__name__, "apply": len})
+    body = {"__module__": module.__name__, "apply": len, "aggregate_type": "User"}
+    module.__dict__["User"] = type("User", (EventSourcedAggregate,), body)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return [module.__name__]
 
@@ -195,6 +218,8 @@ class Counted(DomainEvent):
 
 class Counter(EventSourcedAggregate):
     """Counts."""
+
+    aggregate_type = "Counter"
 
     value = 0
 

@@ -356,6 +356,7 @@ class WeighedElsewhere(DomainEvent):
     """Told by another service."""
 
     event_source = "scales"
+    event_type = "WeighedElsewhere"
 
     grams: int
 

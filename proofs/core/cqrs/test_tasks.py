@@ -28,7 +28,7 @@ from app.persistence.event_tables import event_log
 from app.persistence.tables import registrations
 from support.given import Do, DoPart, DoPlainly, Look, Noted, write
 from support.reports import Reports
-from tests.core.cqrs.support import Ask, DoMore, handler_of, sent_by, within_patience
+from tests.core.cqrs.support import PATIENCE, Ask, DoMore, handler_of, sent_by, within_patience
 from tests.core.cqrs.support import Do as Order
 from tests.rows import rows_of
 
@@ -193,6 +193,7 @@ async def test_in_the_background_it_is_an_operation_of_its_own(service: RunningS
         background(handler.bus.execute_command(DoPart(later)))
         raise BusinessRuleViolationError("No.")
 
+    service.bus.background_seconds = PATIENCE
     assert (await service.bus.execute_command(Do(body))).status is OperationStatus.BUSINESS_RULE
     await within_patience(ended.wait())
     await within_patience(service.bus.aclose())
@@ -247,6 +248,7 @@ async def test_a_bus_that_ends_waits_for_it_and_lets_it_send(service: RunningSer
     async def body(handler: Any) -> None:
         background(later(handler.bus))
 
+    service.bus.background_seconds = PATIENCE
     await service.bus.execute_command(Do(body))
     closing = asyncio.create_task(service.bus.aclose())
     await asyncio.sleep(0)

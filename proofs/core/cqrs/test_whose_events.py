@@ -33,6 +33,7 @@ class Heard(DomainEvent):
     """Of another service."""
 
     event_source = "warehouse"
+    event_type = "Heard"
 
 
 class Thing(AggregateRoot):
@@ -43,6 +44,8 @@ class Thing(AggregateRoot):
 
 class Story(EventSourcedAggregate):
     """Remembers what it applied."""
+
+    aggregate_type = "Story"
 
     def __init__(self, id: Any) -> None:
         super().__init__(id)
@@ -105,12 +108,17 @@ def test_an_event_of_another_service_is_not_told_of_by_this_one() -> None:
 
         class Retold(DomainEvent):
             event_source = "warehouse"
+            event_type = "Told"
             public = True
 
     with pytest.raises(TypeError, match="Nobodys has an event_source"):
 
         class Nobodys(DomainEvent):
             event_source = " "
+            event_type = "Nobodys"
+
+    with pytest.raises(TypeError, match='HeardToo has an event_source, so .* add event_type = "HeardToo", or'):
+        type("HeardToo", (Heard,), {})
 
     with pytest.raises(TypeError, match=r"Unsaid has a from_foreign\(\), but no event_source"):
 

@@ -163,7 +163,7 @@ async def test_who_waits_for_a_lock_has_a_time_out(behind: Settings) -> None:
 async def test_a_transaction_that_stands_idle_is_ended(behind: Settings) -> None:
     lock = text("SELECT name FROM roles FOR UPDATE")
     async with (
-        opened(behind, database_idle_transaction_timeout_seconds=1) as idle,
+        opened(behind, database_idle_transaction_timeout_seconds=4) as idle,
         opened(behind) as database,
         idle.writing() as holder,
         database.writing() as waiter,
@@ -176,7 +176,7 @@ async def test_a_transaction_that_stands_idle_is_ended(behind: Settings) -> None
 
 @needs_pgbouncer
 async def test_of_two_one_is_alone(behind: Settings, direct: str) -> None:
-    async with opened(behind, database_idle_transaction_timeout_seconds=1) as one, opened(behind) as another:
+    async with opened(behind, database_idle_transaction_timeout_seconds=4) as one, opened(behind) as another:
         async with alone(one, "sums") as first, alone(another, "sums") as second, alone(another, "more") as third:
             assert (first, second, third) == (True, False, True)
             await within_patience(_two_stand_idle_too_long(direct))
@@ -186,7 +186,7 @@ async def test_of_two_one_is_alone(behind: Settings, direct: str) -> None:
 
 async def _two_stand_idle_too_long(direct: str) -> None:
     """For longer than a transaction may; then it would be ended."""
-    idle = "state LIKE 'idle in%' AND now() - state_change > '1200 ms' AND datname = current_database()"
+    idle = "state LIKE 'idle in%' AND now() - state_change > '4200 ms' AND datname = current_database()"
     async with client_of(direct) as other:
         while not await other.fetchval(f"SELECT count(*) >= 2 FROM pg_stat_activity WHERE {idle}"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)

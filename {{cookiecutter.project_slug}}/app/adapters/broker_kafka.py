@@ -1,6 +1,7 @@
 """Events through Kafka: one topic, in which all events of one aggregate are in the same partition."""
 
 from contextlib import AbstractAsyncContextManager
+from ssl import create_default_context
 from urllib.parse import unquote, urlsplit
 
 from aiokafka.errors import CorruptRecordException, InvalidMessageError, KafkaError, MessageSizeTooLargeError
@@ -74,7 +75,7 @@ def _servers(netloc: str) -> list[str]:
 
 def _security(url: str) -> BaseSecurity | None:
     split = urlsplit(url)
-    encrypted = split.scheme == "kafkas"
+    tls = create_default_context() if split.scheme == ENCRYPTED else None
     if split.username is None:
-        return BaseSecurity(use_ssl=True) if encrypted else None
-    return SASLPlaintext(unquote(split.username), unquote(split.password or ""), use_ssl=encrypted)
+        return BaseSecurity(tls) if tls else None
+    return SASLPlaintext(unquote(split.username), unquote(split.password or ""), tls)

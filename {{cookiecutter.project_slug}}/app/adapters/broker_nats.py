@@ -11,6 +11,7 @@ from faststream import AckPolicy
 from faststream.exceptions import IncorrectState
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.subscriber.usecases import stream_pull_subscriber
+from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, StorageType, StreamConfig
 
 from app.adapters.carrier import (
@@ -87,18 +88,27 @@ class NatsCarrier(Carrier[NatsBroker]):
 
     async def prepare(self, broker: NatsBroker) -> None:
         """Create the stream unless it exists; the limits of an existing stream were an operator's decision."""
-        stream = (await broker.connect()).jetstream()
+        context = (await broker.connect()).jetstream()
+        if await self._has_stream(context):
+            return
+        stream = StreamConfig(
+            name=self.topic,
+            subjects=[f"{self.topic}.>"],
+            storage=StorageType.FILE,
+            duplicate_window=DUPLICATES_SECONDS,
+        )
         try:
-            await stream.stream_info(self.topic)
+            await context.add_stream(stream)
+        except nats.js.errors.BadRequestError:  # also if another process creates it at the same moment
+            if not await self._has_stream(context):
+                raise
+
+    async def _has_stream(self, context: JetStreamContext) -> bool:
+        try:
+            await context.stream_info(self.topic)
         except nats.js.errors.NotFoundError:
-            await stream.add_stream(
-                StreamConfig(
-                    name=self.topic,
-                    subjects=[f"{self.topic}.>"],
-                    storage=StorageType.FILE,
-                    duplicate_window=DUPLICATES_SECONDS,
-                )
-            )
+            return False
+        return True
 
     async def send(self, broker: NatsBroker, message: EventMessage) -> None:
         """Publish to the subject of the event's type."""
@@ -142,5 +152,5 @@ class NatsCarrier(Carrier[NatsBroker]):
 
 
 def _subject_of(event_type: str) -> str:
-    """The event type without forbidden characters. Dots stay: `events.stock.>` matches all events of one service."""
+    """The event type without forbidden characters. Dots stay: `events.orders.>` matches types such as `orders.paid`."""
     return ".".join(filter(None, NOT_IN_A_SUBJECT.sub("_", event_type).split("."))) or "_"

@@ -23,7 +23,7 @@ IDEMPOTENCY_KEY: Mapping[str, Any] = {
     "in": "header",
     "description": "A name of your own for this request, such as a UUID. A request sent again under its key has no "
     "second effect and gets the first answer, with `Idempotency-Replayed: true`. Another request under that key is "
-    "refused with 422. What failed may be tried again under its key.",
+    "refused with 422. What failed, and changed nothing, may be tried again under its key.",
     "schema": {"type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": LONGEST_KEY},
 }
 

@@ -54,12 +54,11 @@ def answer(result: OperationResult[T], make: Callable[[T], object] | None = None
     content = result.kept_json if make is None else None
     if content is None:
         content = to_json(make(result.unwrap()) if make else result.unwrap())
-    status, _ = HTTP[result.status]
     if result.is_replay:
         headers["Idempotency-Replayed"] = "true"
     if result.status is OperationStatus.NO_CONTENT:
-        return Response(status_code=status, headers=headers)
-    return Response(content, status, headers or None, "application/json")
+        return Response(status_code=204, headers=headers)
+    return Response(content, HTTP[result.status][0], headers or None, "application/json")
 
 
 def error_problem(scope: Scope, error: CQRSError) -> Response:
@@ -112,12 +111,13 @@ def _text(value: Any) -> str:
 
 
 def _headers(error: CQRSError) -> dict[str, str]:
+    headers = {"Idempotency-Replayed": "true"} if getattr(error.returned, "is_replay", False) else {}
     if error.status is OperationStatus.UNAUTHENTICATED:
-        return {"WWW-Authenticate": "Bearer"}
-    if error.status not in (OperationStatus.RATE_LIMITED, OperationStatus.UNAVAILABLE):
-        return {}
-    wait = error.details.get("retry_after")
-    return {"Retry-After": str(max(1, ceil(wait))) if isinstance(wait, int | float) else "1"}
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.status in (OperationStatus.RATE_LIMITED, OperationStatus.UNAVAILABLE):
+        wait = error.details.get("retry_after", 1)
+        headers["Retry-After"] = str(max(1, ceil(wait if isinstance(wait, int | float) else 1)))
+    return headers
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

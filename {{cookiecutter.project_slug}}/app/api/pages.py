@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`: the document of the API, and a page that shows it and loads nothing foreign."""
+"""`/openapi.json` and `/docs`: the document of the API, and a page that shows it and loads all from this service."""
 
 from html import escape
 from importlib.resources import files
@@ -37,11 +37,11 @@ PAGE_LOADS = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-
 
 
 def add_pages(app: FastAPI) -> None:
-    """Serve the document and its page, after all other routes: they are requested least."""
+    """Serve the document and its page by the last routes: a route of yours that takes any path hides them."""
 
     async def document(request: Request) -> Response:
-        proxied = request.scope.get("root_path")
-        return JSONResponse({**app.openapi(), "servers": [{"url": proxied}]} if proxied else app.openapi())
+        root_path = request.scope.get("root_path")
+        return JSONResponse({**app.openapi(), "servers": [{"url": root_path}]} if root_path else app.openapi())
 
     async def page(request: Request) -> Response:
         return HTMLResponse(PAGE.format(title=escape(app.title)), headers={"Content-Security-Policy": PAGE_LOADS})

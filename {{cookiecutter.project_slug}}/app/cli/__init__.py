@@ -31,11 +31,11 @@ from app.cli.health import health
 from app.cli.outbox import outbox_commands
 from app.cli.projections import projections_commands
 from app.cli.service import run, worker
-from app.cli.terminal import OneSentence
+from app.cli.terminal import ErrorReportingGroup
 from app.cli.users import users_commands
 from app.core.parts import optional
 
-app = typer.Typer(cls=OneSentence, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=ErrorReportingGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(run)
 app.command()(worker)
 app.command()(health)

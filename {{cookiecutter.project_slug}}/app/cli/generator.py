@@ -95,8 +95,8 @@ def _carry_out(command: str, case: "Callable[[], UseCase]", dry_run: bool) -> No
         typer.echo(f"{'new    ' if change.before is None else 'changed'}  {change.path}")
     tests = [change.path for change in changes if "/test_" in change.path]
     if any(change.path.startswith(VERSIONS) for change in changes):
-        typer.echo("Next: app db upgrade")
-    typer.echo(f"Test: python -m pytest {' '.join(tests)}")
+        typer.echo("Next: .venv/bin/app db upgrade")
+    typer.echo(f"Test: make test ARGS='{' '.join(tests)}'")
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -51,20 +51,17 @@ def rebuild(name: Annotated[str, typer.Argument(help="As `app projections list` 
     from app.composition.container import event_types
     from app.persistence.engine.database import Database
     from app.persistence.projections.lag import events_of
-    from app.persistence.projections.rebuilding import rebuild as make_anew
+    from app.persistence.projections.rebuilding import Rebuilding
     from app.persistence.projections.replacing import Replacement
 
-    written: list[Replacement] = []
-
-    async def run(database: Database) -> int:
+    async def run(database: Database) -> Replacement:
         total = await events_of(database, found[name])
         with progress_bar(name, total, sys.stderr) as bar:
-            return await make_anew(database, event_types(), found[name], bar.update, written.append)
+            return await Rebuilding(database, event_types(), found[name], bar.update).run()
 
     began = time.monotonic()
-    count = with_database(run)
-    (took,) = written
-    typer.echo(f"{name} was rebuilt from {count} events in {time.monotonic() - began:.1f} s.")
+    took = with_database(run)
+    typer.echo(f"{name} was rebuilt from {took.folded} events in {time.monotonic() - began:.1f} s.")
     rows = f"{took.deleted} rows were deleted and {took.inserted} inserted"
     typer.echo(f"{rows}; meanwhile, its writers had to wait for {took.locked_seconds:.1f} s at most.")
 

@@ -1,5 +1,6 @@
 """The output of commands: errors as sentences, results as tables for people or as JSON for programs."""
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,12 +20,12 @@ class CommandError(Exception):
     """A command cannot be carried out; the message says why, and what to do."""
 
 
-class OneSentence(TyperGroup):
-    """A group of commands that report an error in one sentence, and exit with 1."""
+class ErrorReportingGroup(TyperGroup):
+    """A group of commands that print an error as a sentence to standard error, and exit with 1."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        configure_logging(level="warning")  # errors before the settings are loaded are logged by the same rules
+        """Run a command, and report its error."""
+        configure_logging(level=_level(os.environ.get("LOG_LEVEL")))  # until the command has loaded the settings
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.TyperException):
@@ -39,8 +40,8 @@ def sentence(error: Exception) -> str:
     """An error as a sentence for a person at a terminal."""
     match error:
         case CQRSError():
-            problems = [f"{field} {problem}." for field, problem in error.details.items()]
-            return " ".join([error.message, *(problem for problem in problems if problem not in error.message)])
+            details = [f"{field} {problem}." for field, problem in error.details.items()]
+            return " ".join([error.message, *(detail for detail in details if detail not in error.message)])
         case OSError(strerror=str(reason)):
             return f"{reason}: {error.filename}" if error.filename else f"{reason}."
         case CommandError() | SettingsError():
@@ -50,15 +51,18 @@ def sentence(error: Exception) -> str:
 
 
 def quiet_settings() -> Settings:
-    """Load the settings for a command with output of its own: only warnings and errors are logged."""
+    """Load the settings for a command with output of its own: it logs little, unless LOG_LEVEL is `debug`."""
     settings = load_settings()
-    level = "debug" if settings.log_level == "debug" else "warning"
-    configure_logging(json=settings.environment == "production", level=level)
+    configure_logging(json=settings.environment == "production", level=_level(settings.log_level))
     return settings
 
 
+def _level(wanted: str | None) -> str:
+    return "debug" if wanted == "debug" else "warning"
+
+
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows under their titles: numbers to the right, all else to the left."""
+    """Print rows under their titles. A column is aligned to the right if its first value is a number."""
     rows = list(rows)
     texts = [list(titles), *([printable(str(value)) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
@@ -76,5 +80,5 @@ def show_json(rows: Iterable[Any]) -> None:
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which move a terminal's cursor: it may come from anywhere."""
+    """The text with spaces in place of control characters, which move the cursor: anybody may have written it."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

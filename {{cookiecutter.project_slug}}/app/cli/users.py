@@ -22,12 +22,20 @@ def create_admin(
 ) -> None:
     """Create an administrator."""
     settings = quiet_settings()
-    password = read_password() if password_stdin else ask_password()
+    password = read_password() if password_stdin else ask_password(email)
     typer.echo(asyncio.run(make_admin(settings, email, password)))
 
 
-def ask_password() -> str:
-    """The password, typed twice at the terminal."""
+def ask_password(email: str) -> str:
+    """The password of a new user, typed twice at the terminal.
+
+    Raises:
+        CommandError: if the e-mail address is not valid.
+    """
+    from app.domain.user import email_problem
+
+    if problem := email_problem(email):
+        raise CommandError(f"email {problem}.")
     typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     return typed
 

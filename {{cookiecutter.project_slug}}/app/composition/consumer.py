@@ -1,7 +1,7 @@
-"""The consumer: stores the events of other services that this service has a class for, and the place of those between.
+"""The consumer: stores events of other services, for the handlers of this service.
 
-An event may come after one of a type that this service has no class for. It would wait for that, so the place of that
-one in its aggregate is stored, without its data.
+An event waits for its predecessor in its aggregate. If this service has no class for that one, a placeholder without
+data is stored in its place, so that nothing waits for it.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from app.persistence.events import received_events
 from app.persistence.events.outbox_statements import SKIPPED
 
 WARNING_SECONDS = 60.0
-"""Skipped messages are warned of at most this often: others may send any number of them."""
+"""Skipped messages are logged in one warning for so long: others may send any number of them."""
 
 logger = structlog.get_logger(__name__)
 
@@ -26,23 +26,23 @@ logger = structlog.get_logger(__name__)
 class Consumer:
     """Receives messages. A message is acknowledged once its event is stored; handlers process it later.
 
-    So failing handlers do not block the broker's queue. A message is redelivered only if the database is unavailable.
+    So failing handlers do not block the broker's queue: a message is redelivered only if its event was not stored.
 
     Args:
         database: stores the events.
-        types: the event classes of this service.
-        kept_one: called after an event was stored.
+        types: the event classes that this service has.
+        on_stored: called after an event was stored, or turned out to be stored already.
     """
 
-    def __init__(self, database: Database, types: EventTypes, kept_one: Callable[[], None]) -> None:
+    def __init__(self, database: Database, types: EventTypes, on_stored: Callable[[], None]) -> None:
         self._database = database
         self._types = types
-        self._kept_one = kept_one
+        self._on_stored = on_stored
         self._skipped = 0
         self._warns_at = 0.0
 
     async def receive(self, message: EventMessage) -> None:
-        """Store the event of a message, if this service has a class for it. Unreadable messages become dead letters."""
+        """Store the event of a message, or its placeholder. An unreadable event becomes a dead letter."""
         try:
             received = decode(message.body, self._types)
         except NoEventError as error:
@@ -56,7 +56,7 @@ class Consumer:
         if received is None:
             return
         await received_events.keep(self._database, received.event, received.source, received.previous)
-        self._kept_one()
+        self._on_stored()
 
     def _warn_of_skipped(self, message: EventMessage, error: NoEventError) -> None:
         self._skipped += 1
@@ -67,7 +67,7 @@ class Consumer:
         self._skipped, self._warns_at = 0, monotonic() + WARNING_SECONDS
 
     async def _keep_unreadable(self, message: EventMessage, error: UnreadableMessageError) -> None:
-        text = message.body.decode(errors="replace").replace("\x00", "\ufffd")
-        event_id = uuid5(NAMESPACE_OID, f"{message.id}:{text}")
+        text = message.body.decode(errors="replace").replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
+        event_id = uuid5(NAMESPACE_OID, f"{message.id}:{text}")  # the same when it is redelivered
         logger.error("message_unreadable", message_id=message.id, event_id=str(event_id), exc_info=error)
         await received_events.keep_unreadable(self._database, event_id, text, error, error.details.get("source", ""))

@@ -40,9 +40,9 @@ class Exchange:
         traceparent = event.metadata.get("traceparent")
         await self._broker.publish(EventMessage(str(event.id), event.key, event.event_type, body, traceparent))
 
-    def receiving(self, kept_one: Callable[[], None]) -> AbstractAsyncContextManager[None]:
-        """Store events of other services while the context is open; `kept_one` is called after each."""
-        return self._broker.consuming(Consumer(self._database, self._types, kept_one).receive)
+    def receiving(self, on_stored: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+        """Store events of other services while the context is open; `on_stored` is called after each."""
+        return self._broker.consuming(Consumer(self._database, self._types, on_stored).receive)
 
 
 @asynccontextmanager

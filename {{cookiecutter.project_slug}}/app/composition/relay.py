@@ -32,7 +32,7 @@ class Relay:
         deliver: passes an event to its handler. An error counts as a failed attempt.
         places: returns how many events a handler may process concurrently.
         poll_seconds: the longest time between two polls of the outbox when nothing wakes the relay.
-        pausing: errors of `deliver` that are no failed attempts: they pause delivery to this handler.
+        pausing: errors of `deliver` that pause its handler for a while, and do not count as failed attempts.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Relay:
         self.wake()
 
     def wake(self) -> None:
-        """Poll the outbox now."""
+        """Poll the outbox at once, or at the end of the pause if the database is away."""
         self._looks_at = 0.0
         self._quiet.clear()
         self._woken.set()
 
     async def idle(self) -> None:
-        """Wait until no event is left that could be processed now."""
+        """Wait until no event is left that could be processed now, or until the database is away."""
         if self._deliveries.stopping:
             return
         self.wake()
@@ -108,7 +108,7 @@ class Relay:
         while not self._deliveries.stopping:
             try:
                 await self._turn()
-            except Exception as error:  # any failure of the database: no caller could handle it better
+            except Exception as error:  # nearly always of the database: no caller could handle it better
                 self._looks_at = 0.0
                 pause = self._outages.note("database", error)
                 self._quiet.set()
@@ -122,15 +122,15 @@ class Relay:
                 await self._rest()
 
     async def _rest(self) -> None:
-        ends = min(self._looks_at, self._deliveries.due_at)
+        until = min(self._looks_at, self._deliveries.due_at)
         if self._deliveries.tasks:
-            ends = min(ends, self._renewed_at + LEASE_SECONDS / 3)
+            until = min(until, self._renewed_at + LEASE_SECONDS / 3)
         with suppress(TimeoutError):
-            async with asyncio.timeout(ends - monotonic()):
+            async with asyncio.timeout(until - monotonic()):
                 await self._woken.wait()
 
     async def _turn(self) -> None:
-        """Hand out new events, store outcomes, claim due events and start their handlers."""
+        """Hand out new events if a poll is due, renew leases, store outcomes, claim due events and start handlers."""
         if monotonic() >= self._looks_at:
             self._looks_at = monotonic() + self._poll_seconds * uniform(0.5, 1)  # noqa: S311  # no secret
             if await self._outbox.hand_out():

@@ -25,7 +25,7 @@ CHATTY = (
     "asyncio",
     "aiosqlite",
     "sqlalchemy",
-    "app.persistence.engine.errors.ConnectionPool",
+    "app.persistence.engine.connection_pool.ConnectionPool",
 )
 AUDIT = "audit"
 UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")

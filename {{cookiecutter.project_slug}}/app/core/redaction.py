@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel
 from structlog.types import EventDict
@@ -32,6 +33,8 @@ NAMED_TEXT = re.compile(
     re.IGNORECASE,
 )
 """A value with the name of a secret in a text, such as that of a dataclass, a query string or a header."""
+ENCODED_QUERY = re.compile(r"(?<=[?&])([^\s?&=%]*%[^\s?&=]*=)[^\s&\"']*")
+"""A name of a query string that is percent-encoded, and its value."""
 HIDDEN = "***"
 BLANKED = rf"\g<url>\g<bearer>{HIDDEN}"
 """What precedes the secret stays; a group that did not match is empty."""
@@ -103,4 +106,6 @@ def _text(text: str) -> str:
         text = SECRET_TEXT.sub(BLANKED, text)
     if "=" in lowered or ": " in lowered or '":' in lowered or "':" in lowered:
         text = NAMED_TEXT.sub(rf"\g<header>\g<name>{HIDDEN}", text)
+    if "%" in text:
+        text = ENCODED_QUERY.sub(lambda one: one[1] + HIDDEN if _names_secret(unquote(one[1])) else one[0], text)
     return text

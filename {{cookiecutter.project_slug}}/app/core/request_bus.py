@@ -17,7 +17,7 @@ class RequestBus:
 
     A command that has an `idempotency_key` keeps it. The others get the key of the request; from the second of a type
     on, with its number: otherwise it would be answered as a repetition of the first. A failed command uses up no
-    number, because nothing of it is stored: when the request is repeated, the same commands have the same keys.
+    number, unless its failure is stored under it: when the request is repeated, the same commands have the same keys.
     """
 
     bus: CQRSBus
@@ -42,7 +42,7 @@ class RequestBus:
         # No client can send the key of another number: keys in headers have no spaces.
         command.metadata.idempotency_key = key if number == 1 else f"{key} {number}"
         result = await self.bus.execute_command(command)
-        if result.is_failure and used[kind] == number:
+        if result.is_failure and not result._outcome.is_kept and used[kind] == number:
             used[kind] -= 1
         return result
 

@@ -2,46 +2,57 @@
 
 import hmac
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, Interval, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql import Executable
 
 from app.core.cqrs import Claim, Clock, CommandValidationError
+from app.persistence.column_types import UtcDateTime
 from app.persistence.tables import idempotency_keys
 
 _OF_KEY = idempotency_keys.c.digest == bindparam("key")
-_IS_GOOD = idempotency_keys.c.claimed_at > bindparam("expired")
 _OF_EITHER = or_(_OF_KEY, idempotency_keys.c.digest == bindparam("former"))
-_FIND = select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_EITHER, _IS_GOOD)
 _ANSWER = update(idempotency_keys).where(_OF_KEY).values(answer=bindparam("kept"))
 
 
-def _claiming(insert: Any) -> Executable:
+def _claiming_and_finding(
+    insert: Any, now: ColumnElement[datetime], expired: ColumnElement[datetime]
+) -> tuple[Executable, Executable]:
     """Insert a key, or take over an expired one; not if it is still valid under the message's former type name.
 
     Of two concurrent claims of a key, the second waits here for the first to commit. A key that is still valid is only
-    locked, so that it still exists when its answer is read.
+    locked, so that it still exists when the second of these statements reads its answer.
     """
     row = insert.excluded
     taken_over = {"fingerprint": row.fingerprint, "answer": None, "claimed_at": row.claimed_at}
     names = ("digest", "fingerprint", "claimed_at")
-    values = (bindparam(name, type_=idempotency_keys.c[name].type).label(name) for name in names)
-    under_former = exists().where(idempotency_keys.c.digest == bindparam("former"), _IS_GOOD)
-    statement: Executable = insert.from_select(names, select(*values).where(~under_former)).on_conflict_do_update(
+    given = (bindparam(name, type_=idempotency_keys.c[name].type).label(name) for name in names[:2])
+    is_good = idempotency_keys.c.claimed_at > expired
+    under_former = exists().where(idempotency_keys.c.digest == bindparam("former"), is_good)
+    row_to_insert = select(*given, now.label(names[2])).where(~under_former)
+    claim: Executable = insert.from_select(names, row_to_insert).on_conflict_do_update(
         index_elements=[idempotency_keys.c.digest],
         set_=taken_over,
-        where=idempotency_keys.c.claimed_at <= bindparam("expired"),
+        where=idempotency_keys.c.claimed_at <= expired,
     )
-    return statement
+    return claim, select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_EITHER, is_good)
 
 
-_CLAIM: Mapping[str, Executable] = {
-    "postgresql": _claiming(postgresql.insert(idempotency_keys)),
-    "sqlite": _claiming(sqlite.insert(idempotency_keys)),
+_SERVER_TIME = func.now(type_=UtcDateTime)
+"""The server's clock, which all processes share, at the BEGIN: for both statements the same keys have expired."""
+_CLAIM_AND_FIND: Mapping[str, tuple[Executable, Executable]] = {
+    "postgresql": _claiming_and_finding(
+        postgresql.insert(idempotency_keys), _SERVER_TIME, _SERVER_TIME - bindparam("lifetime", type_=Interval())
+    ),
+    "sqlite": _claiming_and_finding(
+        sqlite.insert(idempotency_keys),
+        bindparam("claimed_at", type_=UtcDateTime),
+        bindparam("expired", type_=UtcDateTime),
+    ),
 }
 
 
@@ -51,7 +62,7 @@ class IdempotencyKeys:
     Args:
         secret: the key of the HMAC.
         seconds: how long a key is valid after its claim; afterwards it counts as new, swept or not.
-        clock: provides the time of claims.
+        clock: provides the time of claims on SQLite; on PostgreSQL, that is the server's.
     """
 
     def __init__(self, secret: bytes, seconds: float, clock: Clock) -> None:
@@ -68,12 +79,13 @@ class IdempotencyKeys:
         digest, fingerprint = self._digest(claim), self._hmac(claim.content)
         now = self._clock.now()
         former = self._digest(claim._replace(message_type=claim.former or claim.message_type))
-        either = {"former": former, "expired": now - self._lifetime}
+        either = {"former": former, "expired": now - self._lifetime, "lifetime": self._lifetime}
         row = {"digest": digest, "fingerprint": fingerprint, "claimed_at": now, **either}
-        claimed: Any = await session.execute(_CLAIM[session.get_bind().dialect.name], row)
+        claim_it, find = _CLAIM_AND_FIND[session.get_bind().dialect.name]
+        claimed: Any = await session.execute(claim_it, row)
         if claimed.rowcount:
             return None
-        found = (await session.execute(_FIND, {"key": digest, **either})).one()
+        found = (await session.execute(find, {"key": digest, **either})).one()
         if not hmac.compare_digest(found.fingerprint, fingerprint):
             raise CommandValidationError(
                 "This idempotency key was used for another request.",

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,8 +12,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Delete,
-    Row,
-    Select,
     Table,
     Update,
     delete,
@@ -27,14 +25,11 @@ from sqlalchemy import (
 from app.core.config import Settings
 from app.core.cqrs import Clock, CQRSError
 from app.persistence.engine.database import Database
+from app.persistence.engine.shared_clock import shared_time
 from app.persistence.event_tables import event_log, inbox, reactions, received_events
+from app.persistence.events.batches import in_batches
 from app.persistence.events.outbox_statements import SKIPPED
 from app.persistence.tables import idempotency_keys, login_sessions
-
-FOUND_AT_ONCE = 10_000
-"""Rows that are looked for at once, which may read the whole table."""
-BATCH = 500
-"""Rows deleted or emptied by one transaction; other writers do not wait long for so few."""
 
 RECEIVED_SECONDS = 30 * 24 * 3600
 """30 days: no message is redelivered after that."""
@@ -119,7 +114,9 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Delete or empty all expired rows. Returns their number."""
-        now = self._clock.now()
+        async with self._database.relaying_engine.connect() as connection:
+            now = await shared_time(connection, self._clock.now)
+        now = min(now, self._clock.now())  # whichever clock is ahead, no row is deleted too early
         return sum([await self._sweep(expiry, now) for expiry in self._expiries])
 
     async def _sweep_regularly(self) -> None:
@@ -137,34 +134,16 @@ class Sweeper:
                 logger.exception("sweep_failed")
 
     async def _sweep(self, expiry: Expiry, now: datetime) -> int:
-        swept = 0
-        while True:
-            async with self._database.relaying_engine.connect() as connection:
-                found = (await connection.execute(_expired(expiry, now))).all()
-            rows = 0
-            for start in range(0, len(found), BATCH):
-                async with self._database.writing_engine.begin() as connection:
-                    rows += (await connection.execute(_change(expiry, now, found[start : start + BATCH]))).rowcount
-            swept += rows
-            if len(found) < FOUND_AT_ONCE or not rows:
-                return swept
+        swept, table = 0, expiry.moment.table
+        is_over = (expiry.moment <= now - timedelta(seconds=expiry.kept_seconds)) & expiry.when
+        async for batch in in_batches(self._database, table, is_over):
+            async with self._database.writing_engine.begin() as connection:
+                swept += (await connection.execute(_change(table, batch, expiry.emptied))).rowcount
+        return swept
 
 
-def _expired(expiry: Expiry, now: datetime) -> Select[*tuple[Any, ...]]:
-    """The keys of expired rows, up to `FOUND_AT_ONCE`."""
-    # Because of a LIMIT, PostgreSQL would take a plan that is slow if there are few of them.
-    expired = select(*expiry.moment.table.primary_key).where(_is_over(expiry, now)).cte("expired")
-    return select(expired.prefix_with("MATERIALIZED")).limit(FOUND_AT_ONCE)
-
-
-def _change(expiry: Expiry, now: datetime, keys: Sequence[Row[Any]]) -> Delete | Update:
-    """Delete or empty those of these rows that are still expired; rows locked by other transactions are skipped."""
-    table: Any = expiry.moment.table
-    key = tuple_(*table.primary_key)
-    some = select(*table.primary_key).where(key.in_(keys), _is_over(expiry, now))
-    chosen = key.in_(some.with_for_update(skip_locked=True, of=table))
-    return delete(table).where(chosen) if expiry.emptied is None else update(table).where(chosen).values(expiry.emptied)
-
-
-def _is_over(expiry: Expiry, now: datetime) -> ColumnElement[bool]:
-    return (expiry.moment <= now - timedelta(seconds=expiry.kept_seconds)) & expiry.when
+def _change(table: Table, batch: ColumnElement[bool], emptied: Mapping[str, Any] | None) -> Delete | Update:
+    """Delete or empty rows of a table; those locked by other transactions are skipped."""
+    some: Any = select(*table.primary_key).where(batch)
+    chosen = tuple_(*table.primary_key).in_(some.with_for_update(skip_locked=True, of=table))
+    return delete(table).where(chosen) if emptied is None else update(table).where(chosen).values(emptied)

@@ -72,11 +72,10 @@ class SqlUnitOfWork:
             return ()
         session = self._unit_session
         session.require_whole()
-        with_events = session.with_events()
-        if with_events and session.may_continue_streams:
+        if session.may_continue_streams and session.with_events():
             await self._session.flush()
         raised: list[tuple[UUID, RaisedEvent]] = []
-        for aggregate in with_events:
+        for aggregate in session.with_events():
             await require_state(aggregate, self._session)
             events = aggregate.take_events()
             raised += zip(accumulate((one.event.event_id for one in events), max), events, strict=True)

@@ -55,15 +55,16 @@ async def test_whoever_sends_is_heard_with_or_without_headers() -> None:
     [
         ("kafka://one", ["one:9092"]),
         ("kafka://one:1,two", ["one:1", "two:9092"]),
+        ("kafkas://one", ["one:9092"]),
         ("kafkas://user:pass%40word@one:1,two:2", ["one:1", "two:2"]),
+        ("kafka://user:pass%40word@one", ["one:9092"]),
     ],
 )
 def test_the_url_names_the_servers(url: str, servers: list[str]) -> None:
     broker = carrier(url).make(consuming=False)
     assert broker.specification.url == servers
     security = broker.specification.security
+    assert (security is not None and security.use_ssl) is url.startswith("kafkas")
     if "@" in url:
         assert isinstance(security, SASLPlaintext)
-        assert (security.username, security.password, security.use_ssl) == ("user", "pass@word", True)
-    else:
-        assert security is None
+        assert (security.username, security.password) == ("user", "pass@word")

@@ -234,8 +234,8 @@ async def test_what_fails_comes_again_later_and_holds_up_only_its_key(
             await until_settled(server, topic)
 
     assert [each.body for each in inbox.received] == [sent[2].body, sent[0].body, sent[1].body]
-    assert times[1] - times[0] >= 0.1
-    assert times[2] - times[1] >= 0.2
+    assert times[1] - times[0] >= 0.08  # not 0.1: clocks are corrected by some milliseconds
+    assert times[2] - times[1] >= 0.18
 
 
 async def test_consumers_share_the_messages(
@@ -258,8 +258,10 @@ async def test_consumers_share_the_messages(
         assert one is not None and other is not None
         async with one.consuming(slow), other.consuming(quick):
             while not (first.received and second.received):
-                begun.append(message(key=str(uuid4())))
-                await one.publish(begun[-1])
+                new = message(key=str(uuid4()))
+                with suppress(MessageRefusedError):  # as one does while a new queue has no leader
+                    await one.publish(new)
+                    begun.append(new)
                 await until(lambda: len(first.received) + len(second.received) == len(begun))
             before = len(first.received), len(second.received)
             await asyncio.gather(*(one.publish(each) for each in sent))
@@ -300,7 +302,7 @@ async def test_what_was_begun_is_finished_at_the_end_and_the_rest_is_left(
 
 @pytest.mark.usefixtures("_impatient")
 async def test_what_a_dead_consumer_held_goes_to_another(
-    server: Server, settings: ExchangeSettings, topic: str
+    server: Server, settings: ExchangeSettings, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = asyncio.Event()
     inbox = Inbox()
@@ -312,7 +314,9 @@ async def test_what_a_dead_consumer_held_goes_to_another(
 
     async with wire_to(server.url) as wire, open_broker(at(wire.url, topic)) as dying, open_broker(settings) as other:
         assert dying is not None and other is not None
-        await other.publish(sent)
+        with monkeypatch.context() as patient:
+            wait_for_answers(DEADLINE, patient)
+            await other.publish(sent)
         async with dying.consuming(never):
             await asyncio.wait_for(begun.wait(), DEADLINE)
             await wire.cut()
@@ -325,13 +329,13 @@ async def test_what_a_dead_consumer_held_goes_to_another(
 async def test_what_is_worked_on_for_long_does_not_go_to_another(
     server: Server, settings: ExchangeSettings, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_over_after(4, monkeypatch)
+    take_over_after(6, monkeypatch)
     begun = asyncio.Event()
     first, second = Inbox(), Inbox()
 
     async def slow(received: EventMessage) -> None:
         begun.set()
-        await asyncio.sleep(6)
+        await asyncio.sleep(8)
         await first(received)
 
     async with open_broker(settings) as one, open_broker(settings) as other:
@@ -411,7 +415,7 @@ async def test_an_outage_in_the_middle_loses_nothing_that_was_confirmed(server: 
                 try:
                     await broker.publish(sent)
                     confirmed.append(sent.id)
-                except BrokerDownError:
+                except (BrokerDownError, MessageRefusedError):  # as while a new queue has no leader
                     await asyncio.sleep(0.05)
 
         async with broker.consuming(inbox):
@@ -467,8 +471,9 @@ async def test_a_message_that_the_broker_does_not_take_is_no_outage(
 
 @pytest.mark.parametrize("server", [name for name in SERVERS if hasattr(SERVERS[name], "too_large")], indirect=True)
 async def test_a_message_over_the_limit_of_the_server_is_no_outage_and_the_only_one_that_is_refused(
-    server: LimitedServer, settings: ExchangeSettings
+    server: LimitedServer, settings: ExchangeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    wait_for_answers(DEADLINE, monkeypatch)  # it is large
     async with open_broker(settings) as broker:
         assert broker is not None
         large = EventMessage(str(uuid4()), "a key", "Large", bytes(await server.too_large()))
@@ -499,7 +504,9 @@ async def test_a_message_that_breaks_its_connection_is_refused_while_the_broker_
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("scheme", sorted(ADAPTERS))
+@pytest.mark.parametrize(
+    "scheme", [*ADAPTERS, *(one.ENCRYPTED for one in ADAPTERS.values() if hasattr(one, "ENCRYPTED"))]
+)
 @pytest.mark.usefixtures("_impatient")
 async def test_where_nobody_answers_the_service_starts_and_publishing_fails(
     scheme: str, topic: str, monkeypatch: pytest.MonkeyPatch
@@ -523,13 +530,16 @@ async def test_what_is_deleted_at_the_broker_is_made_again(
     async with open_broker(settings) as broker, open_broker(settings) as consumer, asyncio.timeout(DEADLINE):
         assert broker is not None and consumer is not None
         async with consumer.consuming(inbox):
-            await broker.publish(message())
-            await until(inbox.has(1))
+            await _until_received(inbox, "before", broker)
             await getattr(server, deleted)(topic)
-            while not any(received.key == "later" for received in inbox.received):
-                with suppress(BrokerDownError):
-                    await broker.publish(message(key="later"))
-                await asyncio.sleep(0.05)
+            await _until_received(inbox, "later", broker)
+
+
+async def _until_received(inbox: "Inbox", key: str, broker: Broker) -> None:
+    while not any(received.key == key for received in inbox.received):
+        with suppress(BrokerDownError, MessageRefusedError):  # as while a new queue has no leader
+            await broker.publish(message(key=key))
+        await asyncio.sleep(0.05)
 
 
 async def test_without_a_url_there_is_no_broker() -> None:

@@ -161,19 +161,36 @@ async def test_a_tag_that_redis_gave_up_for_room_takes_its_entries_along(
     assert await level(other, "a") is None
 
 
-async def test_one_process_loads_while_the_others_wait(one: RedisCache, other: RedisCache) -> None:
+async def test_one_process_loads_while_the_others_wait(
+    one: RedisCache, other: RedisCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inside: list[int] = []
+    may_go = {one: kept_out_of(other, monkeypatch), other: kept_out_of(one, monkeypatch)}
 
     async def load(cache: RedisCache) -> bool:
         async with cache.loading("a", await cache.generation(["x"])) as another_did:
             inside.append(1)
             assert len(inside) == 1
-            await asyncio.sleep(0.05)
+            if not another_did:
+                await may_go[cache].wait()
             inside.pop()
             return another_did
 
     async with asyncio.timeout(DEADLINE):
         assert sorted(await asyncio.gather(load(one), load(other))) == [False, True]
+
+
+def kept_out_of(cache: RedisCache, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set as soon as this process has been refused a turn."""
+    kept_out, ask = asyncio.Event(), cache.link.ask
+
+    async def noting(*asked: Any, **options: Any) -> Any:
+        if not (answer := await ask(*asked, **options)):
+            kept_out.set()
+        return answer
+
+    monkeypatch.setattr(cache.link, "ask", noting)
+    return kept_out
 
 
 async def test_nobody_waits_for_a_load_that_began_before_a_change(one: RedisCache, other: RedisCache) -> None:
@@ -202,19 +219,12 @@ async def test_who_is_cancelled_lets_the_next_one_in(one: RedisCache, other: Red
 async def test_who_dies_keeps_the_others_out_for_a_while_only(
     one: RedisCache, other: RedisCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept_out, ask = asyncio.Event(), other.link.ask
-
-    async def noting(*asked: Any, **options: Any) -> Any:
-        if not (answer := await ask(*asked, **options)):
-            kept_out.set()
-        return answer
-
     async def load() -> bool:
         async with other.loading("a", mark) as another_did:
             return another_did
 
     mark = await one.generation(["x"])
-    monkeypatch.setattr(other.link, "ask", noting)
+    kept_out = kept_out_of(other, monkeypatch)
     async with asyncio.timeout(DEADLINE), one.loading("a", mark):
         loading = asyncio.create_task(load())
         await kept_out.wait()

@@ -13,7 +13,6 @@ from app.adapters.redis_settings import RedisSettings
 from tests.caches import process_with_cache, put, redis_to_hurt, settings_of, until
 from tests.chaos.redis_server import Redis
 from tests.chaos.servers import MissingError
-from tests.surroundings import do_without
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +29,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Redis]:
         async with redis_to_hurt(tmp_path) as started:
             yield started
     except MissingError as missing:
-        do_without(f"{missing}: no Redis was hurt.")
+        pytest.skip(f"{missing}: no Redis was hurt.")
 
 
 @pytest.fixture
@@ -151,6 +150,7 @@ async def test_a_redis_that_lost_everything_takes_nothing_of_before(server: Redi
             await asyncio.sleep(0.005)
 
 
+@pytest.mark.usefixtures("patient_with_redis")
 async def test_what_is_published_while_nobody_listens_is_not_missed(
     server: Redis, one: RedisCache, other: RedisCache
 ) -> None:
@@ -189,6 +189,7 @@ async def test_the_service_starts_without_redis(server: Redis, settings: RedisSe
         await until_kept(cache)
 
 
+@pytest.mark.usefixtures("patient_with_redis")
 async def test_a_redis_that_is_full_serves_what_it_has_and_takes_nothing_more(
     one: RedisCache, other: RedisCache
 ) -> None:
@@ -210,6 +211,7 @@ async def test_a_redis_that_is_full_serves_what_it_has_and_takes_nothing_more(
     await until_kept(other)
 
 
+@pytest.mark.usefixtures("patient_with_redis")
 async def test_a_key_that_somebody_else_uses_is_a_miss_and_taken_over(one: RedisCache) -> None:
     await one.link.client.rpush("app:entry:a", "somebody's")
     assert await one.get("a") is None

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 from pydantic import BaseModel, Field
 
+from app.api.document import problems
 from app.api.errors import answer
 from app.composition.container import RunningService
 from app.core.config import Settings
@@ -21,6 +22,7 @@ from app.core.cqrs import (
     BaseCommandHandler,
     ICommand,
     OperationResult,
+    RateLimitedError,
     command_handler,
     idempotent,
     transactional,
@@ -63,13 +65,16 @@ class Charge(ICommand[Receipt]):
 
 
 @command_handler(Charge)
-@transactional()
+@transactional(rollback_on=[])
 @idempotent(required=True)
 class ChargeHandler(BaseCommandHandler[Charge, Receipt]):
     """Answers differently each time."""
 
     async def _handle(self, command: Charge) -> OperationResult[Receipt]:
         zone = timezone(timedelta(hours=5, minutes=45))
+        if command.amount > 100:
+            details = {"at": datetime.now(zone), "most": Decimal("100.00"), "retry_after": 2.5}
+            raise RateLimitedError("That is too much for today.", details=details)
         lines = (Line(Decimal("1.10"), (0.1 + 0.2, 1e300, 2.0)), Line(command.amount, (), "<é 😀>"))
         labels = {"z": "1", "a": "{3}", "at": str(datetime.now(zone)), "price": "7.00"}
         receipt = Receipt(
@@ -87,7 +92,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application, with one more endpoint."""
     app = create_app(settings)
 
-    @app.post("/charge", status_code=202)
+    @app.post("/charge", status_code=202, responses=problems(429))
     async def charge(amount: Decimal, bus: Bus) -> Any:
         result = await bus.execute_command(Charge(amount))
         return answer(result, Location=f"/receipts/{result.data.number if result.data else None}")
@@ -131,6 +136,16 @@ async def test_a_replay_is_the_same_to_the_byte(client: AsyncClient) -> None:
     assert said(first) == said(second) == said(third)
     assert first.status_code == 202
     assert (is_replay(first), is_replay(second), is_replay(third)) == (False, True, True)
+
+
+async def test_a_replayed_failure_is_the_same_but_for_the_ids_in_the_logs(client: AsyncClient) -> None:
+    first, second = [await client.post("/charge?amount=101", headers=KEY) for _ in range(2)]
+    told = [{**each.json(), "operation_id": "", "request_id": ""} for each in (first, second)]
+
+    assert told[0] == told[1]
+    assert (first.status_code, second.status_code) == (429, 429)
+    assert (first.headers["retry-after"], second.headers["retry-after"]) == ("3", "3")
+    assert (is_replay(first), is_replay(second)) == (False, True)
 
 
 async def test_another_request_under_the_same_key_is_refused(client: AsyncClient) -> None:

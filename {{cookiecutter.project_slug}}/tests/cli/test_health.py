@@ -48,7 +48,7 @@ def test_a_service_that_is_ready(database_url: str, tmp_path: Path, monkeypatch:
     with serving(tmp_path, environment_for(database_url)) as server:
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
         for url in (server.address, f"{server.address}/"):
-            result = ask(url)
+            result = ask(url, "--seconds", "90")
             assert (result.exit_code, result.stdout) == (0, "ready\n"), result.stderr
 
 
@@ -88,5 +88,5 @@ def test_a_server_that_never_finishes_is_not_waited_for() -> None:
     with answering(drip) as url:
         result = ask(url, "--seconds", "0.3")
         enough.set()
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 20
         assert (result.exit_code, "it has not answered within 0.3 s" in result.stderr) == (1, True)

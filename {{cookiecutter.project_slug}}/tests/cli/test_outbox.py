@@ -1,6 +1,7 @@
 """`app outbox`: what it prints, and what it refuses."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import Result
@@ -95,7 +96,8 @@ def test_all_of_a_handler_are_its_dead_ones(run: Run, settings: Settings) -> Non
 async def test_what_has_no_class_is_listed_and_given_up_when_that_is_confirmed(
     run: Run, settings: Settings, database: Database
 ) -> None:
-    gone, other = event_of("1", 1, event_type="Gone"), event_of("2", 1, event_type="Gone")
+    before = datetime.now(UTC) - timedelta(hours=1)
+    gone, other = event_of("1", 1, event_type="Gone", occurred_at=before), event_of("2", 1, event_type="Gone")
     await store(database, gone, other, event_of("1", 2, event_type="UserCreated"))
 
     def ran(*arguments: object, typed: str = "") -> Result:

@@ -33,12 +33,14 @@ class Happened(DomainEvent):
     """Something that happened at another service."""
 
     event_source = OTHERS
+    event_type = "Happened"
 
 
 class Told(DomainEvent):
     """Something that another service tells in JSON of its own."""
 
     event_source = "teller"
+    event_type = "Told"
     answers: ClassVar[Any] = None
 
     @classmethod

@@ -18,6 +18,7 @@ from app.core.discovery import discover
 from app.handlers.user.create_user_handler import CreateUserHandler
 from app.persistence.repositories.user_repository import UserRepository
 from tests.composition.reception import Reception
+from tests.core.cqrs.support import PATIENCE
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
@@ -83,7 +84,7 @@ async def test_an_application_service_works_through_the_one_bus_of_the_container
     async with running_service(settings) as service:
         reception = await service.container.get(Reception)
         assert reception.bus is await service.container.get(CQRSBus) is service.bus
-        async with tracked(service.bus) as run:
+        async with tracked(service.bus, PATIENCE) as run:
             await reception.register("ada")
         assert [type(sent.message).__name__ for sent in run.sent] == ["CreateUserCommand"]
 

@@ -16,7 +16,7 @@ from app.domain.user_events import UserCreated
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, reactions
 from app.persistence.events.outbox_statements import BROKER
-from tests.core.cqrs.support import within_patience
+from tests.core.cqrs.support import PATIENCE, within_patience
 from tests.events import event_of, let_wait, store
 from tests.rows import notices_of, rows_of
 from tests.users import create_user
@@ -85,6 +85,7 @@ async def test_reactions_know_the_operation_that_led_to_them(settings: Settings)
 class ToldByOthers(DomainEvent):
     """An event of another service."""
 
+    event_type = "ToldByOthers"
     event_source = "others"
 
     what: str
@@ -101,6 +102,12 @@ class HearOthersHandler(BaseEventHandler[ToldByOthers]):
         self.logger.info("heard", what=event.what)
 
 
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "ORPHANS_PATIENCE_SECONDS", PATIENCE)
+
+
+@pytest.mark.usefixtures("_patient")
 async def test_who_starts_is_told_what_waits_for_handlers_that_are_gone(settings: Settings, database: Database) -> None:
     await let_wait(database, event_of("1", 1), handler="RenamedHandler")
     with capture_logs() as logs:
@@ -111,6 +118,7 @@ async def test_who_starts_is_told_what_waits_for_handlers_that_are_gone(settings
     assert "app outbox purge --handler" in line["what_to_do"]
 
 
+@pytest.mark.usefixtures("_patient")
 async def test_who_starts_is_told_which_events_have_no_class(settings: Settings, database: Database) -> None:
     await store(database, event_of("1", 1, event_type="Gone"), event_of("1", 2, event_type="UserCreated"))
     with capture_logs() as logs:
@@ -121,6 +129,7 @@ async def test_who_starts_is_told_which_events_have_no_class(settings: Settings,
     assert 'app outbox purge --handler "(new)"' in line["what_to_do"]
 
 
+@pytest.mark.usefixtures("_patient")
 async def test_who_starts_without_a_broker_is_told_what_waits_for_one(settings: Settings, database: Database) -> None:
     await let_wait(database, event_of("1", 1), handler=BROKER)
     with capture_logs() as logs:

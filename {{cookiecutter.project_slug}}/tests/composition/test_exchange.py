@@ -49,6 +49,7 @@ class ToldByOthers(DomainEvent):
     """An event of another service."""
 
     event_source = "others"
+    event_type = "ToldByOthers"
 
     what: str
 

@@ -53,14 +53,17 @@ async def test_everything_is_delivered_once(database: Database, receiver: Receiv
 
 
 @pytest.mark.parametrize("relays", [2, 4])
-async def test_many_relays_deliver_each_event_once(settings: Settings, relays: int) -> None:
+async def test_many_relays_deliver_each_event_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, relays: int
+) -> None:
+    monkeypatch.setattr("app.persistence.events.outbox.LEASE_SECONDS", 300)  # SQLite is not fair to all of them
     databases = [Database(settings) for _ in range(relays)]
     receiver = Receiver()
     ids = await store(databases[0], *(event_of(name, v) for v in range(1, 101) for name in "abcdef"))
     working = [relay_of(outbox_of(database), receiver, poll_seconds=0.02) for database in databases]
 
     async with working[0].running(), working[1].running(), working[-1].running(), working[-2].running():
-        await asyncio.wait_for(receiver.has(len(ids)), 30)
+        await asyncio.wait_for(receiver.has(len(ids)), 90)
         await asyncio.gather(*(relay.idle() for relay in working))
     assert sorted(receiver.ids) == sorted(ids)
     for name in "abcdef":
@@ -198,6 +201,7 @@ async def test_a_delivery_that_never_ends_does_not_keep_the_service_from_ending(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_module, "DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr(relay_module, "GIVE_BACK_SECONDS", 60)
     begun = asyncio.Event()
 
     async def for_ever(claimed: Claimed) -> None:
@@ -337,6 +341,7 @@ async def test_what_is_done_is_stored_although_the_next_takes_long(
 
 async def test_what_was_claimed_in_advance_is_given_back(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay_module, "DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr(relay_module, "GIVE_BACK_SECONDS", 60)
     tried, begun = list[Claimed](), asyncio.Event()
 
     async def then_stuck(claimed: Claimed) -> None:

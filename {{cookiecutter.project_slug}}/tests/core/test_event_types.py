@@ -125,6 +125,7 @@ def test_what_a_newer_release_of_another_service_wrote_is_read_as_far_as_it_fits
     @dataclass(frozen=True, kw_only=True)
     class Sent(DomainEvent):
         event_source = "post"
+        event_type = "Sent"
         to: str
 
     own: dict[str, Any] = {"event_id": UUID(int=1), "occurred_at": datetime(2026, 1, 1, tzinfo=UTC)}

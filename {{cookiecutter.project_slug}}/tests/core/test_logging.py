@@ -100,6 +100,8 @@ class Pair(NamedTuple):
         {"by_url": {"postgresql://:hunter2@db": 1}},
         {"body": {"a": {"b": {"c": {"d": {"e": {"password": "hunter2"}}}}}}},
         {"body": {UUID(int=1): {("a", "b"): "Bearer hunter2"}}},
+        {"request": "GET /orders?limit=1&pass%77ord=hunter2 HTTP/1.1"},
+        {"request": "GET /orders?%74oken=hunter2&limit=1 HTTP/1.1"},
     ],
 )
 @pytest.mark.parametrize("as_json", [True, False])
@@ -188,7 +190,9 @@ def test_a_record_that_has_no_line_is_not_shown(written: Written, as_json: bool)
     assert line == {"event": "log_line_lost", "level": "error", "logger": "shop", "error_type": "TypeError"}
 
 
-@pytest.mark.parametrize("text", ["token" * 50_000, "secret=" * 50_000, "passw" + "\\" * 200_000, "token='" * 50_000])
+@pytest.mark.parametrize(
+    "text", ["token" * 50_000, "secret=" * 50_000, "passw" + "\\" * 200_000, "token='" * 50_000, "?" + "%" * 200_000]
+)
 def test_a_long_text_is_searched_in_no_time(written: Written, text: str) -> None:
     configure_logging(json=True)
     start = perf_counter()

@@ -40,6 +40,8 @@ class AmountBooked(DomainEvent):
 class Account(EventSourcedAggregate):
     """An account that is never overdrawn."""
 
+    aggregate_type = "Account"
+
     owner = ""
     balance = 0
 

@@ -12,7 +12,8 @@ from app.domain.user import User
 from app.persistence.engine.sessions import at_one_moment
 from app.persistence.tables import users
 
-STARTED, NAMES = text("SELECT now()"), text("SELECT name FROM roles ORDER BY name")
+TRANSACTION = text("SELECT virtualtransaction FROM pg_locks WHERE pid = pg_backend_pid() LIMIT 1")
+NAMES = text("SELECT name FROM roles ORDER BY name")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Look(IQuery[list[Any]]):
 
 @query_handler(Look)
 class LookHandler(BaseQueryHandler[Look, list[Any]]):
-    """Tells when its transactions began, or what came through the cursor."""
+    """Tells which its transactions were, or what came through the cursor."""
 
     session: AsyncSession
 
@@ -71,4 +72,4 @@ class LookHandler(BaseQueryHandler[Look, list[Any]]):
             await at_one_moment(self.session)
         if query.with_cursor:
             return [name async for name in await self.session.stream_scalars(NAMES)]
-        return [await self.session.scalar(STARTED) for _ in range(2)]
+        return [await self.session.scalar(TRANSACTION) for _ in range(2)]

@@ -2,21 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from time import time
+from contextlib import contextmanager, suppress
 from typing import Any
+from uuid import UUID
 
 import pytest
-import time_machine
 from sqlalchemy import event, insert
 
 from app.composition.container import RunningService
-from app.core.canonical_json import canonical_json
+from app.core.canonical_json import canonical_json, given_names
 from app.core.config import Settings
 from app.core.cqrs import (
     BusinessRuleViolationError,
     Claim,
     CommandResult,
+    ConflictError,
     OperationStatus,
     UnitsOfWork,
     idempotent,
@@ -31,7 +31,7 @@ from app.persistence.unit_of_work import current_unit
 from tests.core.cqrs.support import Do, handler_of, sent_by, within_patience
 from tests.databases import until_held_up
 from tests.lifespan import service_with
-from tests.rows import rows_of
+from tests.rows import let_pass, rows_of
 
 PATIENT = retry_on_failure(max_attempts=20, delay_seconds=0.01)
 
@@ -133,25 +133,20 @@ async def test_nobody_waits_for_a_claim_for_ever(
     assert len(await effects(service)) == 1
 
 
-def at(seconds: float) -> Any:
-    """So many seconds from now."""
-    return time_machine.travel(time() + seconds)
-
-
 async def test_a_key_is_good_for_as_long_as_it_is_kept(service: RunningService) -> None:
     use(service, Work())
     lifetime = service.settings.idempotency_key_seconds
     first = await send(service)
-    with at(lifetime - 60):
-        assert (await send(service)).data == first.data
-        assert (await send(service, "other")).status is OperationStatus.VALIDATION_ERROR
-    with at(lifetime + 60):
-        results = await asyncio.gather(*(send(service, "other") for _ in range(20)))
-        assert sum(not result.is_replay for result in results) == 1
-        assert {first.data, *(result.data for result in results)} == await effects(service)
-        assert (await send(service)).status is OperationStatus.VALIDATION_ERROR
-    with at(2 * lifetime):
-        assert (await send(service, "other")).is_replay
+    await let_pass(service, lifetime - 60, idempotency_keys)
+    assert (await send(service)).data == first.data
+    assert (await send(service, "other")).status is OperationStatus.VALIDATION_ERROR
+    await let_pass(service, 120, idempotency_keys)
+    results = await asyncio.gather(*(send(service, "other") for _ in range(20)))
+    assert sum(not result.is_replay for result in results) == 1
+    assert {first.data, *(result.data for result in results)} == await effects(service)
+    assert (await send(service)).status is OperationStatus.VALIDATION_ERROR
+    await let_pass(service, lifetime - 60, idempotency_keys)
+    assert (await send(service, "other")).is_replay
     assert len(await rows_of(service, idempotency_keys)) == 1
 
 
@@ -162,22 +157,52 @@ async def test_what_was_undone_claims_nothing(service: RunningService) -> None:
     assert (await send(service)).is_success
 
 
-async def test_a_claim_that_was_kept_without_an_answer_is_answered_once(service: RunningService) -> None:
-    use(service, Work(BusinessRuleViolationError("Not now.")), transactional(rollback_on=()))
-    assert (await send(service)).is_failure
+async def test_a_failure_that_was_committed_is_the_answer_for_all(service: RunningService) -> None:
+    use(service, Work(BusinessRuleViolationError("Not now.", details={"at": "noon"})), transactional(rollback_on=()))
     results = await asyncio.gather(*(send(service) for _ in range(10)))
-    assert len({result.data for result in results}) == 1
-    assert len(await effects(service)) == 2
+    said = [(result.status, result.error_message, result.errors) for result in results]
+    assert said == [(OperationStatus.BUSINESS_RULE, "Not now.", {"at": "noon"})] * 10
+    assert sum(not result.is_replay for result in results) == len(await effects(service)) == 1
+
+
+async def test_a_claim_that_an_older_release_kept_without_an_answer_is_answered_once(service: RunningService) -> None:
+    units = await service.container.get(UnitsOfWork)
+    older = units.open(None)
+    await older.claim(Claim("ada", "Do", "key", canonical_json(Do(), given_names(Do()))))
+    await older.commit()
+    await older.close()
+    use(service, Work(BusinessRuleViolationError("Not now.")), transactional(rollback_on=()))
+    results = await asyncio.gather(*(send(service) for _ in range(10)))
+    assert sum(not result.is_replay for result in results) == len(await effects(service)) == 1
+
+
+async def test_no_failure_is_kept_for_work_that_cannot_be_committed(service: RunningService) -> None:
+    work = Work()
+
+    async def clumsy(command: Do) -> str:
+        unit = current_unit()
+        assert unit is not None
+        row = {"event_id": UUID(await work(command)), "registered_at": FixedClock().now()}
+        with suppress(ConflictError):
+            await unit.session.execute(insert(registrations).values(row))
+        raise BusinessRuleViolationError("Not now.")
+
+    use(service, clumsy, transactional(rollback_on=()))
+    for _ in range(2):
+        result = await send(service)
+        assert (result.status, result.is_replay) == (OperationStatus.CONFLICT, False)
+    assert await rows_of(service, idempotency_keys) == []
 
 
 async def test_an_answer_does_not_outlive_its_key(service: RunningService) -> None:
     work = Work()
     use(service, work, transactional(rollback_on=()))
     first = await send(service)
-    with at(service.settings.idempotency_key_seconds + 60):
-        work.failures.append(BusinessRuleViolationError("Not now."))
-        assert (await send(service)).is_failure
-        assert (await send(service)).data != first.data
+    await let_pass(service, service.settings.idempotency_key_seconds + 60, idempotency_keys)
+    work.failures.append(BusinessRuleViolationError("Not now."))
+    assert [(await send(service)).is_replay for _ in range(2)] == [False, True]
+    await let_pass(service, service.settings.idempotency_key_seconds + 60, idempotency_keys)
+    assert (await send(service)).data not in (None, first.data)
 
 
 @contextmanager

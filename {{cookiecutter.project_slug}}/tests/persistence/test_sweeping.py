@@ -15,6 +15,7 @@ from app.core.cqrs.testing import FixedClock
 from app.persistence import sweeping
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log, inbox, reactions, received_events
+from app.persistence.events import batches
 from app.persistence.events.outbox_statements import SKIPPED
 from app.persistence.events.reaction import Outcome
 from app.persistence.sweeping import Sweeper
@@ -92,17 +93,17 @@ async def test_logins_go_with_their_tokens_when_they_are_over(
     assert {token.used_at for token in tokens} == {NOW, None}
 
 
-@pytest.mark.parametrize(("found_at_once", "batches"), [(100, [3, 3, 1]), (5, [3, 2, 2])])
+@pytest.mark.parametrize(("found_at_once", "counts"), [(100, [3, 3, 1]), (5, [3, 2, 2])])
 async def test_it_goes_on_until_all_is_swept_a_few_at_a_time(
     service: RunningService,
     sweeper: Sweeper,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
     found_at_once: int,
-    batches: list[int],
+    counts: list[int],
 ) -> None:
-    monkeypatch.setattr(sweeping, "FOUND_AT_ONCE", found_at_once)
-    monkeypatch.setattr(sweeping, "BATCH", 3)
+    monkeypatch.setattr(batches, "FOUND_AT_ONCE", found_at_once)
+    monkeypatch.setattr(batches, "BATCH", 3)
     for _ in range(7):
         await add_key(database, NOW - timedelta(days=100))
     deleted: list[int] = []
@@ -114,13 +115,13 @@ async def test_it_goes_on_until_all_is_swept_a_few_at_a_time(
     event.listen(database.writing_engine.sync_engine, "after_cursor_execute", see)
     assert await sweeper.sweep() == 7
     assert await keys_left(service) == set()
-    assert deleted == batches
+    assert deleted == counts
 
 
 async def test_several_at_once_delete_each_row_once(
     service: RunningService, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeping, "BATCH", 5)
+    monkeypatch.setattr(batches, "BATCH", 5)
     for _ in range(40):
         await add_key(database, NOW - timedelta(days=100))
     other = Database(settings)
@@ -139,7 +140,7 @@ async def test_it_waits_for_nobody_who_works_with_a_row(
         mine = select(idempotency_keys).where(idempotency_keys.c.digest == in_use).with_for_update()
         await connection.execute(mine)
         assert await within_patience(sweeper.sweep()) == 1
-        monkeypatch.setattr(sweeping, "FOUND_AT_ONCE", 1)
+        monkeypatch.setattr(batches, "FOUND_AT_ONCE", 1)
         assert await within_patience(sweeper.sweep()) == 0
     assert await keys_left(service) == {in_use}
 

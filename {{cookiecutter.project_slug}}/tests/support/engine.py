@@ -6,6 +6,7 @@ exact versions that both were tested with. Without the file all tests run.
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,11 +49,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Decide once, also for the processes that share the work; tests that are named run in any case."""
     config.stash[STATE] = engine = Engine(ROOT)
-    if hasattr(config, "workerinput"):
+    if told := getattr(config, "workerinput", None):
+        config.option.engine = told["engine"]
         return
-    is_named = config.args != config.getini("testpaths")
-    if config.option.engine == WHEN_CHANGED and (is_named or engine.changed):
+    if config.option.engine == WHEN_CHANGED and (_are_named(config) or engine.changed):
         config.option.engine = WITH
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process that shares the work: it sees the command line, and not what was decided."""
+    node.workerinput["engine"] = node.config.option.engine
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -66,7 +73,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was left out, or why it was not."""
     engine = config.stash[STATE]
-    if engine.changed:
+    if engine.changed and config.option.engine == WITH and not _are_named(config):
         first, *others = engine.changed
         more = f" and {len(others)} more files are" if others else " is"
         terminalreporter.write_line(f"The engine's own tests ran too: {first}{more} not as delivered.")
@@ -75,3 +82,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(
             f"The engine is as delivered, so its own {files} files of tests were left out: make engine"
         )
+
+
+def _are_named(config: pytest.Config) -> bool:
+    """Whether somebody asks for certain tests."""
+    return bool(config.args != config.getini("testpaths"))

@@ -52,6 +52,7 @@ def planned(case: UseCase) -> list[Change]:
         path, code = _placed(block, renaming, case.texts)
         if path not in files and (there := _text_to_add_to(path, is_addition)) is not None:
             files[path] = before[path] = there
+            _tree(path, files)  # refuses a file that is not Python, before code is added to it
         files[path] = python.added(files[path], code) if path in files else code
     _require_formatted(before)
     files = python.tidied(files, [path for path in files if path not in before])
@@ -133,9 +134,13 @@ def _require_imported(files: Mapping[str, str]) -> None:
 
 
 def _tree(path: str, files: Mapping[str, str]) -> ast.Module:
-    if path in files:
-        return ast.parse(files[path])
-    return ast.parse((ROOT / path).read_text(encoding="utf-8") if (ROOT / path).exists() else "")
+    code = files.get(path)
+    if code is None:
+        code = (ROOT / path).read_text(encoding="utf-8") if (ROOT / path).exists() else ""
+    try:
+        return ast.parse(code)
+    except SyntaxError as error:
+        raise CommandError(f"{path} is not valid Python: line {error.lineno}, {error.msg}.") from None
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:

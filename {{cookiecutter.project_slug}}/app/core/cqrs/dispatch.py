@@ -10,7 +10,7 @@ from app.core.cqrs.messages import IQuery, name_of
 from app.core.cqrs.operation import Operation, current, enclosing, is_elsewhere, is_in_progress
 from app.core.cqrs.pipeline import compile_steps, doom_outer, returned_by, with_own_code
 from app.core.cqrs.plan import Kind, Plan, Step
-from app.core.cqrs.results import RESULTS, SUCCEEDED, TEMPORARY, OperationResult, Outcome, as_result
+from app.core.cqrs.results import SUCCEEDED, UNEXPECTED, CommandResult, OperationResult, Outcome, QueryResult, as_result
 from app.core.cqrs.tasks import STANDING_FOR_OTHERS, as_one
 
 logger = structlog.get_logger(__name__)
@@ -19,8 +19,9 @@ logger = structlog.get_logger(__name__)
 def compile_dispatch(plan: Plan) -> Step:
     """Compile the function that the bus runs for each message of the plan's type: a pipeline in an error boundary.
 
-    An outermost dispatch returns every outcome as a result. A nested dispatch raises its failure, so that the outer
-    transaction cannot commit half of the work. A closed bus only serves running operations and background work.
+    An outermost dispatch returns its failure as a result. A nested dispatch raises it; a nested command that fails also
+    prevents the commit of the outer transaction (`doom_outer`), which would store half of the work. A closed bus only
+    serves running operations and background work.
     """
     run, _ = compile_steps(plan)
     run_inside, _ = compile_steps(plan.inside())
@@ -29,8 +30,7 @@ def compile_dispatch(plan: Plan) -> Step:
 
     async def dispatch(message: Any) -> Any:
         outer = get_current()
-        is_inside = outer is not None and (outer._bus is bus or not is_elsewhere(bus, outer))
-        if outer is not None and is_inside and outer._is_running_here():
+        if outer is not None and (outer._bus is bus or not is_elsewhere(bus, outer)) and outer._is_running_here():
             return await _dispatch_inside(plan, run_inside, message, outer)
         if bus.is_closed and not is_in_progress(bus, outer):
             return _closed(plan, message)
@@ -50,7 +50,8 @@ def compile_dispatch(plan: Plan) -> Step:
             bus.running -= 1
             reset_current(result._token)
             result._token = result._bus = None
-        if answer.__class__ in RESULTS:
+        answered = answer.__class__
+        if answered is CommandResult or answered is QueryResult or answered is OperationResult:
             return answer if answer._message is message else as_result(answer, result_type, message)
         if expects_result:
             return _failure(plan, message, _no_result(plan, answer))
@@ -62,7 +63,7 @@ def compile_dispatch(plan: Plan) -> Step:
 
 
 def _enter_from_outside(plan: Plan, message: Any, cause: Operation) -> None:
-    """Admit an outermost dispatch by a task that a handler started, or by a handler of another bus, as its cause."""
+    """Check a dispatch by a task that the handler of `cause` started, or by a handler of another bus."""
     if plan.kind is Kind.COMMAND and not is_elsewhere(plan.bus, cause):
         refuse_in_task(cause, f"dispatched {plan.message_type.__name__}")
     _refuse_reused(message, cause)
@@ -70,7 +71,7 @@ def _enter_from_outside(plan: Plan, message: Any, cause: Operation) -> None:
 
 
 def _refuse_reused(message: Any, sender: Operation) -> None:
-    """Raise a ConfigurationError for a message that another operation sent before: it carries its caller."""
+    """Raise a ConfigurationError for a message that another operation sent: its metadata names that one's caller."""
     metadata = getattr(message, "_metadata", None)
     origin = metadata and (metadata.causation_id or (metadata.source and metadata.operation_id))
     if origin and all(origin != around._message.metadata.operation_id for around in enclosing(sender)):
@@ -86,7 +87,7 @@ def reused(message: object) -> ConfigurationError:
 
 
 async def _dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation) -> OperationResult[Any]:
-    """Run a nested dispatch: it joins the attempt of the outer operation, and raises its failure."""
+    """Run a nested dispatch, within the attempt of the outer operation if it can join that, and raise its failure."""
     if plan.kind is Kind.COMMAND:
         refuse_in_query(outer, f"dispatched {plan.message_type.__name__}")
     _refuse_reused(message, outer)
@@ -102,12 +103,12 @@ async def _dispatch_inside(plan: Plan, run: Step, message: Any, outer: Operation
             raise result.to_error()
         return result
     except BaseException as error:
-        one = doom_outer(plan, outer, error)
-        if one is error:
+        failure = doom_outer(plan, outer, error)
+        if failure is error:
             raise
     finally:
         inner._close()
-    raise one
+    raise failure
 
 
 def refuse_in_query(operation: Operation, what: str) -> None:
@@ -120,10 +121,10 @@ def refuse_in_query(operation: Operation, what: str) -> None:
 
 
 def refuse_in_task(started_by: Operation, what: str) -> None:
-    """Raise a ConfigurationError if the operation that started this task has not ended, and is uncommitted or a query.
+    """Raise a ConfigurationError if a running operation around this task answers a query, or has an open transaction.
 
     Without this check the changes of the task would be stored even if the operation is rolled back, and a failure of
-    the task would go unnoticed. If a unit of work is open, its commit is prevented.
+    the task would go unnoticed. So the open transaction cannot commit either.
     """
     for around in enclosing(started_by):
         if around._token is None:
@@ -142,16 +143,14 @@ def refuse_in_task(started_by: Operation, what: str) -> None:
 
 
 def _failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]:
-    """Convert an error to a result. Details of an unexpected error are logged in full, and not sent to the caller."""
+    """Convert an error to a result. An unexpected error is logged; its caller only learns the operation's id."""
     operation_id = message.metadata.operation_id
     if isinstance(error, CQRSError):
         error.operation_id = operation_id
         if (returned := returned_by(error, message)) is not None:
             return returned
         if error.status is not OperationStatus.FAILED:
-            is_temporary = isinstance(error, tuple(TEMPORARY.values())) and not getattr(error, "is_final", False)
-            outcome = Outcome(error.status, error.details, error.message, is_temporary=is_temporary)
-            return plan.result_type.of(None, message, outcome)
+            return plan.result_type.of(None, message, Outcome.of(error, message))
     logger.error(
         "operation_failed",
         message_name=name_of(message),
@@ -162,9 +161,9 @@ def _failure(plan: Plan, message: Any, error: Exception) -> OperationResult[Any]
         error_type=type(error).__name__,
         exc_info=error,
     )
-    unexpected = f"Something went wrong on our side. Please tell us the operation id: {operation_id}."
-    sentence = error.message if isinstance(error, ConfigurationError) else unexpected
-    return plan.result_type.of(None, message, Outcome(OperationStatus.FAILED, {}, sentence))
+    sentence = error.message if isinstance(error, ConfigurationError) else UNEXPECTED.format(operation_id)
+    is_kept = getattr(error, "kept_for", None) is message
+    return plan.result_type.of(None, message, Outcome(OperationStatus.FAILED, {}, sentence, is_kept=is_kept))
 
 
 def _closed(plan: Plan, message: Any) -> OperationResult[Any]:

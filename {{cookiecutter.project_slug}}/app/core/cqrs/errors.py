@@ -93,7 +93,9 @@ class CQRSError(Exception):
         self.must_roll_back = False
         """Whether the transaction has to be rolled back: set on database errors and failed results."""
         self.returned: object = None
-        """The failed result, if the handler returned one instead of raising."""
+        """The failed result that the error was made from."""
+        self.kept_for: object = None
+        """The command under whose idempotency key the failure is stored, if it is."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from inspect import isabstract
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
@@ -21,7 +22,7 @@ class DomainEvent:
     occurred_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     event_type: ClassVar[str] = "DomainEvent"
-    """The name on the wire and in the event log: the class's name, unless set, so that the class can be renamed."""
+    """The name on the wire and in the event log: the class's name, unless set; another service's event must set it."""
     event_version: ClassVar[int] = 1
     """The version of the event's schema: increment it if older events would not load, and implement `upcast`."""
     public: ClassVar[bool] = False
@@ -31,6 +32,11 @@ class DomainEvent:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if cls.event_source is not None and "event_type" not in cls.__dict__:
+            raise TypeError(
+                f"{cls.__name__} has an event_source, so its name is what that service calls it, not what a class is "
+                f'called here: add event_type = "{cls.__name__}", or the name that it has there.'
+            )
         name_on_record(cls, "event_type")
         refuse_fields(cls, "event_version", "public", "event_source")
         if "public" not in cls.__dict__ and cls.public:
@@ -159,7 +165,18 @@ class AggregateRoot:
 
 
 class EventSourcedAggregate(AggregateRoot, ABC):
-    """An aggregate that is stored only as its events; only `apply` changes its state, its methods raise events."""
+    """An aggregate that is stored only as its events; only `apply` changes its state, its methods raise events.
+
+    Its `aggregate_type` is the key of its events, so each class that is not abstract has to set it.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if not isabstract(cls) and "aggregate_type" not in cls.__dict__:
+            raise TypeError(
+                f"{cls.__name__} is stored only as its events, which are found by its aggregate_type: add "
+                f'aggregate_type = "{cls.__name__}", or, if the class was renamed, its former name.'
+            )
+        super().__init_subclass__(**kwargs)
 
     def __init__(self, id: Any) -> None:
         self.id = id

@@ -18,7 +18,7 @@ from app.core.cqrs.policies.policy import Policy
 from app.core.cqrs.policies.retry_on_failure import RetryOnFailure
 from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.policies.validate_input import validation
-from app.core.cqrs.results import RESULTS, SUCCEEDED, OperationResult, as_result
+from app.core.cqrs.results import SUCCEEDED, CommandResult, OperationResult, QueryResult, as_result
 from app.core.cqrs.tasks import STANDING_FOR_OTHERS, as_one
 
 
@@ -141,8 +141,9 @@ def _answering(plan: Plan, proceed: Step) -> Step:
         except STANDING_FOR_OTHERS as error:
             one = as_one(error)
         else:
-            if answer.__class__ in RESULTS:
-                is_ours = answer.__class__ is result_type and answer._message is message
+            answered = answer.__class__
+            if answered is CommandResult or answered is QueryResult or answered is OperationResult:
+                is_ours = answered is result_type and answer._message is message
                 return answer if is_ours else as_result(answer, result_type, message)
             result = result_type()
             result._data, result._message, result._outcome = answer, message, SUCCEEDED

@@ -25,13 +25,13 @@ from app.core.cqrs.ports import Ports
 from app.core.generics import path_of
 
 TIMEOUTS = {Kind.COMMAND: DEFAULT_COMMAND_TIMEOUT_SECONDS, Kind.QUERY: DEFAULT_QUERY_TIMEOUT_SECONDS, Kind.EVENT: None}
-"""The deadline, in seconds, of handlers that are registered without a decorator."""
+"""The deadline, in seconds, of handlers that no decorator declared for the message."""
 
 PLURALS = {Kind.COMMAND: "commands", Kind.QUERY: "queries", Kind.EVENT: "events"}
 
 
 class Registry:
-    """The handlers and middleware of a bus: one handler for each command and query, any number for each event."""
+    """What a bus is based on: one handler for each command and query, any number for each event, and middleware."""
 
     def __init__(self, allow_handler_override: bool, ports: Ports) -> None:
         self.ports = ports
@@ -47,7 +47,8 @@ class Registry:
         """Register a handler for the messages that its decorators declare, except those with `auto_register=False`.
 
         Raises:
-            DuplicateHandlerError: if one of its messages has a handler, and the bus allows no override.
+            DuplicateHandlerError: if one of its messages has a handler, and the bus allows no override; or if another
+                event handler is known by its name in the event log.
             PolicyError: if no decorator declared it, or a policy on it cannot work.
         """
         declarations = declarations_of(handler)
@@ -142,7 +143,7 @@ class Registry:
         """Describe the bus as JSON data: the pipeline of each command and query, and the handlers of each event.
 
         Keys are class names; a second command or query of the same name has its module in front. Pipelines are compiled
-        for this; a PolicyError is raised if one has a behaviour that is built when the bus starts.
+        for this; a PolicyError is raised if one needs a behaviour that only a started bus can build.
         """
         found: dict[str, dict[str, Any]] = {plural: {} for plural in PLURALS.values()}
         for message_type, plan in self._answering.items():
@@ -178,7 +179,7 @@ class Registry:
             raise PolicyError("\n".join(problems))
 
     def check_names(self) -> None:
-        """Raise a PolicyError if two messages are stored under one name."""
+        """Raise a PolicyError if two messages would share cache entries or idempotency keys, as they have one name."""
         check_message_names(self._answering.values())
 
     def require_readers(self, who: str, tags: Iterable[str]) -> None:
@@ -202,7 +203,7 @@ class Registry:
         return list(found.values())
 
     def forget(self) -> None:
-        """Discard what was compiled from the registrations: a handler or a middleware has been added."""
+        """Called when the registrations have changed: the bus discards what it has compiled from them."""
 
     def _add_middleware(self, kinds: tuple[Kind, ...], middleware: Any) -> None:
         self._middlewares.add(kinds, middleware)
@@ -248,12 +249,13 @@ class Registry:
                     'handled would count as handled by both: give one of them @event_handler(..., name="...").'
                 )
         same = {
-            id(other.handler): other.number
+            id(other.handler)
             for other in self._reacting
             if path_of(other.handler_type) == path and other.message_type is plan.message_type
         }
-        number = same.get(id(plan.handler), len(same) + 1)  # a handler registered twice reacts once
-        self._reacting.append(replace(plan, number=number))
+        if id(plan.handler) in same:
+            return
+        self._reacting.append(replace(plan, number=len(same) + 1))
         if not plan.is_class:
             plan.handler.registered_on = self
 

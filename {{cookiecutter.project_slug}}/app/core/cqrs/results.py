@@ -48,11 +48,21 @@ class Outcome(NamedTuple):
     is_replay: bool = False
     is_temporary: bool = False
     """Whether a failure is one that a new attempt may not meet."""
+    is_kept: bool = False
+    """Whether a failure is stored under the idempotency key of the command."""
     is_partial: bool = False
     """Whether a hook failed, so that its part is missing: such an answer is not cached."""
 
+    @classmethod
+    def of(cls, error: CQRSError, message: Message) -> Self:
+        """The outcome of a message that failed with this error."""
+        is_temporary = isinstance(error, tuple(TEMPORARY.values())) and not getattr(error, "is_final", False)
+        is_kept = error.kept_for is message
+        return cls(error.status, error.details, error.message, is_temporary=is_temporary, is_kept=is_kept)
+
 
 SUCCEEDED = Outcome()
+UNEXPECTED = "Something went wrong on our side. Please tell us the operation id: {}."
 TEMPORARY = {one.status: one for one in (TransientError, ConcurrencyError)}
 
 
@@ -193,11 +203,12 @@ class OperationResult(Operation, Generic[T_co]):
             self._outcome.error_message or f"The operation ended as {status.value}.", details=self._outcome.errors
         )
         error.operation_id = None if self._message is None else self._message.metadata.operation_id
+        error.returned = self
         return error
 
     @property
     def _shown(self) -> Outcome:
-        return self._outcome._replace(is_temporary=False, is_partial=False)
+        return self._outcome._replace(is_temporary=False, is_kept=False, is_partial=False)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -241,12 +252,8 @@ class QueryResult(OperationResult[T_co]):
 def returned_error(result: OperationResult[Any]) -> CQRSError:
     """Convert a failed result that a handler returned to an error, which always rolls back."""
     error = result.to_error()
-    error.returned, error.must_roll_back = result, True
+    error.must_roll_back = True
     return error
-
-
-RESULTS = frozenset({OperationResult, CommandResult, QueryResult})
-"""All result classes; a look-up in this set is cheaper than `isinstance`."""
 
 
 def as_result(answer: Any, result_type: type[OperationResult[Any]], message: Message) -> OperationResult[Any]:

@@ -21,7 +21,7 @@ logger = structlog.get_logger(__name__)
 
 
 class AnswerCodec:
-    """Serialises answers of one declared type: the data, the status, affected entities and pagination."""
+    """Serialises answers of one declared type: the data, the status, affected entities and pagination; and failures."""
 
     def __init__(self, answer_type: Any) -> None:
         self._type = answer_type
@@ -33,9 +33,12 @@ class AnswerCodec:
         return not _holds_set(self._data.core_schema)
 
     def write(self, result: OperationResult[Any]) -> bytes:
-        """Serialise a result; UnstorableError if its data would change in the round trip."""
+        """Serialise a result; UnstorableError if its data would change. Details of a failure may change."""
         outcome = result._outcome
         head = to_jsonable_python([outcome.status, outcome.affected_entities, outcome.pagination])
+        if result.is_failure:
+            head += to_jsonable_python([outcome.error_message, outcome.errors], fallback=str)
+            return json.dumps(head).encode() + b"\n"
         try:
             data = self._data.dump_json(result.data, by_alias=False, round_trip=True, warnings=False)
             changed = difference(result.data, self._read(data))
@@ -54,7 +57,7 @@ class AnswerCodec:
             ValueError: if the stored bytes are not an answer of this type in its current shape.
         """
         outcome, data = _parted(stored)
-        return result_type.of(self._read(data), message, outcome)
+        return result_type.of(self._read(data) if outcome.status.is_success else None, message, outcome)
 
     def keep(self, result: OperationResult[Any]) -> bytes:
         """Serialise a result as `write` does, with a checksum of the bytes and of the type (the seal)."""
@@ -126,8 +129,9 @@ def _parted(stored: bytes, info: CacheInfo | None = None) -> tuple[Outcome, byte
     parts = json.loads(head)
     if not isinstance(parts, list):
         raise ValueError("There is no status in front of the data.")  # not TypeError: `read` documents ValueError
-    status, affected, pagination = parts
-    return Outcome(OperationStatus(status), {}, None, affected, pagination, info), data
+    status, affected, pagination, *failed = parts  # of a failure, releases before 1.2 say that they cannot read it
+    sentence, errors = failed or (None, {})
+    return Outcome(OperationStatus(status), errors, sentence, affected, pagination, info), data
 
 
 def _sent(data: Any) -> bytes | None:

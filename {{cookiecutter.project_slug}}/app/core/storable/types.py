@@ -43,7 +43,12 @@ def losses(declared: Any, *, is_event: bool = False) -> list[str]:
     except UNKNOWN as error:
         return [_without_schema(declared, error)]
     walk.visit(walk.root, name, known={declared})
-    never = [f"{name} holds a {part.__name__}, which {why}." for part, why in NEVER.items() if _holds(declared, part)]
+    parts = list(parts_of(declared))
+    never = [
+        f"{name} holds a {kind.__name__}, which {why}."
+        for kind, why in NEVER.items()
+        if any(issubclass(part, kind) for part in parts)
+    ]
     return list(dict.fromkeys(never + walk.found))
 
 
@@ -82,10 +87,6 @@ def _schema_of(declared: Any) -> Schema:
     if not adapter.pydantic_complete:
         adapter.rebuild(raise_errors=True)
     return adapter.core_schema
-
-
-def _holds(declared: Any, part: type) -> bool:
-    return any(issubclass(one, part) for one in parts_of(declared))
 
 
 def _without_schema(declared: Any, error: Exception) -> str:

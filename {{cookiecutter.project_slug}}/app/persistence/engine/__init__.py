@@ -4,6 +4,7 @@ database                     the engines: one for writing, one for reading only,
 sqlite, postgresql, pooler   how each engine connects; what PgBouncer needs
 sqlite_connections           connections that keep no lock when their caller is cancelled
 postgresql_connections       connections with the options of their URL
+connection_pool              connections in the order in which they are asked for
 errors, postgresql_errors    translates database errors into errors of the bus
 sessions                     the base of all sessions, and read-only ones
 unit_session, savepoints     sessions of units of work, and their savepoints
@@ -13,4 +14,5 @@ lost_changes                 changes and events that SQLAlchemy would lose in si
 mapping                      maps aggregates to tables
 upsert                       INSERTs of rows that may already exist
 advisory_lock                mutual exclusion between processes
+shared_clock                 the clock by which processes compare what they store
 """

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import AsyncAdaptedQueuePool, Connection, ExceptionContext, PoolProxiedConnection, event
-from sqlalchemy import exc as sqlalchemy_exc
+from sqlalchemy import Connection, ExceptionContext, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.cqrs import ConfigurationError, ConflictError, CQRSError, ServiceUnavailableError, TransientError
@@ -78,21 +77,6 @@ def _connect(dialect: Any, record: Any, args: Any, options: Any) -> Any:
         return dialect.connect(*args, **options)
     except OSError as error:
         raise lost_connection() from error
-
-
-class ConnectionPool(AsyncAdaptedQueuePool):
-    """A pool whose time-out is a transient error."""
-
-    def connect(self) -> PoolProxiedConnection:
-        """Check out a connection.
-
-        Raises:
-            TransientError: if all are in use and none was returned in time.
-        """
-        try:
-            return super().connect()
-        except sqlalchemy_exc.TimeoutError as error:
-            raise final(TransientError("The service is busy, try again in a moment.")) from error
 
 
 def final(error: E) -> E:

@@ -13,7 +13,8 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
-from app.persistence.engine.errors import ConnectionPool, translate_errors
+from app.persistence.engine.connection_pool import ConnectionPool
+from app.persistence.engine.errors import translate_errors
 from app.persistence.engine.pooler import connect_args, pooled, require_transactions, torn
 from app.persistence.engine.postgresql_connections import address_and_arguments
 from app.persistence.engine.postgresql_errors import NEEDS_TRANSACTION, classify

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from app.core.config import Settings
 from app.core.cqrs import ConflictError, CQRSError, TransientError
 from app.persistence.engine import sqlite_connections
-from app.persistence.engine.errors import ConnectionPool, exhausted, read_only, taken, translate_errors, unusable
+from app.persistence.engine.connection_pool import ConnectionPool
+from app.persistence.engine.errors import exhausted, read_only, taken, translate_errors, unusable
 
 WRITER = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
 READER = ("PRAGMA query_only=ON",)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.cqrs import AggregateRoot, ConcurrencyError, ConfigurationError
-from app.persistence.engine.errors import final, told_of_failures
+from app.persistence.engine.errors import told_of_failures
 from app.persistence.engine.guarding import continue_streams, is_made_since
 from app.persistence.engine.lost_changes import WholeStates, flag_changes_inside
 from app.persistence.engine.savepoints import SavepointSession
@@ -53,10 +53,9 @@ class UnitSession(WholeStates, SavepointSession):
             super().flush(objects)
         except StaleDataError as error:
             stale = ConcurrencyError("Somebody else changed or deleted this in the meantime: read it again.")
-            raise self.fail(final(stale)) from error
+            raise self.fail(stale) from error
         except Exception as error:
-            savepoint = self.get_nested_transaction()
-            if savepoint is None:
+            if (savepoint := self.get_nested_transaction()) is None:
                 self.fail(error)
             else:  # SQLAlchemy has already rolled back to it
                 self.undone[savepoint] = error
@@ -70,17 +69,12 @@ class UnitSession(WholeStates, SavepointSession):
         if is_rehearsal and self.in_transaction() and self.get_bind().dialect.name == "postgresql":
             self.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
 
-    def commit(self) -> None:
-        """Commit.
+    def admit_commit(self) -> None:
+        """Make sure that nothing failed, and that it is not a handler that ends the transaction.
 
         Raises:
-            ConfigurationError: if a handler calls this: only its unit of work commits, since later steps may fail.
+            ConfigurationError: if it is one: only its unit of work commits, since later steps may fail.
         """
-        self.admit_commit()
-        super().commit()
-
-    def admit_commit(self) -> None:
-        """Make sure that nothing failed, and that it is not a handler that ends the transaction."""
         if self.is_of_unit and not self.is_over and self.get_nested_transaction() is None:
             raise ConfigurationError(
                 "A handler called session.commit() or session.begin(): its unit of work commits at the end. Let a "
@@ -137,12 +131,11 @@ class UnitSession(WholeStates, SavepointSession):
         if not self.is_of_unit:
             self.failure = None
         elif self._has_begun:
-            self.fail(
-                ConfigurationError(
-                    "A handler ended the transaction of its unit of work, with session.rollback() or session.close(): "
-                    "undo a part with `async with savepoint():`, or raise an error to undo everything."
-                )
+            ended = ConfigurationError(
+                "A handler ended the transaction of its unit of work, with session.rollback() or session.close(): undo "
+                "a part with `async with savepoint():`, or raise an error to undo everything."
             )
+            self.fail(ended)
 
     def note_new(self, instance: object) -> None:
         """Record whether an earlier, deleted aggregate may have had the id of a new one.
@@ -157,11 +150,10 @@ class UnitSession(WholeStates, SavepointSession):
 
     def look_at_changes(self, *_: Any) -> None:
         """Before a flush, record which aggregates it changes, and whether their versions move."""
-        aggregates = self.aggregates.values()
         if self.may_continue_streams:
-            continue_streams(self, aggregates)
+            continue_streams(self, self.aggregates.values())
             self.may_continue_streams = False
-        self.changes.note(self, aggregates)
+        self.changes.note(self, self.aggregates.values())
 
     def watch(self, transaction: SessionTransaction, connection: Connection) -> None:
         """Register `fail` for every failing statement of this connection."""

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, Table, or_, select, tu
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.persistence.engine.database import Database
+from app.persistence.engine.shared_clock import at_once
 from app.persistence.engine.upsert import if_new
 from app.persistence.event_tables import event_log, reactions, received_events
 from app.persistence.events.new_events import first_of_others, first_of_our_own, first_of_the_oldest, with_followers
@@ -98,13 +99,14 @@ def _as_found(table: Table, events: Iterable[RowMapping]) -> ColumnElement[bool]
     return or_(table.c.id.in_(ids[False]), skipped) if ids[True] else table.c.id.in_(ids[False])
 
 
-def reaction_row(event: RowMapping, handler: str, due_at: datetime | None) -> dict[str, Any]:
+def reaction_row(event: RowMapping, handler: str, now: datetime | None) -> dict[str, Any]:
+    """A new row of `reactions`; without a time, the event waits behind others of its aggregate."""
     copied = {name: event[name] for name in ("source", "aggregate_type", "aggregate_id", "version")}
     return {
         "event_id": event["id"],
         "handler": handler,
         **copied,
-        "due_at": due_at,
+        "due_at": now and at_once(now),
         "claimed_by": None,
         "attempts": 0,
         "last_error": None,

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.cqrs import ErrorReports
 from app.persistence.engine.database import Database
+from app.persistence.engine.shared_clock import at_once
 from app.persistence.event_tables import reactions
 from app.persistence.events.fan_out import FanOut
 from app.persistence.events.outbox_statements import (
@@ -108,7 +109,7 @@ class Outbox:
         """Release all claims of this process, so that other processes may claim the events at once."""
         async with writing(self._database) as (connection, now):
             mine = update(reactions).where(reactions.c.claimed_by == self._worker)
-            await connection.execute(mine.values(due_at=now, claimed_by=None))
+            await connection.execute(mine.values(due_at=at_once(now), claimed_by=None))
 
     async def _claim(self, connection: AsyncConnection, free: Mapping[str, int], now: datetime) -> list[Claimed]:
         until = now + timedelta(seconds=LEASE_SECONDS)
@@ -129,9 +130,10 @@ class Outbox:
         if done:
             await connection.execute(END, [self._mine(claimed) for claimed in done])
             await promote(connection, {claimed.stream for claimed in done}, now)
-        given_back = [self._mine(one.claimed) for one in outcomes if one.is_given_back]
+        free = {"due_at": at_once(now), "claimed_by": None}
+        given_back = [self._mine(one.claimed) | free for one in outcomes if one.is_given_back]
         if given_back:
-            await connection.execute(CHANGE, [{**mine, "due_at": now, "claimed_by": None} for mine in given_back])
+            await connection.execute(CHANGE, given_back)
         failed = [self._failure(one.claimed, one.error, now) for one in outcomes if one.error is not None]
         if failed:
             await connection.execute(CHANGE, failed)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -25,16 +25,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.persistence.column_types import UtcDateTime
 from app.persistence.engine.database import Database
+from app.persistence.engine.shared_clock import READ_CLOCK, SERVER_CLOCK, at_once, shared_time
 from app.persistence.event_tables import event_log, reactions, received_events
 from app.persistence.events.stored_event import StoredEvent, columns_of
 
 _LOCK_ID = 0x6F757462
-_CLOCK = func.clock_timestamp(type_=UtcDateTime)
-"""Read after the lock, which may take long: PostgreSQL evaluates the columns of a SELECT from left to right."""
-NO_LOCK = select(_CLOCK)
-SHARED_LOCK = select(func.pg_advisory_xact_lock_shared(_LOCK_ID), _CLOCK)
-"""Shared advisory lock, held until the commit; it excludes transactions with the exclusive lock below."""
-LOCK = select(func.pg_advisory_xact_lock(_LOCK_ID), _CLOCK)
+NO_LOCK = READ_CLOCK
+SHARED_LOCK = select(func.pg_advisory_xact_lock_shared(_LOCK_ID), SERVER_CLOCK)
+"""Shared advisory lock, held until the commit; it excludes transactions with the exclusive lock below.
+
+The clock is read after the lock, which may take long: PostgreSQL evaluates the columns of a SELECT from left to right.
+"""
+LOCK = select(func.pg_advisory_xact_lock(_LOCK_ID), SERVER_CLOCK)
 """Exclusive advisory lock, held until the commit: no other transaction changes the head of a stream meanwhile."""
 
 OWN = ""
@@ -59,12 +61,12 @@ Stream = tuple[str, str, str | None, str | None]
 async def writing(
     database: Database, begin: Select[*tuple[Any, ...]] = NO_LOCK
 ) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
-    """A transaction on `reactions`, and its time by the clock that all processes share: the server's on PostgreSQL.
+    """A transaction on `reactions`, and its time by the clock that all processes share.
 
     On SQLite `begin` is ignored: its one write lock already excludes all other writers.
     """
     async with transaction(database) as connection:
-        yield connection, datetime.now(UTC) if database.is_sqlite else (await connection.execute(begin)).one()[-1]
+        yield connection, await shared_time(connection, partial(datetime.now, UTC), begin)
 
 
 def transaction(database: Database) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -80,7 +82,7 @@ def source_of(table: Table) -> ColumnElement[str]:
 async def promote(connection: AsyncConnection, streams: Iterable[tuple[Any, ...]], now: datetime) -> None:
     """Make the head of each of these streams due, unless it is dead or already due."""
     first = [
-        {"by": by, "of": of, "type": kind, "aggregate": one, "now": now}
+        {"by": by, "of": of, "type": kind, "aggregate": one, "since": at_once(now)}
         for by, of, kind, one in streams
         if one is not None
     ]
@@ -109,7 +111,7 @@ def _promotion() -> Any:
 
     lowest = select(func.min(all_of_it.c.version)).where(of_stream(all_of_it.c)).scalar_subquery()
     waits = and_(of_stream(r), r.due_at.is_(None), ~r.dead, r.version == lowest)
-    return update(reactions).where(waits).values(due_at=bindparam("now", type_=UtcDateTime))
+    return update(reactions).where(waits).values(due_at=bindparam("since", type_=UtcDateTime))
 
 
 _PROMOTE = _promotion()

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, case, func, or_, sele
 
 from app.core.cqrs import ConflictError
 from app.persistence.engine.database import Database
+from app.persistence.engine.shared_clock import at_once
 from app.persistence.event_tables import event_log, reactions, received_events
 from app.persistence.events.batches import in_batches
 from app.persistence.events.listen_notify import Bell
@@ -114,7 +115,7 @@ async def _retry(database: Database, batch: ColumnElement[bool], ids: Collection
     """Retry a batch of events. Returns the handler of each."""
     r = reactions.c
     async with writing(database, LOCK) as (connection, now):
-        again = update(reactions).where(batch).values(dead=False, attempts=0, due_at=now)
+        again = update(reactions).where(batch).values(dead=False, attempts=0, due_at=at_once(now))
         found = (await connection.execute(again.returning(r.event_id, r.handler))).all()
         require_all(ids, [row.event_id for row in found], "No failed event waits")
     return [row.handler for row in found]

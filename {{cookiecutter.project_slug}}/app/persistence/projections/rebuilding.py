@@ -35,16 +35,13 @@ BATCH = 2_000
 PREFIX = "rebuild_of_"
 
 Progress = Callable[[int], Any]
-Told = Callable[[Replacement], Any]
 
 
 def _ignore(_: object) -> None:
     """What is told to nobody."""
 
 
-async def rebuild(
-    database: Database, types: EventTypes, projection: Projection, progress: Progress = _ignore, told: Told = _ignore
-) -> int:
+async def rebuild(database: Database, types: EventTypes, projection: Projection, progress: Progress = _ignore) -> int:
     """Rebuild a read model. Returns the number of folded events.
 
     Args:
@@ -52,19 +49,13 @@ async def rebuild(
         types: the classes of all events.
         projection: the definition of the read model.
         progress: called after each batch with the number of events folded in it.
-        told: called at the end with the number of rows that were written, and how long writers were locked out.
 
     Raises:
         ConflictError: if the read model is already being rebuilt, or has rows although the log has no events for it.
         TransientError: if the lock was not obtained in time; then nothing is changed.
         UnreadableEventError: if an event in the log cannot be read; then nothing is changed.
     """
-    async with alone(database, f"{PREFIX}{projection.name}") as mine:
-        if not mine:
-            raise ConflictError(f"{projection.name} is already being rebuilt: wait until the rebuild has ended.")
-        rebuilding = Rebuilding(database, types, projection, progress)
-        told(await rebuilding.run())
-        return rebuilding.folded
+    return (await Rebuilding(database, types, projection, progress).run()).folded
 
 
 class Rebuilding:
@@ -80,14 +71,18 @@ class Rebuilding:
         self.folded = 0
 
     async def run(self) -> Replacement:
-        """All steps."""
-        await self.make_shadows()
-        try:
-            await self.fold_log()
-            await self.catch_up()
-            return await self.replace()
-        finally:
-            await self.drop_shadows()
+        """All steps; raises what `rebuild` raises."""
+        name = self._projection.name
+        async with alone(self._database, f"{PREFIX}{name}") as mine:
+            if not mine:
+                raise ConflictError(f"{name} is already being rebuilt: wait until the rebuild has ended.")
+            await self.make_shadows()
+            try:
+                await self.fold_log()
+                await self.catch_up()
+                return await self.replace()
+            finally:
+                await self.drop_shadows()
 
     async def make_shadows(self) -> None:
         """Create empty shadow tables, after dropping those that a killed rebuild may have left."""
@@ -138,7 +133,7 @@ class Rebuilding:
                 await self._fold_page(session, page)
             await require_events(session, self._projection, self.folded)
             deleted, inserted = await replace_rows(session, self._shadows)
-        return Replacement(deleted, inserted, locked_seconds=monotonic() - began)
+        return Replacement(self.folded, deleted, inserted, locked_seconds=monotonic() - began)
 
     async def _missing_pages(self, session: AsyncSession) -> list[Sequence[Place]]:
         """The positions of missing events, in batches.

@@ -35,6 +35,8 @@ JSONB and NUMERIC take 1 and 1.0 for equal."""
 class Replacement(NamedTuple):
     """What the replacement of a read model took."""
 
+    folded: int
+    """How many events were folded into the rows that replace others."""
     deleted: int
     """How many rows were deleted: they are gone, or different."""
     inserted: int

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.config import Settings
 from app.core.cqrs import AuthenticationError, Clock, ConcurrencyError, mark_stale
 from app.persistence.access import access_tag
+from app.persistence.engine.shared_clock import shared_time
 from app.persistence.tables import login_sessions, refresh_tokens, users
 
 LONGEST_REFRESH_TOKEN = 200
@@ -49,7 +50,7 @@ class LoginSessions:
         stored = update(users).where(*same).values(password_hash=renewed).returning(users.c.id)
         if await self._session.scalar(locked if renewed == password_hash else stored) is None:
             raise ConcurrencyError("The account was changed during the login: log in again.")
-        session_id, token, now = uuid4(), secrets.token_urlsafe(32), self._clock.now()
+        session_id, token, now = uuid4(), secrets.token_urlsafe(32), await self._now()
         expires_at = now + timedelta(seconds=self._settings.refresh_token_seconds)
         row = {"id": session_id, "user_id": user_id, "created_at": now, "expires_at": expires_at}
         await self._session.execute(insert(login_sessions).values(row))
@@ -68,7 +69,7 @@ class LoginSessions:
         Raises:
             AuthenticationError: if the token is unknown, expired, revoked or was used before.
         """
-        used, now = self._digest(token), self._clock.now()
+        used, now = self._digest(token), await self._now()
         found = (await self._session.execute(_token_with_session(used))).first()
         if found is None or found.revoked_at is not None or found.expires_at <= now:
             raise _not_valid()
@@ -94,7 +95,8 @@ class LoginSessions:
 
     async def _is_repetition(self, used_at: datetime, successor: str, now: datetime) -> bool:
         """Whether this reuse may be a client's retry: in the grace period, and the successor exists and is unused."""
-        if now - used_at >= timedelta(seconds=self._settings.refresh_token_grace_seconds):
+        passed = max(now - used_at, timedelta())  # clocks may be set back
+        if passed >= timedelta(seconds=self._settings.refresh_token_grace_seconds):
             return False
         is_waiting = select(refresh_tokens.c.digest).where(
             refresh_tokens.c.digest == self._digest(successor), refresh_tokens.c.used_at.is_(None)
@@ -125,6 +127,9 @@ class LoginSessions:
     async def _store(self, token: str, session_id: UUID, now: datetime) -> None:
         row = {"digest": self._digest(token), "session_id": session_id, "issued_at": now}
         await self._session.execute(insert(refresh_tokens).values(row))
+
+    async def _now(self) -> datetime:
+        return await shared_time(await self._session.connection(), self._clock.now)
 
     def _successor(self, token: str) -> str:
         made = self._hmac(token, "refresh tokens")

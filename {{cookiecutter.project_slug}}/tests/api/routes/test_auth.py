@@ -52,7 +52,7 @@ async def test_a_refresh_token_is_good_for_one_use(client: AsyncClient, callers:
     )
     lost = await client.post("/api/auth/refresh", json={"refresh_token": ada.refresh_token})
     going_on = await client.get("/api/users/me", headers=bearer(first.json()["access_token"]))
-    with time_machine.travel(time() + settings.refresh_token_grace_seconds, tick=False):
+    with time_machine.travel(time() + settings.refresh_token_grace_seconds + 1, tick=False):
         stolen = await client.post("/api/auth/refresh", json={"refresh_token": ada.refresh_token})
         ended = await client.post("/api/auth/refresh", json={"refresh_token": first.json()["refresh_token"]})
 

@@ -71,6 +71,8 @@ def test_an_event_needs_the_id_of_its_aggregate() -> None:
 class Counter(EventSourcedAggregate):
     """Counts what happened."""
 
+    aggregate_type = "Counter"
+
     whats: tuple[str, ...] = ()
 
     def apply(self, event: DomainEvent) -> None:

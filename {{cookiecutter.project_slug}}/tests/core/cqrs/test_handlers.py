@@ -317,6 +317,7 @@ async def test_an_event_handler_has_the_bus_too(as_instance: bool) -> None:
         bus.register_event_handler(Happened, React() if as_instance else React)
     await bus.publish_event(Happened(what="dishes"))
     assert did == ["dishes"] * (2 if as_instance else 1), "a class that is registered twice reacts once"
+    assert bus.get_handler_count()["events"] == len(did)
     assert running() is None
 
 

@@ -155,7 +155,7 @@ async def test_a_file_that_can_only_be_read_is_unavailable(database: Database) -
 async def test_a_full_disk_may_have_room_again(database: Database) -> None:
     async with database.writing() as session:
         await session.execute(text("PRAGMA max_page_count=1"))
-        error = await _raised(session, "CREATE TABLE more (content)")
+        error = await _raised(session, "CREATE TABLE more AS SELECT zeroblob(10000000) AS content")
     assert type(error) is TransientError
 
 

@@ -12,7 +12,7 @@ from app.core.cqrs import CQRSBus, OperationResult
 from app.persistence.engine.database import Database
 from app.persistence.engine.sessions import at_one_moment
 from tests.lifespan import service_with
-from tests.persistence.reads import STARTED, Look
+from tests.persistence.reads import TRANSACTION, Look
 
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.integration)
 pytestmark = pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
@@ -43,7 +43,7 @@ async def test_a_transaction_that_was_asked_for_ends_with_the_query(bus: CQRSBus
     open_ones = text(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND state LIKE 'idle in%' AND query = :asked"
-    ).bindparams(asked=STARTED.text)
+    ).bindparams(asked=TRANSACTION.text)
     async with database.reading() as session:
         assert await session.scalar(open_ones) == 0
     first, second = (await bus.execute_query(Look(at_one_moment=False))).unwrap()

@@ -13,9 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
+from app.persistence.engine import sqlite
 from app.persistence.engine.sqlite import writing_engine
 from app.persistence.engine.sqlite_connections import Connection, connect
-from tests.databases import ON_SQLITE
+from tests.databases import ON_SQLITE, SQLITE_AS_DELIVERED
 
 ROWS = 10_000_000
 MANY = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {ROWS}) SELECT "
@@ -26,6 +27,15 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """The engine of units of work, which has one connection."""
     engine = writing_engine(settings)
     yield engine
+    await engine.dispose()
+
+
+@ON_SQLITE
+async def test_a_commit_waits_for_the_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "WRITER", SQLITE_AS_DELIVERED)
+    engine = writing_engine(settings)
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("PRAGMA synchronous"))).scalar_one() == 2, "FULL"
     await engine.dispose()
 
 

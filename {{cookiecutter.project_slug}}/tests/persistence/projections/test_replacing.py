@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +13,11 @@ from sqlalchemy import JSON, Column, Float, Integer, MetaData, String, Table, Te
 
 from app.persistence.column_types import Json, Money, UtcDateTime
 from app.persistence.engine.database import Database
-from app.persistence.projections.rebuilding import PREFIX
-from app.persistence.projections.replacing import Replacement, replace_rows, shadow_of
+from app.persistence.projections import rebuilding
+from app.persistence.projections.rebuilding import PREFIX, Rebuilding
+from app.persistence.projections.replacing import replace_rows, shadow_of
 from tests.events import store
-from tests.persistence.votes import candidates, counted, parties, rebuilt, stood, voted
+from tests.persistence.votes import TYPES, VOTES, candidates, counted, parties, stood, voted
 
 metadata = MetaData()
 kinds = Table(
@@ -119,17 +122,18 @@ async def test_all_go_and_all_come(database: Database, shadow: Table) -> None:
 
 
 @pytest.mark.usefixtures("election")
-async def test_a_rebuild_writes_what_differs_and_tells_of_it(database: Database) -> None:
-    took: list[Replacement] = []
+async def test_a_rebuild_writes_what_differs_and_tells_of_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "monotonic", partial(next, count(step=7)))
     await store(database, stood("ada"), voted("ada", 2, 7), stood("bob"), stood("eve", "Right"))
-    for _ in range(2):
-        await rebuilt(database, told=took.append)
+    took = [await Rebuilding(database, TYPES, VOTES, print).run() for _ in range(2)]
     right = await counted(database)
     async with database.writing() as session, session.begin():
         await session.execute(candidates.update().where(candidates.c.candidate_id == "bob").values(votes=1))
         await session.execute(parties.insert().values(party="Nobody", votes=1))
-    await rebuilt(database, told=took.append)
+    took.append(await Rebuilding(database, TYPES, VOTES, print).run())
 
     assert await counted(database) == right
-    assert [(one.deleted, one.inserted) for one in took] == [(0, 5), (0, 0), (2, 1)]
-    assert all(one.locked_seconds > 0 for one in took)
+    assert [one[:3] for one in took] == [(4, 0, 5), (4, 0, 0), (4, 2, 1)]
+    assert [one.locked_seconds for one in took] == [7, 7, 7]

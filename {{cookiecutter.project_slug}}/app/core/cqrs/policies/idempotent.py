@@ -5,12 +5,12 @@ from typing import Any
 
 from app.core.canonical_json import canonical_json, given_names
 from app.core.cqrs.attempt import attempt_here
-from app.core.cqrs.errors import BadRequestError, ConflictError, ServiceUnavailableError
+from app.core.cqrs.errors import BadRequestError, ConflictError, CQRSError, OperationStatus, ServiceUnavailableError
 from app.core.cqrs.plan import Kind, Plan, Step
 from app.core.cqrs.policies.policy import Policy, refusal, require_distinct
 from app.core.cqrs.policies.transactional import Transactional
-from app.core.cqrs.ports import Claim, UnitsOfWork
-from app.core.cqrs.results import CommandResult, OperationResult
+from app.core.cqrs.ports import Claim, UnitOfWork, UnitsOfWork
+from app.core.cqrs.results import UNEXPECTED, CommandResult, OperationResult
 from app.core.cqrs.serialization import AnswerCodec, answer_codec
 from app.core.generics import path_of
 from app.core.storable.types import losses
@@ -18,7 +18,10 @@ from app.core.storable.types import losses
 
 @dataclass(frozen=True)
 class Idempotent(Policy):
-    """Replay the first successful answer if a caller repeats a command under the same `idempotency_key`.
+    """Replay the first answer if a caller repeats a command under the same `idempotency_key`.
+
+    That is the first success, or the first failure that was committed (`rollback_on`). One that was rolled back has
+    no effect that could happen twice, so the command is tried again.
 
     Args:
         required: refuse a command without a key.
@@ -49,20 +52,23 @@ class Idempotent(Policy):
 
         A nested dispatch needs no key, because callers repeat the outermost command; one that it was given is claimed.
         """
-        codec = answer_codec(plan.answer_type)
+        codec, policy = answer_codec(plan.answer_type), plan.policy(Transactional)
 
         async def once(message: Any) -> Any:
             claim = self._claim(message, is_required=self.required and not plan.nested)
             if claim is None:
                 return await proceed(message)
-            attempt = attempt_here()
-            if attempt is None or attempt.unit is None:
-                raise ServiceUnavailableError("Idempotency keys need a database: make the bus with unit_of_work=...")
-            answered = await attempt.unit.claim(claim)
+            unit = _unit()
+            answered = await unit.claim(claim)
             if answered is not None:
                 return _replay(codec, answered, message)
-            stored = codec.write(await proceed(message))
-            await attempt.unit.keep_answer(claim, stored)
+            try:
+                stored = codec.write(await proceed(message))
+            except CQRSError as error:
+                if policy is not None and policy.commits_despite(error):
+                    await unit.keep_answer(claim, _failed(codec, error, message))
+                raise
+            await unit.keep_answer(claim, stored)
             return codec.read(stored, CommandResult, message)  # the first answer is equal to the replayed ones
 
         return once
@@ -84,9 +90,26 @@ class Idempotent(Policy):
 idempotent = Idempotent
 
 
+def _unit() -> UnitOfWork:
+    attempt = attempt_here()
+    if attempt is None or attempt.unit is None:
+        raise ServiceUnavailableError("Idempotency keys need a database: make the bus with unit_of_work=...")
+    return attempt.unit
+
+
+def _failed(codec: AnswerCodec, error: CQRSError, message: Any) -> bytes:
+    """Serialise a failure as callers are told of it. The error's details become those that a replay will have."""
+    details, sentence = error.details, error.message
+    if error.status is OperationStatus.FAILED:
+        details, sentence = {}, UNEXPECTED.format(message.metadata.operation_id)
+    stored = codec.write(CommandResult.failure(error.status, details, sentence))
+    error.details, error.kept_for = codec.read(stored, CommandResult, message).errors, message
+    return stored
+
+
 def _replay(codec: AnswerCodec, answered: bytes, message: Any) -> OperationResult[Any]:
     try:
-        return codec.read(answered, CommandResult, message).with_outcome(is_replay=True)
+        return codec.read(answered, CommandResult, message).with_outcome(is_replay=True, is_kept=True)
     except ValueError as error:
         raise ConflictError(
             "This was done, but by another release, whose answer this one cannot read: look up what it did."

@@ -11,7 +11,7 @@ from app.core.cqrs.testing.fixed_clock import FixedClock
 
 
 class MemoryCache:
-    """An in-memory cache whose entries expire by the given clock."""
+    """An in-memory cache whose entries expire by the given clock. It evicts nothing."""
 
     def __init__(self, clock: FixedClock) -> None:
         self._clock = clock
@@ -20,9 +20,10 @@ class MemoryCache:
 
     async def get(self, key: str) -> CacheEntry | None:
         """The entry of this key, unless it has expired."""
-        now = self._clock.now()
-        value, ttl_seconds, stored_at, _ = self._entries.get(key, (b"", 0.0, now, frozenset()))
-        left = ttl_seconds - (now - stored_at).total_seconds()
+        if key not in self._entries:
+            return None
+        value, ttl_seconds, stored_at, _ = self._entries[key]
+        left = ttl_seconds - (self._clock.now() - stored_at).total_seconds()
         return CacheEntry(value, left, "memory") if left > 0 else None
 
     async def generation(self, tags: Collection[str]) -> Any:
@@ -30,12 +31,12 @@ class MemoryCache:
         return {tag: self._generations[tag] for tag in tags}
 
     async def set(self, key: str, value: bytes, ttl_seconds: float, tags: Collection[str], generation: Any) -> None:
-        """Store a value, unless one of its tags was invalidated since `generation` was taken."""
+        """Store a value, unless one of its tags was invalidated since `generation` was read."""
         if generation == await self.generation(tags):
             self._entries[key] = (value, ttl_seconds, self._clock.now(), frozenset(tags))
 
     def loading(self, key: str, generation: Any) -> AbstractAsyncContextManager[bool]:
-        """Yield False without waiting: no other process uses this cache."""
+        """Yield False, since no other process may be loading the value: there was nothing to wait for."""
         return nullcontext(False)
 
     async def invalidate(self, tags: Collection[str]) -> None:

@@ -1,6 +1,7 @@
 from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from app.core.cqrs import (
     CommandResult,
     ConflictError,
     CQRSBus,
+    CQRSError,
     ICommand,
     OperationStatus,
     PolicyError,
@@ -214,7 +216,7 @@ async def test_a_default_that_differs_each_time_is_a_value_like_any_other() -> N
     assert (await bus.execute_command(keyed(Draw()))).status is OperationStatus.VALIDATION_ERROR
 
 
-async def test_only_a_success_is_replayed() -> None:
+async def test_what_was_rolled_back_is_not_replayed() -> None:
     work = Working(BusinessRuleViolationError("Not now."), ZeroDivisionError())
     bus = bus_with(work)
     statuses = [(await bus.execute_command(keyed())).status.name for _ in range(4)]
@@ -228,11 +230,35 @@ async def test_a_failed_result_is_not_replayed_either() -> None:
     assert [(await bus.execute_command(keyed())).is_success for _ in range(3)] == [False, True, True]
 
 
-async def test_what_commits_despite_an_error_may_be_tried_again() -> None:
+@pytest.mark.parametrize(
+    ("error", "sentence", "errors"),
+    [
+        (BusinessRuleViolationError("Not now.", details={"limit": Decimal("1.10")}), "Not now.", {"limit": "1.10"}),
+        (CQRSError("The pump is off.", details={"pump": 7}), "Something went wrong on our side.", {}),
+    ],
+)
+async def test_a_failure_that_was_committed_is_replayed(error: CQRSError, sentence: str, errors: Any) -> None:
+    work = Working(ConflictError("Wait."), error)
+    bus = MemoryBus(handler_of(Do, work, idempotent(), transactional(rollback_on=[ConflictError])))
+    undone, first, second = [await bus.execute_command(keyed()) for _ in range(3)]
+    assert (undone.status, first.status, work.effects) == (OperationStatus.CONFLICT, error.status, 2)
+    assert (first.is_replay, second) == (False, first.with_outcome(is_replay=True))
+    assert str(second.error_message).startswith(sentence)
+    assert second.errors == errors
+
+
+async def test_a_handler_may_go_on_after_a_replayed_failure_as_after_the_first() -> None:
     work = Working(BusinessRuleViolationError("Not now."))
-    bus = MemoryBus(handler_of(Do, work, idempotent(), transactional(rollback_on=[])))
-    assert [(await bus.execute_command(keyed())).is_success for _ in range(3)] == [False, True, True]
-    assert work.effects == 2
+    bus = MemoryBus(handler_of(DoMore, work, idempotent(), transactional(rollback_on=[])))
+
+    async def outer(_: Do) -> str:
+        with suppress(BusinessRuleViolationError):
+            await bus.execute_command(keyed(DoMore()))
+        return "done"
+
+    bus.register(handler_of(Do, outer, transactional()))
+    assert [(await bus.execute_command(Do())).unwrap() for _ in range(2)] == ["done"] * 2
+    assert work.effects == 1
 
 
 async def test_status_and_affected_entities_are_replayed() -> None:
