@@ -797,18 +797,6 @@ MUTATIONS = {
         ),
     ],
     "proofs/core/cqrs/test_names.py": [
-        (
-            "names: in time",
-            "_claiming_and_finding",
-            "exists().where(idempotency_keys.c.digest == bindparam('former'), is_good)",
-            "exists().where(idempotency_keys.c.digest == bindparam('former'))",
-        ),
-        (
-            "names: found",
-            "_claiming_and_finding",
-            "select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_EITHER, is_good)",
-            "select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_KEY)",
-        ),
         ("names: stream", "EventStreams.load", "kind.aggregate_type", "kind.__name__"),
     ],
     "proofs/core/cqrs/test_circles.py": [

@@ -587,13 +587,7 @@ MUTATIONS = {
             "names: command",
             "_claim",
             "message.command_name",
-            "former",
-        ),
-        (
-            "names: former",
-            "_claim",
-            "Claim(caller, message.command_name, metadata.idempotency_key, content, former)",
-            "Claim(caller, message.command_name, metadata.idempotency_key, content)",
+            "str(type(message))",
         ),
         (
             "names: query",

@@ -467,14 +467,6 @@ MUTATIONS = {
             "pass",
         ),
     ],
-    "proofs/core/cqrs/test_forbidden.py": [
-        (
-            "the value of before",
-            "OperationStatus._missing_",
-            "value == 'unauthorized'",
-            "False",
-        ),
-    ],
     "proofs/core/cqrs/test_awaited.py": [
         (
             "CQRSBus execute_command has to be awaited",

@@ -1,7 +1,5 @@
 """Who is known and may not is FORBIDDEN, as HTTP says it; the name and the value of before are still understood."""
 
-import json
-
 import pytest
 
 from app.api.errors import HTTP
@@ -9,13 +7,11 @@ from app.core.cqrs import (
     AuthenticationError,
     AuthorizationError,
     BaseCommandHandler,
-    CommandResult,
     ICommand,
     OperationResult,
     OperationStatus,
 )
 from app.core.cqrs.errors import ERROR_OF_STATUS
-from app.core.cqrs.serialization import answer_codec
 
 
 class Enter(ICommand[None]): ...
@@ -49,17 +45,3 @@ def test_the_old_name_is_another_name_for_it() -> None:
     assert OperationStatus["UNAUTHORIZED"] is OperationStatus.FORBIDDEN
     assert OperationStatus.FORBIDDEN.name == "FORBIDDEN"
     assert OperationResult.failure(OperationStatus.UNAUTHORIZED).status is OperationStatus.FORBIDDEN
-
-
-def test_the_old_value_is_read_and_the_new_one_written() -> None:
-    assert OperationStatus("unauthorized") is OperationStatus.FORBIDDEN
-    assert OperationStatus.FORBIDDEN.value == "forbidden"
-    assert len({status.value for status in OperationStatus}) == len(OperationStatus)
-    with pytest.raises(ValueError, match="'unknown' is not a valid OperationStatus"):
-        OperationStatus("unknown")
-
-
-def test_an_answer_that_was_kept_with_it_is_read() -> None:
-    kept = json.dumps(["unauthorized", None, None]).encode() + b"\nnull"
-    answer = answer_codec(None).read(kept, CommandResult, Enter())
-    assert answer.status is OperationStatus.FORBIDDEN

@@ -3,13 +3,12 @@
 import sys
 from abc import abstractmethod
 from dataclasses import dataclass
-from datetime import timedelta
 from types import ModuleType, new_class
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app.composition.container import RunningService, running_service
 from app.core.cqrs import (
@@ -31,7 +30,6 @@ from app.core.event_types import EventTypes
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log
 from app.persistence.events.event_sourcing import EventStreams
-from app.persistence.tables import idempotency_keys
 from tests.core.cqrs.support import handler_of, sent_by
 from tests.databases import settings_for
 
@@ -76,33 +74,6 @@ async def test_a_command_that_is_renamed_and_keeps_its_name_is_not_done_again(se
         await send(service.bus, command("app.handlers.pay", "ChargeCard", command_name="Charge"), work)
     ).unwrap() == 1
     assert (await send(service.bus, command("app.handlers.pay", "Refund"), work)).unwrap() == 2
-
-
-async def test_a_key_of_the_release_before_still_counts(
-    service: RunningService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work, charge = Charging(), command("app.handlers.pay")
-    with monkeypatch.context() as before:  # then a command was known by its path
-        before.setattr(charge, "command_name", "app.handlers.pay.Charge")
-        assert (await send(service.bus, charge, work)).unwrap() == 1
-    replayed = await send(service.bus, charge, work)
-    assert (replayed.unwrap(), work.effects) == (1, 1)
-    other = await send(service.bus, charge, work, amount=8)
-    assert "idempotency_key" in other.errors
-
-
-async def test_a_key_of_the_release_before_ends_with_its_time(
-    service: RunningService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work, charge = Charging(), command("app.handlers.pay")
-    with monkeypatch.context() as before:
-        before.setattr(charge, "command_name", "app.handlers.pay.Charge")
-        await send(service.bus, charge, work)
-    database = await service.container.get(Database)
-    async with database.writing() as session, session.begin():
-        old = (await session.execute(select(idempotency_keys.c.claimed_at))).scalar_one()
-        await session.execute(update(idempotency_keys).values(claimed_at=old - timedelta(days=365)))
-    assert (await send(service.bus, charge, work)).unwrap() == 2
 
 
 async def test_a_query_whose_file_moved_finds_what_was_kept() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Interval, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Interval, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql import Executable
@@ -15,44 +15,33 @@ from app.persistence.column_types import UtcDateTime
 from app.persistence.tables import idempotency_keys
 
 _OF_KEY = idempotency_keys.c.digest == bindparam("key")
-_OF_EITHER = or_(_OF_KEY, idempotency_keys.c.digest == bindparam("former"))
 _ANSWER = update(idempotency_keys).where(_OF_KEY).values(answer=bindparam("kept"))
+_FIND = select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_KEY)
 
 
-def _claiming_and_finding(
-    insert: Any, now: ColumnElement[datetime], expired: ColumnElement[datetime]
-) -> tuple[Executable, Executable]:
-    """Insert a key, or take over an expired one; not if it is still valid under the message's former type name.
+def _claiming(insert: Any, expired: ColumnElement[datetime]) -> Executable:
+    """Insert a key, or take over an expired one.
 
     Of two concurrent claims of a key, the second waits here for the first to commit. A key that is still valid is only
-    locked, so that it still exists when the second of these statements reads its answer.
+    locked, so that it still exists when its answer is read.
     """
     row = insert.excluded
-    taken_over = {"fingerprint": row.fingerprint, "answer": None, "claimed_at": row.claimed_at}
-    names = ("digest", "fingerprint", "claimed_at")
-    given = (bindparam(name, type_=idempotency_keys.c[name].type).label(name) for name in names[:2])
-    is_good = idempotency_keys.c.claimed_at > expired
-    under_former = exists().where(idempotency_keys.c.digest == bindparam("former"), is_good)
-    row_to_insert = select(*given, now.label(names[2])).where(~under_former)
-    claim: Executable = insert.from_select(names, row_to_insert).on_conflict_do_update(
+    claim: Executable = insert.on_conflict_do_update(
         index_elements=[idempotency_keys.c.digest],
-        set_=taken_over,
+        set_={"fingerprint": row.fingerprint, "answer": None, "claimed_at": row.claimed_at},
         where=idempotency_keys.c.claimed_at <= expired,
     )
-    return claim, select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(_OF_EITHER, is_good)
+    return claim
 
 
 _SERVER_TIME = func.now(type_=UtcDateTime)
-"""The server's clock, which all processes share, at the BEGIN: for both statements the same keys have expired."""
-_CLAIM_AND_FIND: Mapping[str, tuple[Executable, Executable]] = {
-    "postgresql": _claiming_and_finding(
-        postgresql.insert(idempotency_keys), _SERVER_TIME, _SERVER_TIME - bindparam("lifetime", type_=Interval())
+"""The server's clock, which all processes share."""
+_CLAIM: Mapping[str, Executable] = {
+    "postgresql": _claiming(
+        postgresql.insert(idempotency_keys).values(claimed_at=_SERVER_TIME),
+        _SERVER_TIME - bindparam("lifetime", type_=Interval()),
     ),
-    "sqlite": _claiming_and_finding(
-        sqlite.insert(idempotency_keys),
-        bindparam("claimed_at", type_=UtcDateTime),
-        bindparam("expired", type_=UtcDateTime),
-    ),
+    "sqlite": _claiming(sqlite.insert(idempotency_keys), bindparam("expired", type_=UtcDateTime)),
 }
 
 
@@ -78,14 +67,12 @@ class IdempotencyKeys:
         """
         digest, fingerprint = self._digest(claim), self._hmac(claim.content)
         now = self._clock.now()
-        former = self._digest(claim._replace(message_type=claim.former or claim.message_type))
-        either = {"former": former, "expired": now - self._lifetime, "lifetime": self._lifetime}
-        row = {"digest": digest, "fingerprint": fingerprint, "claimed_at": now, **either}
-        claim_it, find = _CLAIM_AND_FIND[session.get_bind().dialect.name]
-        claimed: Any = await session.execute(claim_it, row)
+        row = {"digest": digest, "fingerprint": fingerprint, "claimed_at": now}
+        limits = {"expired": now - self._lifetime, "lifetime": self._lifetime}
+        claimed: Any = await session.execute(_CLAIM[session.get_bind().dialect.name], row | limits)
         if claimed.rowcount:
             return None
-        found = (await session.execute(find, {"key": digest, **either})).one()
+        found = (await session.execute(_FIND, {"key": digest})).one()
         if not hmac.compare_digest(found.fingerprint, fingerprint):
             raise CommandValidationError(
                 "This idempotency key was used for another request.",

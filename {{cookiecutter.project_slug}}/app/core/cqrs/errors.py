@@ -54,10 +54,6 @@ class OperationStatus(Enum):
     UNAVAILABLE = "unavailable"
     FAILED = "failed"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "OperationStatus | None":
-        return cls.FORBIDDEN if value == "unauthorized" else None  # its former value
-
     __hash__ = object.__hash__  # members are singletons, often hashed, and Enum's own `__hash__` is slow Python code
 
     @property

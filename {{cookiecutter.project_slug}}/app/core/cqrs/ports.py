@@ -36,7 +36,6 @@ class Claim(NamedTuple):
     message_type: str
     key: str
     content: bytes  # tells messages with the same key apart; it may contain a password, so store an HMAC of it
-    former: str = ""  # `message_type` in earlier releases: a key that was claimed under it counts as claimed
 
 
 class UnitOfWork(Protocol):

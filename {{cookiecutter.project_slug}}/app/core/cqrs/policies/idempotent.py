@@ -12,7 +12,6 @@ from app.core.cqrs.policies.transactional import Transactional
 from app.core.cqrs.ports import Claim, UnitOfWork, UnitsOfWork
 from app.core.cqrs.results import UNEXPECTED, CommandResult, OperationResult
 from app.core.cqrs.serialization import AnswerCodec, answer_codec
-from app.core.generics import path_of
 from app.core.storable.types import losses
 
 
@@ -82,9 +81,8 @@ class Idempotent(Policy):
                 )
             return None
         caller = "" if metadata.user_id is None else str(metadata.user_id)
-        former = path_of(type(message))
         content = canonical_json(message, given_names(message))
-        return Claim(caller, message.command_name, metadata.idempotency_key, content, former)
+        return Claim(caller, message.command_name, metadata.idempotency_key, content)
 
 
 idempotent = Idempotent
