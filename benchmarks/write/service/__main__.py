@@ -48,12 +48,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.router.routes += [*serving.router.routes, *by_hand.router.routes]  # as FastAPI serves them
     add_routes(app, through_bus.router)
     answer_errors(app)
-    protect(
-        app,
-        max_body_bytes=settings.max_body_bytes,
-        body_timeout_seconds=settings.body_timeout_seconds,
-        https_only=True,
-    )
+    protect(app, settings)
     app.add_middleware(TellWhy)
     return app
 

@@ -149,7 +149,7 @@ def rows(events: Iterator[DomainEvent]) -> Iterator[tuple[DomainEvent, dict[str,
 async def test_what_may_be_stored_comes_back_from_the_database(service: RunningService) -> None:
     stored = list(rows(examples()))
     types = EventTypes({type(event) for event, _ in stored})
-    assert len(types._classes) > 40
+    assert len(types.classes) > 40
     database = await service.container.get(Database)
     async with database.writing() as session, session.begin():
         await session.execute(insert(event_log), [{**row, "published_at": datetime.now(UTC)} for _, row in stored])

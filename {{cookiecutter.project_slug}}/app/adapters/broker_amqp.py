@@ -15,7 +15,6 @@ from app.adapters.faststream_events import FastStreamEvents
 from app.core.broker import CONTENT_TYPE, Broker, EventMessage
 
 ENCRYPTED = "amqps"
-"""The scheme with TLS."""
 REDELIVERIES = 2**31 - 1
 """How often a message may be redelivered before RabbitMQ drops it: its own limit is 20 since RabbitMQ 4. The -1 that
 stands for no limit there is a limit of 0 in RabbitMQ 3."""

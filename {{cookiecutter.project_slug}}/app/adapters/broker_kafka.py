@@ -16,8 +16,6 @@ from app.adapters.faststream_events import FastStreamEvents
 from app.core.broker import Broker, EventMessage
 
 ENCRYPTED = "kafkas"
-"""The scheme with TLS."""
-
 PORT = 9092
 REFUSALS = (MessageSizeTooLargeError, InvalidMessageError, CorruptRecordException)
 
@@ -60,11 +58,7 @@ class KafkaCarrier(Carrier[KafkaBroker]):
             await (await take(received))
 
         broker.subscriber(
-            self.topic,
-            group_id=self.group,
-            auto_offset_reset="earliest",
-            ack_policy=AckPolicy.MANUAL,
-            decoder=as_it_is,
+            self.topic, group_id=self.group, auto_offset_reset="earliest", ack_policy=AckPolicy.MANUAL, decoder=as_it_is
         )(hand)
 
 

@@ -92,10 +92,7 @@ class NatsCarrier(Carrier[NatsBroker]):
         if await self._has_stream(context):
             return
         stream = StreamConfig(
-            name=self.topic,
-            subjects=[f"{self.topic}.>"],
-            storage=StorageType.FILE,
-            duplicate_window=DUPLICATES_SECONDS,
+            name=self.topic, subjects=[f"{self.topic}.>"], storage=StorageType.FILE, duplicate_window=DUPLICATES_SECONDS
         )
         try:
             await context.add_stream(stream)

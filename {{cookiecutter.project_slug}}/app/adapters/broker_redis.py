@@ -33,8 +33,6 @@ from app.adapters.faststream_events import FastStreamEvents
 from app.core.broker import Broker, EventMessage
 
 ENCRYPTED = "rediss"
-"""The scheme with TLS."""
-
 BODY = "event"
 """The field of a stream entry that holds the event."""
 TOO_LARGE = "Protocol error"

@@ -22,8 +22,6 @@ from app.core.cqrs import Cache, CacheEntry
 from app.core.single_flight import SingleFlight
 
 ENCRYPTED = "rediss"
-"""The scheme with TLS."""
-
 EVERYTHING = "\0everything"
 """The tag that every entry has; invalidating it flushes the cache."""
 MARK_MS = 24 * 3600 * 1000

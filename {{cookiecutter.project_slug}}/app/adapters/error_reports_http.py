@@ -18,8 +18,6 @@ from app.adapters.telemetry_settings import TelemetrySettings
 from app.core.cqrs import ConfigurationError, OperationMetadata
 
 ENCRYPTED = "https"
-"""The scheme with TLS."""
-
 MOST_WAITING = 100
 LAST_SECONDS = 2.0
 """How long the shutdown waits for unsent reports."""

@@ -1,9 +1,9 @@
 """A connection with many concurrent users: opened on first use, and again after it was lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 C = TypeVar("C")
 
@@ -19,7 +19,7 @@ class SharedConnection(Generic[C]):
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[C]],
+        connect: Callable[[], Coroutine[Any, Any, C]],
         disconnect: Callable[[C], Awaitable[None]],
         is_alive: Callable[[C], Awaitable[bool]],
     ) -> None:
@@ -41,7 +41,7 @@ class SharedConnection(Generic[C]):
                 return attempt.result()
             self._forget(attempt)
         if self._attempt is None:
-            self._attempt = asyncio.create_task(self._open())
+            self._attempt = asyncio.create_task(self._connect())
             self._attempt.add_done_callback(_opened)
         return await asyncio.shield(self._attempt)  # a cancelled caller does not cancel it for the others
 
@@ -59,9 +59,6 @@ class SharedConnection(Generic[C]):
             self._forget(self._attempt)
         if self._closing:
             await asyncio.wait(self._closing)
-
-    async def _open(self) -> C:
-        return await self._connect()
 
     def _forget(self, attempt: asyncio.Task[C]) -> None:
         if self._attempt is not attempt:

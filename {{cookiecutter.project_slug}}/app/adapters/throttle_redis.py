@@ -18,8 +18,6 @@ from app.adapters.throttle_memory import MemoryThrottle, too_many
 from app.domain.ports import Throttle
 
 ENCRYPTED = "rediss"
-"""The scheme with TLS."""
-
 PAUSE_SECONDS = 1.0
 """How long Redis is left alone after it did not answer."""
 

@@ -1,10 +1,10 @@
 """Access tokens as JSON Web Tokens, signed with HMAC SHA-256."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 import jwt
-from cachetools import LRUCache
 from jwt.utils import base64url_decode, base64url_encode
 
 from app.core.config import Settings
@@ -24,7 +24,7 @@ class JwtAccessTokens:
         self._issuer = settings.service_name
         self._key = settings.key_for("access tokens")
         self._clock = clock
-        self._known: LRUCache[str, AccessToken] = LRUCache(TOKENS_KEPT)
+        self._known = lru_cache(TOKENS_KEPT)(self._decoded)
 
     def issue(self, user_id: UUID, session_id: UUID) -> str:
         """Issue a token that is valid from now on, for `lifetime_seconds`."""
@@ -44,10 +44,9 @@ class JwtAccessTokens:
         Raises:
             AuthenticationError: if it is not a token of this service, or has expired.
         """
-        read = self._known.get(token) or self._decoded(token)
+        read = self._known(token)
         if read.expires_at <= self._clock.now():
             raise AuthenticationError("This access token has expired: refresh it, or log in again.")
-        self._known[token] = read
         return read
 
     def _decoded(self, token: str) -> AccessToken:

@@ -23,8 +23,6 @@ from app.adapters.telemetry_settings import TelemetrySettings
 from app.core.cqrs import ConfigurationError
 
 ENCRYPTED = "https"
-"""The scheme with TLS."""
-
 SEND_SECONDS = 5.0
 """Timeout of one batch, all attempts together."""
 WAIT_SECONDS = 1.0
@@ -62,32 +60,28 @@ class Exporter(OTLPSpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch of spans."""
-        attempts.said.clear()
+        said.clear()
         result = super().export(spans)
         fails = result is not SpanExportResult.SUCCESS
         if fails and not self._fails:
-            logger.warning("spans_not_sent", reason=next(iter(attempts.said), None))
+            logger.warning("spans_not_sent", reason=next(iter(said), None))
         elif self._fails and not fails:
             logger.info("spans_sent_again")
         self._fails = fails
         return result
 
 
-class Attempts(logging.Filter):
-    """Collects the library's log messages, and keeps them out of the log."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[str] = []
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Collect the message, and drop the record."""
-        self.said.append(record.getMessage())
-        return False
+said: list[str] = []
+"""The library's log messages about a batch."""
 
 
-attempts = Attempts()
-logging.getLogger(trace_exporter.__name__).addFilter(attempts)
+def keep_out(record: logging.LogRecord) -> bool:
+    """Collect a message of the library, and keep it out of the log."""
+    said.append(record.getMessage())
+    return False
+
+
+logging.getLogger(trace_exporter.__name__).addFilter(keep_out)
 
 
 def _resource(settings: TelemetrySettings) -> Resource:

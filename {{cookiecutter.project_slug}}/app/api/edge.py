@@ -4,7 +4,6 @@ From the outside in: `Decorate` (request id, security headers), CORS, `Guard` (l
 """
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,6 +18,7 @@ from app.api.errors import tell_bug, unexpected_problem
 from app.api.limits import Exchange, announces_body, refuse_request
 from app.api.problems import problem
 from app.api.sockets import Handshake, is_no_json, refuse_foreign_page
+from app.core.config import Settings
 from app.core.ids import random_id
 from app.core.logging import current_request
 
@@ -37,27 +37,18 @@ SECURITY_HEADERS = {
 """What each response has, unless its endpoint gives it another value."""
 
 
-def protect(
-    app: FastAPI,
-    *,
-    max_body_bytes: int,
-    body_timeout_seconds: float,
-    cors_origins: Sequence[str] = (),
-    https_only: bool = False,
-) -> None:
+def protect(app: FastAPI, settings: Settings) -> None:
     """Add the edge middleware to an app. The middleware that is added last is outermost."""
-    app.add_middleware(
-        Guard, max_body_bytes=max_body_bytes, body_timeout_seconds=body_timeout_seconds, origins=cors_origins
-    )
-    if cors_origins:
+    app.add_middleware(Guard, settings=settings)
+    if settings.allowed_origins:
         app.add_middleware(
             Cors,
-            allow_origins=list(cors_origins),
+            allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Idempotency-Key", "X-Request-ID", "X-Correlation-ID", "traceparent"],
             expose_headers=["Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"],
         )
-    app.add_middleware(Decorate, https_only=https_only)
+    app.add_middleware(Decorate, https_only=settings.environment == "production")
 
 
 class Cors(CORSMiddleware):
@@ -78,7 +69,7 @@ class Decorate:
     def __init__(self, app: ASGIApp, https_only: bool) -> None:
         self.app = app
         headers = SECURITY_HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if https_only else {})
-        self._headers = _raw(headers)
+        self._headers = {name.lower().encode(): value.encode() for name, value in headers.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or one WebSocket from its handshake to its end."""
@@ -125,10 +116,6 @@ def _state_of(headers: dict[bytes, bytes]) -> dict[str, Any]:
     }
 
 
-def _raw(headers: dict[str, str]) -> dict[bytes, bytes]:
-    return {name.lower().encode(): value.encode() for name, value in headers.items()}
-
-
 def _matching(pattern: re.Pattern[bytes], sent: bytes | None) -> str | None:
     """An id that a client sent, if it is safe in logs and headers."""
     return sent.decode() if sent and pattern.fullmatch(sent) else None
@@ -137,13 +124,11 @@ def _matching(pattern: re.Pattern[bytes], sent: bytes | None) -> str | None:
 class Guard:
     """Refuses requests that are too large, too slow or not UTF-8 text, and answers unhandled errors."""
 
-    def __init__(
-        self, app: ASGIApp, max_body_bytes: int, body_timeout_seconds: float, origins: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self._origins = origins
-        self._max_body_bytes = max_body_bytes
-        self._body_timeout_seconds = body_timeout_seconds
+        self._origins = settings.allowed_origins
+        self._max_body_bytes = settings.max_body_bytes
+        self._body_timeout_seconds = settings.body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request or WebSocket."""

@@ -33,7 +33,7 @@ def refuse_request(scope: Scope, headers: Mapping[bytes, bytes], max_body_bytes:
     Raises:
         HTTPException: if they are too large, not UTF-8 text, or not valid HTTP.
     """
-    path, query = _raw_path(scope), scope["query_string"]
+    path, query = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass"), scope["query_string"]
     if len(path) + len(query) > LONGEST_ADDRESS:
         raise HTTPException(414, f"The address is longer than {LONGEST_ADDRESS} bytes.")
     if not _is_text(path + b"?" + query):
@@ -65,10 +65,6 @@ def _refuse_ambiguous(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         raise HTTPException(400, "The Host header is no host.")
     if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
         raise HTTPException(501, "A body may be sent in chunks, and in no other transfer encoding.")
-
-
-def _raw_path(scope: Scope) -> bytes:
-    return scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")  # type: ignore[no-any-return]
 
 
 def _is_text(raw: bytes) -> bool:

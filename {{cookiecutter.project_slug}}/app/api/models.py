@@ -136,8 +136,7 @@ def _with_whole_numbers(sent: Any) -> Any:
 
 
 def _checked(value: str) -> str:
-    problem = text_problem(value, LONGEST_TEXT)
-    if problem is not None:
+    if problem := text_problem(value, LONGEST_TEXT):
         raise ValueError(problem)
     return value
 

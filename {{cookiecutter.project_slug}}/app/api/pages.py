@@ -46,11 +46,7 @@ def add_pages(app: FastAPI) -> None:
     async def page(request: Request) -> Response:
         return HTMLResponse(PAGE.format(title=escape(app.title)), headers={"Content-Security-Policy": PAGE_LOADS})
 
-    app.router.routes += [
-        Route("/openapi.json", document),
-        Route("/docs", page),
-        Route("/docs/{name}", _asset),
-    ]
+    app.router.routes += [Route("/openapi.json", document), Route("/docs", page), Route("/docs/{name}", _asset)]
 
 
 async def _asset(request: Request) -> Response:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.terminal import CommandError, printable, show_json
+from app.cli.terminal import AsJson, CommandError, printable, show_json
 
 events_commands = typer.Typer(no_args_is_help=True, help="The event log.")
 
@@ -19,7 +19,7 @@ def events() -> None:
 def stream(
     aggregate_type: Annotated[str, typer.Argument(help="The class of the aggregate, such as User.")],
     aggregate_id: Annotated[str, typer.Argument(help="Its id.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the events of one aggregate, from the beginning: version, time, event and its data."""
     from app.cli.opened import with_database

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from app.cli.terminal import CommandError, quiet_settings, show_json, show_table
+from app.cli.terminal import AsJson, CommandError, quiet_settings, show_json, show_table
 
 if TYPE_CHECKING:
     from app.persistence.engine.database import Database
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 outbox_commands = typer.Typer(no_args_is_help=True, help="The events that wait to be delivered.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Ids = Annotated[list[UUID] | None, typer.Argument(metavar="EVENT_ID", help="Ids that `app outbox list` shows.")]
 Handler = Annotated[str | None, typer.Option("--handler", help="Only what waits for this handler.")]
 LONGEST_ERROR = 100

@@ -6,12 +6,11 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from app.cli.terminal import CommandError, show_json, show_table
+from app.cli.terminal import AsJson, CommandError, show_json, show_table
 from app.persistence.projections import Projection
 
 projections_commands = typer.Typer(no_args_is_help=True, help="The read models, and rebuilding them.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 READ_MODELS = "app.read_models"
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -14,6 +14,7 @@ from app.core.cqrs import CQRSError
 from app.core.logging import configure_logging
 
 logger = structlog.get_logger(__name__)
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 class CommandError(Exception):

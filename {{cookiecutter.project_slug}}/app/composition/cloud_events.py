@@ -56,7 +56,7 @@ def encode(event: StoredEvent, service: str, previous: int | None = None) -> byt
         "specversion": SPEC_VERSION,
         "id": str(event.id),
         "source": service,
-        "type": wire_type(event.event_type, service),
+        "type": f"{service}.{event.event_type}",
         "subject": None if event.aggregate_id is None else f"{event.aggregate_type}/{event.aggregate_id}",
         "time": event.occurred_at.astimezone(UTC),
         "datacontenttype": "application/json",
@@ -69,11 +69,6 @@ def encode(event: StoredEvent, service: str, previous: int | None = None) -> byt
         "data": event.payload,
     }
     return to_json({name: value for name, value in said.items() if value is not None})
-
-
-def wire_type(event_type: str, service: str) -> str:
-    """The CloudEvents `type` of an event: its name, prefixed with the service."""
-    return f"{service}.{event_type}"
 
 
 def decode(body: bytes, types: EventTypes) -> Received | None:

@@ -15,10 +15,6 @@ from app.persistence.engine.database import Database
 PART = "app.composition.traces_and_reports"
 
 
-def _watch_nothing(_: Database) -> None:
-    """There are no traces."""
-
-
 @dataclass(frozen=True)
 class Telemetry:
     """What the settings configure; by default nothing."""
@@ -28,7 +24,7 @@ class Telemetry:
     tracer: Any = None
     tracing: Tracing | None = None
     """The bus's step for tracing."""
-    watch: Callable[[Database], None] = _watch_nothing
+    watch: Callable[[Database], object] = lambda _: None
     """Traces the statements of a database."""
 
 

@@ -35,11 +35,7 @@ def _traced_by(tracer: Any) -> dict[str, Any]:
     from app.core.observability.tracing import traced
     from app.persistence.engine.sql_spans import trace_statements
 
-    return {
-        "tracer": tracer,
-        "tracing": partial(traced, tracer),
-        "watch": partial(trace_statements, tracer=tracer),
-    }
+    return {"tracer": tracer, "tracing": partial(traced, tracer), "watch": partial(trace_statements, tracer=tracer)}
 
 
 def span_ids(settings: TelemetrySettings) -> Callable[[], dict[str, str]] | None:

@@ -89,9 +89,8 @@ def found_providers() -> list[Provider]:
         for package in (adapters, persistence)
         for found in iter_modules(package.__path__, f"{package.__name__}.")
         if found.name.endswith("provider")
-        for module in discover(found.name).modules
-        for member in vars(module).values()
-        if isinstance(member, type) and issubclass(member, Provider) and member.__module__ == module.__name__
+        for member in discover(found.name).classes
+        if issubclass(member, Provider)
     ]
 
 

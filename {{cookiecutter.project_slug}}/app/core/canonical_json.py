@@ -1,7 +1,7 @@
 """Serialises the fields of a message to canonical JSON, to compare messages and to name them in keys."""
 
 import json
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -51,17 +51,12 @@ def _names_in(message_type: type[Any]) -> tuple[str, ...]:
 
 @cache
 def _defaults_of(message_type: type[Any]) -> dict[str, bytes]:
-    with_default = [field for field in fields(message_type) if _has_default(field)]
-    return {field.name: _written({field.name: _default(field)}) for field in with_default}
-
-
-def _has_default(field: Field[Any]) -> bool:
-    return field.default is not MISSING or isinstance(field.default_factory, type)  # a function may return a new id
-
-
-def _default(field: Field[Any]) -> Any:
-    made_by = field.default_factory
-    return made_by() if isinstance(made_by, type) else field.default
+    # Only a class makes the same default each time: a function may return a new id.
+    defaults = {
+        field.name: made_by() if isinstance(made_by := field.default_factory, type) else field.default
+        for field in fields(message_type)
+    }
+    return {name: _written({name: value}) for name, value in defaults.items() if value is not MISSING}
 
 
 def _ordered(value: Any) -> Any:

@@ -11,15 +11,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import (
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    create_model,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.addresses import Address, check_address, check_network, check_origin, listed
@@ -168,7 +160,12 @@ class Settings(BaseSettings):
     @field_validator("database_url", "read_database_url")
     @classmethod
     def _with_driver(cls, url: str | None) -> str | None:
-        return None if url is None else _with_driver(url)
+        if url is None:
+            return None
+        url = _with_driver(url)
+        check_address(url)
+        check_database_url(url)
+        return url
 
     @field_validator("cors_origins")
     @classmethod
@@ -184,13 +181,6 @@ class Settings(BaseSettings):
         for proxy in listed(proxies):
             check_network(proxy)
         return proxies
-
-    @field_validator("database_url", "read_database_url")
-    @classmethod
-    def _with_address(cls, url: str | None) -> str | None:
-        check_address(url or "")
-        check_database_url(url or "")
-        return url
 
     @property
     def allowed_origins(self) -> list[str]:
@@ -315,12 +305,8 @@ def checked(kind: type[S], **values: Any) -> S:
     try:
         return kind(**values)
     except ValidationError as error:
-        raise SettingsError(" ".join(map(_sentence, _causes(error)))) from None
-
-
-def _causes(error: ValidationError) -> list[Any]:
-    """The errors of settings, without errors that only follow from them."""
-    return [wrong for wrong in error.errors() if wrong["type"] != "default_factory_not_called"]
+        causes = [wrong for wrong in error.errors() if wrong["type"] != "default_factory_not_called"]
+        raise SettingsError(" ".join(map(_sentence, causes))) from None
 
 
 def _sentence(wrong: Any) -> str:

@@ -46,7 +46,7 @@ def discover(package: str, on_error: Literal["raise", "report"] = "raise") -> Di
         _collect(cls, found)
     _check_answering(found)
     if on_error == "raise":
-        _refuse(package, found.problems)
+        refuse(package, found.problems)
     return found
 
 
@@ -64,7 +64,7 @@ def require_found(packages: Collection[str], root: str) -> None:
     declared = [cls for cls in declared_handlers if any(one.auto_register for one in declarations_of(cls))]
     imported = dict.fromkeys((*declared, *_subclasses(PipelineBehavior), *_subclasses(DomainEvent)))
     here = [cls for cls in imported if cls.__module__.startswith(f"{root}.") and _is_in_its_module(cls)]
-    _refuse(
+    refuse(
         root,
         [
             f"{path_of(cls)} is in a module that is not searched, so it would not be used: move the module into one "
@@ -86,7 +86,8 @@ def _subclasses(cls: type[Any]) -> Iterator[type]:
         yield from _subclasses(one)
 
 
-def _refuse(package: str, problems: list[str]) -> None:
+def refuse(package: str, problems: list[str]) -> None:
+    """Raise a DiscoveryError if there are problems; it lists all of them."""
     if problems:
         raise DiscoveryError("\n".join([f"{package} cannot be used as it is:", *(f"- {p}" for p in problems)]))
 

@@ -44,7 +44,8 @@ class EventTypes:
     """
 
     def __init__(self, classes: Iterable[type[DomainEvent]], service: str = "") -> None:
-        self._classes: dict[tuple[str | None, str], type[DomainEvent]] = {}
+        self.classes: dict[tuple[str | None, str], type[DomainEvent]] = {}
+        """Source and name on the wire -> class; the source of this service's own events is None."""
         for event_class in classes:
             source = event_class.event_source and normal_source(event_class.event_source)
             if source == service:
@@ -52,7 +53,7 @@ class EventTypes:
                     f"{path_of(event_class)} has this service as its event_source, {service}: leave event_source out, "
                     "because it is only for events of other services."
                 )
-            known = self._classes.setdefault((source, event_class.event_type), event_class)
+            known = self.classes.setdefault((source, event_class.event_type), event_class)
             if known is not event_class:
                 of_whom = "" if source is None else f" of {source}"
                 raise ConfigurationError(
@@ -61,14 +62,9 @@ class EventTypes:
                 )
 
     @property
-    def classes(self) -> Mapping[tuple[str | None, str], type[DomainEvent]]:
-        """Source and name on the wire -> class; the source of this service's own events is None."""
-        return self._classes
-
-    @property
     def foreign(self) -> list[type[DomainEvent]]:
         """The classes of other services' events."""
-        return [event_class for (source, _), event_class in self._classes.items() if source is not None]
+        return [event_class for (source, _), event_class in self.classes.items() if source is not None]
 
     def find(self, event_type: str, source: str | None = None) -> type[DomainEvent] | None:
         """The class of this name, if there is one.
@@ -77,15 +73,11 @@ class EventTypes:
             event_type: the name on the wire.
             source: the service that the event comes from; None: this service.
         """
-        return self._classes.get((source and normal_source(source), event_type))
-
-    def knows(self, event_type: str, source: str | None = None) -> bool:
-        """Whether there is a class of this name."""
-        return self.find(event_type, source) is not None
+        return self.classes.get((source and normal_source(source), event_type))
 
     def names(self, source: str) -> bool:
         """Whether there is a class for events of this service."""
-        return any(known == normal_source(source) for known, _ in self._classes)
+        return any(known == normal_source(source) for known, _ in self.classes)
 
     def read(
         self, event_type: str, version: int, payload: Mapping[str, Any], source: str | None = None, **own: Any

@@ -80,7 +80,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def shown(annotation: Any) -> str:
     """A type as it is written in code, for error messages."""
-    return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
+    return annotation.__qualname__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
 
 
 def path_of(cls: type) -> str:

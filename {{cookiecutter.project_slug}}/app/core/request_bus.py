@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from app.core.awaited import coroutine_function
 from app.core.cqrs import CommandResult, CQRSBus, ICommand, IQuery, QueryResult
@@ -26,10 +26,12 @@ class RequestBus:
     traceparent: str | None
     idempotency_key: str | None
     _keys_used: dict[type, int] | None = field(default=None, init=False)
+    _source: ClassVar[str] = "http"
 
     @coroutine_function
     def execute_command(self, command: ICommand[R]) -> Coroutine[Any, Any, CommandResult[R]]:
         """Execute a command."""
+        self._claim(command)
         self._stamp(command)
         if self.idempotency_key is None or command.metadata.idempotency_key is not None:
             return self.bus.execute_command(command)
@@ -49,6 +51,7 @@ class RequestBus:
     @coroutine_function
     def execute_query(self, query: IQuery[R]) -> Coroutine[Any, Any, QueryResult[R]]:
         """Execute a query."""
+        self._claim(query)
         self._stamp(query)
         query.metadata.idempotency_key = query.metadata.idempotency_key or self.idempotency_key
         return self.bus.execute_query(query)
@@ -60,12 +63,11 @@ class RequestBus:
         object.__setattr__(message, "_sender", self)
 
     def _stamp(self, message: ICommand[Any] | IQuery[Any]) -> None:
-        self._claim(message)
         metadata = message.metadata
         metadata.user_id = self.user_id
         metadata.correlation_id = self.correlation_id or metadata.correlation_id
         metadata.traceparent = self.traceparent
-        metadata.source = "http"
+        metadata.source = self._source
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ class SocketBus(RequestBus):
     """
 
     require_caller: Callable[[], Awaitable[object]] | None
+    _source: ClassVar[str] = "websocket"
 
     async def execute_command(self, command: ICommand[R]) -> CommandResult[R]:
         """Execute a command."""
@@ -91,10 +94,6 @@ class SocketBus(RequestBus):
 
     async def _admit(self, message: ICommand[Any] | IQuery[Any]) -> None:
         self._claim(message)
-        metadata = message.metadata
         if self.require_caller is not None:
             await self.require_caller()
-        metadata.user_id = self.user_id
-        metadata.correlation_id = self.correlation_id or metadata.correlation_id
-        metadata.traceparent = self.traceparent
-        metadata.source = "websocket"
+        self._stamp(message)

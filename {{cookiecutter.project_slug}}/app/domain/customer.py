@@ -38,8 +38,7 @@ def phone_digits(phone: str) -> str:
 
 def phone_problem(phone: str) -> str | None:
     """The problem with a phone number; None if there is none."""
-    problem = line_problem(phone, LONGEST_PHONE)
-    if problem is not None:
+    if problem := line_problem(phone, LONGEST_PHONE):
         return problem
     if PHONE.fullmatch(phone) is None:
         return "may have digits, a leading +, and spaces ( ) . / - between them"

@@ -51,6 +51,5 @@ class Kitchen:
             return
         wait = 0.0 if first_ready is None else (first_ready - now).total_seconds()
         raise KitchenOverloadedError(
-            "The kitchen is full, try again later.",
-            details={"retry_after": max(wait, SHORTEST_WAIT_SECONDS)},
+            "The kitchen is full, try again later.", details={"retry_after": max(wait, SHORTEST_WAIT_SECONDS)}
         )

@@ -27,8 +27,7 @@ def text_problem(value: str, longest: int, shortest: int = 0) -> str | None:
 
 def line_problem(value: str, longest: int, shortest: int = 1) -> str | None:
     """The problem with a text of one line, such as a name; None if there is none."""
-    problem = text_problem(value, longest, shortest)
-    if problem is not None:
+    if problem := text_problem(value, longest, shortest):
         return problem
     if any(unicodedata.category(letter) in BREAKING for letter in value):
         return "must not contain control characters"

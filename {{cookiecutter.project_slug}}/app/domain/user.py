@@ -32,20 +32,13 @@ USERNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 def email_problem(email: str) -> str | None:
     """The problem with an e-mail address; None if there is none."""
-    problem = line_problem(email, LONGEST_EMAIL)
-    if problem is not None:
-        return problem
-    return None if EMAIL.fullmatch(email) else "is not an e-mail address"
+    return line_problem(email, LONGEST_EMAIL) or (None if EMAIL.fullmatch(email) else "is not an e-mail address")
 
 
 def username_problem(username: str) -> str | None:
     """The problem with a username; None if there is none. It never looks like an e-mail address."""
     problem = line_problem(username, LONGEST_USERNAME, SHORTEST_USERNAME)
-    if problem is not None:
-        return problem
-    if USERNAME.fullmatch(username) is None:
-        return "may have letters, digits, and . _ - between them"
-    return None
+    return problem or (None if USERNAME.fullmatch(username) else "may have letters, digits, and . _ - between them")
 
 
 def full_name_problem(full_name: str) -> str | None:

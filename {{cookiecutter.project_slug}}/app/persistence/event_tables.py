@@ -32,12 +32,7 @@ def _event() -> tuple[Column[Any] | Index, ...]:
     )
 
 
-event_log = Table(
-    "event_log",
-    metadata,
-    *_event(),
-    UniqueConstraint("aggregate_type", "aggregate_id", "version"),
-)
+event_log = Table("event_log", metadata, *_event(), UniqueConstraint("aggregate_type", "aggregate_id", "version"))
 
 received_events = Table(
     "received_events",

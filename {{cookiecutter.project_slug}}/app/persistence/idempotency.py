@@ -87,12 +87,9 @@ class IdempotencyKeys:
 
     def _digest(self, claim: Claim) -> bytes:
         """The primary key of a claim: an HMAC, so the idempotency key may contain any characters."""
-        parts = (claim.caller, claim.message_type, claim.key)
-        return self._hmac(b"".join(b"%d:%s" % (len(part), part) for part in map(_bytes, parts)))
+        texts = (claim.caller, claim.message_type, claim.key)
+        parts = [text.encode(errors="surrogatepass") for text in texts]
+        return self._hmac(b"".join(b"%d:%s" % (len(part), part) for part in parts))
 
     def _hmac(self, content: bytes) -> bytes:
         return hmac.digest(self._secret, content, "sha256")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")

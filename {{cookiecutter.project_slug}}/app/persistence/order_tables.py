@@ -1,15 +1,6 @@
 """The tables of the menu, of orders, and of data derived from orders."""
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    Table,
-    Text,
-    Uuid,
-)
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, Uuid
 
 from app.persistence.column_types import Json, Money, UtcDateTime
 from app.persistence.tables import metadata

@@ -8,19 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Delete,
-    Table,
-    Update,
-    delete,
-    exists,
-    select,
-    true,
-    tuple_,
-    update,
-)
+from sqlalchemy import Column, ColumnElement, Delete, Table, Update, delete, exists, select, true, tuple_, update
 
 from app.core.config import Settings
 from app.core.cqrs import Clock, CQRSError
@@ -69,7 +57,11 @@ def expiries(settings: Settings) -> Iterator[Expiry]:
     yield Expiry(event.published_at, RECEIVED_SECONDS, ~waits & _is_followed())
     yield Expiry(event.published_at, RECEIVED_SECONDS, ~waits & (event.event_type != SKIPPED), PLACE_IN_ORDER)
     yield Expiry(
-        inbox.c.received_at, RECEIVED_SECONDS, ~_is_new_in(event_log) & ~_is_new_in(received_events) & ~_waits()
+        inbox.c.received_at,
+        RECEIVED_SECONDS,
+        ~_is_new_in(event_log)
+        & ~_is_new_in(received_events)
+        & ~exists().where(reactions.c.event_id == inbox.c.event_id),
     )
 
 
@@ -87,10 +79,6 @@ def _is_followed() -> ColumnElement[bool]:
 
 def _is_new_in(events: Table) -> ColumnElement[bool]:
     return exists().where(events.c.id == inbox.c.event_id, events.c.published_at.is_(None))
-
-
-def _waits() -> ColumnElement[bool]:
-    return exists().where(reactions.c.event_id == inbox.c.event_id)
 
 
 class Sweeper:

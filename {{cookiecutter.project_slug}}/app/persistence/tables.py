@@ -3,18 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    Uuid,
-)
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid
 
 from app.persistence.column_types import UtcDateTime
 
@@ -53,12 +42,7 @@ users = Table(
     Index(None, "created_at", "id"),
 )
 
-roles = Table(
-    "roles",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("is_admin", Boolean, nullable=False),
-)
+roles = Table("roles", metadata, Column("name", Text, primary_key=True), Column("is_admin", Boolean, nullable=False))
 
 role_permissions = Table(
     "role_permissions",

@@ -21,7 +21,5 @@ class TokensView(View):
 def token_pair(tokens: AccessTokens, user_id: UUID, session_id: UUID, refresh_token: str) -> TokensView:
     """Issue an access token, and pair it with the refresh token."""
     return TokensView(
-        access_token=tokens.issue(user_id, session_id),
-        refresh_token=refresh_token,
-        expires_in=tokens.lifetime_seconds,
+        access_token=tokens.issue(user_id, session_id), refresh_token=refresh_token, expires_in=tokens.lifetime_seconds
     )

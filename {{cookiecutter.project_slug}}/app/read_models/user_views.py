@@ -60,10 +60,7 @@ async def stats(session: AsyncSession) -> UserStatsView:
     by_state = await _counts(session, users.c.is_active)
     active, inactive = by_state.get(True, 0), by_state.get(False, 0)
     return UserStatsView(
-        total=active + inactive,
-        active=active,
-        inactive=inactive,
-        by_role=await _counts(session, user_roles.c.role),
+        total=active + inactive, active=active, inactive=inactive, by_role=await _counts(session, user_roles.c.role)
     )
 
 

@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from app.api.edge import protect
 from app.api.errors import answer_errors
 from app.core.logging import configure_logging, current_request
+from tests.databases import settings_for
 
 LIMIT = 1000
 
@@ -46,7 +47,8 @@ def small_app() -> FastAPI:
         return name + q
 
     answer_errors(app)
-    protect(app, max_body_bytes=LIMIT, body_timeout_seconds=0.2, cors_origins=["https://shop.example"], https_only=True)
+    limits = {"max_body_bytes": LIMIT, "body_timeout_seconds": 0.2, "cors_origins": "https://shop.example"}
+    protect(app, settings_for("sqlite:///x.db", **limits).model_copy(update={"environment": "production"}))
     return app
 
 

@@ -33,6 +33,7 @@ from app.core.cqrs import (
 )
 from app.core.cqrs.results import SUCCEEDED, Kept
 from app.core.logging import configure_logging
+from tests.databases import settings_for
 
 FAILURES = [status for status in OperationStatus if not status.is_success]
 to_answer: list[OperationResult[Any] | Exception] = []
@@ -102,7 +103,7 @@ def small_app() -> FastAPI:
         return card.number
 
     answer_errors(app)
-    protect(app, max_body_bytes=100_000, body_timeout_seconds=1)
+    protect(app, settings_for("sqlite:///x.db", max_body_bytes=100_000, body_timeout_seconds=1))
     return app
 
 

@@ -138,8 +138,8 @@ def test_an_event_without_a_class_says_what_to_do() -> None:
     assert str(raised.value) == (
         'No class reads the event Moved: restore it, or set event_type = "Moved" in the class that replaced it.'
     )
-    assert not EventTypes([]).knows("Moved")
-    assert EventTypes([Renamed]).knows("Moved")
+    assert EventTypes([]).find("Moved") is None
+    assert EventTypes([Renamed]).find("Moved") is Renamed
 
 
 def test_a_payload_that_does_not_fit_is_named_without_its_values() -> None:

@@ -6,9 +6,8 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 
 from app import main, worker
-from app.api import gauges
 from app.api.errors import answer
-from app.api.routes import health
+from app.api.routes import health, metrics
 from app.cli import service
 from app.composition.container import HANDLERS, running_service
 from app.core.cqrs import ICommand
@@ -56,7 +55,7 @@ def start(*words: str) -> None:
     main.create_app = lambda settings=None: create_app_with_mishaps()
     if part := optional("tests.telemetry.traces.hurry"):
         part.hurry()
-    gauges.PATIENCE_SECONDS = health.PATIENCE_SECONDS = PATIENCE_SECONDS
+    metrics.PATIENCE_SECONDS = health.PATIENCE_SECONDS = PATIENCE_SECONDS
     if "worker" in words:
         service.worker()
     else:

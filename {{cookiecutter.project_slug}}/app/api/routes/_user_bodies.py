@@ -25,8 +25,7 @@ EMAIL_PATTERN = rf"^{LETTER}+@{LETTER_BETWEEN_DOTS}+(?:\.{LETTER_BETWEEN_DOTS}+)
 
 Email = Annotated[Text, shaped(minLength=1, maxLength=LONGEST_EMAIL, pattern=EMAIL_PATTERN)]
 Username = Annotated[
-    Text,
-    shaped(minLength=SHORTEST_USERNAME, maxLength=LONGEST_USERNAME, pattern=f"^{USERNAME.pattern}$"),
+    Text, shaped(minLength=SHORTEST_USERNAME, maxLength=LONGEST_USERNAME, pattern=f"^{USERNAME.pattern}$")
 ]
 Password = Annotated[Text, text(LONGEST_PASSWORD, SHORTEST_PASSWORD)]
 FullName = Annotated[Text, line(LONGEST_NAME)]

@@ -35,8 +35,7 @@ class MenuChanges(Body):
     """The fields to change, at least one; fields that are left out stay as they are."""
 
     model_config = body_config(
-        {"base_price": "13.50", "is_available": True},
-        impossible=nothing(*(field.name for field in fields(Changes))),
+        {"base_price": "13.50", "is_available": True}, impossible=nothing(*(field.name for field in fields(Changes)))
     )
 
     name: Annotated[Text, line(LONGEST_NAME)] | None = None
@@ -52,10 +51,7 @@ class MenuChanges(Body):
 
 @router.get("", response_model=list[MenuItemView], description=getdoc(GetMenuHandler))
 async def get_menu(
-    bus: Bus,
-    category: Category | None = None,
-    include_seasonal: bool = True,
-    include_unavailable: bool = False,
+    bus: Bus, category: Category | None = None, include_seasonal: bool = True, include_unavailable: bool = False
 ) -> Response:
     return answer(await bus.execute_query(GetMenuQuery(category, include_seasonal, include_unavailable)))
 

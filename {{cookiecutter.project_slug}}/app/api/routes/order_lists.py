@@ -44,11 +44,7 @@ async def get_orders(bus: Bus, page: Page, customer_phone: PhoneFilter = None, s
 
 @router.get("/scroll", response_model=OrderStretchView, description=getdoc(ScrollOrdersHandler))
 async def scroll_orders(
-    bus: Bus,
-    customer_phone: PhoneFilter = None,
-    status: Status = None,
-    cursor: Cursor = None,
-    limit: Limit = 100,
+    bus: Bus, customer_phone: PhoneFilter = None, status: Status = None, cursor: Cursor = None, limit: Limit = 100
 ) -> Response:
     return answer(await bus.execute_query(ScrollOrdersQuery(customer_phone, status, cursor, limit)))
 

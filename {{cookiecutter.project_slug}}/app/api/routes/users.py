@@ -10,14 +10,7 @@ from starlette.responses import Response
 
 from app.api.errors import answer
 from app.api.models import PageOf, page_of
-from app.api.routes._user_bodies import (
-    Filter,
-    PasswordChange,
-    Role,
-    UserChanges,
-    UsersToRegister,
-    UserToRegister,
-)
+from app.api.routes._user_bodies import Filter, PasswordChange, Role, UserChanges, UsersToRegister, UserToRegister
 from app.dependencies import Bus, CurrentUser, Page
 from app.domain.registration import NewUser
 from app.handlers.user.assign_role_handler import AssignRoleCommand, AssignRoleHandler

@@ -4,7 +4,7 @@ import builtins
 import keyword
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from app.cli.new.guide import ROOT
 from app.cli.new.words import is_plural, snake
@@ -57,10 +57,11 @@ def require_aggregate(name: str, plural: str, plural_is_given: bool) -> None:
         raise CommandError(
             f"The table needs another name than the aggregate {name}: --plural {name}_list, for instance."
         )
-    if plural in set(_tables()):
+    if plural in _found("persistence", "*.py", r'\bTable\(\s*"(\w+)"'):
         raise CommandError(f"There is a table {plural} already.")
     first = name.partition("_")[0]
-    if first in (*ASKING, *_verbs()):
+    verbs = (snake(one).partition("_")[0] for one in _found("handlers", "*.py", r"^class (\w+)Command\b"))
+    if first in (*ASKING, *verbs):
         raise CommandError(f"An aggregate is a noun, but {first} begins the names of commands or queries.")
 
 
@@ -74,7 +75,7 @@ def require_order(name: str) -> None:
     first = name.partition("_")[0]
     if first in ASKING:
         raise CommandError(f"{name} asks: commands order something. `app new query` is for queries.")
-    if first in {snake(event).partition("_")[0] for event in classes("domain", "*_events.py")}:
+    if first in {snake(event).partition("_")[0] for event in classes("*_events.py")}:
         raise CommandError(f"{name} begins with a noun: say first what is to be done, as in close_ticket.")
 
 
@@ -97,7 +98,7 @@ def require_event(event: str) -> None:
     """
     if not CLASS.fullmatch(event) or len(event) > 2 * LONGEST:
         raise CommandError(f"The event {event!r} is not the name of a class: InvoiceVoided, for instance.")
-    if event in classes("domain"):
+    if event in classes():
         raise CommandError(f"There is a class {event} in app/domain already: --event names another.")
 
 
@@ -111,17 +112,9 @@ def require_new_handler(name: str) -> None:
         raise CommandError(f"{path.relative_to(ROOT).as_posix()} exists already: nothing is overwritten.")
 
 
-def classes(package: str, pattern: str = "*.py") -> list[str]:
-    """The names of the classes in the modules of a package of the service."""
-    return [*_found(package, pattern, r"^class (\w+)")]
-
-
-def _tables() -> Iterator[str]:
-    yield from _found("persistence", "*.py", r'\bTable\(\s*"(\w+)"')
-
-
-def _verbs() -> Iterable[str]:
-    return {snake(name).partition("_")[0] for name in _found("handlers", "*.py", r"^class (\w+)Command\b")}
+def classes(pattern: str = "*.py") -> list[str]:
+    """The names of the classes in the modules of the domain."""
+    return [*_found("domain", pattern, r"^class (\w+)")]
 
 
 def _found(package: str, pattern: str, regex: str) -> Iterator[str]:

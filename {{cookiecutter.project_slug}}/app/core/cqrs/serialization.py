@@ -14,7 +14,7 @@ from pydantic_core import to_json, to_jsonable_python
 
 from app.core.cqrs.errors import OperationStatus, UnstorableError
 from app.core.cqrs.results import CacheInfo, Kept, OperationResult, Outcome, QueryResult
-from app.core.storable.forms import shown
+from app.core.generics import shown
 from app.core.storable.values import blamed, difference
 
 logger = structlog.get_logger(__name__)

@@ -27,11 +27,8 @@ class AuditTrail(PipelineBehavior[ICommand[Any]]):
             result = await next_handler()
             outcome = result.status.value
             return result
-        except CQRSError as error:
-            outcome = error.status.value
-            raise
-        except Exception:
-            outcome = OperationStatus.FAILED.value
+        except Exception as error:
+            outcome = (error.status if isinstance(error, CQRSError) else OperationStatus.FAILED).value
             raise
         finally:
             audit_log.info(

@@ -35,7 +35,7 @@ def traced(tracer: Tracer, plan: Plan, proceed: Step) -> Step:
         token = attach(set_span_in_context(span))
         try:
             answer = await proceed(message)
-            _end_well(span, answer)
+            _set_status(span, answer.status if isinstance(answer, OperationResult) else OperationStatus.SUCCESS)
             return answer
         except BaseException as error:
             _end_badly(span, error)
@@ -72,11 +72,6 @@ def _attributes(plan: Plan, message: Any) -> dict[str, str]:
     }
     aggregate_id = aggregate_id_of(message)
     return attributes if aggregate_id is None else {**attributes, "cqrs.aggregate_id": aggregate_id}
-
-
-def _end_well(span: Span, answer: Any) -> None:
-    status = answer.status if isinstance(answer, OperationResult) else OperationStatus.SUCCESS
-    _set_status(span, status)
 
 
 def _end_badly(span: Span, error: BaseException) -> None:

@@ -60,8 +60,7 @@ class Forms:
         schema = self.resolved(schema)
         match schema["type"]:
             case "union" | "tagged-union":
-                choices = [choice[0] if isinstance(choice, tuple) else choice for choice in choices_of(schema)]
-                return [form for choice in choices for form in self.of(choice)]
+                return [form for choice in choices_of(schema) for form in self.of(choice)]
             case "nullable":
                 return [Form("none", "None"), *self.of(schema["schema"])]
         return [_form(schema)]
@@ -90,16 +89,11 @@ def _form(schema: Schema) -> Form:
             return Form("array" if kind in ARRAYS else kind, kind)
 
 
-def shown(declared: Any) -> str:
-    """The name of a type, for error messages."""
-    return (
-        declared.__qualname__ if isinstance(declared, type) and not hasattr(declared, "__origin__") else str(declared)
-    )
-
-
-def choices_of(schema: Schema) -> list[Any]:
+def choices_of(schema: Schema) -> list[Schema]:
+    """The schemas of a union, without the labels that some have."""
     choices = schema["choices"]
-    return list(choices.values() if isinstance(choices, dict) else choices)
+    every = choices.values() if isinstance(choices, dict) else choices
+    return [choice[0] if isinstance(choice, tuple) else choice for choice in every]
 
 
 def has_fields(schema: Schema) -> bool:

@@ -13,9 +13,9 @@ from typing import Any, get_type_hints
 
 from pydantic import PydanticUserError, Secret, SecretBytes, SecretStr, TypeAdapter
 
-from app.core.generics import parts_of, resolved
+from app.core.generics import parts_of, resolved, shown
 from app.core.storable.comparing import Comparing
-from app.core.storable.forms import Schema, shown
+from app.core.storable.forms import Schema
 from app.core.storable.walk import Walk
 
 NEVER: Mapping[type, str] = {
@@ -98,10 +98,6 @@ def _without_schema(declared: Any, error: Exception) -> str:
         except UNKNOWN as culprit:
             where, error = f"{where}.{field.name}", culprit
             break
-    return _unknown(where, error)
-
-
-def _unknown(where: str, error: Exception) -> str:
     reason = str(error).partition("\n")[0].partition(". Set ")[0].rstrip(".")
     if isinstance(error, NameError):
         reason = f"{error.name or error} is not defined"

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError, ValidationError
 
-from app.core.storable.forms import SAFE_TEXTS, Form, Forms, Schema, alike, choices_of, fields_of, has_fields, shown
+from app.core.generics import shown
+from app.core.storable.forms import SAFE_TEXTS, Form, Forms, Schema, alike, choices_of, fields_of, has_fields
 
 NO_VALUES = {"is-instance", "is-subclass", "callable", "arguments", "call"}
 """Types that pydantic passes through unchanged, and that JSON cannot represent."""
@@ -105,7 +106,7 @@ class Walk:
             self.visit(field["schema"], where)
 
     def _visit_union(self, schema: Schema, where: str) -> None:
-        choices = [choice[0] if isinstance(choice, tuple) else choice for choice in choices_of(schema)]
+        choices = choices_of(schema)
         forms = [form for choice in choices for form in self._forms.of(choice)]
         known = {cls for choice in choices if (cls := self._forms.resolved(choice).get("cls")) is not None}
         if schema["type"] == "union":

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.core.cqrs import BaseCommandHandler, Clock, authorize, command_handler, invalidates, transactional
 from app.domain.order_line import LONGEST_REASON
-from app.domain.text import line_problem
+from app.domain.text import line_problem, only_problems
 from app.handlers.order.order_command import OrderCommand, OrderProgress, progress_of
 from app.persistence.repositories.order_owners import OrderOwners
 from app.persistence.repositories.order_repository import OrderRepository
@@ -19,8 +19,7 @@ class CancelOrderCommand(OrderCommand[OrderProgress]):
 
     def validate(self) -> dict[str, str]:
         """The rule for the reason."""
-        problem = line_problem(self.reason, LONGEST_REASON)
-        return {} if problem is None else {"reason": problem}
+        return only_problems({"reason": line_problem(self.reason, LONGEST_REASON)})
 
 
 @command_handler(CancelOrderCommand)

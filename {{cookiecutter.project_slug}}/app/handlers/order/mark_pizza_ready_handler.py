@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.core.cqrs import BaseCommandHandler, Clock, authorize, command_handler, invalidates, transactional
 from app.domain.menu import minutes_problem
+from app.domain.text import only_problems
 from app.handlers.order.order_command import OrderCommand, OrderProgress, progress_of
 from app.persistence.repositories.order_repository import OrderRepository
 
@@ -18,8 +19,7 @@ class MarkPizzaReadyCommand(OrderCommand[OrderProgress]):
     def validate(self) -> dict[str, str]:
         """The rule for the cooking time."""
         minutes = self.actual_cooking_time_minutes
-        problem = None if minutes is None else minutes_problem(minutes)
-        return {} if problem is None else {"actual_cooking_time_minutes": problem}
+        return only_problems({"actual_cooking_time_minutes": None if minutes is None else minutes_problem(minutes)})
 
 
 @command_handler(MarkPizzaReadyCommand)

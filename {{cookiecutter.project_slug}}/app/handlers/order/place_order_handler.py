@@ -51,10 +51,7 @@ class PlaceOrderCommand(ICommand[PlacedOrder]):
 
     def validate(self) -> dict[str, str]:
         """The rules for the customer, the pizzas and the payment."""
-        return {
-            **self.customer.problems(),
-            **wish_problems(self.pizza_items, self.payment_method, self.card_token),
-        }
+        return {**self.customer.problems(), **wish_problems(self.pizza_items, self.payment_method, self.card_token)}
 
     @property
     def customer(self) -> Customer:

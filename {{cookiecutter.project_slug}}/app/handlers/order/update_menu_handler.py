@@ -12,7 +12,7 @@ from app.core.cqrs import (
     transactional,
 )
 from app.domain.menu import LONGEST_ID, Changes
-from app.domain.text import line_problem
+from app.domain.text import line_problem, only_problems
 from app.persistence.repositories.menu_repository import MenuRepository
 
 
@@ -33,8 +33,7 @@ class UpdateMenuCommand(ICommand[MenuUpdate]):
 
     def validate(self) -> dict[str, str]:
         """The rules for the given fields, of which there must be one."""
-        problem = line_problem(self.pizza_id, LONGEST_ID)
-        return self.changes.problems() | ({} if problem is None else {"pizza_id": problem})
+        return self.changes.problems() | only_problems({"pizza_id": line_problem(self.pizza_id, LONGEST_ID)})
 
     def get_aggregate_id(self) -> str:
         """The pizza's id."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.core.cqrs import BaseCommandHandler, authorize, command_handler, invalidates, transactional
 from app.domain.customer import address_problem
+from app.domain.text import only_problems
 from app.handlers.order.order_command import OrderCommand, OrderProgress, progress_of
 from app.persistence.repositories.order_owners import OrderOwners
 from app.persistence.repositories.order_repository import OrderRepository
@@ -17,8 +18,7 @@ class UpdateOrderAddressCommand(OrderCommand[OrderProgress]):
 
     def validate(self) -> dict[str, str]:
         """The rule for addresses."""
-        problem = address_problem(self.customer_address)
-        return {} if problem is None else {"customer_address": problem}
+        return only_problems({"customer_address": address_problem(self.customer_address)})
 
 
 @command_handler(UpdateOrderAddressCommand)

@@ -7,21 +7,11 @@ from uuid import UUID
 from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
 
-from app.core.cqrs import (
-    BaseQueryHandler,
-    CQRSBus,
-    IQuery,
-    OperationStatus,
-    QueryResult,
-    authorize,
-    cached_query,
-    query_handler,
-)
+from app.core.cqrs import BaseQueryHandler, CQRSBus, IQuery, OperationStatus, authorize, cached_query, query_handler
 from app.handlers.user.get_unread_notifications_handler import GetUnreadNotificationsQuery
 from app.handlers.user.get_user_handler import GetUserQuery
 from app.handlers.user.get_user_stats_handler import GetUserStatsQuery
 from app.read_models.dashboard_views import DashboardPart, UserDashboardView
-from app.read_models.user_views import UserStatsView
 
 
 @dataclass(frozen=True)
@@ -50,7 +40,7 @@ class GetUserDashboardHandler(BaseQueryHandler[GetUserDashboardQuery, UserDashbo
         return UserDashboardView(
             user=user.unwrap(),
             unread_notifications=unread.unwrap(),
-            stats=_if_allowed(counted),
+            stats=None if counted.status is OperationStatus.FORBIDDEN else counted.unwrap(),
             parts=parts,
         )
 
@@ -65,7 +55,3 @@ async def _read_parts(bus: CQRSBus, user_id: UUID) -> dict[str, JsonValue]:
         for one, answer in zip(parts, answers, strict=True)
         if answer.status is not OperationStatus.FORBIDDEN
     }
-
-
-def _if_allowed(read: QueryResult[UserStatsView]) -> UserStatsView | None:
-    return None if read.status is OperationStatus.FORBIDDEN else read.unwrap()

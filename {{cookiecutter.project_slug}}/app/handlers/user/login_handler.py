@@ -59,14 +59,10 @@ class LoginHandler(BaseCommandHandler[LoginCommand, TokensView]):
             stored = None if credential is None else credential.password_hash
             matches = await self.hasher.verify(command.password, stored)
             if credential is None or not matches or not credential.is_active:
-                raise _wrong()
+                raise AuthenticationError("The login or the password is wrong.")
             renewed = credential.password_hash
             if self.hasher.needs_rehash(renewed):
                 renewed = await self.hasher.hash(command.password)
             # The transaction begins here, with the first statement: hashing takes long and needs no connection.
             begun = await self.sessions.begin(credential.user_id, credential.password_hash, renewed)
         return token_pair(self.tokens, credential.user_id, *begun)
-
-
-def _wrong() -> AuthenticationError:
-    return AuthenticationError("The login or the password is wrong.")

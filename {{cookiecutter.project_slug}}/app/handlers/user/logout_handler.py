@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from app.core.cqrs import BaseCommandHandler, ICommand, OperationResult, command_handler, transactional
-from app.domain.text import text_problem
+from app.domain.text import only_problems, text_problem
 from app.persistence.repositories.login_sessions import LONGEST_REFRESH_TOKEN, LoginSessions
 
 
@@ -15,8 +15,7 @@ class LogoutCommand(ICommand[None]):
 
     def validate(self) -> dict[str, str]:
         """Refuse only values that can never be a token."""
-        problem = text_problem(self.refresh_token, LONGEST_REFRESH_TOKEN, shortest=1)
-        return {} if problem is None else {"refresh_token": problem}
+        return only_problems({"refresh_token": text_problem(self.refresh_token, LONGEST_REFRESH_TOKEN, shortest=1)})
 
 
 @command_handler(LogoutCommand)

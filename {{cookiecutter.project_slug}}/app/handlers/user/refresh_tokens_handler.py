@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from app.core.cqrs import BaseCommandHandler, ICommand, command_handler, transactional
 from app.domain.ports import AccessTokens
-from app.domain.text import text_problem
+from app.domain.text import only_problems, text_problem
 from app.persistence.repositories.login_sessions import LONGEST_REFRESH_TOKEN, LoginSessions
 from app.read_models.token_views import TokensView, token_pair
 
@@ -17,8 +17,7 @@ class RefreshTokensCommand(ICommand[TokensView]):
 
     def validate(self) -> dict[str, str]:
         """Refuse only values that can never be a token."""
-        problem = text_problem(self.refresh_token, LONGEST_REFRESH_TOKEN, shortest=1)
-        return {} if problem is None else {"refresh_token": problem}
+        return only_problems({"refresh_token": text_problem(self.refresh_token, LONGEST_REFRESH_TOKEN, shortest=1)})
 
 
 @command_handler(RefreshTokensCommand)

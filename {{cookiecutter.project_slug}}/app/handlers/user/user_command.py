@@ -8,6 +8,7 @@ from uuid import UUID
 from typing_extensions import TypeVar
 
 from app.core.cqrs import ICommand
+from app.domain.text import only_problems
 from app.domain.user import role_problem
 
 R_co = TypeVar("R_co", covariant=True, default=Any)
@@ -32,5 +33,4 @@ class UserRoleCommand(UserCommand[None], ABC):
 
     def validate(self) -> dict[str, str]:
         """The rules for a role's name."""
-        problem = role_problem(self.role)
-        return {} if problem is None else {"role": problem}
+        return only_problems({"role": role_problem(self.role)})

@@ -25,14 +25,9 @@ class Database:
         dialect = sqlite if self.is_sqlite else postgresql
         self.writing_engine: AsyncEngine = dialect.writing_engine(settings)
         self.reading_engine: AsyncEngine = dialect.reading_engine(settings)
-        self.relaying_engine = self._relaying_engine(settings)
+        # Event delivery must see what was just committed, and a replica may lag behind.
+        self.relaying_engine = self.latest_engine if self.is_sqlite else postgresql.relaying_engine(settings)
         self._at_level: dict[str, AsyncEngine] = {}
-
-    def _relaying_engine(self, settings: Settings) -> AsyncEngine:
-        """The engine for event delivery: it must see what was just committed, and a replica may lag behind."""
-        if not self.is_sqlite:
-            return postgresql.relaying_engine(settings)
-        return self.writing_engine if settings.read_database_url else self.reading_engine
 
     def writing(self, isolation_level: str | None = None) -> AsyncSession:
         """A session of a unit of work; it opens no connection before its first statement."""

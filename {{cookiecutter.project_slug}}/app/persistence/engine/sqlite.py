@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
@@ -80,7 +80,8 @@ def exclusively(engine: AsyncEngine, purpose: str, patience_seconds: float = 0) 
     If it is taken, the calling thread blocks for up to `patience_seconds`.
     The lock is SQLite's own, on a file beside the database, and ends with the process that holds it.
     """
-    beside = f"{_file(engine.url)}-{purpose}"
+    file = (engine.url.database or "").removeprefix("file:").partition("?")[0]
+    beside = f"{file}-{purpose}"
     with closing(sqlite3.connect(beside, timeout=patience_seconds, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN EXCLUSIVE")
@@ -88,10 +89,6 @@ def exclusively(engine: AsyncEngine, purpose: str, patience_seconds: float = 0) 
             yield False
         else:
             yield True
-
-
-def _file(url: URL) -> str:
-    return (url.database or "").removeprefix("file:").partition("?")[0]
 
 
 def _require_usable(url: str) -> None:

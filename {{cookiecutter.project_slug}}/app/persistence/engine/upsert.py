@@ -31,8 +31,7 @@ def replacing(table: Table, dialect_name: str) -> Insert:
     """An INSERT that overwrites all values of an existing row."""
     statement = _insert(table, dialect_name)
     return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key),
-        set_={name: statement.excluded[name] for name in value_columns(table)},
+        index_elements=list(table.primary_key), set_={name: statement.excluded[name] for name in value_columns(table)}
     )
 
 

@@ -1,7 +1,7 @@
 """The statements and transactions of the outbox, which the inbox and operators use as well."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -65,13 +65,9 @@ async def writing(
 
     On SQLite `begin` is ignored: its one write lock already excludes all other writers.
     """
-    async with transaction(database) as connection:
+    engine = database.writing_engine if database.is_sqlite else database.relaying_engine
+    async with engine.begin() as connection:
         yield connection, await shared_time(connection, partial(datetime.now, UTC), begin)
-
-
-def transaction(database: Database) -> AbstractAsyncContextManager[AsyncConnection]:
-    """A transaction for event delivery, separate from units of work."""
-    return (database.writing_engine if database.is_sqlite else database.relaying_engine).begin()
 
 
 def source_of(table: Table) -> ColumnElement[str]:

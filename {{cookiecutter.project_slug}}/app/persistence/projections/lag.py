@@ -5,20 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Select,
-    Table,
-    and_,
-    cast,
-    func,
-    or_,
-    select,
-    true,
-    tuple_,
-    type_coerce,
-)
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, cast, func, or_, select, true, tuple_, type_coerce
 
 from app.persistence.engine.database import Database
 from app.persistence.event_tables import event_log

@@ -30,10 +30,6 @@ What a row contributes no more is subtracted. A total that is 0 may have a row o
 """
 
 
-def _no_shares(row: Row) -> Shares:
-    return {}
-
-
 @dataclass(frozen=True)
 class Projection:
     """Defines how one read model is built from events.
@@ -56,7 +52,7 @@ class Projection:
     events: type[DomainEvent]
     table: Table
     fold: Callable[[Row, Any], Row]
-    shares: Callable[[Row], Shares] = _no_shares
+    shares: Callable[[Row], Shares] = lambda _: {}
     totals: tuple[Table, ...] = ()
     in_transaction: bool = False
 

@@ -37,11 +37,9 @@ PREFIX = "rebuild_of_"
 Progress = Callable[[int], Any]
 
 
-def _ignore(_: object) -> None:
-    """What is told to nobody."""
-
-
-async def rebuild(database: Database, types: EventTypes, projection: Projection, progress: Progress = _ignore) -> int:
+async def rebuild(
+    database: Database, types: EventTypes, projection: Projection, progress: Progress = lambda _: None
+) -> int:
     """Rebuild a read model. Returns the number of folded events.
 
     Args:

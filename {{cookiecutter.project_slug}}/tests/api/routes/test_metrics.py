@@ -8,7 +8,7 @@ from httpx2 import AsyncClient
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.api import gauges
+from app.api.routes import metrics
 from app.composition.container import RunningService
 from app.core.config import Settings
 from app.persistence.engine.database import Database
@@ -20,7 +20,7 @@ from tests.events import event_of, let_wait
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is waited for, also on a busy machine."""
-    monkeypatch.setattr(gauges, "PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr(metrics, "PATIENCE_SECONDS", PATIENCE)
 
 
 @ON_SQLITE
@@ -53,18 +53,18 @@ async def test_when_the_database_does_not_answer_or_has_no_tables_that_and_the_r
 ) -> None:
     database = await service.container.get(Database)
     async with AsyncExitStack() as busy:
-        monkeypatch.setattr(gauges, "PATIENCE_SECONDS", 0.1)
+        monkeypatch.setattr(metrics, "PATIENCE_SECONDS", 0.1)
         for _ in range(settings.database_pool_size):
             await busy.enter_async_context(database.reading_engine.connect())
         without = await within_patience(client.get("/metrics"))
 
     assert (without.status_code, series_of_the_outbox(without.text)) == (200, ["outbox_gauges_failed 1.0"])
     assert "python_info" in without.text
-    monkeypatch.setattr(gauges, "PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr(metrics, "PATIENCE_SECONDS", PATIENCE)
     assert "outbox_waiting_events" in (await client.get("/metrics")).text
     async with database.writing_engine.begin() as connection:
         await connection.execute(text("DROP TABLE reactions"))
-    gauges._warn.cache_clear()
+    metrics._warn.cache_clear()
     with capture_logs() as logs:
         answers = [await client.get("/metrics") for _ in range(3)]
     assert series_of_the_outbox(answers[-1].text) == ["outbox_gauges_failed 1.0"]
