@@ -72,6 +72,8 @@ def ask(into: Path) -> None:
             cookiecutter(str(template), output_dir=str(into))
         except (CookiecutterException, TemplateError) as error:
             sys.exit(f"Nothing was baked: {error}")
+        except (EOFError, KeyboardInterrupt):
+            sys.exit("Nothing was baked: a question got no answer. `cookiecutter --no-input` takes the defaults.")
 
 
 def main() -> None:

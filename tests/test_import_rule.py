@@ -12,6 +12,7 @@ from scripts.bake import ROOT, SERVICE
 DOWN = "Imports point down"
 CORE = "Nothing else lives in the core"
 NO_FRAMEWORK = "The bus and the domain know no framework"
+NO_HTTP = "Handlers know no HTTP: they raise the errors of the bus, and serve every door"
 APART = "Features talk through events, the bus or the database"
 
 
@@ -33,7 +34,7 @@ def lint_imports(service: Path) -> subprocess.CompletedProcess[str]:
 def test_the_rule_is_kept(service: Path) -> None:
     answer = lint_imports(service)
     assert answer.returncode == 0, answer.stdout
-    assert all(f"{contract} KEPT" in answer.stdout for contract in (DOWN, CORE, NO_FRAMEWORK, APART))
+    assert all(f"{contract} KEPT" in answer.stdout for contract in (DOWN, CORE, NO_FRAMEWORK, NO_HTTP, APART))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,8 @@ def test_the_rule_is_kept(service: Path) -> None:
         ("app/core/cqrs/spoiled.py", "fastapi", NO_FRAMEWORK),
         ("app/core/cqrs/spoiled.py", "sqlalchemy", NO_FRAMEWORK),
         ("app/domain/spoiled.py", "starlette", NO_FRAMEWORK),
+        ("app/handlers/order/spoiled.py", "fastapi", NO_HTTP),
+        ("app/persistence/spoiled.py", "starlette", NO_HTTP),
         ("app/handlers/order/spoiled.py", "app.handlers.user", APART),
         ("app/handlers/user/spoiled.py", "app.handlers.order", APART),
     ],

@@ -139,3 +139,12 @@ def test_rendering_needs_no_network(tmp_path: Path) -> None:
 
     assert baked.returncode == 0, baked.stderr
     assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_a_question_without_an_answer_bakes_nothing_and_is_told_in_a_sentence(tmp_path: Path) -> None:
+    asked = run(sys.executable, "-m", "scripts.bake", "--into", str(tmp_path), cwd=ROOT, stdin="\n")
+    assert asked.returncode == 1
+    assert asked.stderr.splitlines() == [
+        "Nothing was baked: a question got no answer. `cookiecutter --no-input` takes the defaults."
+    ]
+    assert not [*tmp_path.iterdir()]
