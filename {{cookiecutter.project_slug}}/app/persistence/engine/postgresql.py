@@ -22,8 +22,11 @@ from app.persistence.engine.postgresql_errors import NEEDS_TRANSACTION, classify
 READ_ONLY = frozenset({"transaction_read_only", "default_transaction_read_only"})
 RELAY_CONNECTIONS = 5
 """At least one each to listen, notify, claim, store received events, and look up the inbox."""
-LONGEST_RELAY_PAUSE_SECONDS = 300
-"""How long a transaction of the relay may be idle before the server ends it."""
+LONGEST_RELAY_PAUSE_SECONDS = 10
+"""How long a transaction of the relay may be idle before the server ends it.
+
+A process that stands still would hold up the relays of all others, while the kernel of its machine goes on answering.
+"""
 TRUSTED_SECONDS = 1.0
 """A connection used this recently is assumed to be alive: a ping takes three round trips."""
 

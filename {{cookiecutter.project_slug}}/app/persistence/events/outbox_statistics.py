@@ -43,7 +43,7 @@ async def queues(database: Database, at_most: int | None = None) -> list[Queue]:
         database: holds the outbox.
         at_most: the number at which counting ends, for each handler: the waiting and the dead are counted apart.
     """
-    async with database.reading() as session:
+    async with database.reading_latest() as session:
         tables = union_all(*(_new(table, at_most) for table in (event_log, received_events)))
         new = (await session.execute(tables)).all()
         handlers = (await session.execute(waiting_handlers())).scalars()
@@ -57,7 +57,7 @@ async def queues(database: Database, at_most: int | None = None) -> list[Queue]:
 async def backlogs(database: Database) -> list[Backlog]:
     """The backlog of each handler. All of it is counted, which reads each row that waits."""
     found = await queues(database)
-    async with database.reading() as session:
+    async with database.reading_latest() as session:
         failed, behind_dead = [dict(list(await session.execute(_by_handler(only)))) for only in _reasons()]
     return [
         Backlog(q.handler, q.waiting, q.oldest_seconds, q.dead, failed.get(q.handler, 0), behind_dead.get(q.handler, 0))

@@ -1,16 +1,23 @@
 """What only PostgreSQL has: statements of queries that are transactions of their own, and queries that ask for one."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.composition.container import RunningService
 from app.core.config import Settings
-from app.core.cqrs import CQRSBus, OperationResult
+from app.core.cqrs import CQRSBus, CQRSError, OperationResult
+from app.persistence.engine import postgresql
 from app.persistence.engine.database import Database
+from app.persistence.engine.postgresql_connections import SILENCE
 from app.persistence.engine.sessions import at_one_moment
+from tests.core.cqrs.support import PATIENCE
 from tests.lifespan import service_with
 from tests.persistence.reads import TRANSACTION, Look
 
@@ -56,3 +63,31 @@ async def test_no_statement_of_a_reader_can_write(database: Database, in_transac
         if in_transaction:
             await at_one_moment(session)
         assert await session.scalar(text("SHOW transaction_read_only")) == "on"
+
+
+async def test_connections_end_when_the_server_has_vanished(database: Database) -> None:
+    for engine in (database.writing_engine, database.reading_engine, database.relaying_engine):
+        async with engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            connected = driver._transport.get_extra_info("socket")
+            assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            known = {name: getattr(socket, name) for name in SILENCE if hasattr(socket, name)}
+            found = {name: connected.getsockopt(socket.IPPROTO_TCP, option) for name, option in known.items()}
+            assert found == {name: SILENCE[name] for name in known}
+
+
+async def test_a_relay_that_stands_still_holds_up_the_others_for_a_moment_only(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert postgresql.LONGEST_RELAY_PAUSE_SECONDS <= 10
+    monkeypatch.setattr(postgresql, "LONGEST_RELAY_PAUSE_SECONDS", 1)
+    database = Database(settings)
+    lock, took_it = text("SELECT pg_advisory_xact_lock(7)"), False
+    with suppress(CQRSError, DBAPIError):
+        async with database.relaying_engine.begin() as stopped:
+            await stopped.execute(lock)
+            async with asyncio.timeout(PATIENCE), database.relaying_engine.begin() as other:
+                await other.execute(lock)
+                took_it = True
+    await database.close()
+    assert took_it

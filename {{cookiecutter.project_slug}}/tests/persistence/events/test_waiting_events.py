@@ -24,6 +24,7 @@ from app.persistence.events.outbox_statistics import NEW, Backlog, backlogs, que
 from app.persistence.events.purging import Choice, count_chosen, purge
 from app.persistence.events.stored_event import StoredEvent
 from app.persistence.events.waiting_events import events_without_class, failed_events, replay
+from tests.databases import settings_for
 from tests.events import (
     HANDLER,
     OTHERS,
@@ -419,3 +420,12 @@ async def _insert_delivered(database: Database, table: Table, event_id: UUID) ->
     row = {**event_of(None, None).row(), "id": event_id, "published_at": datetime.now(UTC)}
     async with database.writing_engine.begin() as connection:
         await connection.execute(table.insert().values(row))
+
+
+async def test_what_waits_is_counted_where_it_is_stored_and_not_on_a_replica(
+    settings: Settings, empty_database_url: str
+) -> None:
+    database = Database(settings_for(settings.database_url, read_database_url=empty_database_url))
+    assert [queue.handler for queue in await queues(database)] == [NEW]
+    assert [backlog.handler for backlog in await backlogs(database)] == [NEW]
+    await database.close()
